@@ -1,0 +1,5 @@
+//go:build !amd64 || purego
+
+package kernel
+
+func chooseOps() *ops[float32] { return genericOps[float32]() }

@@ -1,0 +1,28 @@
+package kernel
+
+import "testing"
+
+// FuzzKernels compares the forward pass, the data gradient and the weight
+// gradient of a convolution of any shape with plain loops, for the kernel set
+// of this machine.
+func FuzzKernels(f *testing.F) {
+	f.Add(uint8(0), uint8(1), uint8(5), uint8(13), uint8(12), uint8(3), uint8(0), uint64(1))
+	f.Add(uint8(1), uint8(2), uint8(1), uint8(1), uint8(16), uint8(40), uint8(8), uint64(2))
+	f.Add(uint8(2), uint8(1), uint8(3), uint8(31), uint8(24), uint8(17), uint8(1), uint64(3))
+	f.Add(uint8(3), uint8(1), uint8(2), uint8(7), uint8(33), uint8(8), uint8(0), uint64(4))
+	f.Fuzz(func(t *testing.T, g, n, h, w, out, c1, c2 uint8, seed uint64) {
+		l := layer{
+			g: Geometry(g % 4), n: 1 + int(n%2), h: 1 + int(h%10), w: 1 + int(w%40),
+			out: 1 + int(out%40), sources: []int{1 + int(c1%40)},
+		}
+		if c2 > 0 {
+			l.sources = append(l.sources, int(c2%40)+1)
+		}
+		if l.g == Down2x2 {
+			l.h, l.w = 2*l.h, 2*l.w
+		}
+		testConvolution[float32](t, l, int(seed>>1))
+		testDataGradient[float32](t, l, int(seed>>1))
+		testWeightGrad[float32](t, l, int(seed>>1))
+	})
+}

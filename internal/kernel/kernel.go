@@ -1,0 +1,82 @@
+// Package kernel holds the numeric loops of the network: convolutions, their
+// gradients, pooling and the pieces of normalisation, on activations blocked
+// by eight channels.
+//
+// Smallest use, one 3×3 convolution with ReLU:
+//
+//	pool := kernel.NewPool(2)
+//	defer pool.Close()
+//	x := kernel.NewAct[float32](kernel.Shape{N: 1, C: 16, H: 256, W: 256})
+//	y := kernel.NewAct[float32](kernel.Shape{N: 1, C: 32, H: 256, W: 256})
+//	f := kernel.NewFilter[float32](kernel.Conv3x3, 32, 16)
+//	f.Pack(weights) // PyTorch order
+//	kernel.Pack(pool, x, pixels)
+//	f.Run(pool, y, []kernel.Act[float32]{x}, bias, true)
+//
+// Everything is written once in plain Go, generic over float32 and float64:
+// that is the definition of right. float32 on amd64 with AVX2 and FMA takes
+// assembly made by the generator in _asm; the build tag purego leaves it out.
+// Work is split into tasks by shape alone and sums are reduced in a fixed
+// order, so results are the same bits for any number of threads; between the
+// kernel sets they differ by rounding (FMA, order of sums).
+//
+// Limits: a wrong shape or a short slice is a programmer's mistake and
+// panics before anything is written. Inputs and outputs of a call must not
+// overlap unless its comment says so.
+//
+// The layout is oneDNN's nChw8c with a halo; the register blocking of the
+// microkernels follows Georganas et al. 2018, "Anatomy of High-Performance
+// Deep Learning Convolutions on SIMD Architectures" (arXiv:1808.05567).
+package kernel
+
+// Float is the set of element types.
+type Float interface{ ~float32 | ~float64 }
+
+// ops is one set of inner loops. Each works on part of one row of one block;
+// slices start at the first element that is touched.
+type ops[T Float] struct {
+	name         string
+	conv         func(c *convRow[T])
+	weightGrad   func(c *gradRun[T])
+	moments      func(sum, sumsq *[Lanes]float64, x []T)
+	scaleShift   func(y, x []T, scale, shift *[Lanes]T, relu bool)
+	normGradSums func(sum, sumx *[Lanes]float64, x, y, dy []T, relu bool)
+	normGrad     func(dx, x, y, dy []T, a, b, c *[Lanes]T, relu bool)
+	reluGrad     func(dx, y, dy []T)
+	maxPool      func(out, in0, in1 []T)
+	maxPoolGrad  func(dx0, dx1, x0, x1, y, dy []T)
+}
+
+func genericOps[T Float]() *ops[T] {
+	return &ops[T]{
+		name:         "generic",
+		conv:         convGeneric[T],
+		weightGrad:   weightGradGeneric[T],
+		moments:      momentsGeneric[T],
+		scaleShift:   scaleShiftGeneric[T],
+		normGradSums: normGradSumsGeneric[T],
+		normGrad:     normGradGeneric[T],
+		reluGrad:     reluGradGeneric[T],
+		maxPool:      maxPoolGeneric[T],
+		maxPoolGrad:  maxPoolGradGeneric[T],
+	}
+}
+
+// ops32 and ops64 are the sets in use; tests swap ops32.
+var (
+	ops32 = chooseOps()
+	ops64 = genericOps[float64]()
+)
+
+func opsOf[T Float]() *ops[T] {
+	if o, ok := any(ops32).(*ops[T]); ok {
+		return o
+	}
+	if o, ok := any(ops64).(*ops[T]); ok {
+		return o
+	}
+	return genericOps[T]()
+}
+
+// Set names the kernel set that float32 work takes: "avx2" or "generic".
+func Set() string { return ops32.name }

@@ -1,0 +1,210 @@
+package kernel
+
+import "fmt"
+
+// Moments sums x and x² over the top left validH×validW pixels of every
+// channel of every image. sum and sumsq have N·Blocks·8 elements, index
+// (n·Blocks+block)·8+lane, and are overwritten.
+//
+// float32 rows are summed in float32 and the rows in float64.
+func Moments[T Float](p *Pool, sum, sumsq []float64, x Act[T], validH, validW int) {
+	x.check("moments: input", x.Shape)
+	if validH < 0 || validW < 0 || validH > x.H || validW > x.W {
+		panic(fmt.Sprintf("kernel: moments over %d×%d of %d×%d pixels", validH, validW, x.H, x.W))
+	}
+	o := opsOf[T]()
+	reduceRows(p, sum, sumsq, x.Shape, validH, func(s, q *[Lanes]float64, nb, y int) {
+		o.moments(s, q, x.row(nb, y)[:validW*Lanes])
+	})
+}
+
+// ChannelSum sums dy over images and pixels, the gradient of a bias. db has C
+// elements and is overwritten.
+func ChannelSum[T Float](p *Pool, db []T, dy Act[T]) {
+	dy.check("channel sum: input", dy.Shape)
+	checkLen("channel sum", len(db), dy.C)
+	n := dy.N * dy.Blocks() * Lanes
+	buf := make([]float64, 2*n)
+	Moments(p, buf[:n], buf[n:], dy, dy.H, dy.W)
+	for c := range db {
+		var s float64
+		for i := range dy.N {
+			s += buf[i*dy.Blocks()*Lanes+c]
+		}
+		db[c] = T(s)
+	}
+}
+
+// ScaleShift computes y = scale·x + shift, then max(0, ·) where relu is set
+// (NaN stays NaN). scale and shift have N·Blocks·8 elements, zero beyond the
+// channels. y may be x.
+func ScaleShift[T Float](p *Pool, y, x Act[T], scale, shift []T, relu bool) {
+	x.check("scale: input", x.Shape)
+	y.check("scale: output", x.Shape)
+	checkLen("scale", len(scale), x.N*x.Blocks()*Lanes)
+	checkLen("shift", len(shift), len(scale))
+	o := opsOf[T]()
+	forRows(p, x.Shape, func(nb, r int) {
+		o.scaleShift(y.row(nb, r), x.row(nb, r), lanesOf(scale, nb), lanesOf(shift, nb), relu)
+	})
+}
+
+// NormGradSums computes Σdy' and Σdy'·x of every channel of every image, where
+// dy' is dy, with relu only where y > 0 and zero elsewhere. The slices are
+// as in Moments. Without relu, y is not looked at and may be the zero Act.
+func NormGradSums[T Float](p *Pool, sumDy, sumDyX []float64, x, y, dy Act[T], relu bool) {
+	x.check("norm gradient: input", x.Shape)
+	dy.check("norm gradient: output gradient", x.Shape)
+	if relu {
+		y.check("norm gradient: output", x.Shape)
+	}
+	o := opsOf[T]()
+	reduceRows(p, sumDy, sumDyX, x.Shape, x.H, func(s, q *[Lanes]float64, nb, r int) {
+		var yr []T
+		if relu {
+			yr = y.row(nb, r)
+		}
+		o.normGradSums(s, q, x.row(nb, r), yr, dy.row(nb, r), relu)
+	})
+}
+
+// NormGrad computes dx = a·dy' + b·x + c, with dy' as in NormGradSums and a,
+// b, c as ScaleShift's scale. dx may be dy or x.
+func NormGrad[T Float](p *Pool, dx, x, y, dy Act[T], a, b, c []T, relu bool) {
+	x.check("norm gradient: input", x.Shape)
+	dx.check("norm gradient: input gradient", x.Shape)
+	dy.check("norm gradient: output gradient", x.Shape)
+	if relu {
+		y.check("norm gradient: output", x.Shape)
+	}
+	checkLen("norm gradient: a", len(a), x.N*x.Blocks()*Lanes)
+	checkLen("norm gradient: b", len(b), len(a))
+	checkLen("norm gradient: c", len(c), len(a))
+	o := opsOf[T]()
+	forRows(p, x.Shape, func(nb, r int) {
+		var yr []T
+		if relu {
+			yr = y.row(nb, r)
+		}
+		o.normGrad(dx.row(nb, r), x.row(nb, r), yr, dy.row(nb, r),
+			lanesOf(a, nb), lanesOf(b, nb), lanesOf(c, nb), relu)
+	})
+}
+
+// ReLUGrad computes dx = dy where y > 0 and zero elsewhere. dx may be dy.
+func ReLUGrad[T Float](p *Pool, dx, y, dy Act[T]) {
+	y.check("relu gradient: output", y.Shape)
+	dx.check("relu gradient: input gradient", y.Shape)
+	dy.check("relu gradient: output gradient", y.Shape)
+	o := opsOf[T]()
+	forRows(p, y.Shape, func(nb, r int) { o.reluGrad(dx.row(nb, r), y.row(nb, r), dy.row(nb, r)) })
+}
+
+func lanesOf[T Float](v []T, nb int) *[Lanes]T { return (*[Lanes]T)(v[nb*Lanes:]) }
+
+// reduceRows runs row, which adds to two sums, over the first h rows of every
+// plane. A plane of many pixels is cut into parts, added up in order.
+func reduceRows(p *Pool, sum, sum2 []float64, s Shape, h int, row func(s, s2 *[Lanes]float64, nb, y int)) {
+	planes := s.N * s.Blocks()
+	checkLen("sum", len(sum), planes*Lanes)
+	checkLen("second sum", len(sum2), planes*Lanes)
+	parts := max(1, s.H*s.W/taskPixels)
+	group := max(1, taskPixels/(s.H*s.W)) // planes of a task, where they are small
+	part := make([][2][Lanes]float64, planes*parts)
+	p.Run((len(part)+group-1)/group, func(t int) {
+		for i := t * group; i < min(len(part), (t+1)*group); i++ {
+			nb, k := i/parts, i%parts
+			for y := k * h / parts; y < (k+1)*h/parts; y++ {
+				row(&part[i][0], &part[i][1], nb, y)
+			}
+		}
+	})
+	clear(sum)
+	clear(sum2)
+	for i := range part {
+		for l := range Lanes {
+			sum[i/parts*Lanes+l] += part[i][0][l]
+			sum2[i/parts*Lanes+l] += part[i][1][l]
+		}
+	}
+}
+
+// The references of the inner loops: x, y, dy and dx are pixels of 8 lanes.
+
+func momentsGeneric[T Float](sum, sumsq *[Lanes]float64, x []T) {
+	var s, q [Lanes]T
+	for ; len(x) >= Lanes; x = x[Lanes:] {
+		for l, v := range (*[Lanes]T)(x) {
+			s[l] += v
+			q[l] += v * v
+		}
+	}
+	addLanes(sum, &s)
+	addLanes(sumsq, &q)
+}
+
+func addLanes[T Float](sum *[Lanes]float64, s *[Lanes]T) {
+	for l, v := range s {
+		sum[l] += float64(v)
+	}
+}
+
+func scaleShiftGeneric[T Float](y, x []T, scale, shift *[Lanes]T, relu bool) {
+	for i := 0; i+Lanes <= len(x); i += Lanes {
+		xv, yv := (*[Lanes]T)(x[i:]), (*[Lanes]T)(y[i:])
+		for l := range Lanes {
+			v := scale[l]*xv[l] + shift[l]
+			if relu && v < 0 {
+				v = 0
+			}
+			yv[l] = v
+		}
+	}
+}
+
+func normGradSumsGeneric[T Float](sum, sumx *[Lanes]float64, x, y, dy []T, relu bool) {
+	var s, q [Lanes]T
+	for i := 0; i+Lanes <= len(x); i += Lanes {
+		xv, dv := (*[Lanes]T)(x[i:]), *(*[Lanes]T)(dy[i:])
+		if relu {
+			maskLanes(&dv, (*[Lanes]T)(y[i:]))
+		}
+		for l, d := range dv {
+			s[l] += d
+			q[l] += d * xv[l]
+		}
+	}
+	addLanes(sum, &s)
+	addLanes(sumx, &q)
+}
+
+// maskLanes zeroes the lanes of d where y is not positive.
+func maskLanes[T Float](d, y *[Lanes]T) {
+	for l, v := range y {
+		if v > 0 {
+			continue
+		}
+		d[l] = 0
+	}
+}
+
+func normGradGeneric[T Float](dx, x, y, dy []T, a, b, c *[Lanes]T, relu bool) {
+	for i := 0; i+Lanes <= len(x); i += Lanes {
+		xv, dv := (*[Lanes]T)(x[i:]), *(*[Lanes]T)(dy[i:])
+		if relu {
+			maskLanes(&dv, (*[Lanes]T)(y[i:]))
+		}
+		dxv := (*[Lanes]T)(dx[i:])
+		for l, d := range dv {
+			dxv[l] = a[l]*d + b[l]*xv[l] + c[l]
+		}
+	}
+}
+
+func reluGradGeneric[T Float](dx, y, dy []T) {
+	for i := 0; i+Lanes <= len(y); i += Lanes {
+		dv := *(*[Lanes]T)(dy[i:])
+		maskLanes(&dv, (*[Lanes]T)(y[i:]))
+		*(*[Lanes]T)(dx[i:]) = dv
+	}
+}

@@ -1,0 +1,136 @@
+package kernel
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+)
+
+// Pool is a set of worker goroutines that share the tasks of Run calls. It is
+// safe for concurrent use; the nil Pool runs everything in the caller.
+type Pool struct {
+	threads int
+	jobs    chan *job
+	quit    chan struct{}
+	closed  atomic.Bool
+	workers sync.WaitGroup
+}
+
+// job is one Run call.
+type job struct {
+	f     func(int)
+	tasks int64
+	next  atomic.Int64 // the next task to hand out
+	left  atomic.Int64 // tasks that have not ended
+	done  chan struct{}
+
+	mu       sync.Mutex
+	panicked bool
+	reason   any
+}
+
+// NewPool starts threads-1 workers; the caller of Run is the last thread.
+// threads < 1 means GOMAXPROCS. Close ends the workers.
+func NewPool(threads int) *Pool {
+	if threads < 1 {
+		threads = runtime.GOMAXPROCS(0)
+	}
+	p := &Pool{threads: threads, jobs: make(chan *job, 4*threads), quit: make(chan struct{})}
+	for range threads - 1 {
+		p.workers.Go(p.work)
+	}
+	return p
+}
+
+// Threads is the number of threads that share a Run call, the caller's too;
+// 1 for the nil Pool.
+func (p *Pool) Threads() int {
+	if p == nil {
+		return 1
+	}
+	return p.threads
+}
+
+// Close ends the workers and waits for them; it must not be called from a
+// task. A Run in progress or begun later still completes, in its caller.
+// Further calls do nothing.
+func (p *Pool) Close() {
+	if p == nil {
+		return
+	}
+	if !p.closed.Swap(true) {
+		close(p.quit)
+	}
+	p.workers.Wait()
+}
+
+// Run calls f(0) … f(tasks-1), each once, in no order, and returns when all
+// have ended. The caller works too, so a Run within f cannot deadlock. Tasks
+// are independent of each other. If tasks panic, the others still run, and
+// the first panic's value is raised again in the caller.
+func (p *Pool) Run(tasks int, f func(task int)) {
+	if tasks <= 1 || p == nil || p.threads == 1 || p.closed.Load() {
+		for t := range tasks {
+			f(t)
+		}
+		return
+	}
+	j := &job{f: f, tasks: int64(tasks), done: make(chan struct{})}
+	j.left.Store(int64(tasks))
+offer:
+	for range min(p.threads, tasks) - 1 {
+		select {
+		case p.jobs <- j:
+		default:
+			break offer // every worker has other work waiting
+		}
+	}
+	j.work()
+	<-j.done
+	if j.panicked {
+		panic(j.reason)
+	}
+}
+
+func (p *Pool) work() {
+	for {
+		select {
+		case <-p.quit:
+			return
+		case j := <-p.jobs:
+			j.work()
+		}
+	}
+}
+
+// work takes tasks until none is left to take. A worker that comes late finds
+// none and drops the job, so an offer may outlive the Run call it is from.
+func (j *job) work() {
+	for {
+		t := j.next.Add(1) - 1
+		if t >= j.tasks {
+			return
+		}
+		j.task(int(t))
+		if j.left.Add(-1) == 0 {
+			close(j.done)
+		}
+	}
+}
+
+func (j *job) task(t int) {
+	ended := false
+	defer func() {
+		if ended {
+			return
+		}
+		r := recover()
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		if !j.panicked {
+			j.panicked, j.reason = true, r
+		}
+	}()
+	j.f(t)
+	ended = true
+}
