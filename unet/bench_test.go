@@ -1,0 +1,79 @@
+package unet
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	G "gorgonia.org/gorgonia"
+
+	"segd/internal/kernel"
+)
+
+func anchor(width int, norm Norm) Config {
+	return Config{Channels: 1, Classes: 2, Width: width, Depth: 4, Norm: norm}.WithDefaults()
+}
+
+func TestGFLOP(t *testing.T) {
+	for width, want := range map[int]float64{16: 6.03, 32: 24.07, 64: 96.19} {
+		if got := anchor(width, NormNone).GFLOP(256, 256); math.Abs(got-want) > 0.005 {
+			t.Errorf("width %d: %.3f GFLOP, want %.2f", width, got, want)
+		}
+	}
+}
+
+// BenchmarkPredict is the anchor network: ReLU after each convolution and no
+// normalisation, one image of 256².
+func BenchmarkPredict(b *testing.B) {
+	for _, width := range []int{16, 32} {
+		for _, threads := range []int{1, 2} {
+			b.Run(fmt.Sprintf("b=%d/threads=%d", width, threads), func(b *testing.B) {
+				pool := kernel.NewPool(threads)
+				defer pool.Close()
+				c := anchor(width, NormNone)
+				q, err := NewPredictor(c, NewParams(c, 1), PredictorOptions{Pool: pool})
+				if err != nil {
+					b.Fatal(err)
+				}
+				x := noise(rand.New(rand.NewPCG(1, 1)), 1, 1, 256, 256)
+				b.ReportAllocs()
+				for b.Loop() {
+					if _, err := q.Logits(context.Background(), x); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric(c.GFLOP(256, 256)*float64(b.N)/b.Elapsed().Seconds(), "GFLOP/s")
+			})
+		}
+	}
+}
+
+// BenchmarkStep is a training step with Adam at 256²; backward counts as twice
+// the forward work.
+func BenchmarkStep(b *testing.B) {
+	for _, batch := range []int{4, 8} {
+		for _, threads := range []int{1, 2} {
+			b.Run(fmt.Sprintf("b=16/batch=%d/threads=%d", batch, threads), func(b *testing.B) {
+				pool := kernel.NewPool(threads)
+				defer pool.Close()
+				c := anchor(16, NormBatch)
+				tr, err := NewTrainer(c, NewParams(c, 1), batch, 256, 256, pool)
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer func() { _ = tr.Close() }()
+				x, y := discs(rand.New(rand.NewPCG(1, 1)), batch, 256, 256)
+				s := G.NewAdamSolver()
+				b.ReportAllocs()
+				for b.Loop() {
+					if _, err := tr.Step(x, y, s); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric(3*float64(batch)*c.GFLOP(256, 256)*float64(b.N)/b.Elapsed().Seconds(), "GFLOP/s")
+			})
+		}
+	}
+}

@@ -1,0 +1,211 @@
+package unet
+
+import (
+	"context"
+	"encoding/json"
+	"hash/crc32"
+	"math"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"segd"
+	"segd/internal/kernel"
+)
+
+// generator repeats the one of testdata/torch_reference.py.
+type generator uint32
+
+func newGenerator(name string) *generator {
+	g := generator(crc32.ChecksumIEEE([]byte(name)))
+	return &g
+}
+
+func (g *generator) next() float64 {
+	*g = *g*1664525 + 1013904223
+	return float64(*g>>8) / (1 << 24)
+}
+
+// reference is what PyTorch computes for one kind of normalisation.
+type reference struct {
+	Names     []string
+	Eval      []float32          // logits with the running statistics
+	Train     []float32          // logits of the first step; batch only
+	Gradients map[string]float64 // L2 norms at the first step
+	Losses    []float64          // of ten steps of Adam
+	Running   []float32          // statistics after them; batch only
+}
+
+func goldenParams(c Config) *Params {
+	p := emptyParams(c)
+	for _, s := range p.config.layout() {
+		g, w := newGenerator(s.name), p.data(s.name)
+		for i := range w {
+			switch u := g.next(); {
+			case s.role == roleOne:
+				w[i] = float32(0.5 + u)
+			case len(s.shape) == 1:
+				w[i] = float32(0.4 * (u - 0.5))
+			default:
+				fan := s.shape[1:].TotalSize()
+				w[i] = float32(2 * math.Sqrt(6/float64(fan)) * (u - 0.5))
+			}
+		}
+	}
+	return p
+}
+
+// The references are in float64, segd computes in float32. Rounding is 6e-8 a
+// value and grows with the square root of the terms summed, a few hundred in
+// each of eleven layers: 1e-5 of the logits' spread leaves a factor of three
+// to ten over what is seen. Gradients pass through twice as many layers. Adam
+// divides a gradient by its own size, so that rounding in one near zero moves
+// a weight as far as any other: the losses get 1e-4, a hundred times what is
+// seen and a thousandth of their fall in ten steps.
+const (
+	tolLogits    = 1e-5
+	tolGradients = 1e-4
+	tolLosses    = 1e-4
+)
+
+func TestAgainstPyTorch(t *testing.T) {
+	b, err := os.ReadFile("testdata/torch_reference.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var refs map[Norm]reference
+	if err := json.Unmarshal(b, &refs); err != nil {
+		t.Fatal(err)
+	}
+	const batch, size = 2, 16
+	x := segd.NewTensor(batch, 1, size, size)
+	for i, g := 0, newGenerator("image"); i < len(x.Data); i++ {
+		x.Data[i] = float32(2*g.next() - 1)
+	}
+	y := make([]uint8, batch*size*size)
+	for i, g := 0, newGenerator("labels"); i < len(y); i++ {
+		y[i] = 255
+		if u := g.next(); u >= 0.1 {
+			y[i] = uint8(u*10) % 2
+		}
+	}
+	pool := kernel.NewPool(2)
+	defer pool.Close()
+	for _, norm := range []Norm{NormNone, NormBatch, NormInstance, NormGroup} {
+		t.Run(string(norm), func(t *testing.T) {
+			c := Config{Channels: 1, Classes: 2, Width: 8, Depth: 2, Norm: norm, Groups: 4}.WithDefaults()
+			golden(t, c, refs[norm], x, y, pool)
+		})
+	}
+}
+
+func golden(t *testing.T, c Config, ref reference, x *segd.Tensor, y []uint8, pool *kernel.Pool) {
+	p := goldenParams(c)
+	if d := cmp.Diff(ref.Names, p.Names()); d != "" {
+		t.Fatalf("names (-torch +segd):\n%s", d)
+	}
+	q, err := NewPredictor(c, p, PredictorOptions{Pool: pool})
+	if err != nil {
+		t.Fatal(err)
+	}
+	z, err := q.Logits(context.Background(), x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := apart(z.Data, ref.Eval); !(d < tolLogits) {
+		t.Errorf("eval logits are %.1e off", d)
+	}
+	tr, err := NewTrainer(c, p, x.N, x.H, x.W, pool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := tr.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	if _, err := tr.Step(x.Data, y, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range tr.params {
+		g, err := n.Grad()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, want := 0.0, ref.Gradients[n.Name()]
+		for _, v := range g.Data().([]float32) {
+			got += float64(v) * float64(v)
+		}
+		if got = math.Sqrt(got); !(math.Abs(got-want) < tolGradients*want) {
+			t.Errorf("gradient of %s has norm %v, want %v", n.Name(), got, want)
+		}
+	}
+	p.CopyFrom(goldenParams(c)) // running statistics as they were
+	solver := G.NewAdamSolver(G.WithLearnRate(1e-3))
+	for i, want := range ref.Losses {
+		got, err := tr.Step(x.Data, y, solver)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tol := tolLosses
+		if i == 0 {
+			tol = tolLogits
+		}
+		if !(math.Abs(got-want) < tol*want) {
+			t.Errorf("step %d: loss %.7f, want %.7f", i, got, want)
+		}
+	}
+	if c.Norm == NormBatch {
+		got := append(append([]float32{}, p.data("enc.0.norm1.running_mean")...), p.data("dec.0.norm2.running_var")...)
+		if d := apart(got, ref.Running); !(d < tolLosses) {
+			t.Errorf("running statistics are %.1e off", d)
+		}
+		goldenTrainLogits(t, c, ref, x)
+	}
+}
+
+// goldenTrainLogits checks the network with the statistics of the batch.
+func goldenTrainLogits(t *testing.T, c Config, ref reference, x *segd.Tensor) {
+	b, err := build(c, goldenParams(c), shape{x.N, x.H, x.W, x.H, x.W}, true, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := G.Let(b.net.image, tensor.New(tensor.WithShape(x.N, x.C, x.H, x.W), tensor.WithBacking(x.Data))); err != nil {
+		t.Fatal(err)
+	}
+	var z G.Value
+	G.Read(b.net.logits, &z)
+	vm := G.NewTapeMachine(b.net.graph)
+	defer func() { _ = vm.Close() }()
+	if err := vm.RunAll(); err != nil {
+		t.Fatal(err)
+	}
+	if d := apart(z.Data().([]float32), ref.Train); !(d < tolLogits) {
+		t.Errorf("train logits are %.1e off", d)
+	}
+}
+
+// The names say which tensors a solver may touch.
+func TestRunningStatisticsAreNotLearned(t *testing.T) {
+	c := Config{Channels: 1, Classes: 2, Width: 4, Depth: 1}.WithDefaults()
+	tr, err := NewTrainer(c, NewParams(c, 1), 1, 4, 4, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fixed := 0
+	for _, s := range c.layout() {
+		if strings.Contains(s.name, "running") != s.fixed {
+			t.Errorf("%s: fixed is %v", s.name, s.fixed)
+		}
+		if s.fixed {
+			fixed++
+		}
+	}
+	if got, want := len(tr.Learnables()), len(c.layout())-fixed; got != want {
+		t.Errorf("%d learnables, want %d", got, want)
+	}
+}

@@ -1,0 +1,265 @@
+package unet
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	G "gorgonia.org/gorgonia"
+
+	"segd/internal/kernel"
+	"segd/unet/op"
+)
+
+// plan is the inference program of one network for one size of image,
+// compiled from the same graph that training differentiates, in eval mode.
+// Batch normalisation is folded into the weights, ReLU runs in the
+// convolution's epilogue, and activations share memory as soon as nothing
+// reads them any more. A plan never changes once compiled.
+type plan struct {
+	shape   shape
+	steps   []step
+	values  []life // counted in steps
+	offsets []int  // of the values in an arena's slab
+	floats  int    // length of the slab
+	norms   []op.Norm
+}
+
+// step is one kernel call.
+type step struct {
+	do      action
+	in      []int // values
+	out     int   // value
+	weights *weights
+	relu    bool
+	norm    int // index in plan.norms
+	// dirty: the memory of out last held an activation of another shape, so
+	// what is now its halo must be zeroed.
+	dirty bool
+}
+
+type action int
+
+const (
+	doPack action = iota
+	doConv
+	doNorm
+	doMaxPool
+	doHead
+)
+
+// weights are what one layer needs, shared by the plans of all sizes.
+type weights struct {
+	filter      *kernel.Filter[float32]
+	bias        []float32
+	gamma, beta []float32
+}
+
+// compiler turns a graph into a plan.
+type compiler struct {
+	graph *G.ExprGraph
+	// layer returns the weights of the layer whose weight tensor is named;
+	// norm is the normalisation that follows, to be folded, or nil.
+	layer func(conv op.Conv, names, norm []string) *weights
+	head  func(spec op.Head, names []string) *weights
+	scale func(names []string) *weights
+	plan  *plan
+	value map[int64]int // by node
+}
+
+// compile makes a plan of the network's graph.
+func (c *compiler) compile() (*plan, error) {
+	order, err := G.Sort(c.graph)
+	if err != nil {
+		return nil, fmt.Errorf("unet: %w", err)
+	}
+	slices.Reverse(order)
+	for _, n := range order {
+		if _, done := c.value[n.ID()]; done || n.Op() == nil {
+			continue
+		}
+		if err := c.node(n); err != nil {
+			return nil, err
+		}
+	}
+	c.plan.place()
+	return c.plan, nil
+}
+
+func (c *compiler) node(n *G.Node) error {
+	in := c.children(n)
+	switch spec := op.Spec(n.Op()).(type) {
+	case op.Pack:
+		c.emit(n, spec.Out, step{do: doPack})
+	case op.Conv:
+		c.conv(n, spec, in)
+	case op.MaxPool:
+		out := spec.In
+		out.H, out.W = out.H/2, out.W/2
+		c.emit(n, out, step{do: doMaxPool, in: c.of(in)})
+	case op.Head:
+		c.emit(n, spec.Out, step{do: doHead, in: c.of(in[:1]), weights: c.head(spec, names(in[1:]))})
+	default:
+		return fmt.Errorf("unet: no plan for operation %v", n.Op())
+	}
+	return nil
+}
+
+// conv emits a convolution and the normalisation that is its only reader.
+func (c *compiler) conv(n *G.Node, spec op.Conv, in []*G.Node) {
+	sources := len(in) - 1
+	if spec.Bias {
+		sources--
+	}
+	s := step{do: doConv, in: c.of(in[:sources]), relu: spec.ReLU}
+	reader, norm := c.normAfter(n)
+	switch {
+	case reader == nil:
+		s.weights = c.layer(spec, names(in[sources:]), nil)
+		c.emit(n, spec.Out, s)
+	case norm.Over == op.Batch:
+		s.weights = c.layer(spec, names(in[sources:]), names(c.children(reader)[1:]))
+		s.relu = norm.ReLU
+		c.value[reader.ID()] = c.emit(n, spec.Out, s)
+	default:
+		s.weights = c.layer(spec, names(in[sources:]), nil)
+		v := c.emit(n, spec.Out, s)
+		c.value[reader.ID()] = v
+		c.plan.norms = append(c.plan.norms, norm)
+		c.plan.steps = append(c.plan.steps, step{
+			do: doNorm, in: []int{v}, out: v, norm: len(c.plan.norms) - 1,
+			weights: c.scale(names(c.children(reader)[1:3])),
+		})
+	}
+}
+
+// normAfter returns the normalisation that alone reads n, or nil.
+func (c *compiler) normAfter(n *G.Node) (*G.Node, op.Norm) {
+	readers := c.graph.To(n.ID())
+	if readers.Len() != 1 || !readers.Next() {
+		return nil, op.Norm{}
+	}
+	r := readers.Node().(*G.Node)
+	if spec, ok := op.Spec(r.Op()).(op.Norm); ok {
+		return r, spec
+	}
+	return nil, op.Norm{}
+}
+
+// emit appends a step whose result is the value of node n.
+func (c *compiler) emit(n *G.Node, s kernel.Shape, st step) int {
+	st.out = len(c.plan.values)
+	c.plan.values = append(c.plan.values, life{shape: s})
+	c.plan.steps = append(c.plan.steps, st)
+	c.value[n.ID()] = st.out
+	return st.out
+}
+
+func (c *compiler) children(n *G.Node) []*G.Node {
+	var ns []*G.Node
+	for it := c.graph.From(n.ID()); it.Next(); {
+		ns = append(ns, it.Node().(*G.Node))
+	}
+	return ns
+}
+
+func (c *compiler) of(ns []*G.Node) []int {
+	vs := make([]int, len(ns))
+	for i, n := range ns {
+		vs[i] = c.value[n.ID()]
+	}
+	return vs
+}
+
+func names(ns []*G.Node) []string {
+	s := make([]string, len(ns))
+	for i, n := range ns {
+		s[i] = n.Name()
+	}
+	return s
+}
+
+// place gives each value its memory.
+func (p *plan) place() {
+	for i, s := range p.steps {
+		if s.do != doNorm { // which works in place
+			p.values[s.out].from = i
+		}
+		p.values[s.out].to = i
+		for _, v := range s.in {
+			p.values[v].to = i
+		}
+	}
+	var dirty []bool
+	p.offsets, dirty, p.floats = place(p.values)
+	for i := range p.steps {
+		if s := &p.steps[i]; s.do != doNorm {
+			s.dirty = dirty[s.out]
+		}
+	}
+}
+
+// arena is the memory of one run of a plan.
+type arena struct {
+	plan   *plan
+	image  []float32 // C,H,W
+	logits []float32 // Classes,H,W
+	acts   []kernel.Act[float32]
+	ins    [][]kernel.Act[float32] // by step
+	norms  []*op.Normalizer[float32]
+}
+
+func newArena(p *plan) *arena {
+	slab := kernel.Aligned[float32](p.floats)
+	first, final := p.values[0].shape, p.values[len(p.values)-1].shape
+	a := &arena{
+		plan:   p,
+		image:  make([]float32, first.C*first.H*first.W),
+		logits: make([]float32, final.C*final.H*final.W),
+	}
+	for i, v := range p.values {
+		a.acts = append(a.acts, kernel.Act[float32]{Shape: v.shape, Data: slab[p.offsets[i]:][:v.shape.Len()]})
+	}
+	for _, s := range p.steps {
+		var in []kernel.Act[float32]
+		for _, v := range s.in {
+			in = append(in, a.acts[v])
+		}
+		a.ins = append(a.ins, in)
+	}
+	for _, n := range p.norms {
+		a.norms = append(a.norms, op.NewNormalizer[float32](n))
+	}
+	return a
+}
+
+// bytes is about what the arena holds.
+func (a *arena) bytes() int { return 4 * (a.plan.floats + len(a.image) + len(a.logits)) }
+
+// run maps a.image to a.logits. It returns early when ctx ends.
+func (a *arena) run(ctx context.Context, pool *kernel.Pool) error {
+	for i := range a.plan.steps {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		s, in := &a.plan.steps[i], a.ins[i]
+		out := a.acts[s.out]
+		if s.dirty {
+			op.ClearHalo(out)
+		}
+		switch s.do {
+		case doPack:
+			kernel.Pack(pool, out, a.image)
+		case doConv:
+			s.weights.filter.Run(pool, out, in, s.weights.bias, s.relu)
+		case doNorm:
+			a.norms[s.norm].Run(pool, out, s.weights.gamma, s.weights.beta)
+		case doMaxPool:
+			kernel.MaxPool2x2(pool, out, in[0])
+		case doHead:
+			s.weights.filter.Run(pool, out, in, s.weights.bias, false)
+			kernel.Unpack(pool, a.logits, out)
+		}
+	}
+	return nil
+}

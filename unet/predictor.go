@@ -1,0 +1,306 @@
+package unet
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+
+	"segd"
+	"segd/internal/kernel"
+	"segd/unet/op"
+)
+
+// Bounds of what a Predictor keeps between calls.
+const (
+	maxPlans      = 16      // sizes of image
+	maxIdle       = 8       // arenas
+	maxIdleBytes  = 1 << 29 // of them, but for the newest
+	wholeFactor   = 4       // of TilePixels: what a network that is not tiled may take
+	tilePixelsB16 = 1 << 20
+)
+
+// PredictorOptions are the settings of a Predictor.
+type PredictorOptions struct {
+	// Pool runs the kernels; nil means the calling goroutine.
+	Pool *kernel.Pool
+	// TilePixels bounds the pixels that go through the network at once, and
+	// with them the memory of a call. 0 means 2^20 at width 16 and less in
+	// proportion for wider networks.
+	TilePixels int
+}
+
+// Predictor runs a network. It holds the weights packed once for the kernels,
+// one plan for each size of image seen lately, and the memory of past runs to
+// use again. It is safe for concurrent use: each call runs in memory of its
+// own.
+type Predictor struct {
+	config Config
+	pool   *kernel.Pool
+	budget int
+	layers map[string]*weights // by the name of the first tensor
+
+	mu    sync.Mutex
+	plans []*plan  // most recently used last
+	idle  []*arena // most recently used last
+}
+
+// NewPredictor packs the weights p of network c. p is copied: later changes to
+// it have no effect.
+func NewPredictor(c Config, p *Params, o PredictorOptions) (*Predictor, error) {
+	c = c.WithDefaults()
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	if p.config != c {
+		return nil, fmt.Errorf("unet: %w: parameters of another network", segd.ErrOption)
+	}
+	if o.TilePixels < 0 {
+		return nil, fmt.Errorf("unet: %w: tiles of %d pixels", segd.ErrOption, o.TilePixels)
+	}
+	q := &Predictor{config: c, pool: o.Pool, budget: o.TilePixels, layers: map[string]*weights{}}
+	if q.budget == 0 {
+		q.budget = max(1<<16, tilePixelsB16*16/c.Width)
+	}
+	// The plan of the smallest image packs all layers.
+	s := c.Stride()
+	_, err := q.compile(shape{N: 1, H: s, W: s, ValidH: s, ValidW: s}, p)
+	return q, err
+}
+
+// Config returns the network.
+func (q *Predictor) Config() Config { return q.config }
+
+// Predict returns the class probabilities of each pixel, the softmax of
+// Logits.
+func (q *Predictor) Predict(ctx context.Context, x *segd.Tensor) (*segd.Tensor, error) {
+	t, err := q.Logits(ctx, x)
+	if err != nil {
+		return nil, err
+	}
+	q.softmax(t)
+	return t, nil
+}
+
+// Logits returns the network's output for x, [N, Channels, H, W] of any H and
+// W, normalised by the model's preprocess.Recipe. The result is
+// [N, Classes, H, W], the caller's to keep; x is neither kept nor changed.
+//
+// Sizes that are not multiples of the stride are padded by reflection at the
+// right and bottom. Images beyond the tile budget go through the network in
+// overlapping tiles with the same result as whole. Where normalisation takes
+// its statistics of the image itself (instance, group) there is no tiling, and
+// four times the budget is the limit: segd.ErrTooLarge. An x that does not fit
+// the network is segd.ErrFormat. When ctx ends, so does the call, within one
+// layer.
+func (q *Predictor) Logits(ctx context.Context, x *segd.Tensor) (*segd.Tensor, error) {
+	c := q.config
+	if x.N < 1 || x.C != c.Channels || x.H < 1 || x.W < 1 || len(x.Data) != x.N*x.C*x.H*x.W {
+		return nil, fmt.Errorf("unet: %w: input of %d×%d×%d×%d with %d values, want %d channels",
+			segd.ErrFormat, x.N, x.C, x.H, x.W, len(x.Data), c.Channels)
+	}
+	s := c.Stride()
+	h, w := (x.H+s-1)/s*s, (x.W+s-1)/s*s
+	budget := q.budget
+	if c.Norm == NormInstance || c.Norm == NormGroup {
+		budget *= wholeFactor
+		if h*w > budget {
+			return nil, fmt.Errorf("unet: %w: %d×%d pixels for a network with %s normalisation, limit %d in all",
+				segd.ErrTooLarge, x.H, x.W, c.Norm, budget)
+		}
+	}
+	tiles := c.cut(h, w, budget)
+	size := shape{N: 1, H: tiles.h, W: tiles.w, ValidH: tiles.h, ValidW: tiles.w}
+	if len(tiles.tiles) == 1 {
+		size.ValidH, size.ValidW = x.H, x.W
+	}
+	if c.Norm == NormNone || c.Norm == NormBatch {
+		size.ValidH, size.ValidW = size.H, size.W // plays no part: one plan serves
+	}
+	a, err := q.borrow(size)
+	if err != nil {
+		return nil, err
+	}
+	defer q.giveBack(a)
+	out := segd.NewTensor(x.N, c.Classes, x.H, x.W)
+	for n := range x.N {
+		for _, t := range tiles.tiles {
+			a.fill(x, n, t)
+			if err := a.run(ctx, q.pool); err != nil {
+				return nil, fmt.Errorf("unet: %w", err)
+			}
+			a.store(out, n, t)
+		}
+	}
+	return out, nil
+}
+
+// fill takes the pixels of a tile of image n, reflected beyond its border.
+func (a *arena) fill(x *segd.Tensor, n int, t tile) {
+	s := a.plan.shape
+	for c := range x.C {
+		src := x.Plane(n, c)
+		for y := range s.H {
+			from := src[mirror(t.y+y, x.H)*x.W:][:x.W]
+			to := a.image[(c*s.H+y)*s.W:][:s.W]
+			in := copy(to, from[min(t.x, x.W):])
+			for i := in; i < s.W; i++ {
+				to[i] = from[mirror(t.x+i, x.W)]
+			}
+		}
+	}
+}
+
+// store puts the part of the result that the tile owns in its place.
+func (a *arena) store(out *segd.Tensor, n int, t tile) {
+	s := a.plan.shape
+	x1 := min(t.x1, out.W)
+	for c := range out.C {
+		dst := out.Plane(n, c)
+		for y := t.y0; y < min(t.y1, out.H); y++ {
+			if t.x0 < x1 {
+				copy(dst[y*out.W+t.x0:y*out.W+x1], a.logits[(c*s.H+y-t.y)*s.W+t.x0-t.x:])
+			}
+		}
+	}
+}
+
+// softmax turns logits into probabilities in place.
+func (q *Predictor) softmax(t *segd.Tensor) {
+	const chunk = 1 << 14
+	hw := t.H * t.W
+	per := (hw + chunk - 1) / chunk
+	q.pool.Run(t.N*per, func(task int) {
+		z := t.Data[task/per*t.C*hw:][:t.C*hw]
+		for i := task % per * chunk; i < min(hw, (task%per+1)*chunk); i++ {
+			if t.C == 2 {
+				p := float32(1 / (1 + math.Exp(float64(z[i]-z[hw+i]))))
+				z[i], z[hw+i] = 1-p, p
+				continue
+			}
+			top := z[i]
+			for c := 1; c < t.C; c++ {
+				top = max(top, z[c*hw+i])
+			}
+			sum := float32(0)
+			for c := range t.C {
+				e := float32(math.Exp(float64(z[c*hw+i] - top)))
+				z[c*hw+i] = e
+				sum += e
+			}
+			for c := range t.C {
+				z[c*hw+i] /= sum
+			}
+		}
+	})
+}
+
+// borrow returns memory for one run at that size: what a past run left, or new.
+func (q *Predictor) borrow(s shape) (*arena, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	i := slices.IndexFunc(q.plans, func(p *plan) bool { return p.shape == s })
+	if i < 0 {
+		p, err := q.compile(s, nil)
+		if err != nil {
+			return nil, err
+		}
+		q.plans = append(q.plans, p)
+		if len(q.plans) > maxPlans {
+			old := q.plans[0]
+			q.plans = slices.Delete(q.plans, 0, 1)
+			q.idle = slices.DeleteFunc(q.idle, func(a *arena) bool { return a.plan == old })
+		}
+		return newArena(p), nil
+	}
+	p := q.plans[i]
+	q.plans = append(slices.Delete(q.plans, i, i+1), p)
+	for j := len(q.idle) - 1; j >= 0; j-- {
+		if a := q.idle[j]; a.plan == p {
+			q.idle = slices.Delete(q.idle, j, j+1)
+			return a, nil
+		}
+	}
+	return newArena(p), nil
+}
+
+// giveBack keeps an arena for the next run, within bounds.
+func (q *Predictor) giveBack(a *arena) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !slices.Contains(q.plans, a.plan) {
+		return
+	}
+	q.idle = append(q.idle, a)
+	bytes := 0
+	for i := len(q.idle) - 1; i >= 0; i-- {
+		bytes += q.idle[i].bytes()
+		if n := len(q.idle) - i; n > 1 && (n > maxIdle || bytes > maxIdleBytes) {
+			q.idle = slices.Delete(q.idle, 0, i+1)
+			return
+		}
+	}
+}
+
+// compile makes the plan of one size. With p, layers are packed from it; later
+// plans find them packed.
+func (q *Predictor) compile(s shape, p *Params) (*plan, error) {
+	b, err := build(q.config, nil, s, false, nil)
+	if err != nil {
+		return nil, err
+	}
+	once := func(name string, make func() *weights) *weights {
+		w, ok := q.layers[name]
+		if !ok {
+			w = make()
+			q.layers[name] = w
+		}
+		return w
+	}
+	c := &compiler{graph: b.net.graph, plan: &plan{shape: s}, value: map[int64]int{}}
+	c.layer = func(spec op.Conv, names, norm []string) *weights {
+		return once(names[0], func() *weights { return packConv(p, spec, names, norm) })
+	}
+	c.head = func(spec op.Head, names []string) *weights {
+		return once(names[0], func() *weights {
+			f := kernel.NewFilter[float32](kernel.Conv1x1, spec.Out.C, spec.X.C)
+			f.Pack(p.data(names[0]))
+			return &weights{filter: f, bias: slices.Clone(p.data(names[1]))}
+		})
+	}
+	c.scale = func(names []string) *weights {
+		return once(names[0], func() *weights {
+			return &weights{gamma: slices.Clone(p.data(names[0])), beta: slices.Clone(p.data(names[1]))}
+		})
+	}
+	return c.compile()
+}
+
+// packConv packs a convolution's weights, multiplied by the scale of the batch
+// normalisation that follows, and its bias, to which the shift is added.
+func packConv(p *Params, spec op.Conv, names, norm []string) *weights {
+	w := slices.Clone(p.data(names[0]))
+	out := &weights{}
+	if len(names) > 1 {
+		out.bias = slices.Clone(p.data(names[1]))
+	}
+	if norm != nil {
+		scale, shift := op.FoldBatch(p.data(norm[0]), p.data(norm[1]), p.data(norm[2]), p.data(norm[3]))
+		per := len(w) / len(scale)
+		for i := range w {
+			w[i] = float32(float64(w[i]) * scale[i/per])
+		}
+		bias := make([]float32, len(shift))
+		for c := range bias {
+			bias[c] = float32(shift[c])
+			if out.bias != nil {
+				bias[c] += float32(scale[c] * float64(out.bias[c]))
+			}
+		}
+		out.bias = bias
+	}
+	out.filter = kernel.NewFilter[float32](spec.Geometry, spec.Out.C, spec.Sources...)
+	out.filter.Pack(w)
+	return out
+}

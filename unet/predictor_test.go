@@ -1,0 +1,406 @@
+package unet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"segd"
+	"segd/internal/kernel"
+)
+
+// noise is a tensor of normal numbers.
+func noise(rng *rand.Rand, n, c, h, w int) *segd.Tensor {
+	t := segd.NewTensor(n, c, h, w)
+	for i := range t.Data {
+		t.Data[i] = float32(rng.NormFloat64())
+	}
+	return t
+}
+
+// scramble gives scales, shifts and running statistics values that a training
+// could have left, so that folding them is seen.
+func scramble(p *Params, rng *rand.Rand) *Params {
+	for _, s := range p.config.layout() {
+		for i, w := 0, p.data(s.name); i < len(w); i++ {
+			switch s.role {
+			case roleOne:
+				w[i] = float32(0.5 + rng.Float64())
+			case roleZero:
+				w[i] = float32(0.2 * rng.NormFloat64())
+			}
+		}
+	}
+	return p
+}
+
+// tape runs the eval graph of c for the image, padded by hand, on Gorgonia's
+// own machine.
+func tape(t *testing.T, c Config, p *Params, x *segd.Tensor) *segd.Tensor {
+	t.Helper()
+	s := c.Stride()
+	h, w := (x.H+s-1)/s*s, (x.W+s-1)/s*s
+	padded := make([]float32, 0, x.N*x.C*h*w)
+	for n := range x.N {
+		for ch := range x.C {
+			for y := range h {
+				for i := range w {
+					padded = append(padded, x.Plane(n, ch)[mirror(y, x.H)*x.W+mirror(i, x.W)])
+				}
+			}
+		}
+	}
+	b, err := build(c, p, shape{x.N, h, w, x.H, x.W}, false, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := G.Let(b.net.image, tensor.New(tensor.WithShape(x.N, x.C, h, w), tensor.WithBacking(padded))); err != nil {
+		t.Fatal(err)
+	}
+	var v G.Value
+	G.Read(b.net.logits, &v)
+	vm := G.NewTapeMachine(b.net.graph)
+	defer func() { _ = vm.Close() }()
+	if err := vm.RunAll(); err != nil {
+		t.Fatal(err)
+	}
+	out := segd.NewTensor(x.N, c.Classes, x.H, x.W)
+	z := v.Data().([]float32)
+	for i := range out.N * out.C {
+		for y := range x.H {
+			copy(out.Data[(i*x.H+y)*x.W:][:x.W], z[(i*h+y)*w:])
+		}
+	}
+	return out
+}
+
+// apart is the largest difference relative to the spread of want.
+func apart(got, want []float32) float64 {
+	worst, spread := 0.0, 0.0
+	for i := range want {
+		worst = math.Max(worst, math.Abs(float64(got[i]-want[i])))
+		spread += float64(want[i]) * float64(want[i])
+	}
+	return worst / math.Sqrt(spread/float64(len(want)))
+}
+
+// The plan is checked against Gorgonia's machine on the same graph. Both run
+// the same kernels; what differs is the order of rounding where batch norm is
+// folded: 1e-5 is about a hundred roundings.
+func TestPlanEqualsTape(t *testing.T) {
+	pool := kernel.NewPool(2)
+	defer pool.Close()
+	for _, norm := range []Norm{NormNone, NormBatch, NormInstance, NormGroup} {
+		for _, size := range [][4]int{{1, 1, 16, 16}, {2, 3, 21, 35}, {1, 1, 1, 5}, {1, 1, 40, 8}} {
+			t.Run(fmt.Sprint(norm, size), func(t *testing.T) {
+				c := Config{Channels: size[1], Classes: 3, Width: 6, Depth: 3, Norm: norm, Groups: 3}.WithDefaults()
+				rng := rand.New(rand.NewPCG(3, 4))
+				p := scramble(NewParams(c, 1), rng)
+				x := noise(rng, size[0], size[1], size[2], size[3])
+				q, err := NewPredictor(c, p, PredictorOptions{Pool: pool})
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := tape(t, c, p, x)
+				for run := range 2 { // the second in memory that the first has used
+					got, err := q.Logits(context.Background(), x)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if d := apart(got.Data, want.Data); !(d < 1e-5) {
+						t.Errorf("run %d: plan is %.1e from the tape", run, d)
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestTiles(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	for _, norm := range []Norm{NormNone, NormBatch} {
+		c := Config{Channels: 1, Classes: 2, Width: 3, Depth: 2, Norm: norm}.WithDefaults()
+		p := scramble(NewParams(c, 1), rng)
+		x := noise(rng, 1, 1, 130, 161)
+		whole, err := NewPredictor(c, p, PredictorOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := whole.Logits(context.Background(), x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tiled, err := NewPredictor(c, p, PredictorOptions{TilePixels: 96 * 96})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(c.cut(132, 164, 96*96).tiles); n < 4 {
+			t.Fatalf("%d tiles", n)
+		}
+		got, err := tiled.Logits(context.Background(), x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Each pixel is computed from the same numbers in the same order.
+		if d := apart(got.Data, want.Data); !(d < 1e-6) {
+			t.Errorf("%s: tiled is %.1e from whole", norm, d)
+		}
+	}
+}
+
+// Whatever the size and the budget, the tiles own each pixel once, see at
+// least the margin around what they own or the image's border, start on the
+// stride and keep to the budget where it allows a margin at all.
+func TestCut(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 40 {
+		c := Config{Depth: 1 + rng.IntN(4)}
+		s, m := c.Stride(), c.margin()
+		h, w := s*(1+rng.IntN(1500/s)), s*(1+rng.IntN(1500/s))
+		budget := (2*m + s) * (2*m + s) * (1 + rng.IntN(5))
+		cut := c.cut(h, w, budget)
+		if cut.h*cut.w > budget {
+			t.Errorf("%d×%d: tile of %d×%d, budget %d", h, w, cut.h, cut.w, budget)
+		}
+		owned := make([]uint8, h*w)
+		for _, i := range cut.tiles {
+			see := func(at, length, own0, own1, all int) bool {
+				return at%s == 0 && at >= 0 && at+length <= all &&
+					(at == 0 || own0-at >= m) && (at+length == all || at+length-own1 >= m) && own0 >= at && own1 <= at+length
+			}
+			if !see(i.y, cut.h, i.y0, i.y1, h) || !see(i.x, cut.w, i.x0, i.x1, w) {
+				t.Fatalf("%d×%d depth %d: tile %+v of %d×%d, margin %d", h, w, c.Depth, i, cut.h, cut.w, m)
+			}
+			for y := i.y0; y < i.y1; y++ {
+				for x := i.x0; x < i.x1; x++ {
+					owned[y*w+x]++
+				}
+			}
+		}
+		for i, n := range owned {
+			if n != 1 {
+				t.Fatalf("%d×%d: pixel %d is owned %d times", h, w, i, n)
+			}
+		}
+	}
+	if got := (Config{Depth: 1}).cut(400, 400, 1); got.h > 60 || got.w > 60 {
+		t.Errorf("with a budget that nothing fits: tiles of %d×%d", got.h, got.w)
+	}
+}
+
+// The margin is what the network really sees: a pixel changed just within it
+// can reach the result, one beyond cannot.
+func TestMarginCoversReceptiveField(t *testing.T) {
+	c := Config{Channels: 1, Classes: 2, Width: 4, Depth: 2, Norm: NormNone}.WithDefaults()
+	q, err := NewPredictor(c, scramble(NewParams(c, 3), rand.New(rand.NewPCG(1, 1))), PredictorOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 96
+	x := noise(rand.New(rand.NewPCG(2, 2)), 1, 1, n, n)
+	before, err := q.Logits(context.Background(), x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reach := 0
+	for d := range 4 {
+		at := 48 + d
+		x.Data[at*n+at] += 100
+		after, err := q.Logits(context.Background(), x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x.Data[at*n+at] -= 100
+		for i := range after.Data {
+			if after.Data[i] != before.Data[i] {
+				reach = max(reach, at-i%n, i%n-at)
+			}
+		}
+	}
+	if m := c.margin(); reach > m || reach < m/2 {
+		t.Errorf("a pixel reaches %d pixels far, margin %d", reach, m)
+	}
+}
+
+func TestMirror(t *testing.T) {
+	for n, want := range map[int][]int{1: {0, 0, 0}, 2: {0, 1, 0, 1, 0}, 4: {0, 1, 2, 3, 2, 1, 0, 1, 2}} {
+		for i, m := range want {
+			if got := mirror(i, n); got != m {
+				t.Errorf("mirror(%d, %d) = %d, want %d", i, n, got, m)
+			}
+		}
+	}
+}
+
+func TestPredictRefuses(t *testing.T) {
+	c := Config{Channels: 1, Classes: 2, Width: 4, Depth: 2, Norm: NormInstance}.WithDefaults()
+	p := NewParams(c, 1)
+	q, err := NewPredictor(c, p, PredictorOptions{TilePixels: 400})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := context.Background()
+	for name, x := range map[string]*segd.Tensor{
+		"channels": segd.NewTensor(1, 3, 8, 8),
+		"no image": segd.NewTensor(0, 1, 8, 8),
+		"no rows":  segd.NewTensor(1, 1, 0, 8),
+		"short":    {N: 1, C: 1, H: 8, W: 8, Data: make([]float32, 63)},
+	} {
+		if _, err := q.Predict(ctx, x); !errors.Is(err, segd.ErrFormat) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := q.Predict(ctx, segd.NewTensor(1, 1, 40, 40)); err != nil {
+		t.Errorf("at the limit: %v", err)
+	}
+	if _, err := q.Predict(ctx, segd.NewTensor(1, 1, 41, 40)); !errors.Is(err, segd.ErrTooLarge) {
+		t.Errorf("beyond the limit: %v", err)
+	}
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	if _, err := q.Predict(ended, segd.NewTensor(1, 1, 8, 8)); !errors.Is(err, context.Canceled) {
+		t.Errorf("ended context: %v", err)
+	}
+	other := c
+	other.Width = 8
+	if _, err := NewPredictor(other, p, PredictorOptions{}); !errors.Is(err, segd.ErrOption) {
+		t.Errorf("parameters of another network: %v", err)
+	}
+	if _, err := NewPredictor(Config{}, p, PredictorOptions{}); !errors.Is(err, segd.ErrOption) {
+		t.Errorf("no network: %v", err)
+	}
+}
+
+func TestProbabilities(t *testing.T) {
+	for _, classes := range []int{2, 3} {
+		c := Config{Channels: 1, Classes: classes, Width: 4, Depth: 1, Norm: NormNone}.WithDefaults()
+		p := NewParams(c, 1)
+		for i := range p.data("head.weight") {
+			p.data("head.weight")[i] *= 50 // logits far apart: nothing may overflow
+		}
+		q, err := NewPredictor(c, p, PredictorOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := noise(rand.New(rand.NewPCG(1, 1)), 2, 1, 9, 7)
+		z, err := q.Logits(context.Background(), x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := q.Predict(context.Background(), x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const hw = 9 * 7
+		for n := range 2 {
+			for i := range hw {
+				sum := 0.0
+				for k := range classes {
+					sum += math.Exp(float64(z.Plane(n, k)[i]))
+				}
+				for k := range classes {
+					want := math.Exp(float64(z.Plane(n, k)[i])) / sum
+					if g := float64(got.Plane(n, k)[i]); !(math.Abs(g-want) < 1e-6) {
+						t.Fatalf("%d classes: probability %v, want %v", classes, g, want)
+					}
+				}
+			}
+		}
+	}
+}
+
+// Many requests of several sizes at once get what one alone gets; run it with
+// -race.
+func TestConcurrentPredict(t *testing.T) {
+	pool := kernel.NewPool(3)
+	defer pool.Close()
+	c := Config{Channels: 1, Classes: 2, Width: 4, Depth: 2, Norm: NormInstance}.WithDefaults()
+	q, err := NewPredictor(c, NewParams(c, 1), PredictorOptions{Pool: pool})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(1, 1))
+	var images, want []*segd.Tensor
+	for i := range maxPlans + 3 {
+		x := noise(rng, 1, 1, 8+4*(i/4), 8+4*(i%4))
+		z, err := q.Predict(context.Background(), x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		images, want = append(images, x), append(want, z)
+	}
+	var wg sync.WaitGroup
+	for g := range 6 {
+		wg.Go(func() {
+			for i := range 2 * len(images) {
+				j := (i*(2*g+1) + g) % len(images)
+				got, err := q.Predict(context.Background(), images[j])
+				if err != nil {
+					t.Error(err)
+				} else if !slices.Equal(got.Data, want[j].Data) {
+					t.Errorf("image %d: another result among others", j)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if len(q.plans) > maxPlans || len(q.idle) > maxIdle {
+		t.Errorf("%d plans and %d arenas kept", len(q.plans), len(q.idle))
+	}
+}
+
+// The number of threads does not change a bit of the result.
+func TestThreadsDoNotMatter(t *testing.T) {
+	c := Config{Channels: 3, Classes: 2, Width: 8, Depth: 2}.WithDefaults()
+	x := noise(rand.New(rand.NewPCG(1, 1)), 1, 3, 52, 47)
+	var first []float32
+	for threads := 1; threads <= 4; threads++ {
+		pool := kernel.NewPool(threads)
+		q, err := NewPredictor(c, NewParams(c, 1), PredictorOptions{Pool: pool})
+		if err != nil {
+			t.Fatal(err)
+		}
+		z, err := q.Logits(context.Background(), x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pool.Close()
+		if first == nil {
+			first = z.Data
+		} else if !slices.Equal(first, z.Data) {
+			t.Errorf("%d threads give another result", threads)
+		}
+	}
+}
+
+// A warm call takes memory for its result and little else.
+func TestPredictAllocates(t *testing.T) {
+	if kernel.Set() == "generic" {
+		t.Skip("the reference kernels take scratch memory in each call")
+	}
+	c := Config{Channels: 1, Classes: 2, Width: 8, Depth: 2}.WithDefaults()
+	q, err := NewPredictor(c, NewParams(c, 1), PredictorOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := noise(rand.New(rand.NewPCG(1, 1)), 1, 1, 64, 64)
+	r := testing.Benchmark(func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := q.Logits(context.Background(), x); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	if got, result := r.AllocedBytesPerOp(), int64(4*2*64*64); got > 2*result {
+		t.Errorf("%d bytes a call, the result is %d", got, result)
+	}
+}

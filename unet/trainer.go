@@ -1,0 +1,189 @@
+package unet
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"segd"
+	"segd/internal/kernel"
+	"segd/unet/op"
+)
+
+// Trainer is the training graph of one network for one shape of batch: an
+// expression graph, its symbolic derivative and the machine that runs both.
+//
+// The trainable tensors are those of the Params it was made with, so that a
+// solver updates them in place; running statistics are updated by the run
+// itself. A Trainer is not safe for concurrent use, and no two that share
+// Params may run at once.
+type Trainer struct {
+	x      []float32
+	y      []uint8
+	loss   G.Value
+	vm     G.VM
+	params G.Nodes
+	values []G.ValueGrad
+	memory usage
+}
+
+// usage is the memory of activations and gradients, in elements: what they
+// take, and what they would take if each had its own.
+type usage struct{ shared, apart int }
+
+// NewTrainer makes the training graph of c for batches of batch images of h×w
+// pixels, multiples of c.Stride. p holds the weights, which are shared; pool
+// runs the kernels, nil meaning the calling goroutine.
+//
+// The loss is the sum of cross-entropy and soft Dice (package op, DiceCE).
+func NewTrainer(c Config, p *Params, batch, h, w int, pool *kernel.Pool) (*Trainer, error) {
+	c = c.WithDefaults()
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	if s := c.Stride(); batch < 1 || h < s || w < s || h%s != 0 || w%s != 0 {
+		return nil, fmt.Errorf("unet: %w: batch of %d images of %d×%d, want multiples of %d", segd.ErrOption, batch, h, w, s)
+	}
+	if p.config != c {
+		return nil, fmt.Errorf("unet: %w: parameters of another network", segd.ErrOption)
+	}
+	b, err := build(c, p, shape{N: batch, H: h, W: w, ValidH: h, ValidW: w}, true, pool)
+	if err != nil {
+		return nil, err
+	}
+	t := &Trainer{x: make([]float32, batch*c.Channels*h*w), y: make([]uint8, batch*h*w)}
+	labels := G.NewTensor(b.net.graph, tensor.Uint8, 3, G.WithShape(batch, h, w), G.WithName("labels"),
+		G.WithValue(tensor.New(tensor.WithShape(batch, h, w), tensor.WithBacking(t.y))))
+	err = G.Let(b.net.image, tensor.New(tensor.WithShape(b.net.image.Shape()...), tensor.WithBacking(t.x)))
+	if err != nil {
+		return nil, fmt.Errorf("unet: %w", err)
+	}
+	loss, err := b.ops.DiceCE(b.net.logits, labels)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range c.layout() {
+		if !s.fixed {
+			t.params = append(t.params, b.net.params[s.name])
+		}
+	}
+	if _, err := G.Grad(loss, t.params...); err != nil {
+		return nil, fmt.Errorf("unet: differentiating the loss: %w", err)
+	}
+	G.Read(loss, &t.loss)
+	if err := distinct(b.net.graph); err != nil {
+		return nil, err
+	}
+	if t.memory, err = share(b.net.graph); err != nil {
+		return nil, err
+	}
+	t.vm = G.NewTapeMachine(b.net.graph, G.BindDualValues(t.params...))
+	t.values = G.NodesToValueGrads(t.params)
+	return t, nil
+}
+
+// distinct makes sure that no two nodes have the same hash: the compiler would
+// silently run one of them in place of both.
+func distinct(g *G.ExprGraph) error {
+	seen := map[uint32]*G.Node{}
+	for _, n := range g.AllNodes() {
+		if o, ok := seen[n.Hashcode()]; ok {
+			return fmt.Errorf("unet: nodes %v and %v have the same hash", n, o)
+		}
+		seen[n.Hashcode()] = n
+	}
+	return nil
+}
+
+// share gives the activations and their gradients memory in one slab, where
+// those that are not needed at the same time lie in the same place. Each
+// operation would else keep a buffer of its own for ever.
+func share(g *G.ExprGraph) (usage, error) {
+	order, err := G.Sort(g) // as the machine will
+	if err != nil {
+		return usage{}, fmt.Errorf("unet: %w", err)
+	}
+	slices.Reverse(order)
+	last := map[int64]int{}
+	for i := len(order) - 1; i >= 0; i-- {
+		n := order[i]
+		use := i
+		if _, ours := op.Output(n.Op()); !ours {
+			// The library's sum of two gradients writes over the first, which so
+			// lives for as long as the sum does.
+			use = max(i, last[n.ID()])
+		}
+		for it := g.From(n.ID()); it.Next(); {
+			id := it.Node().ID()
+			last[id] = max(last[id], use)
+		}
+	}
+	var nodes []*G.Node
+	var lives []life
+	for i, n := range order {
+		if s, ok := op.Output(n.Op()); ok {
+			nodes = append(nodes, n)
+			lives = append(lives, life{shape: s, from: i, to: max(i, last[n.ID()])})
+		}
+	}
+	offset, dirty, total := place(lives)
+	slab, u := kernel.Aligned[float32](total), usage{shared: total}
+	for i, n := range nodes {
+		op.Place(n.Op(), slab[offset[i]:][:lives[i].shape.Len()], dirty[i])
+		u.apart += lives[i].shape.Len()
+	}
+	return u, nil
+}
+
+// Step runs one batch forward and back, has s update the weights, and returns
+// the loss before the update.
+//
+// x is N,C,H,W and y is N,H,W, each a class or 255 for a pixel that takes no
+// part; both are copied. A nil s computes the gradients and leaves them for
+// Learnables. A loss that is not finite is an error, and the weights are left
+// as they were.
+func (t *Trainer) Step(x []float32, y []uint8, s G.Solver) (float64, error) {
+	if len(x) != len(t.x) || len(y) != len(t.y) {
+		return 0, fmt.Errorf("unet: %w: batch of %d values and %d labels, want %d and %d",
+			segd.ErrFormat, len(x), len(y), len(t.x), len(t.y))
+	}
+	copy(t.x, x)
+	copy(t.y, y)
+	// The machine adds to the gradients; not every solver clears them.
+	for _, v := range t.values {
+		if g, err := v.Grad(); err == nil {
+			if d, ok := g.(*tensor.Dense); ok {
+				d.Zero()
+			}
+		}
+	}
+	// Without Reset the next RunAll would do nothing, in silence.
+	defer t.vm.Reset()
+	if err := t.vm.RunAll(); err != nil {
+		return 0, fmt.Errorf("unet: training step: %w", err)
+	}
+	loss, ok := t.loss.Data().(float32)
+	if !ok {
+		return 0, fmt.Errorf("unet: loss is a %T", t.loss.Data())
+	}
+	if l := float64(loss); math.IsNaN(l) || math.IsInf(l, 0) {
+		return l, fmt.Errorf("unet: loss is %v", l)
+	}
+	if s != nil {
+		if err := s.Step(t.values); err != nil {
+			return 0, fmt.Errorf("unet: solver: %w", err)
+		}
+	}
+	return float64(loss), nil
+}
+
+// Learnables returns the trainable tensors with their gradients, in the order
+// of Params.Names without the running statistics. The gradients are those of
+// the last Step; before the first there are none.
+func (t *Trainer) Learnables() []G.ValueGrad { return t.values }
+
+// Close frees what the machine holds.
+func (t *Trainer) Close() error { return t.vm.Close() }

@@ -1,0 +1,245 @@
+package unet
+
+import (
+	"context"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	G "gorgonia.org/gorgonia"
+
+	"segd"
+	"segd/internal/kernel"
+)
+
+// discs makes a batch of noisy images with a bright disc each, and the masks.
+func discs(rng *rand.Rand, n, h, w int) ([]float32, []uint8) {
+	x, y := make([]float32, n*h*w), make([]uint8, n*h*w)
+	for i := range n {
+		cy, cx := rng.Float64()*float64(h), rng.Float64()*float64(w)
+		r := (0.15 + 0.15*rng.Float64()) * float64(min(h, w))
+		for j := range h * w {
+			v := rng.NormFloat64() * 0.3
+			if math.Hypot(float64(j/w)-cy, float64(j%w)-cx) < r {
+				v++
+				y[i*h*w+j] = 1
+			}
+			x[i*h*w+j] = float32(v)
+		}
+	}
+	return x, y
+}
+
+// Each kind of network learns the discs, and the inference plan of what was
+// learned marks those of a batch it has not seen.
+func TestTrainingEndsInMasks(t *testing.T) {
+	pool := kernel.NewPool(2)
+	defer pool.Close()
+	for _, norm := range []Norm{NormNone, NormBatch, NormInstance, NormGroup} {
+		t.Run(string(norm), func(t *testing.T) {
+			c := Config{Channels: 1, Classes: 2, Width: 4, Depth: 2, Norm: norm, Groups: 2}.WithDefaults()
+			p := NewParams(c, 1)
+			const n = 16
+			tr, err := NewTrainer(c, p, 3, n, n, pool)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = tr.Close() }()
+			rng := rand.New(rand.NewPCG(1, 2))
+			s := G.NewAdamSolver(G.WithLearnRate(0.01))
+			var first, last float64
+			for i := range 40 {
+				x, y := discs(rng, 3, n, n)
+				if last, err = tr.Step(x, y, s); err != nil {
+					t.Fatal(err)
+				}
+				if i == 0 {
+					first = last
+				}
+			}
+			if last > 0.5*first {
+				t.Errorf("loss %.4f after 40 steps, was %.4f", last, first)
+			}
+			q, err := NewPredictor(c, p, PredictorOptions{Pool: pool})
+			if err != nil {
+				t.Fatal(err)
+			}
+			x, y := discs(rng, 8, n, n)
+			out, err := q.Predict(context.Background(), &segd.Tensor{N: 8, C: 1, H: n, W: n, Data: x})
+			if err != nil {
+				t.Fatal(err)
+			}
+			both, either := 0, 0
+			for i, want := range y {
+				got := out.Plane(i/(n*n), 1)[i%(n*n)] > 0.5
+				if got && want == 1 {
+					both++
+				}
+				if got {
+					either++
+				}
+				either += int(want)
+			}
+			dice := 2 * float64(both) / float64(either)
+			t.Logf("loss %.3f to %.3f, Dice %.3f", first, last, dice)
+			if dice < 0.8 {
+				t.Errorf("Dice %.3f on new images", dice)
+			}
+		})
+	}
+}
+
+// A step depends on its batch and the weights alone: nothing of a former run
+// is left over, after an error neither.
+func TestStepIsNotStale(t *testing.T) {
+	c := Config{Channels: 1, Classes: 2, Width: 3, Depth: 2, Norm: NormInstance}.WithDefaults()
+	rng := rand.New(rand.NewPCG(1, 2))
+	x1, y1 := discs(rng, 2, 8, 8)
+	x2, y2 := discs(rng, 2, 8, 8)
+	run := func(tr *Trainer, x []float32, y []uint8) (float64, []float32) {
+		t.Helper()
+		l, err := tr.Step(x, y, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all []float32
+		for _, v := range tr.Learnables() {
+			g, err := v.Grad()
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, g.Data().([]float32)...)
+		}
+		return l, all
+	}
+	fresh := func() *Trainer {
+		tr, err := NewTrainer(c, NewParams(c, 1), 2, 8, 8, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tr
+	}
+	l1, g1 := run(fresh(), x1, y1)
+	l2, g2 := run(fresh(), x2, y2)
+	if l1 == l2 {
+		t.Fatal("two batches with one loss")
+	}
+	tr := fresh()
+	for i := range 6 {
+		l, g, want, grads := 0.0, []float32(nil), l1, g1
+		if i%2 == 0 {
+			l, g = run(tr, x1, y1)
+		} else {
+			l, g = run(tr, x2, y2)
+			want, grads = l2, g2
+		}
+		if l != want || !slices.Equal(g, grads) {
+			t.Errorf("step %d: loss %v, a fresh trainer has %v", i, l, want)
+		}
+		bad := append([]uint8{}, y1...)
+		bad[5] = 9
+		if _, err := tr.Step(x1, bad, nil); err == nil {
+			t.Error("a label that is no class was taken")
+		}
+	}
+}
+
+// The solver changes the tensors that the Params hold, and the next step sees
+// it. The same seed gives the same bits for any number of threads.
+func TestStepUpdatesParams(t *testing.T) {
+	var first []float64
+	for threads := 1; threads <= 3; threads++ {
+		pool := kernel.NewPool(threads)
+		c := Config{Channels: 1, Classes: 2, Width: 8, Depth: 1}.WithDefaults()
+		p := NewParams(c, 1)
+		before := p.Clone()
+		tr, err := NewTrainer(c, p, 2, 16, 24, pool)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, y := discs(rand.New(rand.NewPCG(1, 2)), 2, 16, 24)
+		s := G.NewAdamSolver()
+		var losses []float64
+		for range 5 {
+			l, err := tr.Step(x, y, s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			losses = append(losses, l)
+		}
+		for _, n := range p.Names() {
+			if slices.Equal(p.data(n), before.data(n)) {
+				t.Errorf("%s is as it was", n)
+			}
+		}
+		if losses[4] >= losses[0] {
+			t.Errorf("losses %v", losses)
+		}
+		if first == nil {
+			first = losses
+		} else if !slices.Equal(first, losses) {
+			t.Errorf("%d threads: losses %v, one thread has %v", threads, losses, first)
+		}
+		pool.Close()
+	}
+}
+
+// One channel, one filter, one pixel at the bottom: every axis of length one
+// that could be taken for a scalar.
+func TestSmallestNetwork(t *testing.T) {
+	for _, norm := range []Norm{NormNone, NormBatch, NormInstance, NormGroup} {
+		c := Config{Channels: 1, Classes: 2, Width: 1, Depth: 1, Norm: norm, Groups: 1}.WithDefaults()
+		tr, err := NewTrainer(c, NewParams(c, 1), 1, 2, 2, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if _, err := tr.Step([]float32{1, 2, 3, 4}, []uint8{0, 1, 1, 255}, G.NewAdamSolver()); err != nil {
+				t.Errorf("%s: %v", norm, err)
+			}
+		}
+	}
+}
+
+func TestTrainerRefuses(t *testing.T) {
+	c := Config{Channels: 1, Classes: 2, Width: 2, Depth: 2}.WithDefaults()
+	p := NewParams(c, 1)
+	for name, f := range map[string]func() error{
+		"size":    func() error { _, err := NewTrainer(c, p, 1, 10, 8, nil); return err },
+		"batch":   func() error { _, err := NewTrainer(c, p, 0, 8, 8, nil); return err },
+		"network": func() error { _, err := NewTrainer(Config{}, p, 1, 8, 8, nil); return err },
+		"params":  func() error { o := c; o.Width = 3; _, err := NewTrainer(o, p, 1, 8, 8, nil); return err },
+	} {
+		if err := f(); !errors.Is(err, segd.ErrOption) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	tr, err := NewTrainer(c, p, 1, 8, 8, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tr.Step(make([]float32, 63), make([]uint8, 64), nil); !errors.Is(err, segd.ErrFormat) {
+		t.Errorf("short batch: %v", err)
+	}
+	x := make([]float32, 64)
+	x[0] = float32(math.NaN())
+	before := p.Clone()
+	if _, err := tr.Step(x, make([]uint8, 64), G.NewAdamSolver()); err == nil {
+		t.Error("a loss that is not a number was taken")
+	}
+	for _, n := range p.Names() {
+		w := p.data(n)
+		if strings.Contains(n, "running") {
+			for _, v := range w {
+				if v-v != 0 {
+					t.Errorf("%s holds %v", n, v)
+				}
+			}
+		} else if !slices.Equal(w, before.data(n)) {
+			t.Errorf("%s has changed", n)
+		}
+	}
+}
