@@ -1,0 +1,312 @@
+// Package dicomtest writes small synthetic DICOM files for tests: any
+// uncompressed transfer syntax, any bit depth, one frame or many, and files
+// that are wrong on purpose.
+//
+//	b := dicomtest.Write(dicomtest.Disc(256))
+//
+// Every file carries a patient module of a made-up patient, so that tests can
+// check that nothing of it comes out again.
+package dicomtest
+
+import (
+	"bytes"
+	"compress/flate"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// Transfer syntaxes that Write encodes; any other UID is written as the label
+// of explicit VR little endian.
+const (
+	ImplicitLE = "1.2.840.10008.1.2"
+	ExplicitLE = "1.2.840.10008.1.2.1"
+	ExplicitBE = "1.2.840.10008.1.2.2"
+	DeflatedLE = "1.2.840.10008.1.2.1.99"
+)
+
+// Patient are the values of the patient module of each file, none of which may
+// show up in an error or a log.
+var Patient = []string{"Zyxwvut^Qponmlk", "PID-8675309", "19470817", "Ward Nine Sigma"}
+
+// File says what to write. The zero value of a field stands for what is
+// usual, given behind it.
+type File struct {
+	Syntax        string // transfer syntax UID; explicit VR little endian
+	Rows, Columns int
+	Frames        int    // 0: no NumberOfFrames
+	Samples       int    // 1
+	Allocated     int    // 16
+	Stored        int    // Allocated
+	HighBit       int    // Stored-1
+	Signed        bool   // PixelRepresentation
+	Photometric   string // MONOCHROME2
+	Planar        int
+	Modality      string // OT
+	// Pixels are the stored values of all frames: little endian, and by plane
+	// where Planar is 1. They are written as the syntax wants them.
+	Pixels []byte
+	// PixelVR is OW, or OB for 8 bits and less outside implicit VR.
+	PixelVR string
+	// NoPixels leaves the pixel data out.
+	NoPixels bool
+	// NoPreamble leaves out the preamble and the file meta information.
+	NoPreamble bool
+	// Elements are further elements of the data set, in any order; one of a
+	// tag that is there already replaces it, and one without a VR removes it.
+	Elements []Element
+}
+
+// Element is one element of a data set.
+type Element struct {
+	Tag uint32 // group in the upper half
+	VR  string
+	// Value is a string, []byte, int or []int (US, SS, UL, SL by VR), float64
+	// or []float64 (FD, FL), or []Item (SQ).
+	Value any
+}
+
+// Item is one item of a sequence.
+type Item []Element
+
+// Disc is a CT-like file: a disc of 100 HU, a third of the size across, above
+// and to the left of the middle of air at -1000 HU, with a window and a
+// spacing of 0.5 mm between rows and 0.75 mm between columns.
+func Disc(size int) File {
+	pix := make([]byte, 2*size*size)
+	for y := range size {
+		for x := range size {
+			v := uint16(24)
+			dy, dx := float64(y)-0.4*float64(size), float64(x)-0.3*float64(size)
+			if math.Hypot(dy, dx) <= float64(size)/6 {
+				v = 1124
+			}
+			binary.LittleEndian.PutUint16(pix[2*(y*size+x):], v)
+		}
+	}
+	return File{
+		Rows: size, Columns: size, Stored: 12, Modality: "CT", Pixels: pix,
+		Elements: []Element{
+			{0x00281053, "DS", "1"}, {0x00281052, "DS", "-1024"},
+			{0x00281050, "DS", "40"}, {0x00281051, "DS", "400"},
+			{0x00280030, "DS", `0.5\0.75`},
+		},
+	}
+}
+
+// Write returns the bytes of f. It does not check what it is told: nonsense is
+// written as asked. It panics where an Element's Value is of no known type.
+func Write(f File) []byte {
+	syntax := or(f.Syntax, ExplicitLE)
+	e := encoder{order: binary.LittleEndian, implicit: syntax == ImplicitLE}
+	if syntax == ExplicitBE {
+		e.order = binary.BigEndian
+	}
+	set := e.set(f.elements(syntax))
+	if syntax == DeflatedLE {
+		set = Deflate(set)
+	}
+	if f.NoPreamble {
+		return set
+	}
+	return append(Meta(syntax), set...)
+}
+
+// Meta returns a preamble and the file meta information of a transfer syntax.
+func Meta(syntax string) []byte {
+	e := encoder{order: binary.LittleEndian}
+	meta := e.set([]Element{
+		{0x00020001, "OB", []byte{0, 1}},
+		{0x00020002, "UI", "1.2.840.10008.5.1.4.1.1.7"},
+		{0x00020003, "UI", "1.2.826.0.1.3680043.10.543.1"},
+		{0x00020010, "UI", syntax},
+		{0x00020012, "UI", "1.2.826.0.1.3680043.10.543"},
+	})
+	out := append(make([]byte, 128), "DICM"...)
+	out = append(out, e.set([]Element{{0x00020000, "UL", len(meta)}})...)
+	return append(out, meta...)
+}
+
+// Deflate returns b as a raw deflate stream of even length.
+func Deflate(b []byte) []byte {
+	var buf bytes.Buffer
+	w, err := flate.NewWriter(&buf, flate.DefaultCompression)
+	if err != nil {
+		panic(err) // the level is valid
+	}
+	if _, err := w.Write(b); err != nil {
+		panic(err) // a buffer takes all
+	}
+	if err := w.Close(); err != nil {
+		panic(err)
+	}
+	if buf.Len()%2 == 1 {
+		buf.WriteByte(0)
+	}
+	return buf.Bytes()
+}
+
+// elements returns the data set of f in the order of the tags.
+func (f File) elements(syntax string) []Element {
+	allocated := or(f.Allocated, 16)
+	stored := or(f.Stored, allocated)
+	set := map[uint32]Element{}
+	add := func(tag uint32, vr string, value any) { set[tag] = Element{tag, vr, value} }
+	add(0x00080016, "UI", "1.2.840.10008.5.1.4.1.1.7")
+	add(0x00080018, "UI", "1.2.826.0.1.3680043.10.543.1")
+	add(0x00080060, "CS", or(f.Modality, "OT"))
+	add(0x00100010, "PN", Patient[0])
+	add(0x00100020, "LO", Patient[1])
+	add(0x00100030, "DA", Patient[2])
+	add(0x00081040, "LO", Patient[3])
+	add(0x00280002, "US", or(f.Samples, 1))
+	add(0x00280004, "CS", or(f.Photometric, "MONOCHROME2"))
+	if f.Samples > 1 {
+		add(0x00280006, "US", f.Planar)
+	}
+	if f.Frames != 0 {
+		add(0x00280008, "IS", fmt.Sprint(f.Frames))
+	}
+	add(0x00280010, "US", f.Rows)
+	add(0x00280011, "US", f.Columns)
+	add(0x00280100, "US", allocated)
+	add(0x00280101, "US", stored)
+	add(0x00280102, "US", or(f.HighBit, stored-1))
+	signed := 0
+	if f.Signed {
+		signed = 1
+	}
+	add(0x00280103, "US", signed)
+	if !f.NoPixels {
+		vr := f.PixelVR
+		if vr == "" {
+			vr = "OW"
+			if allocated <= 8 && syntax != ImplicitLE {
+				vr = "OB"
+			}
+		}
+		pix := slices.Clone(f.Pixels)
+		if len(pix)%2 == 1 {
+			pix = append(pix, 0)
+		}
+		if syntax == ExplicitBE && vr == "OW" {
+			for i := 0; i < len(pix); i += 2 {
+				pix[i], pix[i+1] = pix[i+1], pix[i]
+			}
+		}
+		add(0x7fe00010, vr, pix)
+	}
+	for _, e := range f.Elements {
+		set[e.Tag] = e
+		if e.VR == "" {
+			delete(set, e.Tag)
+		}
+	}
+	out := make([]Element, 0, len(set))
+	for _, e := range set {
+		out = append(out, e)
+	}
+	slices.SortFunc(out, func(a, b Element) int { return int(int64(a.Tag) - int64(b.Tag)) })
+	return out
+}
+
+func or[T comparable](v, fallback T) T {
+	var zero T
+	if v == zero {
+		return fallback
+	}
+	return v
+}
+
+// encoder writes elements in one encoding.
+type encoder struct {
+	order    binary.ByteOrder
+	implicit bool
+}
+
+func (e encoder) set(elements []Element) []byte {
+	var out []byte
+	for _, x := range elements {
+		value := e.value(x)
+		if len(value)%2 == 1 {
+			pad := byte(' ')
+			if x.VR == "UI" || x.VR == "OB" {
+				pad = 0
+			}
+			value = append(value, pad)
+		}
+		out = append(out, e.header(x.Tag, x.VR, uint32(len(value)))...)
+		out = append(out, value...)
+	}
+	return out
+}
+
+func (e encoder) header(tag uint32, vr string, length uint32) []byte {
+	out := e.u16(nil, uint16(tag>>16), uint16(tag))
+	switch {
+	case e.implicit || tag>>16 == 0xfffe:
+		return e.u32(out, length)
+	case strings.Contains("OB OD OF OL OV OW SQ SV UC UN UR UT UV", vr):
+		return e.u32(append(out, vr[0], vr[1], 0, 0), length)
+	}
+	return e.u16(append(out, vr...), uint16(length))
+}
+
+func (e encoder) value(x Element) []byte {
+	var out []byte
+	switch v := x.Value.(type) {
+	case string:
+		return []byte(v)
+	case []byte:
+		return v
+	case int:
+		return e.value(Element{x.Tag, x.VR, []int{v}})
+	case []int:
+		for _, n := range v {
+			if x.VR == "UL" || x.VR == "SL" {
+				out = e.u32(out, uint32(n))
+			} else {
+				out = e.u16(out, uint16(n))
+			}
+		}
+	case float64:
+		return e.value(Element{x.Tag, x.VR, []float64{v}})
+	case []float64:
+		for _, n := range v {
+			var b [8]byte
+			if x.VR == "FL" {
+				e.order.PutUint32(b[:4], math.Float32bits(float32(n)))
+				out = append(out, b[:4]...)
+			} else {
+				e.order.PutUint64(b[:], math.Float64bits(n))
+				out = append(out, b[:]...)
+			}
+		}
+	case []Item:
+		for _, item := range v {
+			b := e.set(item)
+			out = append(out, e.header(0xfffee000, "", uint32(len(b)))...)
+			out = append(out, b...)
+		}
+	default:
+		panic(fmt.Sprintf("dicomtest: value of type %T", x.Value))
+	}
+	return out
+}
+
+func (e encoder) u16(b []byte, values ...uint16) []byte {
+	for _, v := range values {
+		var w [2]byte
+		e.order.PutUint16(w[:], v)
+		b = append(b, w[:]...)
+	}
+	return b
+}
+
+func (e encoder) u32(b []byte, v uint32) []byte {
+	var w [4]byte
+	e.order.PutUint32(w[:], v)
+	return append(b, w[:]...)
+}

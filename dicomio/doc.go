@@ -1,0 +1,43 @@
+// Package dicomio reads DICOM files (PS3.10) into frames of pixels.
+//
+//	scan, err := dicomio.Read(b)
+//	img, err := scan.Frame(0)
+//
+// Read takes the uncompressed transfer syntaxes: implicit and explicit VR
+// little endian, explicit VR big endian and deflated. Any other is
+// segd.ErrUnsupported, with its UID named.
+//
+// A file is hostile until proven otherwise. Its structure is walked first,
+// with every length checked against what is there; the DICOM library then sees
+// only the few elements that say what the pixels mean, none of them about the
+// patient, and never the pixels, which this package decodes itself. See
+// docs/adr/0002-dicom-reading.md.
+//
+// Limits: 256 MiB a file, 128 MiB inflated, 200,000 elements, 32 levels of
+// nesting, 64 MiB for a value other than pixels, 1 to 16384 rows and columns,
+// 64 Mpixel a frame, 2,000 frames, 512 MiB of decoded pixels.
+//
+// Errors name tags by number and sizes, never values: no text of an element
+// leaves the package.
+package dicomio
+
+// Limits that are checked before memory is taken.
+const (
+	maxFile     = 256 << 20
+	maxInflated = 128 << 20
+	maxElements = 200_000
+	maxDepth    = 32
+	maxValue    = 64 << 20 // of an element other than pixel data
+	maxSide     = 16384
+	maxPixels   = 64 << 20 // a frame
+	maxFrames   = 2000
+	maxDecoded  = 512 << 20
+)
+
+// UIDs of the transfer syntaxes that are read (PS3.5 annex A).
+const (
+	implicitLE = "1.2.840.10008.1.2"
+	explicitLE = "1.2.840.10008.1.2.1"
+	explicitBE = "1.2.840.10008.1.2.2"
+	deflatedLE = "1.2.840.10008.1.2.1.99"
+)

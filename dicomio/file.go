@@ -1,0 +1,192 @@
+package dicomio
+
+import (
+	"bytes"
+	"compress/flate"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"strings"
+
+	"segd"
+)
+
+const preamble = 128
+
+// file is the structure of a DICOM file: where its elements lie.
+type file struct {
+	walker
+	syntax   string // transfer syntax UID
+	inflated bool   // walker.b is not the caller's
+	warnings []string
+}
+
+// Is reports whether b is, or sets out to be, a DICOM file: it has the prefix
+// DICM behind the preamble, or begins with an element of a kind that only a
+// DICOM data set begins with. It reads at most 132 bytes.
+func Is(b []byte) bool {
+	if len(b) >= preamble+4 && string(b[preamble:preamble+4]) == "DICM" {
+		return true
+	}
+	_, ok := sniff(b)
+	return ok
+}
+
+// open checks the structure of b and lists its top-level elements.
+func open(b []byte) (*file, error) {
+	if len(b) == 0 {
+		return nil, malformed("empty file")
+	}
+	if len(b) > maxFile {
+		return nil, fmt.Errorf("dicomio: %w: %d bytes, limit %d", segd.ErrTooLarge, len(b), maxFile)
+	}
+	f := &file{}
+	p := 0
+	if len(b) >= preamble+4 && string(b[preamble:preamble+4]) == "DICM" {
+		p = preamble + 4
+	} else if _, ok := sniff(b); !ok {
+		return nil, malformed("no DICOM prefix, nor a data set without one")
+	} else {
+		f.warnings = append(f.warnings, "the file lacks the DICOM preamble")
+	}
+	p, err := f.meta(b, p)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.choose(b[p:]); err != nil {
+		return nil, err
+	}
+	f.b, f.limit = b[p:], maxElements
+	if f.syntax == deflatedLE {
+		if f.b, err = inflate(b[p:]); err != nil {
+			return nil, err
+		}
+		f.inflated = true
+	}
+	if len(f.b) == 0 {
+		return nil, malformed("truncated: no data set behind the file meta information")
+	}
+	_, err = f.walk(0, len(f.b), 0, 0)
+	return f, err
+}
+
+// meta reads the file meta information (PS3.10 7.1), which is in explicit VR
+// little endian whatever follows it, and returns the position behind it. Its
+// group length is not relied on: the group ends where another begins.
+func (f *file) meta(b []byte, p int) (int, error) {
+	m := walker{b: b, order: binary.LittleEndian, limit: 256}
+	for len(b)-p >= itemHeader && m.tag(p)>>16 == 2 {
+		m.implicit = vrs2(b[p+4:p+6]) == ""
+		e, err := m.header(p, len(b))
+		if err != nil {
+			return p, err
+		}
+		if p, err = m.content(&e, len(b), 0); err != nil {
+			return p, err
+		}
+		if e.tag == 0x00020010 {
+			f.syntax = strings.TrimRight(string(b[e.value:e.end]), " \x00")
+			if !isUID(f.syntax) {
+				return p, malformed("element %s is not a UID", name(e.tag))
+			}
+		}
+	}
+	return p, nil
+}
+
+// choose settles the encoding of the data set b from the transfer syntax, or
+// from b itself where the file names none or the wrong one of the two plain
+// ones, as some writers do.
+func (f *file) choose(b []byte) error {
+	seen, ok := sniff(b)
+	switch f.syntax {
+	case "":
+		if !ok {
+			return malformed("no transfer syntax (0002,0010), and the data set does not show it")
+		}
+		f.syntax = seen
+		f.warnings = append(f.warnings, "the file names no transfer syntax; the data set shows which it is")
+	case implicitLE, explicitLE:
+		if ok && seen != f.syntax && seen != explicitBE {
+			f.syntax = seen
+			f.warnings = append(f.warnings, "the data set is not in the transfer syntax that the file names; it is read as what it is")
+		}
+	case explicitBE, deflatedLE:
+	default:
+		return fmt.Errorf("dicomio: %w: transfer syntax %s", segd.ErrUnsupported, f.syntax)
+	}
+	f.order = binary.LittleEndian
+	if f.syntax == explicitBE {
+		f.order = binary.BigEndian
+	}
+	f.implicit = f.syntax == implicitLE
+	return nil
+}
+
+// sniff tells the encoding of a data set, or of a file meta information
+// without a preamble, from its first element. It must be of group 2 or 8, and
+// have the VR that the dictionary gives it or, in implicit VR, be in the
+// dictionary and fit the bytes.
+func sniff(b []byte) (syntax string, ok bool) {
+	if len(b) < itemHeader {
+		return "", false
+	}
+	little, big := binary.LittleEndian, binary.BigEndian
+	first := uint32(little.Uint16(b))<<16 | uint32(little.Uint16(b[2:]))
+	vr := vrs2(b[4:6])
+	if g := first >> 16; g == 2 || g == 8 {
+		known := dictionaryVR(first)
+		if vr != "" && (vr == known || vr == "UN" || known == "UN") {
+			return explicitLE, true
+		}
+		length := int64(little.Uint32(b[4:]))
+		if known != "UN" && (length <= int64(len(b)-itemHeader) && length < 1<<16 || known == "SQ" && length == undefined) {
+			return implicitLE, true
+		}
+	}
+	first = uint32(big.Uint16(b))<<16 | uint32(big.Uint16(b[2:]))
+	if first>>16 == 8 && vr != "" && vr == dictionaryVR(first) {
+		return explicitBE, true
+	}
+	return "", false
+}
+
+// vrs2 returns the VR that two bytes spell, or the empty string.
+func vrs2(b []byte) string {
+	if _, ok := vrs[string(b)]; ok {
+		return string(b)
+	}
+	return ""
+}
+
+// isUID reports whether s has the form of a UID (PS3.5 chapter 9): numbers
+// with dots between, the first of them 0, 1 or 2. Leading zeros are allowed,
+// since they occur. What merely looks like a number, such as a date, is none.
+func isUID(s string) bool {
+	if len(s) > 64 || strings.Count(s, ".") < 2 || s[0] > '2' {
+		return false
+	}
+	for i, arc := range strings.Split(s, ".") {
+		if arc == "" || strings.Trim(arc, "0123456789") != "" || i == 0 && len(arc) != 1 {
+			return false
+		}
+	}
+	return true
+}
+
+// inflate expands a deflated data set (PS3.5 A.5). The size is counted before
+// memory is taken, so that a deflate bomb costs time alone, and little of it.
+func inflate(b []byte) ([]byte, error) {
+	size, err := io.Copy(io.Discard, io.LimitReader(flate.NewReader(bytes.NewReader(b)), maxInflated+1))
+	if err != nil {
+		return nil, malformed("the deflated data set is damaged or truncated")
+	}
+	if size > maxInflated {
+		return nil, fmt.Errorf("dicomio: %w: deflated data set of more than %d bytes", segd.ErrTooLarge, maxInflated)
+	}
+	out := make([]byte, size)
+	if _, err := io.ReadFull(flate.NewReader(bytes.NewReader(b)), out); err != nil {
+		return nil, malformed("the deflated data set is damaged or truncated")
+	}
+	return out, nil
+}

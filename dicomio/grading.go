@@ -1,0 +1,190 @@
+package dicomio
+
+import (
+	"math"
+
+	"segd"
+)
+
+// spacings are the attributes that a spacing is read from, best first. The
+// first is that of the patient, the others that of the detector or the paper.
+var spacings = []struct {
+	tag    uint32
+	source string
+}{
+	{0x00280030, "PixelSpacing (0028,0030)"},
+	{0x00181164, "ImagerPixelSpacing (0018,1164)"},
+	{0x00182010, "NominalScannedPixelSpacing (0018,2010)"},
+}
+
+// first returns the values of t in the innermost of the data sets that has
+// them: the functional groups of the frame, the shared ones, the file.
+func first(t uint32, sets ...attributes) ([]float64, error) {
+	for _, a := range sets {
+		v, err := a.floats(t)
+		if err != nil || len(v) > 0 {
+			return v, err
+		}
+	}
+	return nil, nil
+}
+
+// grade works out how frame i is graded.
+func (h *header) grade(l *layout, i int) (*grading, error) {
+	sets := []attributes{h.shared, h.root}
+	if len(h.perFrame) > 0 {
+		sets = []attributes{h.perFrame[i], h.shared, h.root}
+	}
+	g := &grading{slope: 1, turn: l.photometric == "MONOCHROME1" || h.root.text(tagLUTShape) == "INVERSE" && l.grey()}
+	if err := g.readSpacing(h, sets); err != nil {
+		return nil, err
+	}
+	if !l.grey() {
+		g.display = segd.Display{Low: 0, High: 255}
+		if l.photometric == "RGB" {
+			_, high := l.limits()
+			g.display.High = float32(high)
+		}
+		return g, nil
+	}
+	if err := g.readModality(h, l, sets); err != nil {
+		return nil, err
+	}
+	return g, g.readWindow(l, sets)
+}
+
+func (g *grading) readSpacing(h *header, sets []attributes) error {
+	for _, s := range spacings {
+		v, err := first(s.tag, sets...)
+		if err != nil {
+			return err
+		}
+		if len(v) >= 2 && v[0] > 0 && v[1] > 0 {
+			g.spacing = segd.Spacing{RowMM: v[0], ColMM: v[1], Source: s.source}
+			return nil
+		}
+	}
+	return g.readRegion(h)
+}
+
+// readRegion reads the spacing of an ultrasound image (PS3.3 C.8.5.5), where
+// it holds one region, of tissue, measured in centimetres both ways. With more
+// of them the spacing differs from place to place.
+func (g *grading) readRegion(h *header) error {
+	if len(h.regions) != 1 {
+		return nil
+	}
+	r := h.regions[0]
+	for _, want := range []struct {
+		tag   uint32
+		value int
+	}{{tagRegionFormat, 1}, {tagRegionUnitsX, 3}, {tagRegionUnitsY, 3}} {
+		if v, err := r.integer(want.tag, 0); err != nil || v != want.value {
+			return err
+		}
+	}
+	x, err := r.floats(tagRegionDeltaX)
+	if err != nil {
+		return err
+	}
+	y, err := r.floats(tagRegionDeltaY)
+	if err != nil {
+		return err
+	}
+	if len(x) == 1 && len(y) == 1 && x[0] != 0 && y[0] != 0 {
+		g.spacing = segd.Spacing{
+			RowMM: 10 * math.Abs(y[0]), ColMM: 10 * math.Abs(x[0]),
+			Source: "SequenceOfUltrasoundRegions (0018,6011)",
+		}
+	}
+	return nil
+}
+
+// readModality reads the modality LUT or the rescale slope and intercept
+// (PS3.3 C.11.1).
+func (g *grading) readModality(h *header, l *layout, sets []attributes) error {
+	if h.modality != nil {
+		t, first, err := readTable(h.modality, tagLUTDescriptor, tagLUTData, 0, l.signed)
+		if err != nil {
+			return err
+		}
+		g.first = first
+		g.table = make([]float32, len(t.values))
+		for i, v := range t.values {
+			g.table[i] = float32(v)
+		}
+		return nil
+	}
+	slope, err := first(tagSlope, sets...)
+	if err != nil {
+		return err
+	}
+	intercept, err := first(tagIntercept, sets...)
+	if err != nil {
+		return err
+	}
+	if len(slope) > 0 {
+		g.slope = slope[0]
+	}
+	if len(intercept) > 0 {
+		g.intercept = intercept[0]
+	}
+	low, high := l.limits()
+	if g.slope == 0 || math.Max(math.Abs(g.slope*low), math.Abs(g.slope*high))+math.Abs(g.intercept) > math.MaxFloat32 {
+		return unprocessable("rescale slope %s is zero, or too large for float32", name(tagSlope))
+	}
+	return nil
+}
+
+// readWindow reads the first window (PS3.3 C.11.2.1.2 and C.11.2.1.3).
+func (g *grading) readWindow(l *layout, sets []attributes) error {
+	center, err := first(tagCenter, sets...)
+	if err != nil {
+		return err
+	}
+	width, err := first(tagWidth, sets...)
+	if err != nil {
+		return err
+	}
+	function := ""
+	for _, a := range sets {
+		if function = a.text(tagVOIFunction); function != "" {
+			break
+		}
+	}
+	if len(center) > 0 && len(width) > 0 {
+		g.display = window(center[0], width[0], function)
+	}
+	identity := g.table == nil && g.slope == 1 && g.intercept == 0
+	if g.display.Low == g.display.High && l.allocated <= 8 && identity {
+		low, high := l.limits()
+		g.display = segd.Display{Low: float32(low), High: float32(high)}
+	}
+	if g.turn && g.display.Low != g.display.High {
+		m := g.mirror(l)
+		g.display.Low, g.display.High = float32(m-float64(g.display.High)), float32(m-float64(g.display.Low))
+	}
+	return nil
+}
+
+// window turns a centre and a width into the ends of the ramp. A window that
+// the standard does not allow is as good as none.
+func window(center, width float64, function string) segd.Display {
+	var d segd.Display
+	switch function {
+	case "SIGMOID", "LINEAR_EXACT":
+		if width > 0 {
+			d.Low, d.High = float32(center-width/2), float32(center+width/2)
+			d.Sigmoid = function == "SIGMOID"
+		}
+	default:
+		// At width 1 the ramp is a step at centre − ½, without extent.
+		if width > 1 {
+			d.Low, d.High = float32(center-0.5-(width-1)/2), float32(center-0.5+(width-1)/2)
+		}
+	}
+	if !(d.Low < d.High) || math.IsInf(float64(d.Low), 0) || math.IsInf(float64(d.High), 0) {
+		return segd.Display{}
+	}
+	return d
+}

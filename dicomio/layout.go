@@ -1,0 +1,153 @@
+package dicomio
+
+import (
+	"fmt"
+
+	"segd"
+)
+
+// Tags whose values are asked for.
+const (
+	tagRegionFormat  = 0x00186012
+	tagRegionUnitsX  = 0x00186024
+	tagRegionUnitsY  = 0x00186026
+	tagRegionDeltaX  = 0x0018602c
+	tagRegionDeltaY  = 0x0018602e
+	tagSamples       = 0x00280002
+	tagPhotometric   = 0x00280004
+	tagPlanar        = 0x00280006
+	tagFrames        = 0x00280008
+	tagRows          = 0x00280010
+	tagColumns       = 0x00280011
+	tagAllocated     = 0x00280100
+	tagStored        = 0x00280101
+	tagHighBit       = 0x00280102
+	tagSigned        = 0x00280103
+	tagPadding       = 0x00280120
+	tagPaddingLimit  = 0x00280121
+	tagBurnedIn      = 0x00280301
+	tagLUTShape      = 0x20500020
+	tagModality      = 0x00080060
+	tagCenter        = 0x00281050
+	tagWidth         = 0x00281051
+	tagIntercept     = 0x00281052
+	tagSlope         = 0x00281053
+	tagVOIFunction   = 0x00281056
+	tagLUTDescriptor = 0x00283002
+	tagLUTData       = 0x00283006
+)
+
+// layout is the image pixel module (PS3.3 C.7.6.3), checked: how the values of
+// a frame are stored.
+type layout struct {
+	rows, cols, frames int
+	samples            int // 1 or 3
+	allocated, stored  int // bits
+	high               int // bit
+	signed             bool
+	planar             bool // colour by plane
+	subsampled         bool // YBR_FULL_422: two pixels share their colour
+	photometric        string
+}
+
+// readLayout reads and checks the image pixel module.
+func readLayout(a attributes) (*layout, error) {
+	var err error
+	get := func(t uint32, fallback int) int {
+		v, e := a.integer(t, fallback)
+		if err == nil && e != nil {
+			err = e
+		}
+		return v
+	}
+	l := &layout{
+		rows: get(tagRows, 0), cols: get(tagColumns, 0), frames: get(tagFrames, 1),
+		samples: get(tagSamples, 1), allocated: get(tagAllocated, 0),
+		photometric: a.text(tagPhotometric),
+	}
+	l.stored = get(tagStored, l.allocated)
+	l.high = get(tagHighBit, l.stored-1)
+	signed, planar := get(tagSigned, 0), get(tagPlanar, 0)
+	if err != nil {
+		return nil, err
+	}
+	if signed < 0 || signed > 1 || planar < 0 || planar > 1 {
+		return nil, unprocessable("pixel representation %d, planar configuration %d", signed, planar)
+	}
+	l.signed, l.planar = signed == 1, planar == 1 && l.samples > 1
+	if err := l.checkSize(); err != nil {
+		return nil, err
+	}
+	return l, l.checkBits()
+}
+
+func (l *layout) checkSize() error {
+	switch {
+	case l.rows < 1 || l.cols < 1:
+		return unprocessable("%d rows and %d columns", l.rows, l.cols)
+	case l.rows > maxSide || l.cols > maxSide:
+		return fmt.Errorf("dicomio: %w: %d×%d pixels, limit %d a side", segd.ErrTooLarge, l.rows, l.cols, maxSide)
+	case l.rows*l.cols > maxPixels:
+		return fmt.Errorf("dicomio: %w: %d×%d pixels, limit %d a frame", segd.ErrTooLarge, l.rows, l.cols, maxPixels)
+	case l.frames < 1:
+		return unprocessable("%d frames", l.frames)
+	case l.frames > maxFrames:
+		return fmt.Errorf("dicomio: %w: %d frames, limit %d", segd.ErrTooLarge, l.frames, maxFrames)
+	}
+	return nil
+}
+
+func (l *layout) checkBits() error {
+	switch l.allocated {
+	case 1, 8, 16, 32:
+	default:
+		return unprocessable("%d bits allocated, want 1, 8, 16 or 32", l.allocated)
+	}
+	if l.stored < 1 || l.stored > l.allocated || l.high < l.stored-1 || l.high >= l.allocated {
+		return unprocessable("%d bits allocated, %d stored, high bit %d", l.allocated, l.stored, l.high)
+	}
+	colour := l.samples == 3 && !l.signed && l.allocated >= 8
+	ok := false
+	switch l.photometric {
+	case "MONOCHROME1", "MONOCHROME2":
+		ok = l.samples == 1
+	case "PALETTE COLOR":
+		ok = l.samples == 1 && !l.signed && (l.allocated == 8 || l.allocated == 16)
+	case "RGB":
+		ok = colour
+	case "YBR_FULL":
+		ok = colour && l.allocated == 8
+	case "YBR_FULL_422":
+		ok = colour && l.allocated == 8 && l.cols%2 == 0 && !l.planar
+		l.subsampled = true
+	default:
+		// Not named: what stands there instead is the file's own text.
+		return unprocessable("photometric interpretation %s is none of MONOCHROME1, MONOCHROME2, PALETTE COLOR, RGB, YBR_FULL and YBR_FULL_422", name(tagPhotometric))
+	}
+	if !ok {
+		return unprocessable("%s with %d samples of %d bits, signed %t", l.photometric, l.samples, l.allocated, l.signed)
+	}
+	if n := l.frames * l.frameBytes(); n > maxDecoded {
+		return fmt.Errorf("dicomio: %w: %d bytes of pixels, limit %d", segd.ErrTooLarge, n, maxDecoded)
+	}
+	return nil
+}
+
+// grey reports whether the frames are grey.
+func (l *layout) grey() bool {
+	return l.photometric == "MONOCHROME1" || l.photometric == "MONOCHROME2"
+}
+
+// sampleBytes is the size of one decoded stored value: 1, 2 or 4.
+func (l *layout) sampleBytes() int { return max(1, l.allocated/8) }
+
+// frameBytes is the size of one decoded frame of stored values.
+func (l *layout) frameBytes() int { return l.rows * l.cols * l.samples * l.sampleBytes() }
+
+// storedBits is the size of one frame as it lies in the file.
+func (l *layout) storedBits() int {
+	if l.subsampled {
+		return l.rows * l.cols * 2 * 8
+	}
+	return l.rows * l.cols * l.samples * l.allocated
+}

@@ -1,0 +1,157 @@
+package dicomio
+
+import (
+	"fmt"
+	"io"
+
+	"segd"
+)
+
+// scan is an opened file, ready to give its frames. It is not changed after
+// readScan, so that frames may be decoded side by side.
+type scan struct {
+	file    *file
+	header  *header
+	pixels  *pixels
+	padding paddingRange
+	palette *palette
+}
+
+// Read opens the DICOM file b. b must not change while the Scan is in use.
+//
+// The frames are decoded when Frame is called, each into memory of its own:
+// grey in modality units with high bright, or RGB of 0..255 (of the full range
+// of the stored bits for RGB of more than 8). Frame is safe for concurrent use.
+// Spacing is PixelSpacing, or that of the detector or of the digitised film,
+// as its Source says.
+//
+// The errors are segd.ErrFormat (malformed or truncated), segd.ErrTooLarge,
+// segd.ErrUnsupported (transfer syntax, its UID named) and
+// segd.ErrUnprocessable (no pixels, or pixels described inconsistently or in a
+// way that is not handled).
+func Read(b []byte) (*segd.Scan, error) {
+	s, err := readScan(b)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.interpret(); err != nil {
+		return nil, err
+	}
+	l := s.pixels.layout
+	first, err := s.header.grade(l, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &segd.Scan{
+		Format:         "dicom",
+		TransferSyntax: s.file.syntax,
+		Modality:       s.modality(),
+		Width:          l.cols,
+		Height:         l.rows,
+		Frames:         l.frames,
+		Steps:          s.steps(first),
+		Warnings:       s.warnings(),
+		Frame:          s.frame,
+	}, nil
+}
+
+// WriteStored writes the decoded stored values of all frames of the DICOM file
+// b to w, and nothing else: little endian and as wide as BitsAllocated (values
+// of 1 bit as bytes 0 and 1), frame after frame, colour interleaved and 422
+// expanded; without masking, rescale, lookup tables or colour conversion.
+// Errors are those of Read, and those of w as they are.
+func WriteStored(w io.Writer, b []byte) error {
+	s, err := readScan(b)
+	if err != nil {
+		return err
+	}
+	for i := range s.pixels.frames {
+		if _, err := w.Write(s.pixels.frame(i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readScan opens b and finds its stored values.
+func readScan(b []byte) (*scan, error) {
+	f, err := open(b)
+	if err != nil {
+		return nil, err
+	}
+	// Without pixels there is no point in asking how they are laid out.
+	if _, err := pixelElement(f); err != nil {
+		return nil, err
+	}
+	s := &scan{file: f}
+	if s.header, err = readHeader(f); err != nil {
+		return nil, err
+	}
+	l, err := readLayout(s.header.root)
+	if err != nil {
+		return nil, err
+	}
+	if s.pixels, err = findPixels(f, l); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// interpret reads what the stored values stand for.
+func (s *scan) interpret() error {
+	l := s.pixels.layout
+	if n := len(s.header.perFrame); n > 0 && n < l.frames {
+		return unprocessable("functional groups of %d frames for %d", n, l.frames)
+	}
+	if l.grey() {
+		return s.readPadding()
+	}
+	var err error
+	if l.photometric == "PALETTE COLOR" {
+		s.palette, err = readPalette(s.header.root, l)
+	}
+	return err
+}
+
+// readPadding reads the range of padding values. They may be written as signed
+// or not, whatever the pixels are.
+func (s *scan) readPadding() error {
+	l := s.pixels.layout
+	low, err := s.header.root.ints(tagPadding)
+	if err != nil || len(low) == 0 {
+		return err
+	}
+	high, err := s.header.root.ints(tagPaddingLimit)
+	if err != nil {
+		return err
+	}
+	if len(high) == 0 {
+		high = low
+	}
+	as := func(v int) int {
+		if l.signed {
+			return int(int16(v))
+		}
+		return int(uint16(v))
+	}
+	a, b := as(low[0]), as(high[0])
+	s.padding = paddingRange{set: true, low: min(a, b), high: max(a, b)}
+	return nil
+}
+
+// frame decodes frame i.
+func (s *scan) frame(i int) (*segd.Image, error) {
+	l := s.pixels.layout
+	if i < 0 || i >= l.frames {
+		return nil, fmt.Errorf("dicomio: %w: frame %d of %d", segd.ErrNotFound, i+1, l.frames)
+	}
+	g, err := s.header.grade(l, i)
+	if err != nil {
+		return nil, err
+	}
+	raw := s.pixels.frame(i)
+	if l.grey() {
+		return s.greyImage(raw, g), nil
+	}
+	return s.colourImage(raw, g), nil
+}

@@ -1,0 +1,373 @@
+package dicomio_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"segd"
+	"segd/dicomio"
+	"segd/dicomio/dicomtest"
+)
+
+func Example() {
+	b := dicomtest.Write(dicomtest.Disc(64))
+	scan, err := dicomio.Read(b)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	img, err := scan.Frame(0)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(scan.Modality, img.Height, img.Width, img.At(25, 19, 0), img.At(63, 63, 0))
+	for _, s := range scan.Steps {
+		fmt.Println(s)
+	}
+	// Output:
+	// CT 64 64 100 -1000
+	// transfer syntax 1.2.840.10008.1.2.1
+	// 12 bits stored of 16, unsigned
+	// rescale slope 1 intercept -1024
+	// spacing 0.5 × 0.75 mm from PixelSpacing (0028,0030)
+}
+
+// frame reads b and returns its frame i.
+func frame(t *testing.T, b []byte, i int) (*segd.Scan, *segd.Image) {
+	t.Helper()
+	s, err := dicomio.Read(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	img, err := s.Frame(i)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, img
+}
+
+func words(v ...int) []byte {
+	var out []byte
+	for _, x := range v {
+		out = binary.LittleEndian.AppendUint16(out, uint16(x))
+	}
+	return out
+}
+
+var syntaxes = []string{dicomtest.ImplicitLE, dicomtest.ExplicitLE, dicomtest.ExplicitBE, dicomtest.DeflatedLE}
+
+// TestFunctionalGroups gives each frame its own rescale, window and spacing;
+// what a frame lacks is shared, and what is not shared is the file's.
+func TestFunctionalGroups(t *testing.T) {
+	rescale := func(slope, intercept string) dicomtest.Element {
+		return dicomtest.Element{Tag: 0x00289145, VR: "SQ", Value: []dicomtest.Item{{
+			{Tag: 0x00281052, VR: "DS", Value: intercept}, {Tag: 0x00281053, VR: "DS", Value: slope},
+		}}}
+	}
+	measures := dicomtest.Element{Tag: 0x00289110, VR: "SQ", Value: []dicomtest.Item{{{Tag: 0x00280030, VR: "DS", Value: `2\3`}}}}
+	f := dicomtest.File{
+		Rows: 1, Columns: 2, Frames: 2, Pixels: words(1, 2, 3, 4),
+		Elements: []dicomtest.Element{
+			{Tag: 0x00281053, VR: "DS", Value: "100"},
+			{Tag: 0x52009229, VR: "SQ", Value: []dicomtest.Item{{measures, rescale("10", "1")}}},
+			{Tag: 0x52009230, VR: "SQ", Value: []dicomtest.Item{
+				{},
+				{rescale("2", "-5"), {Tag: 0x00289132, VR: "SQ", Value: []dicomtest.Item{{
+					{Tag: 0x00281050, VR: "DS", Value: "10.5"}, {Tag: 0x00281051, VR: "DS", Value: "11"},
+				}}}},
+			}},
+		},
+	}
+	for _, syntax := range syntaxes {
+		f.Syntax = syntax
+		b := dicomtest.Write(f)
+		s, a := frame(t, b, 0)
+		_, c := frame(t, b, 1)
+		if s.Frames != 2 {
+			t.Fatalf("%d frames, want 2", s.Frames)
+		}
+		if diff := cmp.Diff([]float32{11, 21}, a.Pix); diff != "" {
+			t.Errorf("frame 0, shared rescale (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff([]float32{1, 3}, c.Pix); diff != "" {
+			t.Errorf("frame 1, its own rescale (-want +got):\n%s", diff)
+		}
+		if want := (segd.Display{Low: 5, High: 15}); c.Display != want || a.Display != (segd.Display{}) {
+			t.Errorf("display: got %+v and %+v, want none and %+v", a.Display, c.Display, want)
+		}
+		if a.Spacing.RowMM != 2 || c.Spacing.ColMM != 3 {
+			t.Errorf("spacing: got %+v and %+v, want 2 and 3", a.Spacing, c.Spacing)
+		}
+		if _, err := s.Frame(2); !errors.Is(err, segd.ErrNotFound) {
+			t.Errorf("frame 2 of 2: got %v, want segd.ErrNotFound", err)
+		}
+	}
+}
+
+func TestSpacing(t *testing.T) {
+	region := func(units int, dx, dy float64) dicomtest.Item {
+		return dicomtest.Item{
+			{Tag: 0x00186012, VR: "US", Value: 1},
+			{Tag: 0x00186024, VR: "US", Value: units}, {Tag: 0x00186026, VR: "US", Value: units},
+			{Tag: 0x0018602c, VR: "FD", Value: dx}, {Tag: 0x0018602e, VR: "FD", Value: dy},
+		}
+	}
+	tests := []struct {
+		name     string
+		elements []dicomtest.Element
+		want     segd.Spacing
+	}{
+		{"none", nil, segd.Spacing{}},
+		{"detector", []dicomtest.Element{{Tag: 0x00181164, VR: "DS", Value: `0.1\0.2`}}, segd.Spacing{RowMM: 0.1, ColMM: 0.2, Source: "ImagerPixelSpacing (0018,1164)"}},
+		{"film", []dicomtest.Element{{Tag: 0x00182010, VR: "DS", Value: `0.1\0.2`}}, segd.Spacing{RowMM: 0.1, ColMM: 0.2, Source: "NominalScannedPixelSpacing (0018,2010)"}},
+		{
+			"patient first", []dicomtest.Element{{Tag: 0x00181164, VR: "DS", Value: `0.1\0.2`}, {Tag: 0x00280030, VR: "DS", Value: ` 3\4 `}},
+			segd.Spacing{RowMM: 3, ColMM: 4, Source: "PixelSpacing (0028,0030)"},
+		},
+		{"zero is unknown", []dicomtest.Element{{Tag: 0x00280030, VR: "DS", Value: `0\0`}}, segd.Spacing{}},
+		{
+			"ultrasound", []dicomtest.Element{{Tag: 0x00186011, VR: "SQ", Value: []dicomtest.Item{region(3, 0.02, 0.04)}}},
+			segd.Spacing{RowMM: 0.4, ColMM: 0.2, Source: "SequenceOfUltrasoundRegions (0018,6011)"},
+		},
+		{"ultrasound in seconds", []dicomtest.Element{{Tag: 0x00186011, VR: "SQ", Value: []dicomtest.Item{region(4, 0.02, 0.04)}}}, segd.Spacing{}},
+		{"ultrasound of two regions", []dicomtest.Element{{Tag: 0x00186011, VR: "SQ", Value: []dicomtest.Item{region(3, 0.02, 0.04), region(3, 1, 1)}}}, segd.Spacing{}},
+	}
+	for _, tt := range tests {
+		for _, syntax := range syntaxes {
+			_, img := frame(t, dicomtest.Write(dicomtest.File{
+				Syntax: syntax, Rows: 1, Columns: 1, Pixels: words(1), Elements: tt.elements,
+			}), 0)
+			if img.Spacing != tt.want {
+				t.Errorf("%s, %s: got %+v, want %+v", tt.name, syntax, img.Spacing, tt.want)
+			}
+		}
+	}
+}
+
+// TestKinds checks which kind of error each fault is.
+func TestKinds(t *testing.T) {
+	pix := words(1, 2, 3, 4)
+	file := func(change func(*dicomtest.File)) []byte {
+		f := dicomtest.File{Rows: 2, Columns: 2, Pixels: pix}
+		change(&f)
+		return dicomtest.Write(f)
+	}
+	with := func(tag uint32, vr string, value any) []byte {
+		return file(func(f *dicomtest.File) { f.Elements = []dicomtest.Element{{Tag: tag, VR: vr, Value: value}} })
+	}
+	tests := []struct {
+		name string
+		b    []byte
+		want error
+		text string // in the error
+	}{
+		{"nothing", nil, segd.ErrFormat, "empty"},
+		{"text", []byte(strings.Repeat("this is not a picture ", 20)), segd.ErrFormat, "no DICOM prefix"},
+		{"compressed", dicomtest.Write(dicomtest.File{Syntax: "1.2.840.10008.1.2.4.90"}), segd.ErrUnsupported, "1.2.840.10008.1.2.4.90"},
+		{"unknown to the library", dicomtest.Write(dicomtest.File{Syntax: "1.2.840.10008.1.2.4.201"}), segd.ErrUnsupported, "1.2.840.10008.1.2.4.201"},
+		{"not a UID", dicomtest.Write(dicomtest.File{Syntax: dicomtest.Patient[0]}), segd.ErrFormat, "(0002,0010)"},
+		{"no pixels", file(func(f *dicomtest.File) { f.NoPixels = true }), segd.ErrUnprocessable, "(7FE0,0010)"},
+		{"empty pixels", file(func(f *dicomtest.File) { f.Pixels = nil }), segd.ErrUnprocessable, "(7FE0,0010)"},
+		{"short pixels", file(func(f *dicomtest.File) { f.Rows = 3 }), segd.ErrUnprocessable, "8 bytes of pixels, want 12"},
+		{"floating point", file(func(f *dicomtest.File) {
+			f.NoPixels, f.Elements = true, []dicomtest.Element{{Tag: 0x7fe00008, VR: "OF", Value: pix}}
+		}), segd.ErrUnprocessable, "(7FE0,0008)"},
+		{"no rows", with(0x00280010, "US", 0), segd.ErrUnprocessable, "0 rows"},
+		{"many rows", with(0x00280010, "US", 20000), segd.ErrTooLarge, "16384"},
+		{"many pixels", file(func(f *dicomtest.File) { f.Rows, f.Columns = 16384, 16384 }), segd.ErrTooLarge, "67108864"},
+		{"many frames", with(0x00280008, "IS", "500000000"), segd.ErrTooLarge, "2000"},
+		{"no frames", with(0x00280008, "IS", "0"), segd.ErrUnprocessable, "0 frames"},
+		{"frames in words", with(0x00280008, "IS", dicomtest.Patient[0]), segd.ErrFormat, "(0028,0008)"},
+		{"much in all", file(func(f *dicomtest.File) { f.Rows, f.Columns, f.Frames = 8192, 8192, 5 }), segd.ErrTooLarge, "536870912"},
+		{"rows as text", with(0x00280010, "LO", dicomtest.Patient[0]), segd.ErrFormat, "(0028,0010)"},
+		{"rows cut short", with(0x00280010, "UL", []byte{1, 0}), segd.ErrFormat, "(0028,0010)"},
+		{"12 bits packed", with(0x00280100, "US", 12), segd.ErrUnprocessable, "12 bits"},
+		{"more stored than allocated", with(0x00280101, "US", 17), segd.ErrUnprocessable, "17"},
+		{"high bit too low", with(0x00280102, "US", 3), segd.ErrUnprocessable, "high bit 3"},
+		{"high bit too high", with(0x00280102, "US", 16), segd.ErrUnprocessable, "high bit 16"},
+		{"sign", with(0x00280103, "US", 2), segd.ErrUnprocessable, "representation 2"},
+		{"photometric", with(0x00280004, "CS", "YBR_PARTIAL_422"), segd.ErrUnprocessable, "(0028,0004)"},
+		{"rgb of one sample", with(0x00280004, "CS", "RGB"), segd.ErrUnprocessable, "RGB with 1 samples"},
+		{"palette without tables", with(0x00280004, "CS", "PALETTE COLOR"), segd.ErrUnprocessable, "(0028,1101)"},
+		{"slope 0", with(0x00281053, "DS", "0"), segd.ErrUnprocessable, "(0028,1053)"},
+		{"slope in words", with(0x00281053, "DS", "one"), segd.ErrFormat, "(0028,1053)"},
+		{"slope not finite", with(0x00281053, "DS", "NaN"), segd.ErrFormat, "(0028,1053)"},
+		{"slope beyond float32", with(0x00281053, "DS", "1e38"), segd.ErrUnprocessable, "(0028,1053)"},
+		{"too few functional groups", file(func(f *dicomtest.File) {
+			f.Frames, f.Rows = 2, 1
+			f.Elements = []dicomtest.Element{{Tag: 0x52009230, VR: "SQ", Value: []dicomtest.Item{{}}}}
+		}), segd.ErrUnprocessable, "functional groups"},
+	}
+	for _, tt := range tests {
+		s, err := dicomio.Read(tt.b)
+		if !errors.Is(err, tt.want) || !strings.Contains(fmt.Sprint(err), tt.text) {
+			t.Errorf("%s: got %v, want %v with %q", tt.name, err, tt.want, tt.text)
+		}
+		if s != nil {
+			t.Errorf("%s: got a scan beside the error", tt.name)
+		}
+	}
+}
+
+// TestMislabelled reads files that miss or misname their encoding.
+func TestMislabelled(t *testing.T) {
+	want := []float32{1, 2, 3, 4}
+	plain := dicomtest.File{Rows: 2, Columns: 2, Pixels: words(1, 2, 3, 4)}
+	for _, actual := range []string{dicomtest.ImplicitLE, dicomtest.ExplicitLE, dicomtest.ExplicitBE} {
+		f := plain
+		f.Syntax, f.NoPreamble = actual, true
+		set := dicomtest.Write(f)
+		files := map[string][]byte{"no preamble": set}
+		if actual != dicomtest.ExplicitBE {
+			for _, label := range []string{dicomtest.ImplicitLE, dicomtest.ExplicitLE} {
+				if label != actual {
+					files["labelled "+label] = append(dicomtest.Meta(label), set...)
+				}
+			}
+			files["meta without preamble"] = append(dicomtest.Meta(actual), set...)[132:]
+		}
+		for name, b := range files {
+			s, err := dicomio.Read(b)
+			if err != nil {
+				t.Errorf("%s, %s: %v", actual, name, err)
+				continue
+			}
+			img, err := s.Frame(0)
+			if err != nil {
+				t.Errorf("%s, %s: %v", actual, name, err)
+				continue
+			}
+			if diff := cmp.Diff(want, img.Pix); diff != "" {
+				t.Errorf("%s, %s (-want +got):\n%s", actual, name, diff)
+			}
+			if len(s.Warnings) == 0 || s.TransferSyntax != actual {
+				t.Errorf("%s, %s: syntax %s, warnings %q", actual, name, s.TransferSyntax, s.Warnings)
+			}
+		}
+	}
+}
+
+// TestUnknownVR reads elements that a converter could not name: a number, and
+// functional groups, whose inside is then in implicit VR (PS3.5 6.2.2).
+func TestUnknownVR(t *testing.T) {
+	rescale := bytes.Join([][]byte{item(0x00281052, 2), []byte("-7"), item(0x00281053, 2), []byte("3 ")}, nil)
+	wrap := func(tag uint32, inner []byte) []byte {
+		inner = append(item(0xfffee000, uint32(len(inner))), inner...)
+		return append(item(tag, uint32(len(inner))), inner...)
+	}
+	groups := wrap(0x00289145, rescale)
+	groups = append(item(0xfffee000, uint32(len(groups))), groups...)
+	f := dicomtest.File{Rows: 1, Columns: 2, Pixels: words(1, 2), Elements: []dicomtest.Element{
+		{Tag: 0x00280010, VR: "UN", Value: []byte{1, 0}},
+		{Tag: 0x52009229, VR: "UN", Value: groups},
+	}}
+	_, img := frame(t, dicomtest.Write(f), 0)
+	if diff := cmp.Diff([]float32{-4, -1}, img.Pix); diff != "" {
+		t.Errorf("values (-want +got):\n%s", diff)
+	}
+}
+
+// TestFramesSideBySide decodes frames from several goroutines.
+func TestFramesSideBySide(t *testing.T) {
+	s, err := dicomio.Read(rich(dicomtest.ExplicitBE))
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan *segd.Image)
+	for i := range 8 {
+		go func() {
+			img, err := s.Frame(i % 2)
+			if err != nil {
+				t.Error(err)
+			}
+			done <- img
+		}()
+	}
+	first := <-done
+	for range 7 {
+		if img := <-done; cmp.Diff(first, img) != "" || &img.Pix[0] == &first.Pix[0] {
+			t.Error("frames differ, or share memory")
+		}
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	tests := []struct {
+		element dicomtest.Element
+		want    string
+	}{
+		{dicomtest.Element{Tag: 0x00280301, VR: "CS", Value: "YES"}, "(0028,0301)"},
+		{dicomtest.Element{Tag: 0x00280301, VR: "CS", Value: "NO"}, ""},
+		{dicomtest.Element{Tag: 0x00283010, VR: "SQ", Value: []dicomtest.Item{{}}}, "(0028,3010)"},
+	}
+	for _, tt := range tests {
+		s, _ := frame(t, dicomtest.Write(dicomtest.File{Rows: 1, Columns: 1, Pixels: words(1), Elements: []dicomtest.Element{tt.element}}), 0)
+		got := strings.Join(s.Warnings, "; ")
+		if tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
+			t.Errorf("%08x %v: warnings %q, want %q", tt.element.Tag, tt.element.Value, got, tt.want)
+		}
+	}
+	wide := dicomtest.File{Syntax: dicomtest.ExplicitBE, Rows: 1, Columns: 1, Allocated: 32, Pixels: words(1, 2)}
+	if s, _ := frame(t, dicomtest.Write(wide), 0); !strings.Contains(strings.Join(s.Warnings, "; "), "order of their words") {
+		t.Errorf("32 bits in big endian: warnings %q", s.Warnings)
+	}
+	s, _ := frame(t, dicomtest.Write(dicomtest.File{Rows: 1, Columns: 1, Pixels: words(1, 2, 3)}), 0)
+	if got := strings.Join(s.Warnings, "; "); !strings.Contains(got, "6 bytes of pixels, of which it describes 2") {
+		t.Errorf("pixels left over: warnings %q", got)
+	}
+}
+
+// TestModuleFiles reads the files that the DICOM library ships.
+func TestModuleFiles(t *testing.T) {
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/suyashkumar/dicom").Output()
+	if err != nil {
+		t.Skip("the go command does not find the module's folder")
+	}
+	files, _ := filepath.Glob(filepath.Join(strings.TrimSpace(string(out)), "testdata", "*.dcm"))
+	if len(files) == 0 {
+		t.Skip("the module's folder holds no DICOM files")
+	}
+	read := 0
+	for _, name := range files {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := dicomio.Read(b)
+		if errors.Is(err, segd.ErrUnsupported) {
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", filepath.Base(name), err)
+			continue
+		}
+		for i := range s.Frames {
+			img, err := s.Frame(i)
+			if err != nil {
+				t.Errorf("%s: %v", filepath.Base(name), err)
+				continue
+			}
+			low, high := img.Pix[0], img.Pix[0]
+			for _, v := range img.Pix {
+				low, high = min(low, v), max(high, v)
+			}
+			if !(low < high) {
+				t.Errorf("%s: all values are %v", filepath.Base(name), low)
+			}
+		}
+		read++
+	}
+	if read < 4 {
+		t.Errorf("read %d of %d files, want 4 or more", read, len(files))
+	}
+}

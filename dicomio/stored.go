@@ -1,0 +1,135 @@
+package dicomio
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// pixels is where the stored values of all frames lie in the file.
+type pixels struct {
+	*layout
+	b     []byte // value of the pixel data element
+	big   bool   // big endian
+	words bool   // VR OW: big endian swaps samples of 8 bits and less too
+}
+
+// findPixels finds the pixel data of f and checks that it is all there.
+func findPixels(f *file, l *layout) (*pixels, error) {
+	e, err := pixelElement(f)
+	if err != nil {
+		return nil, err
+	}
+	if e.undefined {
+		return nil, malformed("%s is encapsulated, in transfer syntax %s", name(e.tag), f.syntax)
+	}
+	p := &pixels{
+		layout: l,
+		b:      f.b[e.value:e.end],
+		big:    f.order == binary.BigEndian,
+		words:  e.vr == "OW",
+	}
+	have, want := len(p.b), (l.storedBits()*l.frames+7)/8
+	if have < want {
+		return nil, unprocessable("%d bytes of pixels, want %d for %d frames of %d×%d pixels", have, want, l.frames, l.rows, l.cols)
+	}
+	if have > want+1 {
+		f.warnings = append(f.warnings, fmt.Sprintf("the file holds %d bytes of pixels, of which it describes %d", have, want))
+	}
+	return p, nil
+}
+
+func pixelElement(f *file) (element, error) {
+	for _, e := range f.top {
+		switch {
+		case e.tag == tagPixelData && e.end > e.value:
+			return e, nil
+		case e.tag == tagFloatPixels || e.tag == tagDoublePixels:
+			return e, unprocessable("pixels of floating point %s", name(e.tag))
+		}
+	}
+	return element{}, unprocessable("no pixel data %s", name(tagPixelData))
+}
+
+// frame returns the stored values of frame i: little endian, colour
+// interleaved and 422 expanded, 1-bit values as bytes 0 and 1; otherwise as
+// wide as they are allocated and as they lie in the file. The result may share
+// the file's memory and must not be changed.
+func (p *pixels) frame(i int) []byte {
+	if p.allocated == 1 {
+		return p.bits(i)
+	}
+	size := p.storedBits() / 8
+	src := p.b[i*size : (i+1)*size]
+	if p.big {
+		src = p.swapped(i*size, size)
+	}
+	switch {
+	case p.subsampled:
+		return expand422(src)
+	case p.planar:
+		return interleave(src, p.rows*p.cols, p.sampleBytes())
+	}
+	return src
+}
+
+// bits unpacks a frame of one bit a sample: the lowest bit of a byte is first,
+// and frames follow each other without a gap (PS3.5 8.1.1 and D).
+func (p *pixels) bits(i int) []byte {
+	n := p.rows * p.cols * p.samples
+	out := make([]byte, n)
+	swap := 0
+	if p.big && p.words && len(p.b)%2 == 0 {
+		swap = 1
+	}
+	for j := range out {
+		at := i*n + j
+		out[j] = p.b[at>>3^swap] >> (at & 7) & 1
+	}
+	return out
+}
+
+// swapped returns the size bytes at start in little endian. Pixels lie in a
+// row of words of 16 bits, and the bytes of each are swapped: two samples of 8
+// bits share one, and a sample of 32 takes two, the low one first (PS3.5 8.1.1
+// and 8.2).
+func (p *pixels) swapped(start, size int) []byte {
+	out := make([]byte, size)
+	if p.allocated == 8 && !p.words || len(p.b)%2 != 0 {
+		copy(out, p.b[start:])
+		return out
+	}
+	j := 0
+	if start%2 == 0 {
+		const even = 0x00ff00ff00ff00ff
+		for ; j+8 <= size; j += 8 {
+			v := binary.LittleEndian.Uint64(p.b[start+j:])
+			binary.LittleEndian.PutUint64(out[j:], v>>8&even|v&even<<8)
+		}
+	}
+	for ; j < size; j++ {
+		out[j] = p.b[(start+j)^1]
+	}
+	return out
+}
+
+// interleave turns three planes of n samples into n pixels.
+func interleave(src []byte, n, sample int) []byte {
+	out := make([]byte, len(src))
+	for c := range 3 {
+		plane := src[c*n*sample : (c+1)*n*sample]
+		for i := range n {
+			copy(out[(3*i+c)*sample:(3*i+c+1)*sample], plane[i*sample:])
+		}
+	}
+	return out
+}
+
+// expand422 gives each of two pixels the colour that they share: Y Y Cb Cr
+// becomes Y Cb Cr Y Cb Cr (PS3.3 C.7.6.3.1.2).
+func expand422(src []byte) []byte {
+	out := make([]byte, 0, len(src)/2*3)
+	for ; len(src) >= 4; src = src[4:] {
+		out = append(out, src[0], src[2], src[3], src[1], src[2], src[3])
+	}
+	return out
+}
