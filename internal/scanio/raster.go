@@ -1,0 +1,220 @@
+package scanio
+
+import (
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"image/png"
+
+	"golang.org/x/image/tiff"
+
+	"segd"
+)
+
+// raster is a decoded image, read a row at a time as red, green and blue
+// values of its own depth.
+type raster struct {
+	width, height int
+	wide          bool // 0..65535, else 0..255
+	grey          bool // one sample a pixel
+	opaque        bool
+	kind          string                     // in words, for Scan.Steps
+	row           func(y int, dst []float32) // 3 values a pixel, or 1 where grey
+}
+
+// newScan wraps a decoded image. The image stays in memory as the decoder made
+// it, which is compact; each frame is a copy in float32.
+func newScan(format string, m image.Image, step string) *segd.Scan {
+	r := newRaster(m)
+	s := &segd.Scan{Format: format, Width: r.width, Height: r.height, Frames: 1, Steps: []string{step}}
+	grey := r.grey
+	if !grey && r.isGrey() {
+		grey = true
+		s.Steps = append(s.Steps, "red, green and blue are equal: one grey channel")
+	}
+	if !r.opaque {
+		s.Warnings = append(s.Warnings, "the alpha channel is ignored, though not all of the image is opaque")
+	}
+	if r.kind != "" {
+		s.Steps = append(s.Steps, r.kind)
+	}
+	s.Frame = func(i int) (*segd.Image, error) {
+		if i != 0 {
+			return nil, fmt.Errorf("scanio: %w: frame %d of 1", segd.ErrNotFound, i+1)
+		}
+		return r.image(grey), nil
+	}
+	return s
+}
+
+// image converts r. Images of 8 bits are displayed as they are; those of 16
+// leave the window open, since few of them use the whole range.
+func (r *raster) image(grey bool) *segd.Image {
+	img := &segd.Image{Width: r.width, Height: r.height, Channels: 3}
+	if grey {
+		img.Channels = 1
+	}
+	if !r.wide {
+		img.Display = segd.Display{Low: 0, High: 255}
+	}
+	img.Pix = make([]float32, r.width*r.height*img.Channels)
+	stride := r.width * img.Channels
+	if r.grey || !grey {
+		for y := range r.height {
+			r.row(y, img.Pix[y*stride:(y+1)*stride])
+		}
+		return img
+	}
+	line := make([]float32, 3*r.width)
+	for y := range r.height {
+		r.row(y, line)
+		dst := img.Pix[y*stride : (y+1)*stride]
+		for x := range dst {
+			dst[x] = line[3*x]
+		}
+	}
+	return img
+}
+
+// isGrey reports whether red, green and blue are equal everywhere.
+func (r *raster) isGrey() bool {
+	line := make([]float32, 3*r.width)
+	for y := range r.height {
+		r.row(y, line)
+		for i := 0; i < len(line); i += 3 {
+			if line[i] != line[i+1] || line[i] != line[i+2] {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// newRaster reads the image types that the decoders of PNG, JPEG and TIFF
+// return. Of images with alpha it takes the colour as it is stored.
+func newRaster(m image.Image) *raster {
+	b := m.Bounds()
+	r := &raster{width: b.Dx(), height: b.Dy(), opaque: true}
+	if o, ok := m.(interface{ Opaque() bool }); ok {
+		r.opaque = o.Opaque()
+	}
+	switch m := m.(type) {
+	case *image.Gray:
+		r.grey = true
+		r.row = bytesRow(m.Pix, m.Stride, 1, 1)
+	case *image.Gray16:
+		r.grey, r.wide = true, true
+		r.row = wordsRow(m.Pix, m.Stride, 1, 1)
+	case *image.RGBA:
+		r.row = bytesRow(m.Pix, m.Stride, 4, 3)
+	case *image.NRGBA:
+		r.row = bytesRow(m.Pix, m.Stride, 4, 3)
+	case *image.RGBA64:
+		r.wide = true
+		r.row = wordsRow(m.Pix, m.Stride, 4, 3)
+	case *image.NRGBA64:
+		r.wide = true
+		r.row = wordsRow(m.Pix, m.Stride, 4, 3)
+	case *image.Paletted:
+		r.kind = "palette colours to RGB"
+		r.row = palettedRow(m)
+	case *image.YCbCr:
+		r.kind = "YCbCr to RGB"
+		r.row = yCbCrRow(m)
+	case *image.CMYK:
+		r.kind = "CMYK to RGB"
+		r.row = colourRow(m)
+	default:
+		r.row = colourRow(m)
+	}
+	return r
+}
+
+// bytesRow reads the first channels of samples of 8 bits, step to a pixel.
+func bytesRow(pix []uint8, stride, step, channels int) func(int, []float32) {
+	return func(y int, dst []float32) {
+		src := pix[y*stride:]
+		if step == channels {
+			for i := range dst {
+				dst[i] = float32(src[i])
+			}
+			return
+		}
+		for i, j := 0, 0; i+channels <= len(dst); i, j = i+channels, j+step {
+			for c := range channels {
+				dst[i+c] = float32(src[j+c])
+			}
+		}
+	}
+}
+
+// wordsRow is bytesRow for samples of 16 bits, high byte first.
+func wordsRow(pix []uint8, stride, step, channels int) func(int, []float32) {
+	return func(y int, dst []float32) {
+		src := pix[y*stride:]
+		for i, j := 0, 0; i+channels <= len(dst); i, j = i+channels, j+2*step {
+			for c := range channels {
+				dst[i+c] = float32(uint16(src[j+2*c])<<8 | uint16(src[j+2*c+1]))
+			}
+		}
+	}
+}
+
+func palettedRow(m *image.Paletted) func(int, []float32) {
+	var table [256][3]float32
+	for i, c := range m.Palette {
+		table[i] = rgb8(c)
+	}
+	return func(y int, dst []float32) {
+		for x, i := range m.Pix[y*m.Stride:][:m.Rect.Dx()] {
+			copy(dst[3*x:3*x+3], table[i][:])
+		}
+	}
+}
+
+func yCbCrRow(m *image.YCbCr) func(int, []float32) {
+	return func(y int, dst []float32) {
+		for x := range m.Rect.Dx() {
+			c := m.YCbCrAt(m.Rect.Min.X+x, m.Rect.Min.Y+y)
+			r, g, b := color.YCbCrToRGB(c.Y, c.Cb, c.Cr)
+			dst[3*x], dst[3*x+1], dst[3*x+2] = float32(r), float32(g), float32(b)
+		}
+	}
+}
+
+func colourRow(m image.Image) func(int, []float32) {
+	b := m.Bounds()
+	return func(y int, dst []float32) {
+		for x := range b.Dx() {
+			c := rgb8(m.At(b.Min.X+x, b.Min.Y+y))
+			copy(dst[3*x:3*x+3], c[:])
+		}
+	}
+}
+
+// rgb8 returns the colour without its alpha, in 0..255.
+func rgb8(c color.Color) [3]float32 {
+	if c, ok := c.(color.CMYK); ok {
+		r, g, b := color.CMYKToRGB(c.C, c.M, c.Y, c.K)
+		return [3]float32{float32(r), float32(g), float32(b)}
+	}
+	n := color.NRGBAModel.Convert(c).(color.NRGBA)
+	return [3]float32{float32(n.R), float32(n.G), float32(n.B)}
+}
+
+// decodeError gives an error of an image decoder its kind. Its text speaks of
+// the format alone, never of the image's content, and is kept.
+func decodeError(err error) error {
+	kind := segd.ErrFormat
+	if isA[png.UnsupportedError](err) || isA[jpeg.UnsupportedError](err) || isA[tiff.UnsupportedError](err) {
+		kind = segd.ErrUnsupported
+	}
+	return fmt.Errorf("scanio: %w: %s", kind, err)
+}
+
+func isA[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
+}

@@ -1,0 +1,92 @@
+// Package scanio reads any file that segd takes, told apart by content and
+// not by name: DICOM (package dicomio), PNG of 8 and 16 bits, JPEG and TIFF.
+//
+//	scan, err := scanio.Read(b)
+//	img, err := scan.Frame(0)
+//
+// and label images, whose values are class indices:
+//
+//	mask, err := scanio.ReadMask(b)
+//
+// Limits: 256 MiB a file, 1 to 16384 rows and columns, 64 Mpixel a frame, all
+// checked on the header before memory is taken; a header that promises more
+// pixels than its file can possibly hold is malformed. Of a TIFF with several
+// pages the first is read, with a warning. Not read, with segd.ErrUnsupported:
+// JPEG other than 8-bit baseline and progressive, TIFF of signed or floating
+// samples.
+package scanio
+
+import (
+	"bytes"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"segd"
+	"segd/dicomio"
+)
+
+// Limits that are checked before memory is taken.
+const (
+	maxFile   = 256 << 20
+	maxSide   = 16384
+	maxPixels = 64 << 20
+)
+
+// Read returns what b holds. b must not change while the Scan is in use.
+//
+// Frame of the result is safe for concurrent use. Values are 0..255 or
+// 0..65535 for PNG, JPEG and TIFF; colour whose red, green and blue are equal
+// everywhere is one grey channel; alpha is ignored, with a warning where it is
+// not opaque. The errors are segd.ErrFormat (malformed, truncated, empty),
+// segd.ErrTooLarge, segd.ErrUnsupported and, for DICOM, segd.ErrUnprocessable.
+func Read(b []byte) (*segd.Scan, error) {
+	switch {
+	case len(b) == 0:
+		return nil, fmt.Errorf("scanio: %w: empty file", segd.ErrFormat)
+	case len(b) > maxFile:
+		return nil, fmt.Errorf("scanio: %w: %d bytes, limit %d", segd.ErrTooLarge, len(b), maxFile)
+	case bytes.HasPrefix(b, []byte(pngHeader)):
+		return readPNG(b)
+	case bytes.HasPrefix(b, []byte("\xff\xd8\xff")):
+		return readJPEG(b)
+	case bytes.HasPrefix(b, []byte("II*\x00")), bytes.HasPrefix(b, []byte("MM\x00*")):
+		return readTIFF(b)
+	case dicomio.Is(b):
+		return dicomio.Read(b)
+	}
+	return nil, fmt.Errorf("scanio: %w: content is not DICOM, PNG, JPEG or TIFF", segd.ErrUnsupported)
+}
+
+// IsScan reports whether the name of a file is that of a scan, for walks over
+// folders: .png, .jpg, .jpeg, .tif, .tiff, .dcm, .dicom in any case, and names
+// without an extension, which is how DICOM media name their files. Hidden
+// files and DICOMDIR are not scans.
+func IsScan(name string) bool {
+	base := filepath.Base(name)
+	if strings.HasPrefix(base, ".") || strings.EqualFold(base, "DICOMDIR") {
+		return false
+	}
+	switch strings.ToLower(filepath.Ext(base)) {
+	case ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".dicom", "":
+		return true
+	}
+	return false
+}
+
+// checkSize checks the size that a header promises: against the limits, and
+// against the size of the file, which cannot hold more than perByte pixels
+// in each of its bytes.
+func checkSize(format string, width, height, perByte, file int) error {
+	switch {
+	case width < 1 || height < 1:
+		return fmt.Errorf("scanio: %w: %s of %d×%d pixels", segd.ErrFormat, format, width, height)
+	case width > maxSide || height > maxSide:
+		return fmt.Errorf("scanio: %w: %s of %d×%d pixels, limit %d a side", segd.ErrTooLarge, format, width, height, maxSide)
+	case width*height > maxPixels:
+		return fmt.Errorf("scanio: %w: %s of %d×%d pixels, limit %d in all", segd.ErrTooLarge, format, width, height, maxPixels)
+	case width*height/perByte > file:
+		return fmt.Errorf("scanio: %w: %s is truncated: %d×%d pixels in %d bytes", segd.ErrFormat, format, width, height, file)
+	}
+	return nil
+}
