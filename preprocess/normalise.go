@@ -1,0 +1,204 @@
+package preprocess
+
+import (
+	"math"
+	"slices"
+
+	"segd"
+)
+
+// finitePixels returns which pixels of the first planes of t count for the
+// statistics: those that are not padding and are finite in every plane. Nil
+// means all of them.
+func finitePixels(t *segd.Tensor, planes int, padding []bool) []bool {
+	var valid []bool
+	mark := func(i int) {
+		if valid == nil {
+			valid = make([]bool, t.H*t.W)
+			for j := range valid {
+				valid[j] = true
+			}
+		}
+		valid[i] = false
+	}
+	for i, pad := range padding {
+		if pad {
+			mark(i)
+		}
+	}
+	for c := range planes {
+		for i, v := range t.Plane(0, c) {
+			// The difference is NaN for NaN and for both infinities.
+			if v-v != 0 {
+				mark(i)
+			}
+		}
+	}
+	return valid
+}
+
+// normalise clips plane to the percentiles and normalises it in place.
+func (r Recipe) normalise(plane []float32, valid []bool) {
+	values := plane
+	if valid != nil {
+		values = make([]float32, 0, len(plane))
+		for i, v := range plane {
+			if valid[i] {
+				values = append(values, v)
+			}
+		}
+	}
+	if len(values) == 0 {
+		clear(plane)
+		return
+	}
+	low, high := extent(values)
+	if r.clips() {
+		low, high = percentiles(values, r.ClipLow, r.ClipHigh)
+	}
+	shift, scale := r.affine(values, low, high)
+	for i, v := range plane {
+		if valid != nil && !valid[i] {
+			v = low
+		}
+		plane[i] = float32((float64(min(max(v, low), high)) - shift) * scale)
+	}
+}
+
+// affine returns the numbers that normalise a value v, already clipped to low
+// and high: (v - shift) · scale. A constant image becomes zeros.
+func (r Recipe) affine(values []float32, low, high float32) (shift, scale float64) {
+	if low == high {
+		return float64(low), 0
+	}
+	if r.Normalise == MinMax {
+		return float64(low), 1 / (float64(high) - float64(low))
+	}
+	n := float64(len(values))
+	sum, _ := sums(values, low, high, 0)
+	mean := sum / n
+	_, squares := sums(values, low, high, mean)
+	// The floor lies above the rounding of float32 values of this size, so
+	// that the noise of an image that is all but constant is not blown up.
+	deviation := math.Sqrt(squares / n)
+	return mean, 1 / math.Max(deviation, 1e-8+1e-6*math.Abs(mean))
+}
+
+// extent returns the lowest and the highest of values, which are finite.
+func extent(values []float32) (low, high float32) {
+	low, high = values[0], values[0]
+	for _, v := range values {
+		if v < low {
+			low = v
+		}
+		if v > high {
+			high = v
+		}
+	}
+	return low, high
+}
+
+// sums returns the sum of the values, clipped to low and high, and that of
+// their squared distances from mean. Four sums run side by side, since one
+// would wait for each addition; their order is always the same.
+func sums(values []float32, low, high float32, mean float64) (sum, squares float64) {
+	var s, q [4]float64
+	for ; len(values) >= 4; values = values[4:] {
+		for k, v := range values[:4] {
+			d := float64(min(max(v, low), high))
+			s[k] += d
+			d -= mean
+			q[k] += d * d
+		}
+	}
+	for k, v := range values {
+		d := float64(min(max(v, low), high))
+		s[k] += d
+		d -= mean
+		q[k] += d * d
+	}
+	return (s[0] + s[1]) + (s[2] + s[3]), (q[0] + q[1]) + (q[2] + q[3])
+}
+
+// percentiles returns the values at the given percentiles, interpolated
+// linearly between the two nearest ranks (Hyndman and Fan's definition 7, the
+// default of NumPy). values are finite and not empty; they are not changed.
+func percentiles(values []float32, low, high float64) (float32, float32) {
+	n := len(values)
+	at := func(p float64) (int, float64) {
+		x := p / 100 * float64(n-1)
+		k := min(int(x), n-1)
+		return k, x - float64(k)
+	}
+	kl, fl := at(low)
+	kh, fh := at(high)
+	v := ranked(values, []int{kl, min(kl+1, n-1), kh, min(kh+1, n-1)})
+	mix := func(a, b float32, f float64) float32 {
+		return float32(float64(a)*(1-f) + float64(b)*f)
+	}
+	return mix(v[0], v[1], fl), mix(v[2], v[3], fh)
+}
+
+// ranked returns the values that would stand at the given ranks, in ascending
+// order, were values sorted. It is exact: a histogram of the upper half of the
+// bits finds the bucket of each rank, one of the lower half the value in it.
+func ranked(values []float32, ranks []int) []float32 {
+	out := make([]float32, len(ranks))
+	if len(values) < 1<<12 {
+		sorted := slices.Clone(values)
+		slices.Sort(sorted)
+		for i, k := range ranks {
+			out[i] = sorted[k]
+		}
+		return out
+	}
+	counts := make([]uint32, 1<<16)
+	for _, v := range values {
+		counts[orderedBits(v)>>16]++
+	}
+	bucket := make([]uint32, len(ranks))
+	within := make([]int, len(ranks))
+	for i, k := range ranks {
+		bucket[i], within[i] = locate(counts, k)
+	}
+	for i := range ranks {
+		if i == 0 || bucket[i] != bucket[i-1] {
+			clear(counts)
+			for _, v := range values {
+				if b := orderedBits(v); b>>16 == bucket[i] {
+					counts[b&0xffff]++
+				}
+			}
+		}
+		lower, _ := locate(counts, within[i])
+		out[i] = fromOrderedBits(bucket[i]<<16 | lower)
+	}
+	return out
+}
+
+// locate returns the bucket that holds rank k and k's rank inside it.
+func locate(counts []uint32, k int) (uint32, int) {
+	for b, c := range counts {
+		if k < int(c) {
+			return uint32(b), k
+		}
+		k -= int(c)
+	}
+	panic("preprocess: rank beyond the values")
+}
+
+// orderedBits maps a finite float to an integer of the same order.
+func orderedBits(v float32) uint32 {
+	b := math.Float32bits(v)
+	if b>>31 != 0 {
+		return ^b
+	}
+	return b | 1<<31
+}
+
+func fromOrderedBits(b uint32) float32 {
+	if b>>31 != 0 {
+		return math.Float32frombits(b &^ (1 << 31))
+	}
+	return math.Float32frombits(^b)
+}

@@ -1,0 +1,85 @@
+package preprocess
+
+import (
+	"fmt"
+
+	"segd"
+)
+
+// Placement says where the network's grid lies on the original image: both
+// cover the same rectangle, edge to edge, the grid with GridHeight rows and
+// GridWidth columns of pixels, the image with Height and Width.
+type Placement struct {
+	Width, Height         int // of the original image
+	GridWidth, GridHeight int // of the network's input
+}
+
+// identity reports whether the grid is the image's own.
+func (p Placement) identity() bool { return p.Width == p.GridWidth && p.Height == p.GridHeight }
+
+// Probabilities maps t, [N, K, GridHeight, GridWidth], onto the original
+// pixels: [N, K, Height, Width], bilinear between pixel centres and averaged
+// over the area where the grid is finer than the image. Sums over the classes
+// are kept to the rounding of float32. On the identity grid the result is t
+// itself. Safe for concurrent use. A tensor of another size is
+// segd.ErrUnprocessable.
+func (p Placement) Probabilities(t *segd.Tensor) (*segd.Tensor, error) {
+	if t == nil || t.H != p.GridHeight || t.W != p.GridWidth || len(t.Data) != t.N*t.C*t.H*t.W {
+		return nil, fmt.Errorf("preprocess: %w: tensor is not of the grid's %d×%d pixels", segd.ErrUnprocessable, p.GridHeight, p.GridWidth)
+	}
+	if p.identity() {
+		return t, nil
+	}
+	return resample(t, p.Height, p.Width), nil
+}
+
+// Mask maps m, of the grid's size, onto the original pixels: each takes the
+// class of the grid pixel that its centre lies in. On the identity grid the
+// result is m itself. Safe for concurrent use. A mask of another size is
+// segd.ErrUnprocessable.
+func (p Placement) Mask(m *segd.Mask) (*segd.Mask, error) {
+	if err := checkMask(m, p.GridHeight, p.GridWidth); err != nil {
+		return nil, err
+	}
+	return nearest(m, p.Height, p.Width), nil
+}
+
+// Labels is the opposite of Mask: it maps a mask of the original image onto
+// the network's grid, as training needs it.
+func (p Placement) Labels(m *segd.Mask) (*segd.Mask, error) {
+	if err := checkMask(m, p.Height, p.Width); err != nil {
+		return nil, err
+	}
+	return nearest(m, p.GridHeight, p.GridWidth), nil
+}
+
+func checkMask(m *segd.Mask, h, w int) error {
+	if m == nil || m.Height != h || m.Width != w || len(m.Pix) != h*w {
+		return fmt.Errorf("preprocess: %w: mask is not of %d×%d pixels", segd.ErrUnprocessable, h, w)
+	}
+	return nil
+}
+
+// nearest resamples m to h×w pixels, or returns m where it has that size.
+func nearest(m *segd.Mask, h, w int) *segd.Mask {
+	if m.Height == h && m.Width == w {
+		return m
+	}
+	columns := make([]int, w)
+	for x := range columns {
+		columns[x] = centre(x, w, m.Width)
+	}
+	out := segd.NewMask(w, h)
+	for y := range h {
+		row := m.Pix[centre(y, h, m.Height)*m.Width:][:m.Width]
+		dst := out.Pix[y*w : (y+1)*w]
+		for x, sx := range columns {
+			dst[x] = row[sx]
+		}
+	}
+	return out
+}
+
+// centre returns which of from pixels the centre of pixel i of n lies in, in
+// whole numbers so that no rounding can move it: floor((i + ½)·from/n).
+func centre(i, n, from int) int { return (2*i + 1) * from / (2 * n) }

@@ -1,0 +1,176 @@
+// Package preprocess turns an image into the network's input and puts the
+// network's output back onto the original pixels.
+//
+// A Recipe says how; it is stored in model.json and is the same in training
+// and in serving. Applying it gives the input tensor and a Placement, which
+// maps masks and probabilities back:
+//
+//	r := preprocess.Recipe{Channels: 1, Normalise: "zscore", ClipLow: 0.5, ClipHigh: 99.5}
+//	x, place, err := r.Apply(img) // x is [1, 1, h, w]
+//	…
+//	mask, err := place.Mask(prediction) // as large as img, pixel for pixel
+//
+// Padding to the stride of a network is the network's own business (package
+// unet), so without resampling the grid is the image's own and a mask comes
+// back bit for bit. Nothing is ever flipped or turned.
+//
+// Limits: the resampled grid has at most 16384 rows and columns and 64 Mpixel.
+//
+// Source: normalisation per image as nnU-Net does it for images without a
+// calibrated unit (Isensee et al. 2021, doi:10.1038/s41592-020-01008-z).
+package preprocess
+
+import (
+	"fmt"
+	"math"
+
+	"segd"
+)
+
+// Limits of the grid that a Recipe may resample to.
+const (
+	maxSide   = 16384
+	maxPixels = 64 << 20
+)
+
+// Ways to normalise, the values of Recipe.Normalise.
+const (
+	// ZScore subtracts the mean and divides by the standard deviation.
+	ZScore = "zscore"
+	// MinMax maps the lowest value to 0 and the highest to 1.
+	MinMax = "minmax"
+)
+
+// Recipe says how an image becomes the network's input.
+//
+// The order is: channels, clipping, normalisation, resampling. Statistics are
+// taken for each image and channel on its own, without padding pixels and
+// without values that are not finite.
+type Recipe struct {
+	// Channels is 1 (grey; RGB becomes luma as ITU-R BT.601 weighs it) or 3
+	// (RGB; grey is repeated).
+	Channels int `json:"channels"`
+	// Normalise is ZScore or MinMax.
+	Normalise string `json:"normalise"`
+	// ClipLow and ClipHigh are percentiles, 0..100, that values are clipped to
+	// before they are normalised, interpolated linearly between ranks. Both 0,
+	// or 0 and 100: no clipping.
+	ClipLow  float64 `json:"clip_low"`
+	ClipHigh float64 `json:"clip_high"`
+	// SpacingMM is the distance between pixel centres, in millimetres, that
+	// images of known spacing are resampled to; 0 keeps the native grid.
+	SpacingMM float64 `json:"spacing_mm,omitempty"`
+}
+
+// clips reports whether the percentiles change anything.
+func (r Recipe) clips() bool {
+	return !(r.ClipLow == 0 && (r.ClipHigh == 0 || r.ClipHigh == 100))
+}
+
+// Validate returns an error of kind segd.ErrOption that names the field at
+// fault, or nil.
+func (r Recipe) Validate() error {
+	switch {
+	case r.Channels != 1 && r.Channels != 3:
+		return fmt.Errorf("preprocess: %w: channels %d, want 1 or 3", segd.ErrOption, r.Channels)
+	case r.Normalise != ZScore && r.Normalise != MinMax:
+		return fmt.Errorf("preprocess: %w: normalise %q, want %q or %q", segd.ErrOption, r.Normalise, ZScore, MinMax)
+	case r.clips() && !(r.ClipLow >= 0 && r.ClipLow < r.ClipHigh && r.ClipHigh <= 100):
+		return fmt.Errorf("preprocess: %w: clip percentiles %g and %g, want 0 ≤ low < high ≤ 100", segd.ErrOption, r.ClipLow, r.ClipHigh)
+	case !(r.SpacingMM >= 0) || math.IsInf(r.SpacingMM, 0):
+		return fmt.Errorf("preprocess: %w: spacing_mm %g, want 0 or more", segd.ErrOption, r.SpacingMM)
+	}
+	return nil
+}
+
+// Apply returns the network's input for img, a tensor [1, Channels, h, w], and
+// the Placement that leads back to img's pixels.
+//
+// h and w are img's own height and width, unless SpacingMM is set and img's
+// spacing is known. Padding pixels and values that are not finite take the
+// lowest value of the image, so every value of the tensor is finite. img is
+// neither kept nor changed. Safe for concurrent use. The errors are
+// segd.ErrOption for a recipe that does not validate, segd.ErrUnprocessable
+// for an image whose sizes contradict each other, and segd.ErrTooLarge for a
+// grid beyond the limits.
+func (r Recipe) Apply(img *segd.Image) (*segd.Tensor, Placement, error) {
+	if err := r.Validate(); err != nil {
+		return nil, Placement{}, err
+	}
+	if err := checkImage(img); err != nil {
+		return nil, Placement{}, err
+	}
+	place, err := r.place(img)
+	if err != nil {
+		return nil, Placement{}, err
+	}
+	native := segd.NewTensor(1, r.Channels, img.Height, img.Width)
+	distinct := fill(native, img)
+	valid := finitePixels(native, distinct, img.Padding)
+	for c := range distinct {
+		r.normalise(native.Plane(0, c), valid)
+	}
+	for c := distinct; c < r.Channels; c++ {
+		copy(native.Plane(0, c), native.Plane(0, 0))
+	}
+	if place.identity() {
+		return native, place, nil
+	}
+	return resample(native, place.GridHeight, place.GridWidth), place, nil
+}
+
+// place chooses the grid of the network's input.
+func (r Recipe) place(img *segd.Image) (Placement, error) {
+	p := Placement{Width: img.Width, Height: img.Height, GridWidth: img.Width, GridHeight: img.Height}
+	if r.SpacingMM == 0 || !img.Spacing.Known() {
+		return p, nil
+	}
+	h := math.Max(1, math.Round(float64(img.Height)*img.Spacing.RowMM/r.SpacingMM))
+	w := math.Max(1, math.Round(float64(img.Width)*img.Spacing.ColMM/r.SpacingMM))
+	if h > maxSide || w > maxSide || h*w > maxPixels {
+		return Placement{}, fmt.Errorf("preprocess: %w: %g×%g pixels at a spacing of %g mm, limit %d a side and %d in all",
+			segd.ErrTooLarge, h, w, r.SpacingMM, maxSide, maxPixels)
+	}
+	p.GridHeight, p.GridWidth = int(h), int(w)
+	return p, nil
+}
+
+func checkImage(img *segd.Image) error {
+	switch {
+	case img == nil || img.Width < 1 || img.Height < 1:
+		return fmt.Errorf("preprocess: %w: image without pixels", segd.ErrUnprocessable)
+	case img.Channels != 1 && img.Channels != 3:
+		return fmt.Errorf("preprocess: %w: image of %d channels, want 1 or 3", segd.ErrUnprocessable, img.Channels)
+	case len(img.Pix) != img.Width*img.Height*img.Channels:
+		return fmt.Errorf("preprocess: %w: %d values for %d×%d pixels of %d channels",
+			segd.ErrUnprocessable, len(img.Pix), img.Height, img.Width, img.Channels)
+	case img.Padding != nil && len(img.Padding) != img.Width*img.Height:
+		return fmt.Errorf("preprocess: %w: padding of %d pixels for %d×%d",
+			segd.ErrUnprocessable, len(img.Padding), img.Height, img.Width)
+	}
+	return nil
+}
+
+// fill writes the channels of img into the planes of t and returns how many of
+// them differ: a grey image fills the first plane only.
+func fill(t *segd.Tensor, img *segd.Image) int {
+	first := t.Plane(0, 0)
+	switch {
+	case img.Channels == 1:
+		copy(first, img.Pix)
+		return 1
+	case t.C == 1:
+		// Luma of ITU-R BT.601, section 2.5.1.
+		for i := range first {
+			p := img.Pix[3*i : 3*i+3 : 3*i+3]
+			first[i] = 0.299*p[0] + 0.587*p[1] + 0.114*p[2]
+		}
+		return 1
+	}
+	red, green, blue := first, t.Plane(0, 1), t.Plane(0, 2)
+	for i := range red {
+		p := img.Pix[3*i : 3*i+3 : 3*i+3]
+		red[i], green[i], blue[i] = p[0], p[1], p[2]
+	}
+	return 3
+}
