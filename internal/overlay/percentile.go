@@ -1,0 +1,48 @@
+package overlay
+
+import (
+	"math"
+	"slices"
+
+	"segd"
+)
+
+// maxSample is how many values percentiles are taken from: enough that the
+// 0.5th is off by far less than a grey level, and little beside an image.
+const maxSample = 1 << 18
+
+// percentiles returns two percentiles, 0..100, of the values of the pixels
+// that are not padding and of numbers that are finite. Of large images it takes
+// a sample, evenly spaced, so the same image always looks the same. Without any
+// value, and where nothing lies between the two, it falls back to the lowest
+// and the highest value.
+func percentiles(img *segd.Image, low, high float64) (float32, float32) {
+	n := img.Width * img.Height
+	// An odd step does not keep to one column of an image of even width.
+	step := max(1, n/maxSample) | 1
+	if n <= maxSample {
+		step = 1
+	}
+	values := make([]float32, 0, (n/step+1)*img.Channels)
+	for i := 0; i < n; i += step {
+		if img.Padding != nil && img.Padding[i] {
+			continue
+		}
+		for _, v := range img.Pix[i*img.Channels : (i+1)*img.Channels] {
+			if !math.IsNaN(float64(v)) && !math.IsInf(float64(v), 0) {
+				values = append(values, v)
+			}
+		}
+	}
+	if len(values) == 0 {
+		return 0, 0
+	}
+	slices.Sort(values)
+	at := func(p float64) float32 {
+		return values[int(math.Round(p/100*float64(len(values)-1)))]
+	}
+	if a, b := at(low), at(high); a < b {
+		return a, b
+	}
+	return values[0], values[len(values)-1]
+}

@@ -1,0 +1,94 @@
+// Package postprocess turns class probabilities into a mask and a mask into
+// measurements.
+//
+//	mask := postprocess.Labels(probabilities, 0)
+//	for _, m := range postprocess.Measure(mask, probabilities, classes, img.Spacing) { … }
+//
+// Components are 8-connected: pixels of one class that touch at a corner
+// belong together, as scikit-image's label does by default.
+//
+// Limits: masks of fewer than 2^31 pixels; components take four bytes a pixel
+// while they are counted. Functions are safe for concurrent use on different
+// masks.
+package postprocess
+
+import "segd"
+
+// Labels takes the most likely class of every pixel of p, [1, K, H, W]; of
+// equals, the first. With a threshold above 0 a pixel is background unless its
+// foreground classes together reach it, and the most likely of them wins.
+func Labels(p *segd.Tensor, threshold float64) *segd.Mask {
+	m := segd.NewMask(p.W, p.H)
+	first := 0
+	if threshold > 0 {
+		first = 1
+	}
+	best := make([]float32, p.H*p.W)
+	copy(best, p.Plane(0, first))
+	for i := range m.Pix {
+		m.Pix[i] = uint8(first)
+	}
+	for k := first + 1; k < p.C; k++ {
+		for i, v := range p.Plane(0, k) {
+			if v > best[i] {
+				best[i], m.Pix[i] = v, uint8(k)
+			}
+		}
+	}
+	if threshold > 0 {
+		for i, background := range p.Plane(0, 0) {
+			if 1-float64(background) < threshold {
+				m.Pix[i] = 0
+			}
+		}
+	}
+	return m
+}
+
+// RemoveSmall turns the components of fewer than pixels pixels into
+// background, in m itself.
+func RemoveSmall(m *segd.Mask, pixels int) {
+	id, parts := components(m)
+	for i, k := range id {
+		if k > 0 && parts[k-1].Pixels < pixels {
+			m.Pix[i] = 0
+		}
+	}
+}
+
+// component is a connected set of pixels of one class.
+type component struct {
+	Class  uint8
+	Pixels int
+}
+
+// components numbers the connected sets of foreground pixels from 1 on, in the
+// order of their first pixel; 0 is background.
+func components(m *segd.Mask) (id []int32, parts []component) {
+	id = make([]int32, len(m.Pix))
+	var stack []int32
+	for start, class := range m.Pix {
+		if class == 0 || id[start] != 0 {
+			continue
+		}
+		parts = append(parts, component{Class: class})
+		k := int32(len(parts))
+		id[start] = k
+		stack = append(stack[:0], int32(start))
+		for len(stack) > 0 {
+			i := int(stack[len(stack)-1])
+			stack = stack[:len(stack)-1]
+			parts[k-1].Pixels++
+			y, x := i/m.Width, i%m.Width
+			for ny := max(0, y-1); ny <= min(m.Height-1, y+1); ny++ {
+				for nx := max(0, x-1); nx <= min(m.Width-1, x+1); nx++ {
+					if j := ny*m.Width + nx; m.Pix[j] == class && id[j] == 0 {
+						id[j] = k
+						stack = append(stack, int32(j))
+					}
+				}
+			}
+		}
+	}
+	return id, parts
+}
