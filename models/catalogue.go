@@ -1,0 +1,221 @@
+package models
+
+import (
+	"cmp"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"segd"
+)
+
+//go:embed embedded
+var embedded embed.FS
+
+// embeddedOrigin is the Origin of a model that is part of the binary.
+const embeddedOrigin = "embedded"
+
+// Catalogue is a set of models with different names; the zero value is empty.
+// Get, List, Resolve and Auto are safe for concurrent use once no AddDir runs
+// any more.
+type Catalogue struct {
+	models map[string]*Model
+}
+
+// Embedded returns a catalogue of the models that are part of the binary.
+// Each call returns a catalogue of its own.
+func Embedded() (*Catalogue, error) {
+	sub, err := fs.Sub(embedded, "embedded")
+	if err != nil {
+		return nil, fmt.Errorf("models: %w", err)
+	}
+	c := &Catalogue{models: map[string]*Model{}}
+	return c, c.addAll(sub, func(string) string { return embeddedOrigin })
+}
+
+// AddDir adds the model in directory dir, or, where dir itself is none, those
+// in the directories in it; hidden ones and ones without a model.json are
+// passed over.
+//
+// A model takes the place of an embedded one of its name. Two of one name in
+// directories are a segd.ErrOption; a model that cannot be opened is the error
+// of Open. After an error the catalogue is as it was before.
+func (c *Catalogue) AddDir(dir string) error {
+	before := make(map[string]*Model, len(c.models))
+	for name, m := range c.models {
+		before[name] = m
+	}
+	err := c.addDir(dir)
+	if err != nil {
+		c.models = before
+	}
+	return err
+}
+
+func (c *Catalogue) addDir(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("models: %w: directory %s: %w", segd.ErrNotFound, dir, errors.Unwrap(err))
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("models: %w: %s is not a directory", segd.ErrOption, dir)
+	}
+	if holdsModel(os.DirFS(dir)) {
+		m, err := Open(dir)
+		if err != nil {
+			return err
+		}
+		return c.add(m)
+	}
+	return c.addAll(os.DirFS(dir), func(name string) string { return filepath.Join(dir, name) })
+}
+
+// addAll adds the models in the directories of files.
+func (c *Catalogue) addAll(files fs.FS, origin func(name string) string) error {
+	entries, err := fs.ReadDir(files, ".")
+	if err != nil {
+		return fmt.Errorf("models: %w", err)
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		sub, err := fs.Sub(files, path.Clean(e.Name()))
+		if err != nil || !holdsModel(sub) {
+			continue
+		}
+		m, err := open(sub, origin(e.Name()))
+		if err != nil {
+			return fmt.Errorf("%w (model %s)", err, e.Name())
+		}
+		if err := c.add(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func holdsModel(files fs.FS) bool {
+	for _, name := range []string{manifestFile, nextFile} {
+		if _, err := fs.Stat(files, name); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *Catalogue) add(m *Model) error {
+	if old := c.models[m.Name]; old != nil && (old.Origin != embeddedOrigin || m.Origin == embeddedOrigin) {
+		return fmt.Errorf("models: %w: two models are named %s: %s and %s", segd.ErrOption, m.Name, old.Origin, m.Origin)
+	}
+	if c.models == nil {
+		c.models = map[string]*Model{}
+	}
+	c.models[m.Name] = m
+	return nil
+}
+
+// Get returns the model of that name. Another name is a segd.ErrNotFound that
+// lists the known ones.
+func (c *Catalogue) Get(name string) (*Model, error) {
+	if m := c.models[name]; m != nil {
+		return m, nil
+	}
+	return nil, fmt.Errorf("models: %w: no model %.80q, there is %s", segd.ErrNotFound, name, c.names())
+}
+
+// List returns the models, sorted by name. The slice is the caller's.
+func (c *Catalogue) List() []*Model {
+	list := make([]*Model, 0, len(c.models))
+	for _, m := range c.models {
+		list = append(list, m)
+	}
+	slices.SortFunc(list, func(a, b *Model) int { return cmp.Compare(a.Name, b.Name) })
+	return list
+}
+
+// names lists the names for a message.
+func (c *Catalogue) names() string {
+	var names []string
+	for _, m := range c.List() {
+		names = append(names, m.Name)
+	}
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+// Resolve returns the model of that name or, where there is none, the model in
+// the directory of that name. The errors are those of Get and Open.
+func (c *Catalogue) Resolve(nameOrDir string) (*Model, error) {
+	if m := c.models[nameOrDir]; m != nil {
+		return m, nil
+	}
+	if info, err := os.Stat(nameOrDir); err == nil && info.IsDir() {
+		return Open(nameOrDir)
+	}
+	return nil, fmt.Errorf("models: %w: no model and no directory %.200q, there is %s", segd.ErrNotFound, nameOrDir, c.names())
+}
+
+// modalities are the values of Modality (0008,0060) that messages repeat; what
+// else a file may have there is not for logs.
+var modalities = []string{"CR", "CT", "DX", "ES", "GM", "IO", "IVUS", "MG", "MR", "NM", "OCT", "OP", "OPT", "OT", "PT", "PX", "RF", "RG", "SC", "SEG", "SM", "US", "XA", "XC"}
+
+// Auto returns the model that is meant for a scan, by Manifest.Match. A model
+// that names modalities goes before one that names formats only. A catalogue
+// of one model without any rule gives that one. Where none fits, or several
+// fit equally well, the error is a segd.ErrUnprocessable that says to choose.
+func (c *Catalogue) Auto(s *segd.Scan) (*Model, error) {
+	list := c.List()
+	if len(list) == 1 && list[0].Match.empty() {
+		return list[0], nil
+	}
+	best, found := 0, []string{}
+	for _, m := range list {
+		switch fit := m.Match.fit(s); {
+		case fit == 0 || fit < best:
+		case fit > best:
+			best, found = fit, []string{m.Name}
+		default:
+			found = append(found, m.Name)
+		}
+	}
+	kind := s.Format + " file"
+	if slices.Contains(modalities, s.Modality) {
+		kind += " of modality " + s.Modality
+	}
+	switch len(found) {
+	case 1:
+		return c.models[found[0]], nil
+	case 0:
+		return nil, fmt.Errorf("models: %w: no model is meant for a %s; choose one of %s", segd.ErrUnprocessable, kind, c.names())
+	}
+	return nil, fmt.Errorf("models: %w: several models are meant for a %s; choose one of %s", segd.ErrUnprocessable, kind, strings.Join(found, ", "))
+}
+
+// Suits reports whether a scan is of the kind that the model is meant for. It
+// is true of every scan where the manifest does not say.
+func (m *Model) Suits(s *segd.Scan) bool { return m.Match.empty() || m.Match.fit(s) > 0 }
+
+func (m Match) empty() bool { return len(m.Formats) == 0 && len(m.Modalities) == 0 }
+
+// fit is 0 where the model is not meant for the scan, and higher the more
+// closely it is.
+func (m Match) fit(s *segd.Scan) int {
+	switch {
+	case m.empty(),
+		len(m.Formats) > 0 && !slices.Contains(m.Formats, s.Format),
+		len(m.Modalities) > 0 && !slices.Contains(m.Modalities, s.Modality):
+		return 0
+	case len(m.Modalities) > 0:
+		return 2
+	}
+	return 1
+}

@@ -1,0 +1,292 @@
+package models
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"segd"
+	"segd/preprocess"
+	"segd/unet"
+)
+
+// Format is the version of model.json that this package writes and reads.
+const Format = 1
+
+// ResearchUse is the statement of use that Save writes where none is given.
+const ResearchUse = "Research use only. Not a medical device: not for diagnosis, treatment or any other clinical decision."
+
+// Manifest is model.json: all there is to know about a model but its weights.
+//
+// Keys are those of MONAI's bundle metadata where it has one for the same
+// thing (version, task, description, authors, intended_use, references,
+// network_data_format); docs/model-format.md lists them all.
+type Manifest struct {
+	FormatVersion int      `json:"segd_format"` // Format; Save fills it in
+	Name          string   `json:"name"`        // ValidName
+	Version       string   `json:"version"`
+	Title         string   `json:"title"` // for people; Save takes Name where it is empty
+	Task          string   `json:"task,omitempty"`
+	Description   string   `json:"description,omitempty"`
+	Authors       string   `json:"authors,omitempty"`
+	Licence       string   `json:"license,omitempty"` // of the weights
+	Use           string   `json:"intended_use"`      // Save takes ResearchUse where it is empty
+	References    []string `json:"references,omitempty"`
+
+	Match   Match             `json:"match"`         // which scans model=auto gives to this model
+	Network unet.Config       `json:"network"`       // architecture
+	Recipe  preprocess.Recipe `json:"preprocessing"` // what it was trained on and is served
+	Classes []segd.Class      `json:"classes"`       // by index, background first
+
+	// NetworkDataFormat repeats the network's input and output in MONAI's
+	// terms. Save derives it; a file whose copy disagrees is malformed.
+	NetworkDataFormat *DataFormat `json:"network_data_format,omitempty"`
+
+	Data     []DataCard `json:"data"`    // what it was trained on
+	Metrics  []Metric   `json:"metrics"` // how good it is, and on what
+	Training *Training  `json:"training,omitempty"`
+
+	WeightsSHA256 string `json:"weights_sha256"` // of weights.safetensors, lower-case hex; Save fills it in
+}
+
+// Match says which scans a model is meant for, for model=auto. A list that is
+// empty allows everything; with both lists empty auto never picks the model.
+type Match struct {
+	Formats    []string `json:"formats,omitempty"`    // segd.Scan.Format: dicom, png, jpeg, tiff
+	Modalities []string `json:"modalities,omitempty"` // DICOM Modality (0008,0060), for example MR
+}
+
+// DataCard names a data set that a model was trained on.
+type DataCard struct {
+	Name     string `json:"name"`
+	Licence  string `json:"license,omitempty"`
+	Citation string `json:"citation,omitempty"`
+	Source   string `json:"source,omitempty"` // where it is published
+}
+
+// Metric is one figure of a model on named data.
+type Metric struct {
+	Data  string  `json:"data"`            // a data set's name
+	Split string  `json:"split"`           // train, validation or test
+	Name  string  `json:"name"`            // for example mean_dice, group_dice, pooled_iou
+	Class string  `json:"class,omitempty"` // a class's name; empty: the mean over the foreground classes
+	Unit  string  `json:"unit,omitempty"`  // empty: none
+	Cases int     `json:"cases,omitempty"` // that the figure was taken over
+	Value float64 `json:"value"`
+}
+
+// Training says how the weights came to be.
+type Training struct {
+	Seconds     float64 `json:"seconds"`
+	Steps       int     `json:"steps"`
+	BestStep    int     `json:"best_step,omitempty"` // whose weights these are
+	Epochs      float64 `json:"epochs,omitempty"`
+	Seed        uint64  `json:"seed"`
+	Cases       int     `json:"cases,omitempty"` // images trained on
+	Validation  int     `json:"validation_cases,omitempty"`
+	Batch       int     `json:"batch,omitempty"`
+	PatchHeight int     `json:"patch_height,omitempty"`
+	PatchWidth  int     `json:"patch_width,omitempty"`
+	LearnRate   float64 `json:"learning_rate,omitempty"` // peak
+	Loss        string  `json:"loss,omitempty"`
+	Kernels     string  `json:"kernels,omitempty"` // the set they ran on
+	From        string  `json:"from,omitempty"`    // the model that training started from
+}
+
+// DataFormat is MONAI's network_data_format, as far as it says something of a
+// 2-D segmentation network.
+type DataFormat struct {
+	Inputs  map[string]TensorFormat `json:"inputs"`  // "image"
+	Outputs map[string]TensorFormat `json:"outputs"` // "pred"
+}
+
+// TensorFormat describes one input or output of a network.
+type TensorFormat struct {
+	Type         string            `json:"type"`
+	Format       string            `json:"format"`
+	NumChannels  int               `json:"num_channels"`
+	SpatialShape []string          `json:"spatial_shape"`
+	Dtype        string            `json:"dtype"`
+	ValueRange   []float64         `json:"value_range"`
+	IsPatchData  bool              `json:"is_patch_data"`
+	ChannelDef   map[string]string `json:"channel_def"`
+}
+
+var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+// ValidName reports whether s can name a model: 1 to 64 letters, digits, dots,
+// underscores and hyphens, the first a letter or digit, and not "auto", which
+// asks for a choice.
+func ValidName(s string) bool { return namePattern.MatchString(s) && s != "auto" }
+
+// NameFrom makes a valid name of a path or title: its last element, with what
+// a name cannot hold replaced by hyphens; "model" where nothing is left.
+func NameFrom(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < 128 && strings.ContainsRune("._-", r) || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' {
+			return r
+		}
+		return '-'
+	}, filepath.Base(filepath.Clean(s)))
+	s = strings.Trim(s[:min(len(s), 64)], "._-")
+	if !ValidName(s) {
+		return "model"
+	}
+	return s
+}
+
+// palette holds colours that are told apart on grey and on each other, also
+// with the common kinds of colour blindness; after Okabe and Ito 2008, "Color
+// Universal Design", with black left out and the first two made stronger.
+var palette = [][3]uint8{
+	{255, 92, 56}, {0, 170, 255}, {0, 190, 130}, {240, 200, 40},
+	{214, 110, 190}, {120, 120, 255}, {230, 159, 0}, {110, 220, 220},
+}
+
+// ClassList makes the classes of a model from the names of its foreground
+// classes, index 1 first, with colours that are told apart; they repeat after
+// eight.
+func ClassList(names ...string) []segd.Class {
+	list := []segd.Class{{Index: 0, Name: "background"}}
+	for i, n := range names {
+		list = append(list, segd.Class{Index: i + 1, Name: n, Color: palette[i%len(palette)]})
+	}
+	return list
+}
+
+// Validate returns a segd.ErrFormat, or segd.ErrUnsupported for a later
+// format, that names the first field at fault. WeightsSHA256 is checked for
+// its form.
+func (m *Manifest) Validate() error {
+	bad := func(format string, a ...any) error {
+		return fmt.Errorf("models: %w: manifest: %s", segd.ErrFormat, fmt.Sprintf(format, a...))
+	}
+	switch {
+	case m.FormatVersion > Format:
+		return fmt.Errorf("models: %w: manifest of format %d, this version reads up to %d", segd.ErrUnsupported, m.FormatVersion, Format)
+	case m.FormatVersion != Format:
+		return bad("segd_format is %d, want %d", m.FormatVersion, Format)
+	case !ValidName(m.Name):
+		return bad("name %.80q, want 1 to 64 letters, digits, dots, underscores and hyphens, and not auto", m.Name)
+	case m.Version == "" || len(m.Version) > 64 || strings.ContainsFunc(m.Version, isControl):
+		return bad("version %.80q, want 1 to 64 printable characters", m.Version)
+	case m.Use == "":
+		return bad("intended_use is empty")
+	case len(m.WeightsSHA256) != 64 || strings.Trim(m.WeightsSHA256, "0123456789abcdef") != "":
+		return bad("weights_sha256 %.80q, want 64 lower-case hexadecimal digits", m.WeightsSHA256)
+	}
+	if err := m.Network.WithDefaults().Validate(); err != nil {
+		return bad("%v", err)
+	}
+	if err := m.Recipe.Validate(); err != nil {
+		return bad("%v", err)
+	}
+	if m.Recipe.Channels != m.Network.Channels {
+		return bad("preprocessing gives %d channels, the network takes %d", m.Recipe.Channels, m.Network.Channels)
+	}
+	if err := m.checkClasses(); err != nil {
+		return bad("%v", err)
+	}
+	for i, v := range m.Metrics {
+		if math.IsNaN(v.Value) || math.IsInf(v.Value, 0) {
+			return bad("metric %d is not finite", i)
+		}
+	}
+	if f := m.NetworkDataFormat; f != nil {
+		in, out := f.Inputs["image"].NumChannels, f.Outputs["pred"].NumChannels
+		if in != m.Network.Channels || out != m.Network.Classes {
+			return bad("network_data_format has %d channels in and %d out, the network %d and %d", in, out, m.Network.Channels, m.Network.Classes)
+		}
+	}
+	return nil
+}
+
+func (m *Manifest) checkClasses() error {
+	if len(m.Classes) != m.Network.Classes {
+		return fmt.Errorf("%d classes, the network has %d", len(m.Classes), m.Network.Classes)
+	}
+	seen := map[string]bool{}
+	for i, c := range m.Classes {
+		switch {
+		case c.Index != i:
+			return fmt.Errorf("class %d has index %d", i, c.Index)
+		case c.Name == "" || len(c.Name) > 64 || strings.ContainsFunc(c.Name, isControl):
+			return fmt.Errorf("class %d is named %.80q, want 1 to 64 printable characters", i, c.Name)
+		case seen[c.Name]:
+			return fmt.Errorf("two classes are named %q", c.Name)
+		}
+		seen[c.Name] = true
+	}
+	return nil
+}
+
+func isControl(r rune) bool { return r < 0x20 || r == 0x7f }
+
+// decodeManifest reads model.json. Unknown keys are malformed: what they ask
+// for would be left undone in silence.
+func decodeManifest(b []byte) (Manifest, error) {
+	var m Manifest
+	// The version first: a later one may have keys that this one doesn't know.
+	var v struct {
+		Format int `json:"segd_format"`
+	}
+	if json.Unmarshal(b, &v) == nil && v.Format > Format {
+		m.FormatVersion = v.Format
+		return m, m.Validate()
+	}
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&m); err != nil {
+		return m, fmt.Errorf("models: %w: manifest: %v", segd.ErrFormat, err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return m, fmt.Errorf("models: %w: manifest: text after the object", segd.ErrFormat)
+	}
+	m.Network = m.Network.WithDefaults()
+	return m, m.Validate()
+}
+
+// complete fills in what Save derives; the checksum comes after.
+func (m Manifest) complete() Manifest {
+	m.FormatVersion = Format
+	m.Network = m.Network.WithDefaults()
+	if m.Title == "" {
+		m.Title = m.Name
+	}
+	if m.Use == "" {
+		m.Use = ResearchUse
+	}
+	if m.Task == "" {
+		m.Task = "2-D semantic segmentation"
+	}
+	if m.Data == nil {
+		m.Data = []DataCard{}
+	}
+	if m.Metrics == nil {
+		m.Metrics = []Metric{}
+	}
+	out := map[string]string{}
+	for _, c := range m.Classes {
+		out[fmt.Sprint(c.Index)] = c.Name
+	}
+	in := map[string]string{"0": "grey"}
+	if m.Network.Channels == 3 {
+		in = map[string]string{"0": "red", "1": "green", "2": "blue"}
+	}
+	m.NetworkDataFormat = &DataFormat{
+		Inputs: map[string]TensorFormat{"image": {
+			Type: "image", Format: "magnitude", NumChannels: m.Network.Channels, SpatialShape: []string{"*", "*"},
+			Dtype: "float32", ValueRange: []float64{}, ChannelDef: in,
+		}},
+		Outputs: map[string]TensorFormat{"pred": {
+			Type: "image", Format: "segmentation", NumChannels: m.Network.Classes, SpatialShape: []string{"*", "*"},
+			Dtype: "float32", ValueRange: []float64{0, 1}, ChannelDef: out,
+		}},
+	}
+	return m
+}

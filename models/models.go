@@ -1,0 +1,190 @@
+// Package models keeps trained networks with all that is needed to run them.
+//
+// A model is a directory of two files: model.json, the Manifest, and
+// weights.safetensors. Those under embedded/ are part of the binary:
+//
+//	catalogue, err := models.Embedded()
+//	m, err := catalogue.Get("nuclei")
+//	predictor, err := m.Predictor(pool)
+//
+// Manifests are read and checked when a model is opened, weights when they are
+// first needed, against their SHA-256.
+//
+// Limits: 1 MiB for a manifest, 512 MiB for weights, checked before memory is
+// taken.
+//
+// Source: the keys of the manifest follow MONAI's bundle metadata
+// (docs.monai.io, MONAI Bundle Specification); the weights are safetensors
+// (github.com/huggingface/safetensors) with PyTorch's names and layouts.
+package models
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"segd"
+	"segd/internal/kernel"
+	"segd/unet"
+)
+
+const (
+	manifestFile = "model.json"
+	weightsFile  = "weights.safetensors"
+	// nextFile is the manifest of a Save under way; see Save.
+	nextFile = ".model.json.next"
+
+	maxManifest = 1 << 20
+	maxWeights  = 512 << 20
+)
+
+// Model is one trained network. It is safe for concurrent use; the Manifest is
+// not to be changed.
+type Model struct {
+	Manifest
+
+	// Origin says where the model lies: a directory, or "embedded".
+	Origin string
+
+	files fs.FS
+
+	mu        sync.Mutex
+	predictor *unet.Predictor
+	pool      *kernel.Pool
+}
+
+// Open reads the manifest of the model in directory dir. The weights are read
+// when they are needed.
+//
+// The errors are segd.ErrNotFound where dir holds no model, segd.ErrFormat and
+// segd.ErrTooLarge for a manifest that is not right, and segd.ErrUnsupported
+// for one of a later format.
+func Open(dir string) (*Model, error) {
+	m, err := open(os.DirFS(dir), dir)
+	if err != nil {
+		return nil, fmt.Errorf("%w (model %s)", err, filepath.Clean(dir))
+	}
+	return m, nil
+}
+
+// open reads the manifest of the model in files.
+func open(files fs.FS, origin string) (*Model, error) {
+	man, err := readManifest(files, manifestFile)
+	if next, e := readManifest(files, nextFile); e == nil {
+		// A Save was cut off between its two renames, or is under way: the
+		// manifest that belongs to the weights is the one that counts.
+		if sum, e := checksum(files); e == nil && sum == next.WeightsSHA256 {
+			man, err = next, nil
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if _, err := fs.Stat(files, weightsFile); err != nil {
+		return nil, fmt.Errorf("models: %w: no %s", segd.ErrNotFound, weightsFile)
+	}
+	return &Model{Manifest: man, Origin: origin, files: files}, nil
+}
+
+func readManifest(files fs.FS, name string) (Manifest, error) {
+	b, err := readFile(files, name, maxManifest)
+	if err != nil {
+		return Manifest{}, err
+	}
+	return decodeManifest(b)
+}
+
+// readFile reads a file of at most limit bytes.
+func readFile(files fs.FS, name string, limit int64) ([]byte, error) {
+	f, err := files.Open(name)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("models: %w: no %s", segd.ErrNotFound, name)
+		}
+		return nil, fmt.Errorf("models: %w", err)
+	}
+	defer func() { _ = f.Close() }() // read only
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("models: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("models: %w: %s is not a file", segd.ErrFormat, name)
+	}
+	if info.Size() > limit {
+		return nil, fmt.Errorf("models: %w: %s has %d bytes, limit %d", segd.ErrTooLarge, name, info.Size(), limit)
+	}
+	// The size may change under our hands; the limit holds.
+	b := make([]byte, info.Size())
+	n, err := io.ReadFull(f, b)
+	if err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
+		return nil, fmt.Errorf("models: %w", err)
+	}
+	return b[:n], nil
+}
+
+// checksum returns the SHA-256 of the weights.
+func checksum(files fs.FS) (string, error) {
+	b, err := readFile(files, weightsFile, maxWeights)
+	if err != nil {
+		return "", err
+	}
+	return sum(b), nil
+}
+
+func sum(b []byte) string {
+	s := sha256.Sum256(b)
+	return hex.EncodeToString(s[:])
+}
+
+// Params reads the weights and checks them against the manifest. Each call
+// returns a copy of its own. Weights that do not have the manifest's checksum
+// or do not fit its network are segd.ErrFormat.
+func (m *Model) Params() (*unet.Params, error) {
+	b, err := readFile(m.files, weightsFile, maxWeights)
+	if err != nil {
+		return nil, fmt.Errorf("%w (model %s)", err, m.Name)
+	}
+	if got := sum(b); got != m.WeightsSHA256 {
+		return nil, fmt.Errorf("models: %w: weights of model %s have SHA-256 %.12s…, the manifest says %.12s…: damaged, or replaced since the model was opened",
+			segd.ErrFormat, m.Name, got, m.WeightsSHA256)
+	}
+	// The second convolution of the bottleneck alone, at two bytes a weight:
+	// a manifest cannot make us take memory out of proportion to the file.
+	if w := int64(m.Network.LevelWidth(m.Network.Depth)); 18*w*w > int64(len(b)) {
+		return nil, fmt.Errorf("models: %w: weights of model %s have %d bytes, too few for a network of width %d and depth %d",
+			segd.ErrFormat, m.Name, len(b), m.Network.Width, m.Network.Depth)
+	}
+	p, err := unet.ReadParams(m.Network, b)
+	if err != nil {
+		return nil, fmt.Errorf("models: model %s: %w", m.Name, err)
+	}
+	return p, nil
+}
+
+// Predictor returns the network, ready to run on pool. The first call reads
+// and packs the weights, later ones with the same pool share the result. The
+// errors are those of Params, and are not kept: a later call tries again.
+func (m *Model) Predictor(pool *kernel.Pool) (*unet.Predictor, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.predictor != nil && m.pool == pool {
+		return m.predictor, nil
+	}
+	p, err := m.Params()
+	if err != nil {
+		return nil, err
+	}
+	q, err := unet.NewPredictor(m.Network, p, unet.PredictorOptions{Pool: pool})
+	if err != nil {
+		return nil, fmt.Errorf("models: model %s: %w", m.Name, err)
+	}
+	m.predictor, m.pool = q, pool
+	return q, nil
+}

@@ -1,0 +1,70 @@
+// Package modelstest makes a model for tests whose masks are known without a
+// trained network: foreground is what is brighter than half of an image's
+// range.
+//
+//	dir := t.TempDir()
+//	err := modelstest.Save(dir, "bright")
+//	m, err := models.Open(dir)
+//
+// It is a real model of two files that goes through every stage; only its
+// weights are set by hand.
+package modelstest
+
+import (
+	"fmt"
+
+	"segd/models"
+	"segd/preprocess"
+	"segd/unet"
+)
+
+// Slope is the weight of the brightness in the logit: the probability of the
+// foreground is 1/(1+exp(-Slope·(v-0.5))) for a pixel of value v, where the
+// image's lowest value is 0 and its highest 1.
+const Slope = 20
+
+// Manifest returns the manifest of the model. Its one foreground class is
+// called "bright"; it suits every PNG, and DICOM of modality MR and CT.
+func Manifest(name string) models.Manifest {
+	return models.Manifest{
+		Name: name, Version: "1", Title: "Brighter than half", Description: "For tests: marks what is brighter than half of the image's range.",
+		Licence: "Apache-2.0",
+		Match:   models.Match{Formats: []string{"png", "dicom"}, Modalities: []string{"", "MR", "CT"}},
+		Network: unet.Config{Channels: 1, Classes: 2, Width: 1, Depth: 1, Norm: unet.NormNone}.WithDefaults(),
+		Recipe:  preprocess.Recipe{Channels: 1, Normalise: preprocess.MinMax},
+		Classes: models.ClassList("bright"),
+		Data:    []models.DataCard{{Name: "none", Licence: "none needed", Source: "weights set by hand"}},
+		Metrics: []models.Metric{{Data: "itself", Split: "test", Name: "mean_dice", Class: "bright", Cases: 1, Value: 1}},
+	}
+}
+
+// Params returns the weights: every convolution on the way over the long skip
+// connection passes its middle pixel on, the way through the bottleneck is
+// shut, and the head compares with one half.
+func Params() *unet.Params {
+	p := unet.NewParams(Manifest("bright").Network, 1)
+	for _, name := range p.Names() {
+		t, _ := p.Get(name)
+		w := t.Data().([]float32)
+		clear(w)
+		switch name {
+		case "enc.0.conv1.weight", "enc.0.conv2.weight", "dec.0.conv2.weight":
+			w[4] = 1 // the middle of 3×3
+		case "dec.0.conv1.weight":
+			w[4] = 1 // of the encoder's channel, which comes first
+		case "head.weight":
+			w[1] = Slope
+		case "head.bias":
+			w[1] = -Slope / 2
+		}
+	}
+	return p
+}
+
+// Save writes the model into directory dir.
+func Save(dir, name string) error {
+	if err := models.Save(dir, Manifest(name), Params(), false); err != nil {
+		return fmt.Errorf("modelstest: %w", err)
+	}
+	return nil
+}
