@@ -1,0 +1,165 @@
+// Package segment is the pipeline from an image to its mask, the one place
+// where preprocessing, network and placement meet for serving.
+//
+//	r, err := segment.Frame(ctx, model, pool, img, segment.Options{})
+//	// r.Mask is as large as img, a class for each pixel
+//	found := postprocess.Measure(r.Mask, r.Probabilities, model.Classes, img.Spacing)
+//
+// The server and the command line both come through here, so the same file
+// gives the same mask from either.
+//
+// Limits: those of package preprocess; memory is that of the image, the
+// network's input and a probability per class and pixel.
+package segment
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"segd"
+	"segd/internal/kernel"
+	"segd/internal/postprocess"
+	"segd/models"
+)
+
+// Options are what a user may ask for. The zero value takes the most likely
+// class of each pixel.
+type Options struct {
+	// Threshold, in 0..1, makes a pixel foreground where its foreground
+	// classes together have at least this probability; among them the most
+	// likely wins. 0: the most likely class of all wins.
+	Threshold float64
+	// MinSize removes connected components of fewer pixels; 0 keeps all.
+	MinSize int
+}
+
+// Validate returns segd.ErrOption for a value out of range.
+func (o Options) Validate() error {
+	if !(o.Threshold >= 0 && o.Threshold <= 1) {
+		return fmt.Errorf("segment: %w: threshold %v, want 0 to 1", segd.ErrOption, o.Threshold)
+	}
+	if o.MinSize < 0 {
+		return fmt.Errorf("segment: %w: min_size %d, want 0 or more", segd.ErrOption, o.MinSize)
+	}
+	return nil
+}
+
+// Result is the outcome for one frame, with what led to it. The caller owns
+// all but Image.
+type Result struct {
+	Image         *segd.Image  // what was segmented
+	Mask          *segd.Mask   // as large as Image
+	Probabilities *segd.Tensor // [1, classes, H, W] on Image's pixels
+
+	Model, Version string        // of the manifest
+	Network        time.Duration // time in the network itself
+	GridWidth      int           // what the network saw, before its own padding
+	GridHeight     int
+	// Confidence is the mean, over the foreground of Mask, of the probability
+	// of each pixel's class: 0..1, and nil where there is no foreground. It is
+	// the network's own opinion, not calibrated.
+	Confidence *float64
+	Steps      []string // what was done to Image's pixels, in order, in words
+	Warnings   []string // what a user should know about the result
+}
+
+// Frame segments one image with the model, whose network runs on pool.
+//
+// img is kept in the Result and not changed. Safe for concurrent use. Errors
+// come from the stages; when ctx ends, so does the call, with its error.
+func Frame(ctx context.Context, m *models.Model, pool *kernel.Pool, img *segd.Image, o Options) (*Result, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	network, err := m.Predictor(pool)
+	if err != nil {
+		return nil, err
+	}
+	x, place, err := m.Recipe.Apply(img)
+	if err != nil {
+		return nil, err
+	}
+	r := &Result{Image: img, Model: m.Name, Version: m.Version, GridWidth: x.W, GridHeight: x.H}
+
+	start := time.Now()
+	p, err := network.Predict(ctx, x)
+	if err != nil {
+		return nil, err
+	}
+	r.Network = time.Since(start)
+
+	if r.Probabilities, err = place.Probabilities(p); err != nil {
+		return nil, err
+	}
+	r.Mask = postprocess.Labels(r.Probabilities, o.Threshold)
+	if o.MinSize > 1 {
+		postprocess.RemoveSmall(r.Mask, o.MinSize)
+	}
+	r.Confidence = confidence(r.Mask, r.Probabilities)
+	r.explain(m, o)
+	return r, nil
+}
+
+// confidence is the mean probability of the class that each foreground pixel
+// was given.
+func confidence(m *segd.Mask, p *segd.Tensor) *float64 {
+	planes := make([][]float32, p.C)
+	for k := range planes {
+		planes[k] = p.Plane(0, k)
+	}
+	sum, n := 0.0, 0
+	for i, k := range m.Pix {
+		if k != 0 {
+			sum += float64(planes[k][i])
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	mean := sum / float64(n)
+	return &mean
+}
+
+// explain writes Steps and Warnings.
+func (r *Result) explain(m *models.Model, o Options) {
+	step := func(format string, a ...any) { r.Steps = append(r.Steps, fmt.Sprintf(format, a...)) }
+	warn := func(format string, a ...any) { r.Warnings = append(r.Warnings, fmt.Sprintf(format, a...)) }
+	img, recipe := r.Image, m.Recipe
+
+	switch {
+	case img.Channels == 3 && recipe.Channels == 1:
+		step("colour to luma (ITU-R BT.601)")
+		warn("the image is in colour, the model was trained on grey images")
+	case img.Channels == 1 && recipe.Channels == 3:
+		step("grey repeated as red, green and blue")
+		warn("the image is grey, the model was trained on colour images")
+	}
+	if recipe.ClipHigh > 0 && (recipe.ClipLow > 0 || recipe.ClipHigh < 100) {
+		step("clipped to percentiles %g to %g", recipe.ClipLow, recipe.ClipHigh)
+	}
+	step("normalised (%s)", recipe.Normalise)
+	switch s := img.Spacing; {
+	case recipe.SpacingMM == 0:
+	case s.Known():
+		step("resampled from %g mm × %g mm, %s, to %g mm: %d×%d pixels", s.RowMM, s.ColMM, s.Source, recipe.SpacingMM, r.GridWidth, r.GridHeight)
+	default:
+		warn("the pixel spacing is unknown, so the image was not resampled to the %g mm that the model was trained at", recipe.SpacingMM)
+	}
+	step("model %s %s", r.Model, r.Version)
+	if r.GridWidth != img.Width || r.GridHeight != img.Height {
+		step("probabilities put back onto %d×%d pixels", img.Width, img.Height)
+	}
+	if o.Threshold > 0 {
+		step("foreground from probability %g on", o.Threshold)
+	} else {
+		step("most likely class of each pixel")
+	}
+	if o.MinSize > 1 {
+		step("components of fewer than %d pixels removed", o.MinSize)
+	}
+	if r.Confidence == nil {
+		warn("nothing was found: the mask is all background")
+	}
+}
