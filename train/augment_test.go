@@ -1,0 +1,224 @@
+package train
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"segd"
+)
+
+// ramp is an example whose pixel (y, x) has the value 1000·y + x in channel 0
+// and twice that in channel 1, and label 1 in a square.
+func ramp(h, w int) *example {
+	e := &example{Case: &Case{ID: "ramp"}, x: segd.NewTensor(1, 2, h, w), y: make([]uint8, h*w)}
+	for y := range h {
+		for x := range w {
+			e.x.Plane(0, 0)[y*w+x] = float32(1000*y + x)
+			e.x.Plane(0, 1)[y*w+x] = float32(2000*y + 2*x)
+			if y >= h/2 && y < h/2+4 && x >= w/2 && x < w/2+4 {
+				e.y[y*w+x] = 1
+			}
+		}
+	}
+	e.spots = spots(e.y, 2)
+	return e
+}
+
+func newPatch(rng *rand.Rand, channels, h, w int) *patch {
+	return &patch{rng: rng, h: h, w: w, x: make([]float32, channels*h*w), y: make([]uint8, h*w), tmp: make([]float32, h*w)}
+}
+
+// Without augmentation a patch is a window of the image, exactly.
+func TestPlainPatchIsAWindow(t *testing.T) {
+	for _, tt := range []struct{ h, w, ph, pw int }{{40, 50, 16, 24}, {16, 24, 16, 24}, {33, 17, 32, 16}} {
+		e := ramp(tt.h, tt.w)
+		for i := range 50 {
+			p := newPatch(sampleRNG(1, uint64(i)), 2, tt.ph, tt.pw)
+			p.cut(e, &Augment{}, 0.5)
+			top, left := int(p.x[0])/1000, int(p.x[0])%1000
+			for k := range tt.ph * tt.pw {
+				y, x := top+k/tt.pw, left+k%tt.pw
+				if y >= tt.h || x >= tt.w || p.x[k] != float32(1000*y+x) || p.x[tt.ph*tt.pw+k] != 2*p.x[k] || p.y[k] != e.y[y*tt.w+x] {
+					t.Fatalf("%+v sample %d pixel %d: %v label %d is not the image's at (%d, %d)", tt, i, k, p.x[k], p.y[k], y, x)
+				}
+			}
+		}
+	}
+}
+
+func TestForegroundShare(t *testing.T) {
+	e := ramp(200, 200)
+	count := func(share float64) int {
+		n := 0
+		for i := range 300 {
+			p := newPatch(sampleRNG(5, uint64(i)), 2, 32, 32)
+			p.cut(e, &Augment{}, share)
+			if slices.Contains(p.y, 1) {
+				n++
+			}
+		}
+		return n
+	}
+	if never, always := count(0), count(1); always != 300 || never > 60 {
+		t.Errorf("of 300 patches %d hold foreground with share 1 and %d with share 0", always, never)
+	}
+}
+
+// Flips come in all four kinds, and image and label move together.
+func TestFlips(t *testing.T) {
+	e := ramp(16, 16)
+	seen := map[[2]bool]int{}
+	for i := range 200 {
+		p := newPatch(sampleRNG(2, uint64(i)), 2, 16, 16)
+		p.cut(e, &Augment{Flip: true}, 0)
+		seen[[2]bool{p.x[0] >= 15000, int(p.x[0])%1000 == 15}]++
+		for k, v := range p.x[:256] {
+			if y, x := int(v)/1000, int(v)%1000; p.y[k] != e.y[y*16+x] {
+				t.Fatalf("sample %d: label and image part at pixel %d", i, k)
+			}
+		}
+	}
+	for kind, n := range seen {
+		if n < 25 {
+			t.Errorf("flip %v: %d of 200", kind, n)
+		}
+	}
+	if len(seen) != 4 {
+		t.Errorf("%d kinds of flip, want 4", len(seen))
+	}
+}
+
+// Under every geometric change the value at a pixel tells where it came from,
+// and the label must be that place's.
+func TestGeometryMovesLabelsWithImage(t *testing.T) {
+	a := defaultAugment(true)
+	a.Brightness, a.Contrast, a.Gamma, a.Noise, a.Blur, a.Low = 0, 0, 0, 0, 0, 0
+	a.Rotate, a.Scale, a.Elastic, a.ElasticGrid = 1, 1, 1, 16
+	const n = 96
+	rows, columns := ramp(n, n), ramp(n, n)
+	for i := range n * n {
+		rows.x.Data[i], columns.x.Data[i] = float32(i/n), float32(i%n)
+		v := uint8((i/n/8 + i%n/8) % 2)
+		rows.y[i], columns.y[i] = v, v
+	}
+	off, total := 0, 0
+	for i := range 30 {
+		py, px := newPatch(sampleRNG(3, uint64(i)), 2, 64, 64), newPatch(sampleRNG(3, uint64(i)), 2, 64, 64)
+		py.cut(rows, &a, 0)
+		px.cut(columns, &a, 0)
+		for k := range py.y {
+			y, x := int(math.Round(float64(py.x[k]))), int(math.Round(float64(px.x[k])))
+			total++
+			if py.y[k] != rows.y[y*n+x] {
+				off++
+			}
+		}
+	}
+	// Mirrored pixels between the edge and its image round the other way.
+	if float64(off) > 0.002*float64(total) {
+		t.Errorf("%d of %d labels are not those of the pixel they came from", off, total)
+	}
+}
+
+func TestPatchIsItsNumbersAlone(t *testing.T) {
+	e, a := ramp(70, 90), defaultAugment(true)
+	cut := func(i uint64) *patch {
+		p := newPatch(sampleRNG(9, i), 2, 48, 64)
+		p.cut(e, &a, 0.5)
+		return p
+	}
+	one, again, other := cut(4), cut(4), cut(5)
+	if !slices.Equal(one.x, again.x) || !slices.Equal(one.y, again.y) {
+		t.Error("the same sample differs when made again")
+	}
+	if slices.Equal(one.x, other.x) {
+		t.Error("another sample is the same")
+	}
+	for i := range uint64(200) {
+		for _, v := range cut(i).x {
+			if v != v || math.IsInf(float64(v), 0) {
+				t.Fatalf("sample %d holds %v", i, v)
+			}
+		}
+	}
+}
+
+func TestReflect(t *testing.T) {
+	var got []int
+	for i := -5; i < 9; i++ {
+		got = append(got, reflect(i, 4))
+	}
+	if want := []int{1, 2, 3, 2, 1, 0, 1, 2, 3, 2, 1, 0, 1, 2}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if reflect(-7, 1) != 0 {
+		t.Error("a single pixel mirrors to itself")
+	}
+}
+
+// Filters keep a constant image and a blur keeps the mean of a wide one.
+func TestFiltersKeepConstants(t *testing.T) {
+	p := newPatch(sampleRNG(1, 1), 1, 20, 30)
+	for i := range p.x {
+		p.x[i] = 3
+	}
+	p.blur(p.x, 1.2)
+	p.coarsen(p.x, 0.6)
+	p.gamma(p.x, 1.5, true)
+	for i, v := range p.x {
+		if math.Abs(float64(v)-3) > 1e-5 {
+			t.Fatalf("pixel %d is %v, want 3", i, v)
+		}
+	}
+	p.x[10*30+15] += 100
+	p.blur(p.x, 1)
+	if v := p.x[10*30+15] - 3; math.Abs(float64(v)-15.9) > 0.5 { // 100/(2π)
+		t.Errorf("peak of a blurred point %v, want about 15.9", v)
+	}
+}
+
+func TestGammaKeepsTheRange(t *testing.T) {
+	p := newPatch(sampleRNG(1, 1), 1, 10, 10)
+	for i := range p.x {
+		p.x[i] = float32(i) / 99
+	}
+	p.gamma(p.x, 2, false)
+	for i, v := range p.x {
+		if want := math.Pow(float64(i)/99, 2); math.Abs(float64(v)-want) > 1e-4 {
+			t.Fatalf("value %d: %v, want %v", i, v, want)
+		}
+	}
+}
+
+func BenchmarkPatch256(b *testing.B) {
+	e, a := ramp(400, 400), defaultAugment(true)
+	p := newPatch(nil, 2, 256, 256)
+	e.x = &segd.Tensor{N: 1, C: 1, H: 400, W: 400, Data: e.x.Data[:400*400]}
+	i := uint64(0)
+	for b.Loop() {
+		p.rng = sampleRNG(1, i)
+		p.cut(e, &a, 0.4)
+		i++
+	}
+}
+
+// The whole of a batch as the loop is fed with it.
+func BenchmarkBatch(b *testing.B) {
+	e := ramp(256, 256)
+	e.x = &segd.Tensor{N: 1, C: 1, H: 256, W: 256, Data: e.x.Data[:256*256]}
+	p, err := newPlan(Options{}, Fingerprint{Channels: 1, Classes: 2, MedianHeight: 256, MedianWidth: 256}, make([]string, 60), nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	f := feeder{plan: &p, examples: []example{*e}}
+	step := 0
+	for b.Loop() {
+		if _, err := f.batch(b.Context(), step); err != nil {
+			b.Fatal(err)
+		}
+		step++
+	}
+	b.ReportMetric(float64(p.Batch)*float64(b.N)/b.Elapsed().Seconds(), "patches/s")
+}

@@ -1,0 +1,85 @@
+package train
+
+import (
+	"context"
+	"math/rand/v2"
+)
+
+// batch is what one step is fed with.
+type batch struct {
+	x []float32 // N, C, H, W
+	y []uint8   // N, H, W
+}
+
+// feeder makes batches ahead of the steps that use them. Batch number k holds
+// samples k·B to (k+1)·B-1, and sample i is a patch of the (i mod n)-th case
+// of epoch i/n: what a step sees depends on its number alone.
+type feeder struct {
+	plan     *Plan
+	examples []example
+	orders   map[int][]int // of the epochs in use
+}
+
+// ahead is how many batches wait at most.
+const ahead = 2
+
+// start makes the batches of steps from, from+1 … up to but without to, in
+// order, until ctx ends. The channel is closed after the last.
+func (f *feeder) start(ctx context.Context, from, to int) <-chan batch {
+	out := make(chan batch, ahead)
+	go func() {
+		defer close(out)
+		for step := from; step < to; step++ {
+			b, err := f.batch(ctx, step)
+			if err != nil {
+				return
+			}
+			select {
+			case out <- b:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return out
+}
+
+// batch makes the batch of one step, its patches in parallel.
+func (f *feeder) batch(ctx context.Context, step int) (batch, error) {
+	p := f.plan
+	hw, c := p.PatchHeight*p.PatchWidth, p.Network.Channels
+	b := batch{make([]float32, p.Batch*c*hw), make([]uint8, p.Batch*hw)}
+	picks := make([]*example, p.Batch)
+	for k := range picks {
+		picks[k] = &f.examples[f.pick(step*p.Batch+k)]
+	}
+	err := forEach(ctx, p.Batch, func(k int) error {
+		s := patch{
+			rng: sampleRNG(p.Seed, uint64(step*p.Batch+k)), h: p.PatchHeight, w: p.PatchWidth,
+			x: b.x[k*c*hw : (k+1)*c*hw], y: b.y[k*hw : (k+1)*hw], tmp: make([]float32, hw),
+		}
+		s.cut(picks[k], &p.Augment, p.Foreground)
+		return nil
+	})
+	return b, err
+}
+
+// pick is the index of the case that sample i is cut from.
+func (f *feeder) pick(i int) int {
+	n := len(f.examples)
+	epoch := i / n
+	order, ok := f.orders[epoch]
+	if !ok {
+		order = rand.New(rand.NewPCG(f.plan.Seed, 0xe90c<<32|uint64(epoch))).Perm(n)
+		if f.orders == nil || len(f.orders) > 8 {
+			f.orders = map[int][]int{}
+		}
+		f.orders[epoch] = order
+	}
+	return order[i%n]
+}
+
+// sampleRNG is the random source of sample i.
+func sampleRNG(seed, i uint64) *rand.Rand {
+	return rand.New(rand.NewPCG(seed^0x9e3779b97f4a7c15, i))
+}

@@ -1,0 +1,74 @@
+package train
+
+import (
+	"fmt"
+
+	"segd/internal/metric"
+	"segd/models"
+)
+
+// saveModel writes the averaged weights, which are the best so far, as a
+// model directory in fp32.
+func (r *run) saveModel(report *metric.Report) error {
+	return models.Save(r.o.Out, r.manifest(report), r.average, false)
+}
+
+// manifest is the model card of the weights that are kept.
+func (r *run) manifest(report *metric.Report) models.Manifest {
+	p := &r.Plan
+	names := r.classNames()
+	m := models.Manifest{
+		Name: or(r.o.Name, models.NameFrom(r.o.Out)), Version: or(r.o.Version, "1"), Title: r.o.Title,
+		Description: r.o.Description, Network: p.Network, Recipe: p.Recipe,
+		Classes: models.ClassList(names...), Data: r.o.Data,
+		Training: &models.Training{
+			Seconds: r.Seconds, Steps: p.Steps, BestStep: r.BestStep, Epochs: float64(r.BestStep) / p.EpochSteps, Seed: p.Seed,
+			Cases: len(p.Training), Validation: len(p.Validation), Batch: p.Batch, PatchHeight: p.PatchHeight, PatchWidth: p.PatchWidth,
+			LearnRate: p.LearnRate, Loss: "cross-entropy and soft Dice", Kernels: p.Kernels,
+		},
+	}
+	if m.Data == nil {
+		for _, name := range r.names {
+			m.Data = append(m.Data, models.DataCard{Name: name})
+		}
+	}
+	for k, s := range report.Mean.Classes {
+		g := report.GroupMean.Classes[k]
+		add := func(name string, cases int, value float64) {
+			m.Metrics = append(m.Metrics, models.Metric{
+				Data: joined(r.names), Split: "validation", Name: name, Class: names[k], Cases: cases, Value: value,
+			})
+		}
+		add("mean_dice", len(report.Cases), s.Dice)
+		add("mean_iou", len(report.Cases), s.IoU)
+		add("group_dice", len(report.Groups), g.Dice)
+	}
+	return m
+}
+
+// classNames names the foreground classes.
+func (r *run) classNames() []string {
+	if len(r.o.ClassNames) > 0 {
+		return r.o.ClassNames
+	}
+	if r.Plan.Network.Classes == 2 {
+		return []string{"foreground"}
+	}
+	names := make([]string, r.Plan.Network.Classes-1)
+	for i := range names {
+		names[i] = fmt.Sprintf("class %d", i+1)
+	}
+	return names
+}
+
+// joined names several data sets in one word.
+func joined(names []string) string {
+	s := ""
+	for i, n := range names {
+		if i > 0 {
+			s += " + "
+		}
+		s += n
+	}
+	return s
+}

@@ -1,0 +1,214 @@
+package train
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+
+	"segd"
+	"segd/unet"
+)
+
+// checkpointName is the file in the model directory that --resume goes on
+// from.
+const checkpointName = "checkpoint.bin"
+
+// checkpointMagic opens the file: format and version. Then follow the length
+// of the JSON as uint64, the JSON of progress, all tensors as float32, and the
+// SHA-256 of everything before it; all numbers little-endian. The tensors are
+// those of the network's parameters, of their average, of the solver's first
+// and of its second moments, in the order of unet.Params.Names (moments
+// without the running statistics).
+const checkpointMagic = "segd checkpoint 1\n"
+
+// progress is where a training stands, but for its tensors.
+type progress struct {
+	Plan        Plan    `json:"plan"`
+	Step        int     `json:"step"`         // done; the next batch has this number
+	SolverSteps int     `json:"solver_steps"` // as the solver counts
+	Validated   int     `json:"validated"`    // step of the last validation
+	Seconds     float64 `json:"seconds"`      // spent up to here
+	LossSum     float64 `json:"loss_sum"`     // since the last validation
+	LossCount   int     `json:"loss_count"`
+	BestScore   float64 `json:"best_score"`
+	BestDice    float64 `json:"best_dice"`
+	BestGroup   float64 `json:"best_group"`
+	BestStep    int     `json:"best_step"` // 0: none yet
+	History     []row   `json:"history"`
+}
+
+// row is a line of progress.csv.
+type row struct {
+	Step    int     `json:"step"`
+	Epoch   int     `json:"epoch"`
+	Loss    float64 `json:"loss"`
+	Rate    float64 `json:"lr"`
+	Dice    float64 `json:"val_dice"`
+	Group   float64 `json:"val_group_dice"`
+	Seconds float64 `json:"seconds"`
+}
+
+// tensorsOf lists the memory of all parameters in order.
+func tensorsOf(p *unet.Params) [][]float32 {
+	var all [][]float32
+	for _, name := range p.Names() {
+		t, _ := p.Get(name)
+		all = append(all, t.Data().([]float32))
+	}
+	return all
+}
+
+// writeCheckpoint replaces the checkpoint of dir in one go.
+func writeCheckpoint(dir string, s *progress, tensors ...[][]float32) error {
+	meta, err := json.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("train: checkpoint: %w", err)
+	}
+	return writeFile(filepath.Join(dir, checkpointName), func(out io.Writer) error {
+		sum := sha256.New()
+		w := io.MultiWriter(out, sum)
+		head := binary.LittleEndian.AppendUint64([]byte(checkpointMagic), uint64(len(meta)))
+		if _, err := w.Write(append(head, meta...)); err != nil {
+			return err
+		}
+		var buf []byte
+		for _, group := range tensors {
+			for _, t := range group {
+				buf = buf[:0]
+				for _, v := range t {
+					buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(v))
+				}
+				if _, err := w.Write(buf); err != nil {
+					return err
+				}
+			}
+		}
+		_, err := out.Write(sum.Sum(nil))
+		return err
+	})
+}
+
+// readCheckpoint returns the progress and the bytes of the tensors, or nil
+// and no error where there is no checkpoint.
+func readCheckpoint(dir string) (*progress, []byte, error) {
+	path := filepath.Join(dir, checkpointName)
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("train: %w", err)
+	}
+	bad := func(why string) error {
+		return fmt.Errorf("train: %w: checkpoint %s: %s; delete it to start anew", segd.ErrFormat, path, why)
+	}
+	start := len(checkpointMagic) + 8
+	if len(b) < start+sha256.Size || string(b[:len(checkpointMagic)]) != checkpointMagic {
+		return nil, nil, bad("not a checkpoint of this version")
+	}
+	body, sum := b[:len(b)-sha256.Size], b[len(b)-sha256.Size:]
+	if got := sha256.Sum256(body); !bytes.Equal(got[:], sum) {
+		return nil, nil, bad("checksum does not match")
+	}
+	n := binary.LittleEndian.Uint64(b[len(checkpointMagic):])
+	if n > uint64(len(body)-start) {
+		return nil, nil, bad("truncated")
+	}
+	var s progress
+	if err := json.Unmarshal(body[start:start+int(n)], &s); err != nil {
+		return nil, nil, bad(err.Error())
+	}
+	if err := s.Plan.Network.Validate(); err != nil {
+		return nil, nil, bad(err.Error())
+	}
+	return &s, body[start+int(n):], nil
+}
+
+// restore fills the tensors from the bytes of a checkpoint.
+func restore(b []byte, tensors ...[][]float32) error {
+	want := 0
+	for _, group := range tensors {
+		for _, t := range group {
+			want += 4 * len(t)
+		}
+	}
+	if len(b) != want {
+		return fmt.Errorf("train: %w: checkpoint holds %d bytes of tensors, the network needs %d", segd.ErrFormat, len(b), want)
+	}
+	for _, group := range tensors {
+		for _, t := range group {
+			for i := range t {
+				t[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
+			}
+			b = b[4*len(t):]
+		}
+	}
+	return nil
+}
+
+// writeFile writes a file so that it is there whole or not at all: to a
+// temporary name, synced, then renamed.
+func writeFile(path string, write func(io.Writer) error) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), ".segd-*")
+	if err != nil {
+		return fmt.Errorf("train: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			_ = f.Close() // the first error says what went wrong
+			_ = os.Remove(f.Name())
+			err = fmt.Errorf("train: writing %s: %w", path, err)
+		}
+	}()
+	w := bufio.NewWriterSize(f, 1<<20)
+	if err = write(w); err != nil {
+		return err
+	}
+	if err = w.Flush(); err != nil {
+		return err
+	}
+	if err = f.Chmod(0o644); err != nil {
+		return err
+	}
+	if err = f.Sync(); err != nil {
+		return err
+	}
+	if err = f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// writeJSON writes v indented.
+func writeJSON(path string, v any) error {
+	return writeFile(path, func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(v)
+	})
+}
+
+// writeHistory writes progress.csv.
+func writeHistory(dir string, rows []row) error {
+	return writeFile(filepath.Join(dir, "progress.csv"), func(w io.Writer) error {
+		if _, err := fmt.Fprintln(w, "step,epoch,loss,lr,val_dice,val_group_dice,seconds"); err != nil {
+			return err
+		}
+		for _, r := range rows {
+			if _, err := fmt.Fprintf(w, "%d,%d,%.6f,%.3e,%.6f,%.6f,%.1f\n",
+				r.Step, r.Epoch, r.Loss, r.Rate, r.Dice, r.Group, r.Seconds); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

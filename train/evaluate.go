@@ -1,0 +1,221 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"segd"
+	"segd/internal/kernel"
+	"segd/internal/metric"
+	"segd/internal/segment"
+	"segd/models"
+)
+
+// EvaluateOptions says what to measure against which data: one of Model and
+// Predictions.
+type EvaluateOptions struct {
+	Datasets    []string // folders, see Open
+	Model       *models.Model
+	Predictions string       // folder of mask PNGs; for each case the one of its stem
+	Pool        *kernel.Pool // the network runs on; nil: one thread
+}
+
+// Evaluate segments the images of a data set as the service does, or reads
+// masks that were made before, and compares them with the labels.
+//
+// The masks of Predictions have the stem of their image; where they lie in
+// folders of their own, below Predictions, the one is taken whose path ends
+// like that of the image. Labels and predictions of 0 and 255 only are read
+// as 0 and 1; a label of 255 beside classes leaves pixels out. Images are
+// read one after the other, so memory doesn't grow with their number.
+//
+// report, which may be nil, hears of each case that is done, and is called
+// from the calling goroutine. The errors are those of Open and of the
+// readers, segd.ErrNotFound where a prediction is missing, and
+// segd.ErrFormat where sizes or classes don't agree.
+func Evaluate(ctx context.Context, o EvaluateOptions, report func(done, cases int, warning string)) (*metric.Report, error) {
+	if (o.Model == nil) == (o.Predictions == "") {
+		return nil, fmt.Errorf("train: %w: give one of model and predictions", segd.ErrOption)
+	}
+	if report == nil {
+		report = func(int, int, string) {}
+	}
+	data, err := Open(o.Datasets...)
+	if err != nil {
+		return nil, err
+	}
+	n := len(data.Cases)
+	for _, w := range data.Warnings {
+		report(0, n, w)
+	}
+	e := evaluation{o: o, cases: data.Cases}
+	if err := e.survey(ctx); err != nil {
+		return nil, err
+	}
+	for _, w := range e.truth.warnings {
+		report(0, n, w)
+	}
+	a := metric.Accumulator{Names: e.names}
+	for i := range data.Cases {
+		c := &data.Cases[i]
+		counts, err := e.count(ctx, i)
+		if err != nil {
+			return nil, err
+		}
+		a.Add(c.ID, c.Group, counts)
+		report(i+1, n, "")
+	}
+	r := a.Report()
+	return &r, nil
+}
+
+// evaluation is an Evaluate under way.
+type evaluation struct {
+	o         EvaluateOptions
+	cases     []Case
+	paths     []string // of the predictions, by case
+	truth     values   // how the values of the labels are meant
+	predicted values   // likewise of the predictions
+	classes   int      // background included
+	names     []string // of the classes, where a model knows them
+}
+
+// survey looks at all masks before the first is counted: whether 255 is a
+// class shows only then.
+func (e *evaluation) survey(ctx context.Context) error {
+	known := 0
+	if e.o.Model != nil {
+		known = len(e.o.Model.Classes)
+		for _, c := range e.o.Model.Classes {
+			e.names = append(e.names, c.Name)
+		}
+	}
+	labelPaths := make([]string, len(e.cases))
+	for i := range e.cases {
+		labelPaths[i] = e.cases[i].Label
+	}
+	var err error
+	if e.truth, err = surveyFiles(ctx, labelPaths, known); err != nil {
+		return err
+	}
+	e.classes = or(known, e.truth.max+1)
+	if e.o.Model != nil {
+		return nil
+	}
+	if e.paths, err = findPredictions(e.o.Predictions, e.cases); err != nil {
+		return err
+	}
+	if e.predicted, err = surveyFiles(ctx, e.paths, 0); err != nil {
+		return err
+	}
+	e.classes = max(2, e.classes, e.predicted.max+1)
+	return nil
+}
+
+// surveyFiles looks at the values of masks without keeping them.
+func surveyFiles(ctx context.Context, paths []string, known int) (values, error) {
+	sets := make([]valueSet, len(paths))
+	err := forEach(ctx, len(paths), func(i int) error {
+		m, err := readMask(paths[i])
+		if err == nil {
+			sets[i] = valuesOf(m)
+		}
+		return err
+	})
+	if err != nil {
+		return values{}, err
+	}
+	return survey(sets, paths, known)
+}
+
+// count compares the masks of case i.
+func (e *evaluation) count(ctx context.Context, i int) ([]metric.Counts, error) {
+	c := &e.cases[i]
+	truth, err := readMask(c.Label)
+	if err != nil {
+		return nil, err
+	}
+	e.truth.apply(truth)
+	var predicted *segd.Mask
+	source := "segmenting " + c.Image
+	if e.o.Model != nil {
+		img, err := readImage(c.Image)
+		if err != nil {
+			return nil, err
+		}
+		r, err := segment.Frame(ctx, e.o.Model, e.o.Pool, img, segment.Options{})
+		if err != nil {
+			return nil, fmt.Errorf("train: %s: %w", source, err)
+		}
+		predicted = r.Mask
+	} else {
+		source = "prediction " + e.paths[i]
+		if predicted, err = readMask(e.paths[i]); err != nil {
+			return nil, err
+		}
+		e.predicted.apply(predicted)
+	}
+	counts, err := metric.Count(truth, predicted, e.classes)
+	if err != nil {
+		return nil, fmt.Errorf("train: %s, label %s: %w", source, c.Label, err)
+	}
+	return counts, nil
+}
+
+// findPredictions finds the mask PNG of each case below dir.
+func findPredictions(dir string, cases []Case) ([]string, error) {
+	isPNG := func(name string) bool { return strings.EqualFold(filepath.Ext(name), ".png") }
+	stems, files, err := stemsOf(dir, isPNG)
+	if err != nil {
+		return nil, fmt.Errorf("train: %w: predictions: %v", segd.ErrNotFound, err)
+	}
+	byBase := map[string][]string{} // stems below dir by their last element
+	for _, s := range stems {
+		base := s[strings.LastIndexByte(s, '/')+1:]
+		byBase[base] = append(byBase[base], s)
+	}
+	paths := make([]string, len(cases))
+	for i, c := range cases {
+		if f, ok := files[c.ID]; ok {
+			paths[i] = f
+			continue
+		}
+		image := filepath.ToSlash(strings.TrimSuffix(c.Image, filepath.Ext(c.Image)))
+		found := closest(image, byBase[image[strings.LastIndexByte(image, '/')+1:]])
+		switch len(found) {
+		case 0:
+			return nil, fmt.Errorf("train: %w: no prediction in %s for case %s (a PNG named %s.png)",
+				segd.ErrNotFound, dir, c.ID, c.ID)
+		case 1:
+			paths[i] = files[found[0]]
+		default:
+			return nil, fmt.Errorf("train: %w: predictions %s and %s both fit case %s",
+				segd.ErrFormat, files[found[0]], files[found[1]], c.ID)
+		}
+	}
+	return paths, nil
+}
+
+// closest keeps the candidates that share the most path elements, counted
+// from the end, with path.
+func closest(path string, candidates []string) []string {
+	var best []string
+	most := 0
+	want := strings.Split(path, "/")
+	for _, c := range candidates {
+		have := strings.Split(c, "/")
+		n := 0
+		for n < len(have) && n < len(want) && have[len(have)-1-n] == want[len(want)-1-n] {
+			n++
+		}
+		if n > most {
+			best, most = nil, n
+		}
+		if n == most && n > 0 {
+			best = append(best, c)
+		}
+	}
+	return best
+}

@@ -1,0 +1,43 @@
+package train_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"os"
+	"time"
+
+	"segd/internal/kernel"
+	"segd/models"
+	"segd/train"
+)
+
+// A model is trained on one folder and measured on another, whose subjects it
+// has never seen.
+func Example() {
+	ctx := context.Background()
+	pool := kernel.NewPool(0)
+	defer pool.Close()
+
+	_, err := train.Run(ctx, train.Options{
+		Datasets: []string{"nuclei/train"}, Out: "my-nuclei", Time: 20 * time.Minute, Pool: pool,
+	}, func(e train.Event) {
+		if e.Kind == train.EventValidation {
+			fmt.Printf("step %d of %d: Dice %.3f\n", e.Step, e.Steps, *e.ValDice)
+		}
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	m, err := models.Open("my-nuclei")
+	if err != nil {
+		log.Fatal(err)
+	}
+	report, err := train.Evaluate(ctx, train.EvaluateOptions{Datasets: []string{"nuclei/test"}, Model: m, Pool: pool}, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := report.WriteText(os.Stdout, 5); err != nil {
+		log.Fatal(err)
+	}
+}

@@ -1,0 +1,268 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"segd"
+	"segd/internal/metric"
+	"segd/internal/scanio"
+	"segd/preprocess"
+)
+
+// maxClass is the highest class index taken for one. Beyond it a label image
+// is more likely a scaled or an antialiased mask than one of that many
+// classes.
+const maxClass = 63
+
+// spotsPerClass bounds the foreground positions kept of each class and image.
+const spotsPerClass = 256
+
+// example is a case in memory: the network's input and its labels.
+type example struct {
+	*Case
+	x     *segd.Tensor // [1, C, H, W], normalised
+	y     []uint8      // H×W; metric.Ignore where left open
+	spots [][]int32    // by class, background empty: evenly spaced pixels of it
+}
+
+// raw is a case as its files hold it.
+type raw struct {
+	image *segd.Image
+	mask  *segd.Mask
+}
+
+// forEach calls f for 0..n-1 from a few goroutines and returns the error of
+// the lowest index that failed.
+func forEach(ctx context.Context, n int, f func(i int) error) error {
+	errs := make([]error, n)
+	var next, failed atomic.Int64
+	var wg sync.WaitGroup
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		wg.Go(func() {
+			for failed.Load() == 0 {
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					return
+				}
+				err := ctx.Err()
+				if err == nil {
+					err = f(i)
+				}
+				if err != nil {
+					errs[i] = err
+					failed.Store(1)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readFile reads a file that scanio would not refuse for its size.
+func readFile(path string) ([]byte, error) {
+	const limit = 256 << 20 // scanio's own
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("train: %w", err)
+	}
+	if info.Size() > limit {
+		return nil, fmt.Errorf("train: %w: %s has %d bytes, limit %d", segd.ErrTooLarge, path, info.Size(), limit)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("train: %w", err)
+	}
+	return b, nil
+}
+
+func readImage(path string) (*segd.Image, error) {
+	b, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	scan, err := scanio.Read(b)
+	if err != nil {
+		return nil, fmt.Errorf("train: image %s: %w", path, err)
+	}
+	if scan.Frames != 1 {
+		return nil, fmt.Errorf("train: image %s: %w: %d frames, want 1", path, segd.ErrUnsupported, scan.Frames)
+	}
+	img, err := scan.Frame(0)
+	if err != nil {
+		return nil, fmt.Errorf("train: image %s: %w", path, err)
+	}
+	return img, nil
+}
+
+func readMask(path string) (*segd.Mask, error) {
+	b, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	mask, err := scanio.ReadMask(b)
+	if err != nil {
+		return nil, fmt.Errorf("train: mask %s: %w", path, err)
+	}
+	return mask, nil
+}
+
+// readCase reads both files of a case and checks that their sizes agree.
+func readCase(c *Case) (raw, error) {
+	img, err := readImage(c.Image)
+	if err != nil {
+		return raw{}, err
+	}
+	mask, err := readMask(c.Label)
+	if err != nil {
+		return raw{}, err
+	}
+	if img.Width != mask.Width || img.Height != mask.Height {
+		return raw{}, fmt.Errorf("train: label %s: %w: %d×%d pixels, its image %s has %d×%d",
+			c.Label, segd.ErrFormat, mask.Width, mask.Height, c.Image, img.Width, img.Height)
+	}
+	return raw{img, mask}, nil
+}
+
+// load reads all cases into memory, at most limit bytes of them.
+func load(ctx context.Context, cases []Case, limit int64) ([]raw, error) {
+	raws := make([]raw, len(cases))
+	var used atomic.Int64
+	err := forEach(ctx, len(cases), func(i int) error {
+		r, err := readCase(&cases[i])
+		if err != nil {
+			return err
+		}
+		if n := used.Add(int64(4*len(r.image.Pix) + len(r.mask.Pix))); n > limit {
+			return fmt.Errorf("train: %w: images take more than %d MiB of memory, limit %d MiB; train on fewer or smaller ones",
+				segd.ErrTooLarge, limit>>20, limit>>20)
+		}
+		raws[i] = r
+		return nil
+	})
+	return raws, err
+}
+
+// valueSet says which values a mask holds.
+type valueSet [256]bool
+
+func valuesOf(m *segd.Mask) valueSet {
+	var s valueSet
+	for _, v := range m.Pix {
+		s[v] = true
+	}
+	return s
+}
+
+// values says how the values of a data set's masks are meant.
+type values struct {
+	scaled   bool // 0 and 255: 255 means class 1
+	max      int  // highest class index
+	warnings []string
+}
+
+// survey tells class indices from 0/255 masks. A value of 255 beside other
+// classes means "left open", as metric.Ignore does. paths names the file of
+// each mask; known is the number of classes with background, 0 if not known.
+func survey(masks []valueSet, paths []string, known int) (values, error) {
+	var present valueSet
+	for i := range masks {
+		for v := range masks[i] {
+			present[v] = present[v] || masks[i][v]
+		}
+	}
+	var l values
+	for v := 254; v > 0 && l.max == 0; v-- {
+		if present[v] {
+			l.max = v
+		}
+	}
+	limit := maxClass
+	if known > 0 {
+		limit = known - 1
+	}
+	if l.max > limit {
+		for i := range masks {
+			if masks[i][l.max] {
+				return l, fmt.Errorf("train: mask %s: %w: value %d, highest class index %d; %s", paths[i], segd.ErrFormat, l.max, limit,
+					"a mask holds class indices 0, 1, 2 …: scaled or antialiased ones must be turned into indices first")
+			}
+		}
+	}
+	if present[255] && l.max == 0 {
+		l.scaled, l.max = true, 1
+		l.warnings = append(l.warnings, "the masks hold 0 and 255 only: 255 is read as class 1")
+	} else if present[255] {
+		l.warnings = append(l.warnings, "mask value 255 beside class indices: such pixels are left out of training and of every count")
+	}
+	for v := 1; v < l.max; v++ {
+		if !present[v] {
+			l.warnings = append(l.warnings, fmt.Sprintf("no pixel of any mask has class %d, though class %d occurs", v, l.max))
+		}
+	}
+	return l, nil
+}
+
+// apply turns 255 into class 1 in a mask of 0 and 255.
+func (l *values) apply(m *segd.Mask) {
+	if !l.scaled {
+		return
+	}
+	for i, v := range m.Pix {
+		if v == 255 {
+			m.Pix[i] = 1
+		}
+	}
+}
+
+// normalise turns the raw cases into examples; it consumes raws.
+func normalise(ctx context.Context, cases []Case, raws []raw, recipe preprocess.Recipe, classes int) ([]example, error) {
+	examples := make([]example, len(cases))
+	err := forEach(ctx, len(cases), func(i int) error {
+		x, _, err := recipe.Apply(raws[i].image)
+		if err != nil {
+			return fmt.Errorf("train: image %s: %w", cases[i].Image, err)
+		}
+		if x.H != raws[i].mask.Height || x.W != raws[i].mask.Width {
+			return fmt.Errorf("train: image %s: %w: the recipe resamples, which training doesn't do yet", cases[i].Image, segd.ErrUnsupported)
+		}
+		y := raws[i].mask.Pix
+		examples[i] = example{Case: &cases[i], x: x, y: y, spots: spots(y, classes)}
+		raws[i] = raw{}
+		return nil
+	})
+	return examples, err
+}
+
+// spots picks up to spotsPerClass evenly spaced pixels of each class.
+func spots(y []uint8, classes int) [][]int32 {
+	var count [256]int
+	for _, v := range y {
+		count[v]++
+	}
+	s := make([][]int32, classes)
+	var seen [256]int
+	for i, v := range y {
+		c := int(v)
+		if c == 0 || c >= classes || c == metric.Ignore {
+			continue
+		}
+		// Pixel number k of n is taken when k·want/n steps to a new whole number.
+		k, n, want := seen[c], count[c], min(count[c], spotsPerClass)
+		seen[c]++
+		if k == 0 || k*want/n != (k-1)*want/n {
+			s[c] = append(s[c], int32(i))
+		}
+	}
+	return s
+}

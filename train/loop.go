@@ -1,0 +1,225 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"segd"
+	"segd/internal/metric"
+	"segd/internal/postprocess"
+	"segd/unet"
+)
+
+// saveEvery is the least time between checkpoints: a killed process loses
+// little more than that.
+const saveEvery = 20 * time.Second
+
+// reportEvery is the least time between events of steps.
+const reportEvery = 500 * time.Millisecond
+
+// loop trains from where the run stands to the end of the plan.
+func (r *run) loop(ctx context.Context) error {
+	p := &r.Plan
+	feedCtx, stop := context.WithCancel(ctx)
+	defer stop()
+	feed := feeder{plan: p, examples: r.training}
+	batches := feed.start(feedCtx, r.Step, p.Steps)
+	r.loopStart, r.lastSave = time.Now(), time.Now()
+	for {
+		if r.due() {
+			if err := r.validate(ctx); err != nil {
+				return r.stopped(ctx, err)
+			}
+		}
+		if r.Step >= p.Steps {
+			break
+		}
+		b, ok := <-batches
+		if !ok || ctx.Err() != nil {
+			return r.stopped(ctx, context.Cause(ctx))
+		}
+		if err := r.step(b); err != nil {
+			return err
+		}
+		if r.o.afterStep != nil {
+			r.o.afterStep(r)
+		}
+	}
+	if err := r.save(); err != nil {
+		return err
+	}
+	r.report(r.event(EventDone, fmt.Sprintf("%d steps; best val_dice %.4f at step %d", r.Step, r.BestDice, r.BestStep)))
+	return nil
+}
+
+// step runs one batch and moves the average along.
+func (r *run) step(b batch) error {
+	p := &r.Plan
+	r.solver.LearnRate = learnRate(p.LearnRate, r.Step, p.Warmup, p.Steps)
+	t := time.Now()
+	loss, err := r.trainer.Step(b.x, b.y, r.solver)
+	if err != nil {
+		if math.IsNaN(loss) || math.IsInf(loss, 0) {
+			err = fmt.Errorf("train: %w: %v", ErrDiverged, err)
+		}
+		if errors.Is(err, ErrDiverged) {
+			return fmt.Errorf("%w at step %d of %d with learning rate %.2g; %s", err, r.Step+1, p.Steps, r.solver.LearnRate, r.kept())
+		}
+		return err
+	}
+	for i := range r.avg {
+		average(r.avg[i], r.now[i], p.Average, r.Step)
+	}
+	r.busy += time.Since(t)
+	r.images += p.Batch
+	r.Step++
+	r.SolverSteps = r.solver.steps
+	r.LossSum += loss
+	r.LossCount++
+	if time.Since(r.lastReport) >= reportEvery {
+		r.rate = float64(r.images) / max(r.busy.Seconds(), 1e-9)
+		r.busy, r.images = 0, 0
+		r.lastReport = time.Now()
+		r.report(r.event(EventStep, ""))
+	}
+	return nil
+}
+
+// kept says what is left of a training that ended early.
+func (r *run) kept() string {
+	if r.BestStep == 0 {
+		return "there was no validation yet, so no model is kept"
+	}
+	return fmt.Sprintf("the best model (val_dice %.4f at step %d) is kept", r.BestDice, r.BestStep)
+}
+
+// due reports whether a validation is to be made before the next step.
+func (r *run) due() bool {
+	return r.Step > 0 && r.Validated != r.Step && (r.Step%r.Plan.ValidateEvery == 0 || r.Step == r.Plan.Steps)
+}
+
+// validate measures the averaged weights on the validation cases, keeps them
+// if they are the best so far, and saves a checkpoint now and then. The score
+// is the mean of val_dice over cases and over groups: small objects make the
+// first jumpy, few groups the second.
+func (r *run) validate(ctx context.Context) error {
+	result, err := r.evaluate(ctx)
+	if err != nil {
+		return err
+	}
+	dice, group := result.Mean.Dice(), result.GroupMean.Dice()
+	r.valDice, r.valGroup = &dice, &group
+	r.Validated = r.Step
+	r.Seconds = r.elapsed()
+	r.History = append(r.History, row{
+		Step: r.Step, Epoch: r.epoch(), Loss: r.LossSum / float64(max(1, r.LossCount)), Rate: r.solver.LearnRate,
+		Dice: dice, Group: group, Seconds: r.Seconds,
+	})
+	if score := (dice + group) / 2; r.BestStep == 0 || score > r.BestScore {
+		r.BestScore, r.BestDice, r.BestGroup, r.BestStep = score, dice, group, r.Step
+		if err := r.saveModel(result); err != nil {
+			return err
+		}
+	}
+	r.report(r.event(EventValidation, ""))
+	r.LossSum, r.LossCount = 0, 0
+	if err := writeHistory(r.o.Out, r.History); err != nil {
+		return err
+	}
+	if time.Since(r.lastSave) < saveEvery {
+		return nil
+	}
+	return r.save()
+}
+
+// evaluate runs the averaged network over the validation cases.
+func (r *run) evaluate(ctx context.Context) (*metric.Report, error) {
+	p := &r.Plan
+	q, err := unet.NewPredictor(p.Network, r.average, unet.PredictorOptions{Pool: r.o.Pool})
+	if err != nil {
+		return nil, err
+	}
+	a := metric.Accumulator{Names: append([]string{"background"}, r.classNames()...)}
+	for i := range r.validation {
+		e := &r.validation[i]
+		z, err := q.Logits(ctx, e.x)
+		if err != nil {
+			return nil, err
+		}
+		truth := &segd.Mask{Width: e.x.W, Height: e.x.H, Pix: e.y}
+		counts, err := metric.Count(truth, postprocess.Labels(z, 0), p.Network.Classes)
+		if err != nil {
+			return nil, err
+		}
+		a.Add(e.ID, e.Group, counts)
+	}
+	report := a.Report()
+	return &report, nil
+}
+
+// stopped saves what there is after ctx ended, and passes the reason on. An
+// error of another kind is passed on as it is.
+func (r *run) stopped(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	if err := r.save(); err != nil {
+		return err
+	}
+	r.report(r.event(EventDone, fmt.Sprintf("stopped after %d of %d steps; %s; go on with resume", r.Step, r.Plan.Steps, r.kept())))
+	return fmt.Errorf("train: stopped after %d of %d steps: %w", r.Step, r.Plan.Steps, context.Cause(ctx))
+}
+
+// save writes the checkpoint.
+func (r *run) save() error {
+	r.Seconds = r.elapsed()
+	r.lastSave = time.Now()
+	return writeCheckpoint(r.o.Out, &r.progress, r.now, r.avg, r.solver.first, r.solver.twice)
+}
+
+// elapsed is the time of all runs of this training, in seconds.
+func (r *run) elapsed() float64 { return r.before + time.Since(r.start).Seconds() }
+
+// epoch is the epoch of the last step, counted from 1.
+func (r *run) epoch() int {
+	return int(float64(max(0, r.Step-1))/r.Plan.EpochSteps) + 1
+}
+
+func (r *run) event(kind EventKind, message string) Event {
+	e := Event{
+		Kind: kind, Message: message, Step: r.Step, Steps: r.Plan.Steps, Epoch: r.epoch(), Rate: r.solver.LearnRate,
+		Loss: r.LossSum / float64(max(1, r.LossCount)), ValDice: r.valDice, ValGroup: r.valGroup,
+		Images: r.rate, Elapsed: r.elapsed(),
+	}
+	if n := len(r.History); r.LossCount == 0 && n > 0 {
+		e.Loss = r.History[n-1].Loss
+	}
+	if r.BestStep > 0 {
+		best := r.BestDice
+		e.BestDice = &best
+	}
+	if done := r.Step - r.firstStep; done > 0 && r.Step < r.Plan.Steps {
+		e.ETA = time.Since(r.loopStart).Seconds() / float64(done) * float64(r.Plan.Steps-r.Step)
+	}
+	return e
+}
+
+func (r *run) result() *Result {
+	res := &Result{
+		Plan: r.Plan, Steps: r.Step, ValDice: r.BestDice, ValGroup: r.BestGroup, BestStep: r.BestStep, Seconds: r.elapsed(),
+	}
+	if r.BestStep > 0 {
+		res.Model = r.o.Out
+	}
+	return res
+}
+
+// summary is the plan in one line.
+func (p *Plan) summary() string {
+	return fmt.Sprintf("%d training and %d validation images of %d groups; U-Net width %d depth %d, %d classes; patches %d×%d, batch %d; %d steps (%.1f epochs, from %s), validation every %d",
+		len(p.Training), len(p.Validation), p.Data.Groups, p.Network.Width, p.Network.Depth, p.Network.Classes,
+		p.PatchHeight, p.PatchWidth, p.Batch, p.Steps, float64(p.Steps)/p.EpochSteps, p.StepsFrom, p.ValidateEvery)
+}

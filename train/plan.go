@@ -1,0 +1,217 @@
+package train
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math"
+	"math/bits"
+	"math/rand/v2"
+	"sort"
+
+	"segd"
+	"segd/preprocess"
+	"segd/unet"
+)
+
+// Fingerprint is what the plan needs to know about the data.
+type Fingerprint struct {
+	Cases        int     `json:"cases"`
+	Groups       int     `json:"groups"`
+	Channels     int     `json:"channels"`
+	Classes      int     `json:"classes"` // background included
+	MinWidth     int     `json:"min_width"`
+	MedianWidth  int     `json:"median_width"`
+	MaxWidth     int     `json:"max_width"`
+	MinHeight    int     `json:"min_height"`
+	MedianHeight int     `json:"median_height"`
+	MaxHeight    int     `json:"max_height"`
+	Foreground   float64 `json:"foreground"` // share of all pixels
+	Empty        int     `json:"empty"`      // cases without foreground
+	Hash         string  `json:"hash"`       // over ids, groups, sizes and label pixels in order
+}
+
+// Plan is everything that decides what a training does; it is written to
+// plan.json and into the checkpoint. Together with the data it determines the
+// weights.
+type Plan struct {
+	Network       unet.Config       `json:"network"`
+	Recipe        preprocess.Recipe `json:"recipe"`
+	PatchHeight   int               `json:"patch_height"`
+	PatchWidth    int               `json:"patch_width"`
+	Batch         int               `json:"batch"`
+	Steps         int               `json:"steps"`
+	StepsFrom     string            `json:"steps_from"` // "epochs", "steps" or "time"
+	EpochSteps    float64           `json:"epoch_steps"`
+	ValidateEvery int               `json:"validate_every"` // steps
+	LearnRate     float64           `json:"learning_rate"`  // peak
+	Warmup        int               `json:"warmup_steps"`
+	WeightDecay   float64           `json:"weight_decay"`
+	Clip          float64           `json:"gradient_clip"`
+	Average       float64           `json:"weight_average"` // decay of the running average of weights
+	Foreground    float64           `json:"foreground_share"`
+	Augment       Augment           `json:"augment"`
+	Seed          uint64            `json:"seed"`
+	ValFraction   float64           `json:"val_fraction"`
+	Fold          int               `json:"fold"`
+	Folds         int               `json:"folds"`
+	Kernels       string            `json:"kernels"` // set they ran on: weights are the same to the bit within one set
+	Data          Fingerprint       `json:"data"`
+	Training      []string          `json:"training"` // case ids
+	Validation    []string          `json:"validation"`
+}
+
+// fingerprint looks at the loaded data.
+func fingerprint(cases []Case, raws []raw, classes int) Fingerprint {
+	f := Fingerprint{Cases: len(cases), Channels: 1, Classes: classes}
+	var widths, heights []int
+	groups := map[string]bool{}
+	var pixels, foreground int
+	h := fnv.New64a()
+	for i, r := range raws {
+		f.Channels = max(f.Channels, r.image.Channels)
+		widths, heights = append(widths, r.image.Width), append(heights, r.image.Height)
+		groups[cases[i].subject] = true
+		n := 0
+		for _, v := range r.mask.Pix {
+			if v != 0 && int(v) < classes {
+				n++
+			}
+		}
+		if n == 0 {
+			f.Empty++
+		}
+		pixels, foreground = pixels+len(r.mask.Pix), foreground+n
+		_, _ = fmt.Fprintf(h, "%s\x00%s\x00%d\x00%d\x00", cases[i].ID, cases[i].Group, r.image.Width, r.image.Height)
+		_, _ = h.Write(r.mask.Pix) // a hash never fails
+	}
+	f.Groups, f.Foreground = len(groups), float64(foreground)/float64(max(1, pixels))
+	f.MinWidth, f.MedianWidth, f.MaxWidth = spread(widths)
+	f.MinHeight, f.MedianHeight, f.MaxHeight = spread(heights)
+	f.Hash = fmt.Sprintf("%016x", h.Sum64())
+	return f
+}
+
+func spread(v []int) (lowest, median, highest int) {
+	s := append([]int(nil), v...)
+	sort.Ints(s)
+	return s[0], s[len(s)/2], s[len(s)-1]
+}
+
+// Bounds of the default plan.
+const (
+	defaultPatch       = 192 // larger than the receptive field of depth 4, small enough for batches on two cores
+	defaultWidth       = 16
+	defaultValFraction = 0.2
+	maxDepth           = 4
+	bottleneck         = 8             // pixels a side that the lowest level keeps at least
+	batchPixels        = 6 * 192 * 192 // of a step
+	validateShare      = 0.10          // of the work of training, at most
+	validateMost       = 0.25          // even of a short one
+	minValidations     = 6
+)
+
+// newPlan fills in what the options leave open. Steps, and what hangs on
+// them, stay open until settle.
+func newPlan(o Options, f Fingerprint, training, validation []string) (Plan, error) {
+	p := Plan{
+		Recipe:    preprocess.Recipe{Channels: f.Channels, Normalise: preprocess.ZScore, ClipLow: 0.5, ClipHigh: 99.5},
+		LearnRate: or(o.LearnRate, 2e-3), WeightDecay: or(o.WeightDecay, 1e-2), Clip: 5, Foreground: or(o.Foreground, 0.4),
+		Augment: defaultAugment(!o.NoFlip), Seed: o.Seed, ValFraction: or(o.ValFraction, defaultValFraction), Fold: o.Fold, Folds: o.Folds,
+		Data: f, Training: training, Validation: validation,
+	}
+	p.WeightDecay, p.Foreground = max(0, p.WeightDecay), max(0, p.Foreground)
+	side := or(o.Patch, defaultPatch)
+	h, w := min(side, f.MedianHeight), min(side, f.MedianWidth)
+	depth := or(o.Depth, max(1, min(maxDepth, bits.Len(uint(min(h, w)/bottleneck))-1)))
+	p.Network = unet.Config{Channels: f.Channels, Classes: f.Classes, Width: or(o.Width, defaultWidth), Depth: depth}.WithDefaults()
+	if err := p.Network.Validate(); err != nil {
+		return Plan{}, err
+	}
+	stride := p.Network.Stride()
+	p.PatchHeight, p.PatchWidth = (h+stride-1)/stride*stride, (w+stride-1)/stride*stride
+	// Few images make few steps an epoch; small batches give them more.
+	fit := int(math.Round(float64(batchPixels) / float64(p.PatchHeight*p.PatchWidth)))
+	p.Batch = or(o.Batch, max(2, min(fit, 16, len(training)/6)))
+	p.EpochSteps = float64(len(training)) / float64(p.Batch)
+	return p, p.Recipe.Validate()
+}
+
+func or[T comparable](given, fallback T) T {
+	var zero T
+	if given == zero {
+		return fallback
+	}
+	return given
+}
+
+// settle fixes the number of steps and all that hangs on it. valWork is the
+// work of one validation, in GFLOP.
+func (p *Plan) settle(steps int, from string, valWork float64) {
+	p.Steps, p.StepsFrom = max(1, steps), from
+	p.Warmup = min(100, p.Steps/10)
+	p.Average = math.Min(0.999, math.Max(0.9, 1-20/float64(p.Steps)))
+	p.ValidateEvery = p.interval(p.Steps, valWork)
+}
+
+// interval is the number of steps between validations: an epoch, or more
+// where that would spend more than validateShare of the work on validation;
+// for a short training fewer, to have minValidations, within validateMost of
+// the work. It hangs on sizes only, never on a clock, so that the weights that
+// are kept don't hang on the machine.
+func (p *Plan) interval(steps int, valWork float64) int {
+	stepWork := 3 * float64(p.Batch) * p.Network.GFLOP(p.PatchHeight, p.PatchWidth)
+	n := max(math.Ceil(p.EpochSteps), math.Ceil(valWork/(validateShare*stepWork)))
+	n = min(n, max(float64(steps/minValidations), math.Ceil(valWork/(validateMost*stepWork))))
+	return int(max(1, min(n, float64(steps))))
+}
+
+// split divides the cases by subject: fold number fold of folds validates,
+// or, with folds 0, the given fraction of the groups. The order of the groups
+// is drawn with the seed. A single group is split by image, with a warning.
+// Returned are indices of cases, rising.
+func split(cases []Case, seed uint64, fraction float64, fold, folds int) (training, validation []int, warning string, err error) {
+	if len(cases) < 2 {
+		return nil, nil, "", fmt.Errorf("train: %w: %d labelled image, need at least 2 to train and validate", segd.ErrUnprocessable, len(cases))
+	}
+	key := func(c Case) string { return c.subject }
+	groups := groupNames(cases, key)
+	if len(groups) == 1 {
+		warning = "all images are of one group: validation is on other images of it, so val_dice says little about new subjects"
+		key = func(c Case) string { return c.ID }
+		groups = groupNames(cases, key)
+	}
+	rng := rand.New(rand.NewPCG(seed, 0x5eed5b117))
+	rng.Shuffle(len(groups), func(i, j int) { groups[i], groups[j] = groups[j], groups[i] })
+	lo, hi := 0, max(1, min(len(groups)-1, int(math.Round(fraction*float64(len(groups))))))
+	if folds > 0 {
+		if folds > len(groups) {
+			return nil, nil, "", fmt.Errorf("train: %w: %d folds of %d groups", segd.ErrOption, folds, len(groups))
+		}
+		lo, hi = fold*len(groups)/folds, (fold+1)*len(groups)/folds
+	}
+	held := map[string]bool{}
+	for _, g := range groups[lo:hi] {
+		held[g] = true
+	}
+	for i, c := range cases {
+		if held[key(c)] {
+			validation = append(validation, i)
+		} else {
+			training = append(training, i)
+		}
+	}
+	return training, validation, warning, nil
+}
+
+// groupNames lists the distinct keys in the order of the cases.
+func groupNames(cases []Case, key func(Case) string) []string {
+	var names []string
+	seen := map[string]bool{}
+	for _, c := range cases {
+		if k := key(c); !seen[k] {
+			seen[k] = true
+			names = append(names, k)
+		}
+	}
+	return names
+}

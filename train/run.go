@@ -1,0 +1,352 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"segd"
+	"segd/internal/kernel"
+	"segd/unet"
+)
+
+// defaultMemory bounds the images held in memory.
+const defaultMemory = 8 << 30
+
+// Run trains a network as the options say and writes it to Options.Out:
+// model.json and weights.safetensors of the best weights so far, plan.json,
+// progress.csv and checkpoint.bin.
+//
+// report, which may be nil, is called from the calling goroutine and should
+// return soon. When ctx ends, a checkpoint is written and Run returns what
+// there is with ctx's error; so does a training that diverges, with
+// ErrDiverged. Other errors have the kinds of Open and of the readers, and
+// segd.ErrOption for options that don't fit each other or the checkpoint.
+// With Resume, what the checkpoint's plan says rules, the seed included.
+func Run(ctx context.Context, o Options, report func(Event)) (*Result, error) {
+	if report == nil {
+		report = func(Event) {}
+	}
+	start := time.Now()
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	var saved *progress
+	var tensors []byte
+	if o.Resume {
+		var err error
+		if saved, tensors, err = readCheckpoint(o.Out); err != nil {
+			return nil, err
+		}
+	}
+	r, err := prepare(ctx, o, saved, report)
+	if err != nil {
+		return nil, err
+	}
+	r.start = start
+	if err := os.MkdirAll(o.Out, 0o755); err != nil {
+		return nil, fmt.Errorf("train: %w", err)
+	}
+	if err := r.build(tensors); err != nil {
+		return nil, err
+	}
+	defer func() { _ = r.trainer.Close() }() // frees memory only
+	if saved == nil {
+		if err := r.clear(); err != nil {
+			return nil, err
+		}
+		if err := r.settle(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err := writeJSON(filepath.Join(o.Out, "plan.json"), &r.Plan); err != nil {
+		return nil, err
+	}
+	r.report(r.event(EventPlan, r.Plan.summary()))
+	err = r.loop(ctx)
+	return r.result(), err
+}
+
+// clear removes the checkpoint of an earlier training that this one takes the
+// place of: a later resume must not go on from it. The earlier model stays
+// until the first validation of this one.
+func (r *run) clear() error {
+	err := os.Remove(filepath.Join(r.o.Out, checkpointName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("train: %w", err)
+	}
+	r.report(Event{Kind: EventWarning, Message: r.o.Out + " held the checkpoint of an earlier training, which this one replaces"})
+	return nil
+}
+
+// run is a training under way.
+type run struct {
+	progress
+	o          Options
+	names      []string // of the data sets
+	report     func(Event)
+	training   []example
+	validation []example
+	params     *unet.Params // what the solver moves
+	average    *unet.Params // their running average: what is validated and kept
+	solver     *AdamW
+	trainer    *unet.Trainer
+	now, avg   [][]float32 // memory of params and average
+
+	start      time.Time // of this run
+	before     float64   // seconds of earlier runs
+	firstStep  int       // of this run
+	loopStart  time.Time
+	lastReport time.Time
+	lastSave   time.Time
+	busy       time.Duration // in steps, since the last report
+	images     int           // likewise
+	rate       float64       // images per second
+	valDice    *float64
+	valGroup   *float64
+}
+
+// prepare reads the data and makes the plan, or takes it from a checkpoint.
+func prepare(ctx context.Context, o Options, saved *progress, report func(Event)) (*run, error) {
+	warn := func(messages ...string) {
+		for _, m := range messages {
+			report(Event{Kind: EventWarning, Message: m})
+		}
+	}
+	data, err := Open(o.Datasets...)
+	if err != nil {
+		return nil, err
+	}
+	warn(data.Warnings...)
+	raws, err := load(ctx, data.Cases, or(o.MaxMemory, defaultMemory))
+	if err != nil {
+		return nil, err
+	}
+	sets, paths := make([]valueSet, len(raws)), make([]string, len(raws))
+	for i := range raws {
+		sets[i], paths[i] = valuesOf(raws[i].mask), data.Cases[i].Label
+	}
+	known := 0
+	if len(o.ClassNames) > 0 {
+		known = len(o.ClassNames) + 1
+	}
+	meant, err := survey(sets, paths, known)
+	if err != nil {
+		return nil, err
+	}
+	warn(meant.warnings...)
+	for i := range raws {
+		meant.apply(raws[i].mask)
+	}
+	classes := or(known, meant.max+1)
+	if classes < 2 {
+		return nil, fmt.Errorf("train: %w: every label is background", segd.ErrUnprocessable)
+	}
+	f := fingerprint(data.Cases, raws, classes)
+	r := &run{o: o, report: report, names: data.Names}
+	if saved != nil {
+		if err := saved.matches(o, f); err != nil {
+			return nil, err
+		}
+		r.progress = *saved
+		if set := kernel.Set(); set != saved.Plan.Kernels {
+			warn(fmt.Sprintf("checkpoint was made with %s kernels, this run has %s: weights will differ in the last digits", saved.Plan.Kernels, set))
+		}
+	} else if err := r.plan(data.Cases, f, warn); err != nil {
+		return nil, err
+	}
+	examples, err := normalise(ctx, data.Cases, raws, r.Plan.Recipe, classes)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range examples {
+		if slices.Contains(r.Plan.Validation, e.ID) {
+			r.validation = append(r.validation, e)
+		} else {
+			r.training = append(r.training, e)
+		}
+	}
+	return r, nil
+}
+
+// plan splits the data and plans a new training.
+func (r *run) plan(cases []Case, f Fingerprint, warn func(...string)) error {
+	training, validation, warning, err := split(cases, r.o.Seed, or(r.o.ValFraction, defaultValFraction), r.o.Fold, r.o.Folds)
+	if err != nil {
+		return err
+	}
+	if warning != "" {
+		warn(warning)
+	}
+	ids := func(index []int) []string {
+		s := make([]string, len(index))
+		for i, k := range index {
+			s[i] = cases[k].ID
+		}
+		return s
+	}
+	r.Plan, err = newPlan(r.o, f, ids(training), ids(validation))
+	r.Plan.Kernels = kernel.Set()
+	return err
+}
+
+// matches refuses to go on with other data or another goal.
+func (s *progress) matches(o Options, f Fingerprint) error {
+	p := &s.Plan
+	if p.Data.Hash != f.Hash || p.Data.Classes != f.Classes {
+		return fmt.Errorf("train: %w: the data changed since the checkpoint (%d cases then, %d now); train without resume", segd.ErrOption, p.Data.Cases, f.Cases)
+	}
+	if n := o.steps(p); n != 0 && n != p.Steps {
+		return fmt.Errorf("train: %w: %d steps asked for, the checkpoint is settled for %d; train without resume", segd.ErrOption, n, p.Steps)
+	}
+	for _, c := range []struct {
+		field       string
+		given, kept float64
+	}{
+		{"width", float64(o.Width), float64(p.Network.Width)}, {"depth", float64(o.Depth), float64(p.Network.Depth)},
+		{"batch", float64(o.Batch), float64(p.Batch)}, {"learning rate", o.LearnRate, p.LearnRate},
+		{"validation fraction", o.ValFraction, p.ValFraction}, {"folds", float64(o.Folds), float64(p.Folds)},
+	} {
+		if c.given != 0 && c.given != c.kept {
+			return fmt.Errorf("train: %w: %s %v, the checkpoint has %v; train without resume", segd.ErrOption, c.field, c.given, c.kept)
+		}
+	}
+	if o.Folds > 0 && o.Fold != p.Fold {
+		return fmt.Errorf("train: %w: fold %d, the checkpoint has %d; train without resume", segd.ErrOption, o.Fold, p.Fold)
+	}
+	return nil
+}
+
+// steps is the number of steps that epochs or steps ask for, 0 if the clock
+// decides.
+func (o Options) steps(p *Plan) int {
+	if o.Epochs > 0 {
+		return int(math.Ceil(float64(o.Epochs) * p.EpochSteps))
+	}
+	return o.Steps
+}
+
+// build makes the network, new or as the checkpoint left it.
+func (r *run) build(tensors []byte) error {
+	p := &r.Plan
+	r.params = unet.NewParams(p.Network, p.Seed)
+	r.average = r.params.Clone()
+	r.now, r.avg = tensorsOf(r.params), tensorsOf(r.average)
+	r.solver = NewAdamW(p.LearnRate, p.WeightDecay, p.Clip)
+	r.before, r.firstStep = r.Seconds, r.Step
+	var err error
+	r.trainer, err = unet.NewTrainer(p.Network, r.params, p.Batch, p.PatchHeight, p.PatchWidth, r.o.Pool)
+	if err != nil {
+		return err
+	}
+	var weights [][]float32
+	for _, l := range r.trainer.Learnables() {
+		w, ok := l.Value().Data().([]float32)
+		if !ok {
+			return fmt.Errorf("train: %w: weights of type %T", segd.ErrUnsupported, l.Value().Data())
+		}
+		weights = append(weights, w)
+	}
+	if err := r.solver.prepare(weights); err != nil {
+		return err
+	}
+	if tensors == nil {
+		return nil
+	}
+	r.solver.steps = r.SolverSteps
+	r.solver.LearnRate = learnRate(p.LearnRate, max(0, r.Step-1), p.Warmup, p.Steps)
+	return restore(tensors, r.now, r.avg, r.solver.first, r.solver.twice)
+}
+
+// settle fixes the number of steps. Where a time was asked for, it runs a few
+// steps that change nothing, and part of a validation, against the clock: so
+// the number is known before the first real step, and the schedule with it.
+func (r *run) settle(ctx context.Context) error {
+	p := &r.Plan
+	work := r.validationWork()
+	if n := r.o.steps(p); n > 0 {
+		from := "steps"
+		if r.o.Epochs > 0 {
+			from = "epochs"
+		}
+		p.settle(n, from, work)
+		return nil
+	}
+	step, validate, err := r.measure(ctx)
+	if err != nil {
+		return err
+	}
+	budget := or(r.o.Time, defaultTime)
+	left := 0.97*budget.Seconds() - time.Since(r.start).Seconds()
+	steps := 1
+	// The interval of validation hangs on the steps a little: twice is enough.
+	for range 2 {
+		each := step + validate/float64(p.interval(steps, work))
+		steps = max(1, int((left-validate)/each))
+	}
+	p.settle(steps, "time", work)
+	return nil
+}
+
+// defaultTime ends a training that was given no end.
+const defaultTime = 20 * time.Minute
+
+// validationWork is the work of one validation in GFLOP.
+func (r *run) validationWork() float64 {
+	var work float64
+	for i := range r.validation {
+		work += r.Plan.Network.GFLOP(r.validation[i].x.H, r.validation[i].x.W)
+	}
+	return work
+}
+
+// measure returns the seconds that a step and a validation take. Weights and
+// running statistics are afterwards what they were.
+func (r *run) measure(ctx context.Context) (step, validate float64, err error) {
+	backup := r.params.Clone()
+	defer r.params.CopyFrom(backup)
+	budget := or(r.o.Time, defaultTime) / 40
+	feed := feeder{plan: &r.Plan, examples: r.training}
+	still := NewAdamW(0, 0, 0)
+	var times []float64
+	began := time.Now()
+	for i := 0; i < 4 || (i < 30 && time.Since(began) < budget); i++ {
+		b, err := feed.batch(ctx, i)
+		if err != nil {
+			return 0, 0, err
+		}
+		t := time.Now()
+		if _, err := r.trainer.Step(b.x, b.y, still); err != nil {
+			return 0, 0, err
+		}
+		if i > 0 { // the first one fills memory
+			times = append(times, time.Since(t).Seconds())
+		}
+	}
+	slices.Sort(times)
+	q, err := unet.NewPredictor(r.Plan.Network, backup, unet.PredictorOptions{Pool: r.o.Pool})
+	if err != nil {
+		return 0, 0, err
+	}
+	var work, spent float64
+	n := len(r.validation)
+	for i := 0; i < n && i < 5; i++ {
+		x := r.validation[i*n/min(n, 5)].x
+		t := time.Now()
+		if _, err := q.Logits(ctx, x); err != nil {
+			return 0, 0, err
+		}
+		work += r.Plan.Network.GFLOP(x.H, x.W)
+		spent += time.Since(t).Seconds()
+	}
+	return times[len(times)/2], spent * r.validationWork() / work, nil
+}

@@ -1,0 +1,252 @@
+package train
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"segd"
+	"segd/internal/kernel"
+)
+
+// tiny is a training of a moment: the network has 4 channels and 2 levels.
+func tiny(dir, out string, steps int) Options {
+	return Options{Datasets: []string{dir}, Out: out, Steps: steps, Width: 4, Depth: 2, Patch: 32, Batch: 2, Seed: 3}
+}
+
+func weightsOf(t *testing.T, out string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(out, "weights.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// A small set with the plan's own choices must be learnt.
+func TestRunLearns(t *testing.T) {
+	dir, out := discs(t, 16, 24), filepath.Join(t.TempDir(), "discs")
+	pool := kernel.NewPool(0)
+	defer pool.Close()
+	var last Event
+	validations := 0
+	epochs := 20
+	if raceDetector {
+		epochs = 3
+	}
+	o := Options{Datasets: []string{dir}, Out: out, Epochs: epochs, Width: 4, Depth: 1, LearnRate: 1e-2, Pool: pool}
+	res, err := Run(t.Context(), o, func(e Event) {
+		if e.Kind == EventValidation {
+			validations++
+		}
+		last = e
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.ValDice < 0.9 && !raceDetector {
+		t.Errorf("val_dice %.4f, want at least 0.9", res.ValDice)
+	}
+	if last.Kind != EventDone || last.Step != res.Plan.Steps || validations < 3 || res.Steps != res.Plan.Steps {
+		t.Errorf("ended with %+v after %d validations", last, validations)
+	}
+	if want := (epochs*len(res.Plan.Training) + res.Plan.Batch - 1) / res.Plan.Batch; res.Steps != want {
+		t.Errorf("%d epochs of %d images in batches of %d took %d steps, want %d", epochs, len(res.Plan.Training), res.Plan.Batch, res.Steps, want)
+	}
+	for _, name := range []string{"plan.json", "progress.csv", "checkpoint.bin", "weights.safetensors", "model.json"} {
+		if _, err := os.Stat(filepath.Join(out, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	entries, err := os.ReadDir(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".") {
+			t.Errorf("temporary file %s was left", e.Name())
+		}
+	}
+	csv, err := os.ReadFile(filepath.Join(out, "progress.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := bytes.Count(csv, []byte("\n")); got != validations+1 {
+		t.Errorf("progress.csv has %d lines, want %d", got, validations+1)
+	}
+}
+
+// The weights are a function of data, settings and seed, to the bit.
+func TestRunIsDeterministic(t *testing.T) {
+	dir := discs(t, 8, 32)
+	train := func(threads int, seed uint64) []byte {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(threads))
+		pool := kernel.NewPool(threads)
+		defer pool.Close()
+		o := tiny(dir, filepath.Join(t.TempDir(), "m"), 12)
+		o.Pool, o.Seed = pool, seed
+		if _, err := Run(t.Context(), o, nil); err != nil {
+			t.Fatal(err)
+		}
+		return weightsOf(t, o.Out)
+	}
+	one, two, other := train(1, 3), train(3, 3), train(1, 4)
+	if !bytes.Equal(one, two) {
+		t.Error("weights differ between 1 and 3 threads")
+	}
+	if bytes.Equal(one, other) {
+		t.Error("another seed gives the same weights")
+	}
+}
+
+// A training stopped at any step and resumed ends where an uninterrupted one
+// does; an interruption is no error but ctx's.
+func TestResumeEqualsUninterrupted(t *testing.T) {
+	dir := discs(t, 8, 32)
+	whole := tiny(dir, filepath.Join(t.TempDir(), "whole"), 14)
+	if _, err := Run(t.Context(), whole, nil); err != nil {
+		t.Fatal(err)
+	}
+	stops := []int{1, 5, 8}
+	if raceDetector {
+		stops = stops[1:2]
+	}
+	for _, at := range stops {
+		part := tiny(dir, filepath.Join(t.TempDir(), "part"), 14)
+		ctx, stop := context.WithCancel(t.Context())
+		part.afterStep = func(r *run) {
+			if r.Step == at {
+				stop()
+			}
+		}
+		res, err := Run(ctx, part, nil)
+		if !errors.Is(err, context.Canceled) || res == nil || res.Steps != at {
+			t.Fatalf("stopped at %d: result %+v, error %v", at, res, err)
+		}
+		part.afterStep, part.Resume = nil, true
+		if res, err = Run(t.Context(), part, nil); err != nil || res.Steps != 14 {
+			t.Fatalf("resumed at %d: result %+v, error %v", at, res, err)
+		}
+		if !bytes.Equal(weightsOf(t, whole.Out), weightsOf(t, part.Out)) {
+			t.Errorf("stopped at %d and resumed: weights differ from an uninterrupted run", at)
+		}
+		// Once more does nothing.
+		if res, err = Run(t.Context(), part, nil); err != nil || res.Steps != 14 {
+			t.Errorf("resumed when done: result %+v, error %v", res, err)
+		}
+	}
+}
+
+func TestResumeRefuses(t *testing.T) {
+	dir, out := discs(t, 8, 32), filepath.Join(t.TempDir(), "m")
+	fresh := tiny(dir, out, 2)
+	fresh.Resume = true // without a checkpoint it starts anew
+	if _, err := Run(t.Context(), fresh, nil); err != nil {
+		t.Fatal(err)
+	}
+	warned := false
+	anew := tiny(dir, out, 2)
+	if _, err := Run(t.Context(), anew, func(e Event) { warned = warned || e.Kind == EventWarning }); err != nil || !warned {
+		t.Errorf("anew in the same place: warned %v, %v", warned, err)
+	}
+	longer := tiny(dir, out, 3)
+	longer.Resume = true
+	if _, err := Run(t.Context(), longer, nil); !errors.Is(err, segd.ErrOption) {
+		t.Errorf("other number of steps: %v", err)
+	}
+	other := tiny(discs(t, 10, 32), out, 2)
+	other.Resume = true
+	if _, err := Run(t.Context(), other, nil); !errors.Is(err, segd.ErrOption) {
+		t.Errorf("other data: %v", err)
+	}
+	path := filepath.Join(out, checkpointName)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, damaged := range map[string][]byte{
+		"flipped bit": append(append([]byte(nil), b[:len(b)/2]...), append([]byte{b[len(b)/2] ^ 1}, b[len(b)/2+1:]...)...),
+		"truncated":   b[:len(b)-100], "empty": {},
+	} {
+		if err := os.WriteFile(path, damaged, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Run(t.Context(), fresh, nil); !errors.Is(err, segd.ErrFormat) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A time is turned into steps before the first one, and a run with that many
+// steps gives the same weights.
+func TestTimeSettlesSteps(t *testing.T) {
+	dir := discs(t, 8, 32)
+	timed := tiny(dir, filepath.Join(t.TempDir(), "timed"), 0)
+	timed.Time = 1e9
+	steps := 0
+	res, err := Run(t.Context(), timed, func(e Event) {
+		if e.Kind == EventPlan {
+			steps = e.Steps
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if steps < 1 || res.Steps != steps || res.Plan.StepsFrom != "time" {
+		t.Fatalf("planned %d steps, did %d, from %q", steps, res.Steps, res.Plan.StepsFrom)
+	}
+	fixed := tiny(dir, filepath.Join(t.TempDir(), "fixed"), steps)
+	if _, err := Run(t.Context(), fixed, nil); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(weightsOf(t, timed.Out), weightsOf(t, fixed.Out)) {
+		t.Error("a timed run differs from one of as many steps")
+	}
+}
+
+func TestDivergenceKeepsBest(t *testing.T) {
+	dir, out := discs(t, 8, 32), filepath.Join(t.TempDir(), "m")
+	o := tiny(dir, out, 12)
+	o.afterStep = func(r *run) {
+		if r.Step == 8 {
+			r.now[0][0] = float32(math.NaN())
+		}
+	}
+	res, err := Run(t.Context(), o, nil)
+	if !errors.Is(err, ErrDiverged) || !strings.Contains(err.Error(), "step 9 of 12") {
+		t.Fatalf("error %v, want ErrDiverged at step 9", err)
+	}
+	if res.BestStep == 0 || res.Model != out || len(weightsOf(t, out)) == 0 {
+		t.Errorf("result %+v: the best model is lost", res)
+	}
+}
+
+func TestOptions(t *testing.T) {
+	ok := Options{Datasets: []string{"d"}, Out: "o"}
+	if err := ok.validate(); err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*Options){
+		"no data":      func(o *Options) { o.Datasets = nil },
+		"no out":       func(o *Options) { o.Out = "" },
+		"two ends":     func(o *Options) { o.Epochs, o.Time = 1, 1 },
+		"epochs":       func(o *Options) { o.Epochs = -1 },
+		"fold":         func(o *Options) { o.Fold, o.Folds = 5, 5 },
+		"one fold":     func(o *Options) { o.Folds = 1 },
+		"val fraction": func(o *Options) { o.ValFraction = 1 },
+		"batch":        func(o *Options) { o.Batch = 1000 },
+		"rate":         func(o *Options) { o.LearnRate = math.NaN() },
+	} {
+		o := ok
+		change(&o)
+		if err := o.validate(); !errors.Is(err, segd.ErrOption) {
+			t.Errorf("%s: %v, want segd.ErrOption", name, err)
+		}
+	}
+}

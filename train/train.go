@@ -1,0 +1,161 @@
+// Package train fits a U-Net to a labelled data set and measures how good it
+// is on another.
+//
+//	result, err := train.Run(ctx, train.Options{
+//		Datasets: []string{"nuclei/train"}, Out: "my-model", Time: 20 * time.Minute,
+//	}, func(e train.Event) { … })
+//
+//	report, err := train.Evaluate(ctx, train.EvaluateOptions{
+//		Datasets: []string{"nuclei/test"}, Model: model,
+//	}, nil)
+//
+// A data set is a folder with images/ and labels/ (see Open). Run settles a
+// Plan from the data and the options, splits the data by group into a
+// training and a validation part, trains with augmentation under
+// cross-entropy and soft Dice, keeps the weights that score best on the
+// validation part, and writes them as a model directory. What it does is a
+// function of the data, the options and the seed: the number of threads
+// changes nothing, and a run that was stopped and resumed ends with the very
+// same weights.
+//
+// Limits: all images are held in memory, normalised (Options.MaxMemory);
+// one frame per file; network input on the image's own pixel grid.
+//
+// Source: the recipe follows nnU-Net (Isensee et al. 2021,
+// doi:10.1038/s41592-020-01008-z) at a size that two CPU cores train.
+package train
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"segd"
+	"segd/internal/kernel"
+	"segd/models"
+)
+
+// ErrDiverged: the loss or a gradient stopped being a finite number. The best
+// model so far is kept; a lower learning rate usually mends it.
+var ErrDiverged = errors.New("training diverged")
+
+// Options says what to train on and what to leave to the plan. The zero value
+// of a field means "as the plan sees fit".
+type Options struct {
+	Datasets []string // folders, see Open; at least one
+	Out      string   // model directory to write
+
+	Name        string            // of the model; default: the last element of Out
+	Version     string            // default "1"
+	Title       string            // default: Name
+	Description string            // free text for the card
+	Data        []models.DataCard // for the card; default: the names of the data sets
+	ClassNames  []string          // of the foreground classes, index 1 first
+
+	// One of Epochs, Steps and Time ends the training; Time is 20 minutes if
+	// none is given. Time is turned into a number of steps once, at the start.
+	Epochs int
+	Steps  int
+	Time   time.Duration
+
+	Seed        uint64
+	Resume      bool    // go on from Out's checkpoint where there is one
+	ValFraction float64 // of the groups, default 0.2
+	Fold, Folds int     // cross-validation: part Fold of Folds validates
+
+	Width, Depth int     // of the network
+	Patch        int     // side in pixels
+	Batch        int     // patches per step
+	LearnRate    float64 // peak
+	WeightDecay  float64 // negative: none
+	NoFlip       bool    // where left and right, up and down mean something
+	Foreground   float64 // share of patches centred on foreground; negative: none
+
+	Pool      *kernel.Pool // nil: one thread
+	MaxMemory int64        // bytes of images in memory; default 8 GiB
+
+	// afterStep lets tests stop or disturb a run at an exact step.
+	afterStep func(r *run)
+}
+
+func (o Options) validate() error {
+	bad := func(field string, v any, want string) error {
+		return fmt.Errorf("train: %w: %s %v, want %s", segd.ErrOption, field, v, want)
+	}
+	set := 0
+	for _, given := range []bool{o.Epochs != 0, o.Steps != 0, o.Time != 0} {
+		if given {
+			set++
+		}
+	}
+	switch {
+	case len(o.Datasets) == 0:
+		return bad("data sets", 0, "at least one")
+	case o.Out == "":
+		return bad("output directory", `""`, "a directory")
+	case o.Epochs < 0 || o.Epochs > 1e6:
+		return bad("epochs", o.Epochs, "1 to 1000000")
+	case o.Steps < 0 || o.Steps > 1e9:
+		return bad("steps", o.Steps, "1 to 1000000000")
+	case o.Time < 0:
+		return bad("time", o.Time, "more than 0")
+	case set > 1:
+		return fmt.Errorf("train: %w: epochs, steps and time exclude each other", segd.ErrOption)
+	case !(o.ValFraction >= 0 && o.ValFraction < 1):
+		return bad("validation fraction", o.ValFraction, "0 to 1")
+	case o.Folds < 0 || o.Folds == 1 || o.Fold < 0 || (o.Folds > 0 && o.Fold >= o.Folds) || (o.Folds == 0 && o.Fold > 0):
+		return bad("fold", fmt.Sprintf("%d/%d", o.Fold, o.Folds), "I/K with 0 ≤ I < K and K at least 2")
+	case o.Patch < 0 || o.Patch > 2048:
+		return bad("patch", o.Patch, "1 to 2048")
+	case o.Batch < 0 || o.Batch > 256:
+		return bad("batch", o.Batch, "1 to 256")
+	case !(o.LearnRate >= 0 && o.LearnRate <= 1):
+		return bad("learning rate", o.LearnRate, "0 to 1")
+	case math.IsNaN(o.WeightDecay) || o.WeightDecay > 1:
+		return bad("weight decay", o.WeightDecay, "at most 1")
+	case math.IsNaN(o.Foreground) || o.Foreground > 1:
+		return bad("foreground share", o.Foreground, "at most 1")
+	}
+	return nil
+}
+
+// EventKind says what an Event is about.
+type EventKind string
+
+// Kinds of events, in the order they occur.
+const (
+	EventWarning    EventKind = "warning"    // Message: something about the data that the user should know
+	EventPlan       EventKind = "plan"       // the plan is settled: Message sums it up, Steps is final
+	EventStep       EventKind = "step"       // at most about two a second
+	EventValidation EventKind = "validation" // ValDice is new
+	EventDone       EventKind = "done"       // Message says how it ended
+)
+
+// Event is what a progress line or a JSON line is made from.
+type Event struct {
+	Kind     EventKind `json:"event"`
+	Message  string    `json:"message,omitempty"`
+	Step     int       `json:"step"`  // done so far
+	Steps    int       `json:"steps"` // in all
+	Epoch    int       `json:"epoch"` // counted from 1
+	Loss     float64   `json:"loss"`  // running mean
+	Rate     float64   `json:"lr"`
+	ValDice  *float64  `json:"val_dice,omitempty"`       // of the last validation: mean over cases, as Evaluate counts
+	ValGroup *float64  `json:"val_group_dice,omitempty"` // the same over groups, their pixels pooled
+	BestDice *float64  `json:"best_dice,omitempty"`      // ValDice of the weights that are kept
+	Images   float64   `json:"images_per_s"`
+	Elapsed  float64   `json:"elapsed_s"` // of all runs of this training together
+	ETA      float64   `json:"eta_s"`
+}
+
+// Result is what a training came to.
+type Result struct {
+	Plan     Plan
+	Steps    int     // done
+	ValDice  float64 // of the weights that were kept; 0 before the first validation
+	ValGroup float64
+	BestStep int
+	Seconds  float64 // of all runs together
+	Model    string  // the model directory; empty before the first validation
+}
