@@ -1,0 +1,130 @@
+// The panel beside the image: what was found, how, and the model's card. All
+// text goes in as text, never as markup.
+
+const $ = (id) => document.getElementById(id);
+const number = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
+const whole = new Intl.NumberFormat("en");
+
+function element(name, text, className) {
+  const e = document.createElement(name);
+  if (text !== undefined) {
+    e.textContent = text;
+  }
+  if (className) {
+    e.className = className;
+  }
+  return e;
+}
+
+// facts fills a <dl> from pairs; those without a value are left out.
+function facts(list, pairs) {
+  list.replaceChildren();
+  for (const [term, value] of pairs) {
+    if (value !== undefined && value !== null && value !== "") {
+      list.append(element("dt", term), element("dd", value));
+    }
+  }
+}
+
+function items(list, texts) {
+  list.replaceChildren(...texts.map((t) => element("li", t)));
+}
+
+// showFound lists a frame's classes with their measurements; toggle(index, on)
+// is called when one is switched off or on.
+export function showFound({ result, frame, mask }, card, hidden, toggle) {
+  const area = frame.classes.some((c) => c.area_mm2 !== undefined);
+  $("area-head").hidden = !area;
+  $("classes").replaceChildren(...frame.classes.map((c) => {
+    const row = element("tr");
+    const head = element("th");
+    head.scope = "row";
+    const label = element("label", undefined, "class");
+    const box = element("input");
+    box.type = "checkbox";
+    box.checked = !hidden.has(c.index);
+    box.title = "Draw this class";
+    box.addEventListener("change", () => toggle(c.index, box.checked));
+    const swatch = element("span", undefined, "swatch");
+    const color = mask.colors[c.index] ?? card?.classes[c.index]?.color ?? [128, 128, 128];
+    swatch.style.backgroundColor = `rgb(${color.join(" ")})`;
+    label.append(box, swatch, element("span", c.name));
+    head.append(label);
+    row.append(head, element("td", whole.format(c.components)), element("td", whole.format(c.pixels)));
+    if (area) {
+      row.append(element("td", c.area_mm2 === undefined ? "" : `${number.format(c.area_mm2)} mm²`));
+    }
+    row.append(element("td", c.mean_probability === undefined ? "–" : c.mean_probability.toFixed(2)));
+    return row;
+  }));
+  const warnings = [...result.warnings, ...(frame.warnings ?? [])];
+  items($("warnings"), warnings);
+  $("warnings").hidden = warnings.length === 0;
+  $("found").hidden = false;
+}
+
+// showHow says by what and how the result came about.
+export function showHow({ result, frame, mask }, card) {
+  const s = frame.spacing;
+  facts($("facts"), [
+    ["Model", `${card?.title ?? result.model}, version ${result.model_version}`],
+    ["Network", `${number.format(frame.network_ms)} ms`],
+    ["Image", `${mask.width} × ${mask.height} pixels, ${kind(result)}`],
+    ["Spacing", s?.row_mm > 0 ? `${number.format(s.row_mm)} × ${number.format(s.col_mm)} mm${s.source ? ` (${s.source})` : ""}` : "unknown, so no areas in mm²"],
+  ]);
+  items($("steps"), [...result.steps, ...frame.steps]);
+  $("how").hidden = false;
+}
+
+function kind(result) {
+  const name = { dicom: "DICOM", png: "PNG", jpeg: "JPEG", tiff: "TIFF" }[result.format] ?? result.format;
+  return [name, result.modality].filter(Boolean).join(" ");
+}
+
+// showModels lists what a server has, with the first figure of each on test data.
+export function showModels(cards) {
+  $("model-list").replaceChildren(...cards.map((card) => {
+    const entry = element("li");
+    entry.append(element("strong", card.title || card.name));
+    const figure = (card.metrics ?? []).find((m) => m.split === "test") ?? card.metrics?.[0];
+    for (const text of [card.description, figure && metric(figure)]) {
+      if (text) {
+        entry.append(element("p", text));
+      }
+    }
+    return entry;
+  }));
+}
+
+// showCard says what a model is, how good, and where it comes from; without a
+// card there is nothing to say.
+export function showCard(card) {
+  $("about").hidden = !card;
+  if (!card) {
+    return;
+  }
+  $("card-title").textContent = card.title || card.name;
+  $("card-description").textContent = card.description ?? "";
+  facts($("card-facts"), [["Name", card.name], ["Version", card.version], ["Licence", card.license]]);
+  const more = $("card-more");
+  more.replaceChildren();
+  const section = (title, texts) => {
+    if (texts.length > 0) {
+      const list = element("ul");
+      items(list, texts);
+      more.append(element("h3", title), list);
+    }
+  };
+  section("How good", (card.metrics ?? []).map(metric));
+  section("Trained on", (card.data ?? []).map((d) => [d.name, d.license, d.citation, d.source].filter(Boolean).join("; ")));
+  section("References", card.references ?? []);
+  $("card-use").textContent = card.intended_use ?? "";
+}
+
+function metric(m) {
+  const name = m.name.replaceAll("_", " ").replace("dice", "Dice").replace("iou", "IoU");
+  const of = m.class ? ` of ${m.class}` : "";
+  const cases = m.cases ? `, ${whole.format(m.cases)} ${m.cases === 1 ? "case" : "cases"}` : "";
+  const value = m.value.toFixed(3) + (m.unit ? ` ${m.unit}` : "");
+  return `${value} ${name}${of} (${m.data}, ${m.split}${cases})`;
+}
