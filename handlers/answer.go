@@ -1,0 +1,150 @@
+package handlers
+
+import (
+	"archive/zip"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+// Headers of an answer that say where it comes from.
+const (
+	modelHeader    = "Segd-Model"
+	versionHeader  = "Segd-Model-Version"
+	networkHeader  = "Segd-Network-Ms" // time in the network, of all frames
+	warningsHeader = "Segd-Warnings"   // of the scan and its first frame
+)
+
+// scanResult is the JSON output.
+type scanResult struct {
+	Model          string        `json:"model"`
+	Version        string        `json:"model_version"`
+	Format         string        `json:"format"`
+	TransferSyntax string        `json:"transfer_syntax,omitempty"`
+	Modality       string        `json:"modality,omitempty"`
+	Width          int           `json:"width"`
+	Height         int           `json:"height"`
+	FrameCount     int           `json:"frame_count"` // of the file, whichever were asked for
+	NetworkMS      float64       `json:"network_ms"`
+	Steps          []string      `json:"steps"` // done to the pixels of all frames
+	Warnings       []string      `json:"warnings"`
+	Frames         []frameResult `json:"frames"`
+}
+
+// writeJSON answers the measurements of the frames that are asked for.
+func (j *job) writeJSON(c echo.Context) error {
+	out := scanResult{
+		Model: j.model.Name, Version: j.model.Version,
+		Format: j.scan.Format, TransferSyntax: j.scan.TransferSyntax, Modality: j.scan.Modality,
+		Width: j.scan.Width, Height: j.scan.Height, FrameCount: j.scan.Frames,
+		Steps: append([]string{}, j.scan.Steps...), Warnings: append([]string{}, j.scan.Warnings...),
+	}
+	j.setHeaders(c.Response().Header())
+	var network time.Duration
+	for i := j.first; i <= j.last; i++ {
+		if i > j.first {
+			if err := j.next(i); err != nil {
+				return err
+			}
+		}
+		network += j.done.network
+		out.Frames = append(out.Frames, j.done.measured)
+	}
+	out.NetworkMS = milliseconds(network)
+	c.Response().Header().Set(networkHeader, formatMS(network))
+	return writeJSON(c, http.StatusOK, out)
+}
+
+// writeZip answers a PNG for each frame. Frames go out as they are done, so
+// that memory is that of one; the time in the network is only known at the end
+// and comes as a trailer. When something fails in between, the connection is
+// cut: half an archive must not look like a whole one.
+func (j *job) writeZip(c echo.Context) error {
+	h := c.Response().Header()
+	j.setHeaders(h)
+	h.Del(networkHeader)
+	h.Set("Trailer", networkHeader)
+	h.Set("Content-Type", "application/zip")
+	h.Set("Content-Disposition", fmt.Sprintf(`attachment; filename="%s.zip"`, j.output))
+	c.Response().WriteHeader(http.StatusOK)
+	network, err := j.writeFrames(c)
+	if err != nil {
+		// What can go wrong here is the time, or the client: in either case
+		// there is no one left to tell but the log.
+		j.server.Log.Warn("answer cut off", "request_id", requestID(c), "error", describe(err).Type)
+		panic(http.ErrAbortHandler)
+	}
+	h.Set(networkHeader, formatMS(network))
+	return nil
+}
+
+func (j *job) writeFrames(c echo.Context) (network time.Duration, err error) {
+	z := zip.NewWriter(c.Response())
+	for i := j.first; i <= j.last; i++ {
+		if i > j.first {
+			if err := j.next(i); err != nil {
+				return network, err
+			}
+		}
+		network += j.done.network
+		// A PNG is deflated already.
+		w, err := z.CreateHeader(&zip.FileHeader{Name: fmt.Sprintf("%s_%04d.png", j.output, i+1), Method: zip.Store})
+		if err != nil {
+			return network, err
+		}
+		if _, err := w.Write(j.done.picture.Bytes()); err != nil {
+			return network, err
+		}
+		if err := z.Flush(); err != nil {
+			return network, err
+		}
+		c.Response().Flush()
+	}
+	return network, z.Close()
+}
+
+// setHeaders says where the answer comes from, as of the first frame.
+func (j *job) setHeaders(h http.Header) {
+	h.Set("Cache-Control", "no-store")
+	h.Set("Vary", "Accept")
+	h.Set(modelHeader, ascii(j.model.Name))
+	h.Set(versionHeader, ascii(j.model.Version))
+	h.Set(networkHeader, formatMS(j.done.network))
+	warnings := append(append([]string{}, j.scan.Warnings...), j.done.measured.Warnings...)
+	if len(warnings) > 0 {
+		h.Set(warningsHeader, ascii(strings.Join(warnings, "; ")))
+	}
+}
+
+func formatMS(d time.Duration) string { return strconv.FormatFloat(milliseconds(d), 'f', 3, 64) }
+
+// ascii is what a header may hold (RFC 9110, 5.5).
+func ascii(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '×':
+			return 'x'
+		case r < ' ' || r > '~':
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+// writeJSON writes a value that is whole before the first byte goes out.
+func writeJSON(c echo.Context, status int, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return internalError{fmt.Errorf("handlers: %w", err)}
+	}
+	h := c.Response().Header()
+	if h.Get("Cache-Control") == "" {
+		h.Set("Cache-Control", "no-cache")
+	}
+	return c.JSONBlob(status, append(b, '\n'))
+}

@@ -1,0 +1,158 @@
+package handlers
+
+import (
+	"encoding/json"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// description is what the tests read of openapi.json.
+type description struct {
+	OpenAPI    string
+	Paths      map[string]map[string]operation
+	Components map[string]map[string]any
+}
+
+type operation struct {
+	OperationID string
+	Parameters  []struct {
+		Name, In string
+		Required bool
+	}
+	RequestBody struct {
+		Content map[string]struct {
+			Schema struct{ Properties map[string]any }
+		}
+	}
+	Responses map[string]any
+}
+
+func readDescription(t *testing.T) description {
+	t.Helper()
+	a := get(t, start(t, newServer(t, nil))+"/openapi.json")
+	wantOK(t, a, "application/json")
+	var d description
+	if err := json.Unmarshal(a.body, &d); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(d.OpenAPI, "3.1.") {
+		t.Fatalf("OpenAPI %q", d.OpenAPI)
+	}
+	return d
+}
+
+// Every route is described, and all that is described exists.
+func TestOpenAPIRoutes(t *testing.T) {
+	var described, exist []string
+	ids := map[string]bool{}
+	for path, methods := range readDescription(t).Paths {
+		for method, op := range methods {
+			described = append(described, strings.ToUpper(method)+" "+path)
+			if op.OperationID == "" || ids[op.OperationID] || len(op.Responses) == 0 {
+				t.Errorf("%s %s: operationId %q, %d responses", method, path, op.OperationID, len(op.Responses))
+			}
+			ids[op.OperationID] = true
+			for _, name := range regexp.MustCompile(`\{(.*?)\}`).FindAllStringSubmatch(path, -1) {
+				if len(op.Parameters) != 1 || op.Parameters[0].Name != name[1] || op.Parameters[0].In != "path" || !op.Parameters[0].Required {
+					t.Errorf("%s: parameters %v", path, op.Parameters)
+				}
+			}
+		}
+	}
+	param := regexp.MustCompile(`:(\w+)`)
+	gets := map[string]bool{}
+	routes := newServer(t, nil).echo.Routes()
+	for _, r := range routes {
+		if r.Method == "GET" {
+			gets[r.Path] = true
+		}
+	}
+	for _, r := range routes {
+		if r.Method == "HEAD" && gets[r.Path] { // said once, in the description's head
+			continue
+		}
+		exist = append(exist, r.Method+" "+strings.Replace(param.ReplaceAllString(r.Path, "{$1}"), "*", "{file}", 1))
+	}
+	slices.Sort(described)
+	slices.Sort(exist)
+	if diff := cmp.Diff(exist, described); diff != "" {
+		t.Errorf("routes (-exist +described):\n%s", diff)
+	}
+}
+
+// The options are described as they are read, in the query and in the form.
+func TestOpenAPIOptions(t *testing.T) {
+	op := readDescription(t).Paths["/v1/segment"]["post"]
+	var query []string
+	for _, p := range op.Parameters {
+		query = append(query, p.Name)
+	}
+	slices.Sort(query)
+	if diff := cmp.Diff(optionNames, query); diff != "" {
+		t.Error(diff)
+	}
+	fields := slices.Sorted(maps.Keys(op.RequestBody.Content["multipart/form-data"].Schema.Properties))
+	if diff := cmp.Diff(optionNames, slices.DeleteFunc(fields, func(s string) bool { return s == "file" })); diff != "" {
+		t.Error(diff)
+	}
+	for _, k := range kinds {
+		if _, ok := op.Responses[strconv.Itoa(k.status)]; !ok {
+			t.Errorf("status %d, %s, is not described", k.status, k.title)
+		}
+	}
+}
+
+// References lead somewhere.
+func TestOpenAPIReferences(t *testing.T) {
+	d := readDescription(t)
+	for _, m := range regexp.MustCompile(`"\$ref": "#/components/(\w+)/(\w+)"`).FindAllStringSubmatch(string(openAPIFile), -1) {
+		if d.Components[m[1]][m[2]] == nil {
+			t.Errorf("%s/%s is missing", m[1], m[2])
+		}
+	}
+}
+
+// What the server answers has the properties that are described, and those
+// that are required are there.
+func TestOpenAPIResult(t *testing.T) {
+	d := readDescription(t)
+	url := start(t, newServer(t, nil))
+	var answers = map[string][]byte{
+		"Result":  post(t, url+"/v1/segment?output=json", inputs(t)["dicom 16"]).body,
+		"Model":   get(t, url+"/v1/models/bright").body,
+		"Problem": get(t, url+"/v1/models/dark").body,
+	}
+	for name, body := range answers {
+		var v map[string]any
+		if err := json.Unmarshal(body, &v); err != nil {
+			t.Fatal(err)
+		}
+		checkSchema(t, d, name, v, name != "Model") // model.json is described elsewhere
+		if name == "Result" {
+			f := v["frames"].([]any)[0].(map[string]any)
+			checkSchema(t, d, "Frame", f, true)
+			checkSchema(t, d, "Measurement", f["classes"].([]any)[0].(map[string]any), true)
+		}
+	}
+}
+
+func checkSchema(t *testing.T, d description, name string, v map[string]any, closed bool) {
+	t.Helper()
+	schema := d.Components["schemas"][name].(map[string]any)
+	for _, key := range schema["required"].([]any) {
+		if _, ok := v[key.(string)]; !ok {
+			t.Errorf("%s lacks %s", name, key)
+		}
+	}
+	for key := range v {
+		if _, ok := schema["properties"].(map[string]any)[key]; !ok && closed {
+			t.Errorf("%s has %s, which is not described", name, key)
+		}
+	}
+}

@@ -1,0 +1,159 @@
+package handlers
+
+import (
+	"fmt"
+	"math"
+	"mime"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"segd"
+	"segd/internal/overlay"
+	"segd/internal/segment"
+)
+
+// Outputs of POST /v1/segment.
+const (
+	outputOverlay = "overlay"
+	outputMask    = "mask"
+	outputJSON    = "json"
+)
+
+var outputs = []string{outputOverlay, outputMask, outputJSON}
+
+// options are what a client may ask of POST /v1/segment.
+type options struct {
+	segment.Options
+	model  string // "auto": by the scan
+	output string
+	alpha  float64
+	frame  int // from 1; 0: all
+}
+
+var optionNames = []string{"alpha", "frame", "min_size", "model", "output", "threshold"}
+
+// parseOptions reads the options out of the query. A name that is not known is
+// refused: an option that is silently left out gives a wrong result. Without
+// output, the Accept header chooses.
+func parseOptions(query url.Values, accept []string) (options, error) {
+	o := options{model: "auto", alpha: overlay.DefaultAlpha}
+	for name, values := range query {
+		if !slices.Contains(optionNames, name) {
+			return o, fmt.Errorf("handlers: %w: there is no option %.40q; there are %s", segd.ErrOption, name, strings.Join(optionNames, ", "))
+		}
+		if len(values) > 1 {
+			return o, fmt.Errorf("handlers: %w: %s is given %d times", segd.ErrOption, name, len(values))
+		}
+	}
+	if v := query.Get("model"); v != "" {
+		o.model = v
+	}
+	var err error
+	if o.output, err = parseOutput(query.Get("output"), accept); err != nil {
+		return o, err
+	}
+	if o.alpha, err = parseNumber(query, "alpha", o.alpha); err != nil {
+		return o, err
+	}
+	if !(o.alpha >= 0 && o.alpha <= 1) {
+		return o, fmt.Errorf("handlers: %w: alpha %v, want 0 to 1", segd.ErrOption, o.alpha)
+	}
+	if o.Threshold, err = parseNumber(query, "threshold", 0); err != nil {
+		return o, err
+	}
+	if o.MinSize, err = parseCount(query, "min_size", 0); err != nil {
+		return o, err
+	}
+	if o.frame, err = parseCount(query, "frame", 1); err != nil {
+		return o, err
+	}
+	return o, o.Validate()
+}
+
+func parseOutput(v string, accept []string) (string, error) {
+	switch {
+	case v == "":
+		return negotiate(accept)
+	case !slices.Contains(outputs, v):
+		return "", fmt.Errorf("handlers: %w: there is no output %.40q; there are %s", segd.ErrOption, v, strings.Join(outputs, ", "))
+	}
+	return v, nil
+}
+
+func parseNumber(query url.Values, name string, fallback float64) (float64, error) {
+	text := query.Get(name)
+	if text == "" {
+		return fallback, nil
+	}
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+		return 0, fmt.Errorf("handlers: %w: %s %.40q is no number", segd.ErrOption, name, text)
+	}
+	return v, nil
+}
+
+// parseCount returns 0 where the option is not given.
+func parseCount(query url.Values, name string, low int) (int, error) {
+	text := query.Get(name)
+	if text == "" {
+		return 0, nil
+	}
+	v, err := strconv.Atoi(text)
+	if err != nil || v < low || v > math.MaxInt32 {
+		return 0, fmt.Errorf("handlers: %w: %s %.40q, want a whole number from %d to %d", segd.ErrOption, name, text, low, math.MaxInt32)
+	}
+	return v, nil
+}
+
+// offers are the media types that an output may come in, the first one
+// preferred where a client likes several equally well (RFC 9110, 12.5.1).
+var offers = []struct{ media, output string }{
+	{"image/png", outputOverlay},
+	{"application/zip", outputOverlay},
+	{"application/json", outputJSON},
+}
+
+// negotiate chooses the output by the Accept header; without one, the overlay.
+func negotiate(accept []string) (string, error) {
+	list := strings.Join(accept, ",")
+	if strings.TrimSpace(list) == "" {
+		return outputOverlay, nil
+	}
+	best, output := 0.0, ""
+	for _, offer := range offers {
+		if q := quality(list, offer.media); q > best {
+			best, output = q, offer.output
+		}
+	}
+	if output == "" {
+		return "", fmt.Errorf("handlers: %w: there is image/png, application/zip and application/json", errNotAcceptable)
+	}
+	return output, nil
+}
+
+// quality is the weight of a media type in an Accept header: that of the range
+// that names it most closely.
+func quality(accept, media string) float64 {
+	q, closest := 0.0, 0
+	group, _, _ := strings.Cut(media, "/")
+	for item := range strings.SplitSeq(accept, ",") {
+		name, params, err := mime.ParseMediaType(item)
+		if err != nil {
+			continue
+		}
+		fit := map[string]int{"*/*": 1, group + "/*": 2, media: 3}[name]
+		if fit == 0 || fit < closest {
+			continue
+		}
+		weight := 1.0
+		if v, ok := params["q"]; ok {
+			if weight, err = strconv.ParseFloat(v, 64); err != nil || !(weight >= 0 && weight <= 1) {
+				continue
+			}
+		}
+		q, closest = weight, fit
+	}
+	return q
+}

@@ -1,0 +1,183 @@
+// Package handlers is segd's HTTP interface: segmentation, the models, health,
+// the API's own description, and the page.
+//
+//	s := handlers.New(handlers.Config{Models: catalogue, Pool: pool, Log: log})
+//	err := s.Serve(ctx, listener) // until ctx ends; what runs is finished
+//
+// A handler decodes a request, calls internal/segment, encodes the result and
+// returns errors; errors.go alone turns an error into an answer, problem+json
+// of RFC 9457. openapi.json describes every route, and a test holds it to
+// that.
+//
+// Limits, all of Config: the size of a request, the time it may take, and how
+// many run at once. A body is looked at before it is read on, and beyond a few
+// MiB goes to an unlinked file, so that what is refused costs no memory. No
+// error, log or header holds anything of a patient, nor a file's name.
+//
+// Source: RFC 9110, RFC 9457; OpenAPI 3.1.
+package handlers
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"segd/internal/kernel"
+	"segd/internal/web"
+	"segd/models"
+)
+
+// Config is what a Server is made of. Only Models is needed.
+type Config struct {
+	Models *models.Catalogue // not to be added to any more
+	Pool   *kernel.Pool      // the networks run on it; nil: on the request's goroutine
+	Log    *slog.Logger      // nil: nothing is logged
+
+	MaxBody     int64         // bytes of a request; 0: 256 MiB
+	Timeout     time.Duration // of a request, from its header to its answer; 0: two minutes
+	MaxInFlight int           // segmentations that are accepted at once; 0: 64
+	MaxRunning  int           // of those, how many are computed at once and hold their pixels; 0: one more than threads of Pool
+	TempDir     string        // for bodies on their way; "": the system's
+	Version     string        // of the program, for /healthz
+}
+
+func (c Config) withDefaults() Config {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.MaxBody <= 0 {
+		c.MaxBody = 256 << 20
+	}
+	if c.Timeout <= 0 {
+		c.Timeout = 2 * time.Minute
+	}
+	if c.MaxInFlight <= 0 {
+		c.MaxInFlight = 64
+	}
+	if c.MaxRunning <= 0 {
+		c.MaxRunning = 2
+		if c.Pool != nil {
+			c.MaxRunning = c.Pool.Threads() + 1
+		}
+	}
+	return c
+}
+
+// Server answers HTTP requests. It is an http.Handler, safe for concurrent use.
+type Server struct {
+	Config
+	echo     *echo.Echo
+	inFlight chan struct{} // a place for each request that is accepted
+	running  chan struct{} // a place for each that is computed
+	stopping atomic.Bool
+	page     map[string]asset // by name
+	sample   func() ([]byte, error)
+}
+
+// New returns a server. It panics where c.Models is nil.
+func New(c Config) *Server {
+	if c.Models == nil {
+		panic("handlers: Config.Models is nil")
+	}
+	c = c.withDefaults()
+	s := &Server{
+		Config:   c,
+		echo:     echo.New(),
+		inFlight: make(chan struct{}, c.MaxInFlight),
+		running:  make(chan struct{}, c.MaxRunning),
+		page:     assets(web.Files()),
+		sample:   sync.OnceValues(sampleImage),
+	}
+	e := s.echo
+	e.HideBanner, e.HidePort = true, true
+	e.HTTPErrorHandler = s.answerError
+	e.Use(s.withID, s.accessLog, s.recovered, s.linger, s.limitBody, s.limitTime)
+	s.routes()
+	return s
+}
+
+// routes names every route; openapi.json describes them.
+func (s *Server) routes() {
+	get := func(path string, h echo.HandlerFunc) {
+		s.echo.GET(path, h)
+		s.echo.HEAD(path, h)
+	}
+	s.echo.POST("/v1/segment", s.segment, s.limitInFlight)
+	get("/v1/models", s.listModels)
+	get("/v1/models/:name", s.getModel)
+	get("/v1/sample.png", s.getSample)
+	get("/healthz", s.healthy)
+	get("/readyz", s.ready)
+	get("/openapi.json", s.openAPI)
+	get("/", s.index)
+	get("/static/*", s.static)
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.ServeHTTP(w, r) }
+
+// Serve answers requests from the listener, which it closes, until ctx ends;
+// then it takes no new ones, finishes those that run, and returns nil. Each
+// ends by itself within the timeout; one that does not is cut off a few
+// seconds later, with an error. A Server serves once.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	server := &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelWarn),
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(l) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("handlers: %w", err)
+	case <-ctx.Done():
+	}
+	s.stopping.Store(true)
+	s.Log.Info("stopping, what runs is finished")
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.Timeout+lingerTime+5*time.Second)
+	defer cancel()
+	if err := server.Shutdown(grace); err != nil {
+		return fmt.Errorf("handlers: requests were cut off: %w", errors.Join(err, server.Close()))
+	}
+	s.Log.Info("stopped")
+	return nil
+}
+
+// asset is a file of the page.
+type asset struct {
+	body []byte
+	etag string
+}
+
+// assets reads the files of the page. They are part of the binary, so one that
+// cannot be read is a programmer's mistake.
+func assets(files fs.FS) map[string]asset {
+	all := map[string]asset{}
+	err := fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := fs.ReadFile(files, path)
+		sum := sha256.Sum256(b)
+		all[path] = asset{b, `"` + hex.EncodeToString(sum[:12]) + `"`}
+		return err
+	})
+	if err != nil {
+		panic("handlers: page: " + err.Error())
+	}
+	return all
+}

@@ -1,0 +1,183 @@
+package handlers
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"os"
+
+	"segd"
+	"segd/dicomio"
+)
+
+const (
+	// sniffed bytes tell what a file is. Of a DICOM data set without a preamble
+	// they hold the first element whole.
+	sniffed = 1<<16 + 64
+	// inMemory is how much of a file is kept in memory; more goes to the disk.
+	inMemory = 2 << 20
+
+	maxFields     = 32   // of a form, beside the file
+	maxFieldBytes = 1024 // of one of them
+)
+
+// upload is a file that came with a request. Its bytes are those of a file on
+// disk where it is large, and are gone after Close.
+type upload struct {
+	bytes   []byte
+	options url.Values // the form's fields but the file
+	close   func() error
+}
+
+func (u *upload) Close() error {
+	u.bytes = nil
+	if u.close == nil {
+		return nil
+	}
+	return u.close()
+}
+
+// readUpload takes the file out of a request: the part "file" of a multipart
+// form, or the body itself, whatever Content-Type it has. The caller closes it.
+func (s *Server) readUpload(r *http.Request) (*upload, error) {
+	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if media != "multipart/form-data" {
+		return s.spool(r.Body)
+	}
+	if err != nil || params["boundary"] == "" {
+		return nil, fmt.Errorf("handlers: %w: multipart/form-data without a boundary", segd.ErrFormat)
+	}
+	u, err := s.readForm(multipart.NewReader(r.Body, params["boundary"]))
+	// The body knows better than the form's reader what went wrong beneath it.
+	if b, ok := r.Body.(*body); ok && b.err != nil && err != nil {
+		err = b.err
+	}
+	return u, err
+}
+
+func (s *Server) readForm(form *multipart.Reader) (u *upload, err error) {
+	options := url.Values{}
+	defer func() {
+		if err != nil && u != nil {
+			err = errors.Join(err, u.Close())
+			u = nil
+		}
+	}()
+	for parts := 0; ; parts++ {
+		part, err := form.NextRawPart()
+		switch {
+		case err == io.EOF && u == nil:
+			return nil, fmt.Errorf("handlers: %w: the form has no part named file", segd.ErrFormat)
+		case err == io.EOF:
+			u.options = options
+			return u, nil
+		case err != nil:
+			return u, fmt.Errorf("handlers: %w: the form is truncated or no multipart/form-data", segd.ErrFormat)
+		case parts > maxFields:
+			return u, fmt.Errorf("handlers: %w: a form of more than %d parts", segd.ErrTooLarge, maxFields)
+		}
+		switch name := part.FormName(); {
+		case name == "file" && u != nil:
+			return u, fmt.Errorf("handlers: %w: several files in a form, want one", segd.ErrFormat)
+		case name == "file":
+			if u, err = s.spool(part); err != nil {
+				return u, err
+			}
+		default:
+			b, err := io.ReadAll(io.LimitReader(part, maxFieldBytes+1))
+			if err != nil {
+				return u, fmt.Errorf("handlers: %w: the form is truncated", segd.ErrFormat)
+			}
+			if len(b) > maxFieldBytes {
+				return u, fmt.Errorf("handlers: %w: a field of more than %d bytes", segd.ErrTooLarge, maxFieldBytes)
+			}
+			options.Add(name, string(b))
+		}
+	}
+}
+
+// spool reads a file. What is not of a kind that segd reads is refused by its
+// first bytes, before the rest is asked for.
+func (s *Server) spool(r io.Reader) (*upload, error) {
+	head := make([]byte, sniffed)
+	n, err := io.ReadFull(r, head)
+	switch head = head[:n]; {
+	case err == io.EOF:
+		return nil, fmt.Errorf("handlers: %w: the file is empty: send it as the body, or as the part file of a form", segd.ErrFormat)
+	case err != nil && err != io.ErrUnexpectedEOF:
+		return nil, readError(err)
+	case !recognised(head):
+		return nil, fmt.Errorf("handlers: %w: the content is not DICOM, PNG, JPEG or TIFF", segd.ErrUnsupported)
+	case err != nil: // that was all
+		return &upload{bytes: head}, nil
+	}
+	var buf bytes.Buffer
+	buf.Write(head)
+	if _, err = io.CopyN(&buf, r, inMemory-sniffed); err == io.EOF {
+		return &upload{bytes: buf.Bytes()}, nil
+	}
+	if err != nil {
+		return nil, readError(err)
+	}
+	return s.toDisk(io.MultiReader(&buf, r))
+}
+
+// readError leaves an error of the body as it is; any other is the form's.
+func readError(err error) error {
+	for _, k := range kinds {
+		if errors.Is(err, k.is) {
+			return err
+		}
+	}
+	return fmt.Errorf("handlers: %w: the form breaks off within the file", segd.ErrFormat)
+}
+
+// toDisk copies a file to the disk, under no name that lasts, and maps it into
+// memory, of which it then takes only what is looked at.
+func (s *Server) toDisk(r io.Reader) (u *upload, err error) {
+	f, err := os.CreateTemp(s.TempDir, "segd-upload-") // mode 0600
+	if err != nil {
+		return nil, internalError{fmt.Errorf("handlers: no place for uploads: %w", err)}
+	}
+	unlinked := os.Remove(f.Name()) == nil // not on Windows, while it is open
+	closeFile := func() error {
+		err := f.Close()
+		if !unlinked {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, closeFile())
+		}
+	}()
+	// A plain writer: os.File would pick a buffer of its own size.
+	n, err := io.CopyBuffer(struct{ io.Writer }{f}, r, make([]byte, 128<<10))
+	if err != nil {
+		if _, ok := errors.AsType[*os.PathError](err); ok {
+			return nil, internalError{fmt.Errorf("handlers: upload to disk: %w", err)}
+		}
+		return nil, readError(err)
+	}
+	b, unmap, err := mapFile(f, int(n))
+	if err != nil {
+		return nil, internalError{fmt.Errorf("handlers: upload from disk: %w", err)}
+	}
+	return &upload{bytes: b, close: func() error { return errors.Join(unmap(), closeFile()) }}, nil
+}
+
+// recognised reports whether a file begins as one that package scanio reads.
+func recognised(head []byte) bool {
+	for _, magic := range []string{"\x89PNG\r\n\x1a\n", "\xff\xd8\xff", "II*\x00", "MM\x00*"} {
+		if bytes.HasPrefix(head, []byte(magic)) {
+			return true
+		}
+	}
+	return dicomio.Is(head)
+}
