@@ -1,0 +1,288 @@
+package main
+
+import (
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"segd"
+	"segd/internal/kernel"
+	"segd/internal/overlay"
+	"segd/internal/postprocess"
+	"segd/internal/scanio"
+	"segd/internal/segment"
+	"segd/models"
+)
+
+// maxInput is one byte more than scanio takes, so that it, and not memory,
+// refuses what is larger.
+const maxInput = 256<<20 + 1
+
+// batch is one run of segd segment.
+type batch struct {
+	settings  segmentSettings
+	options   segment.Options
+	catalogue *models.Catalogue
+	model     *models.Model // nil: by each scan, as Catalogue.Auto says
+	inputs    []input
+	stems     map[string]bool // of all inputs
+	pool      *kernel.Pool
+}
+
+// result is what is known of one input when it is done: JSON as it is written,
+// and the source of its rows in the CSV. The keys are those of the server's
+// JSON; times are left out, so that a run can be compared with another.
+type result struct {
+	File           string        `json:"file"`
+	Model          string        `json:"model"`
+	Version        string        `json:"model_version"`
+	Format         string        `json:"format"`
+	TransferSyntax string        `json:"transfer_syntax,omitempty"`
+	Modality       string        `json:"modality,omitempty"`
+	Width          int           `json:"width"`
+	Height         int           `json:"height"`
+	FrameCount     int           `json:"frame_count"`
+	Steps          []string      `json:"steps"` // done to the pixels of all frames
+	Warnings       []string      `json:"warnings"`
+	Frames         []frameResult `json:"frames"`
+}
+
+type frameResult struct {
+	Frame      int                       `json:"frame"` // from 1
+	Width      int                       `json:"width"`
+	Height     int                       `json:"height"`
+	Spacing    *segd.Spacing             `json:"spacing,omitempty"`
+	Confidence *float64                  `json:"confidence,omitempty"` // mean probability of the foreground
+	Steps      []string                  `json:"steps"`                // done to the frame
+	Warnings   []string                  `json:"warnings,omitempty"`
+	Classes    []postprocess.Measurement `json:"classes"`
+}
+
+// one segments an input and writes its outputs; after an error none is left.
+func (b *batch) one(ctx context.Context, in input) (r *result, err error) {
+	scan, err := readScan(in.path)
+	if err != nil {
+		return nil, err
+	}
+	m := b.model
+	if m == nil {
+		if m, err = b.catalogue.Auto(scan); err != nil {
+			return nil, err
+		}
+	}
+	var written []string
+	defer func() {
+		if err != nil {
+			for _, path := range written {
+				_ = os.Remove(path)
+			}
+		}
+	}()
+	r = &result{
+		File: in.name, Model: m.Name, Version: m.Version,
+		Format: scan.Format, TransferSyntax: scan.TransferSyntax, Modality: scan.Modality,
+		Width: scan.Width, Height: scan.Height, FrameCount: scan.Frames,
+		Steps: append([]string{}, scan.Steps...), Warnings: append([]string{}, scan.Warnings...),
+	}
+	for i := range scan.Frames {
+		f, paths, err := b.frame(ctx, in, m, scan, i)
+		written = append(written, paths...)
+		if err != nil {
+			if scan.Frames > 1 {
+				err = fmt.Errorf("frame %d: %w", i+1, err)
+			}
+			return nil, err
+		}
+		r.Frames = append(r.Frames, *f)
+	}
+	if b.wants(kindJSON) {
+		path := b.path(kindJSON, in.stem)
+		if err := b.write(path, func(w io.Writer) error {
+			e := json.NewEncoder(w)
+			e.SetIndent("", "  ")
+			return e.Encode(r)
+		}); err != nil {
+			return nil, err
+		}
+		written = append(written, path)
+	}
+	return r, nil
+}
+
+// frame segments frame i and writes its images, whose paths it returns.
+func (b *batch) frame(ctx context.Context, in input, m *models.Model, scan *segd.Scan, i int) (*frameResult, []string, error) {
+	stem, err := b.frameStem(in, i, scan.Frames)
+	if err != nil {
+		return nil, nil, err
+	}
+	img, err := scan.Frame(i)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := segment.Frame(ctx, m, b.pool, img, b.options)
+	if err != nil {
+		return nil, nil, err
+	}
+	var written []string
+	if b.wants(kindMask) {
+		path := b.path(kindMask, stem)
+		if err := b.write(path, func(w io.Writer) error { return overlay.EncodePNG(w, overlay.MaskImage(s.Mask, m.Classes)) }); err != nil {
+			return nil, written, err
+		}
+		written = append(written, path)
+	}
+	if b.wants(kindOverlay) {
+		path := b.path(kindOverlay, stem)
+		picture := overlay.Overlay(overlay.Render(img), s.Mask, m.Classes, b.settings.alpha)
+		if err := b.write(path, func(w io.Writer) error { return overlay.EncodePNG(w, picture) }); err != nil {
+			return nil, written, err
+		}
+		written = append(written, path)
+	}
+	f := &frameResult{Frame: i + 1, Width: img.Width, Height: img.Height, Confidence: s.Confidence, Steps: s.Steps, Warnings: s.Warnings,
+		Classes: postprocess.Measure(s.Mask, s.Probabilities, m.Classes, img.Spacing)}
+	if img.Spacing.Known() {
+		f.Spacing = &img.Spacing
+	}
+	return f, written, nil
+}
+
+// readScan reads the file at path. Its errors do not repeat the path, which
+// whoever reports them puts before.
+func readScan(path string) (*segd.Scan, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	defer func() { _ = f.Close() }() // read only
+	bytes, err := io.ReadAll(io.LimitReader(f, maxInput))
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	return scanio.Read(bytes)
+}
+
+// withoutPath is the reason in an error of the file system.
+func withoutPath(err error) error {
+	if p, ok := err.(*fs.PathError); ok {
+		return p.Err
+	}
+	return err
+}
+
+// write writes an output. One that appeared since the run began is not
+// replaced without --overwrite.
+func (b *batch) write(path string, f func(io.Writer) error) error {
+	if !b.settings.overwrite && exists(path) {
+		return fmt.Errorf("%s is there already: --overwrite replaces it", path)
+	}
+	return writeFile(path, f)
+}
+
+func (b *batch) wants(kind string) bool {
+	for _, k := range b.settings.kinds {
+		if k == kind {
+			return true
+		}
+	}
+	return false
+}
+
+// path is where an output of kind goes.
+func (b *batch) path(kind, stem string) string {
+	ext := ".png"
+	if kind == kindJSON {
+		ext = ".json"
+	}
+	return filepath.Join(b.settings.out, kind, filepath.FromSlash(stem)+ext)
+}
+
+func (b *batch) csvPath() string { return filepath.Join(b.settings.out, "segd.csv") }
+
+// frameStem names the outputs of frame i, counted from 0.
+func (b *batch) frameStem(in input, i, frames int) (string, error) {
+	if frames == 1 {
+		return in.stem, nil
+	}
+	stem := fmt.Sprintf("%s_%04d", in.stem, i+1)
+	if b.stems[stem] {
+		return "", fmt.Errorf("%w: its output would be %s, which is another input's", segd.ErrUnprocessable, stem)
+	}
+	return stem, nil
+}
+
+// checkFree refuses to begin where outputs of an earlier run would be mixed
+// with those of this one. What a multi-frame file writes is checked when its
+// number of frames is known.
+func (b *batch) checkFree() error {
+	if b.settings.overwrite {
+		return nil
+	}
+	var first string
+	n := 0
+	check := func(path string) {
+		if exists(path) {
+			if n++; n == 1 {
+				first = path
+			}
+		}
+	}
+	for _, kind := range b.settings.kinds {
+		if kind == kindCSV {
+			check(b.csvPath())
+			continue
+		}
+		for _, in := range b.inputs {
+			check(b.path(kind, in.stem))
+		}
+	}
+	if n > 0 {
+		return fmt.Errorf("outputs are there already (%d, first %s): --overwrite replaces them", n, first)
+	}
+	return nil
+}
+
+// csvHeader names the columns of segd.csv. frame counts from 1; an unknown
+// area and the mean probability of no pixel are empty.
+var csvHeader = []string{"file", "frame", "class", "name", "pixels", "area_mm2", "components", "mean_probability", "model"}
+
+// writeCSV writes a row for each foreground class of each frame, in the order
+// of the inputs; inputs that failed have none.
+func (b *batch) writeCSV(results []*result) error {
+	return writeFile(b.csvPath(), func(w io.Writer) error {
+		c := csv.NewWriter(w)
+		if err := c.Write(csvHeader); err != nil {
+			return err
+		}
+		for _, r := range results {
+			if r == nil {
+				continue
+			}
+			for _, f := range r.Frames {
+				for _, k := range f.Classes {
+					row := []string{r.File, strconv.Itoa(f.Frame), strconv.Itoa(k.Index), k.Name, strconv.Itoa(k.Pixels),
+						optional(k.AreaMM2), strconv.Itoa(k.Components), optional(k.MeanProbability), r.Model + "@" + r.Version}
+					if err := c.Write(row); err != nil {
+						return err
+					}
+				}
+			}
+		}
+		c.Flush()
+		return c.Error()
+	})
+}
+
+// optional formats a figure that may be unknown.
+func optional(v *float64) string {
+	if v == nil {
+		return ""
+	}
+	return strconv.FormatFloat(*v, 'g', 6, 64)
+}

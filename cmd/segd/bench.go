@@ -1,0 +1,233 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"segd"
+	"segd/internal/kernel"
+	"segd/train"
+	"segd/unet"
+)
+
+// benchWarmUps are runs before the clock starts: weights are packed and
+// buffers taken in them.
+const benchWarmUps = 2
+
+// benchSettings are the flags of segd bench.
+type benchSettings struct {
+	width, depth, size, threads, runs, batch int
+	training                                 bool
+	model, modelsDir, format                 string
+}
+
+// benchResult is the line of segd bench --format json.
+type benchResult struct {
+	BaseWidth int     `json:"base_width"`
+	Depth     int     `json:"depth"`
+	Size      int     `json:"size"`
+	Batch     int     `json:"batch"`
+	Threads   int     `json:"threads"`
+	Mode      string  `json:"mode"` // infer or train
+	Model     string  `json:"model,omitempty"`
+	Runs      int     `json:"runs"`
+	MinMS     float64 `json:"min_ms"`
+	MedianMS  float64 `json:"median_ms"`
+	GFLOP     float64 `json:"gflop"`       // of one run; training counts the forward pass three times
+	GFLOPS    float64 `json:"gflops"`      // at min_ms
+	RSSPeakMB float64 `json:"rss_peak_mb"` // of the process
+	Kernel    string  `json:"kernel"`
+}
+
+func newBench(a *app) *cobra.Command {
+	var s benchSettings
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Time the network",
+		Long: "Time a U-Net on this machine: by default the one of docs/benchmarks.md, with\n" +
+			"one input channel, two classes, no normalisation and random weights; with\n" +
+			"--model a model's own. With --train the time is that of one training step.",
+		Example: "  segd bench --base-width 32 --size 256 --threads 2\n  segd bench --train --batch 4 --format json\n  segd bench -m nuclei --size 512",
+		Args:    cobra.NoArgs,
+	}
+	f := cmd.Flags()
+	s.width, s.depth, s.size, s.threads, s.runs, s.batch = 32, 4, 256, 1, 20, 4
+	f.Var(newIntRange(&s.width, 1, 256), "base-width", "channels of the first level")
+	f.Var(newIntRange(&s.depth, 1, 6), "depth", "number of poolings")
+	f.Var(newIntRange(&s.size, 1, 4096), "size", "height and width of the image")
+	f.Var(newIntRange(&s.threads, 0, maxThreads), "threads", "threads that compute (0: one for each core)")
+	f.Var(newIntRange(&s.runs, 1, 1_000_000), "runs", "timed runs")
+	f.BoolVar(&s.training, "train", false, "time training steps")
+	f.Var(newIntRange(&s.batch, 1, 256), "batch", "images in a training step")
+	f.StringVarP(&s.model, "model", "m", "", "time this model's network (a name or a directory)")
+	f.StringVar(&s.modelsDir, "models", "", "directory with further models")
+	f.Var(newChoice(&s.format, "text", "text", "json"), "format", "form of the result")
+	cmd.RunE = a.do(func(cmd *cobra.Command, _ []string) error {
+		r, err := a.bench(cmd.Context(), s)
+		if err != nil {
+			return err
+		}
+		if s.format == "json" {
+			return json.NewEncoder(a.stdout).Encode(r)
+		}
+		_, err = fmt.Fprintf(a.stdout, "%s, width %d, depth %d, %d×%d, batch %d, %d threads, %s kernels\n"+
+			"min %.2f ms, median %.2f ms over %d runs: %.2f GFLOP, %.1f GFLOP/s, peak memory %.0f MB\n",
+			r.Mode, r.BaseWidth, r.Depth, r.Size, r.Size, r.Batch, r.Threads, r.Kernel,
+			r.MinMS, r.MedianMS, r.Runs, r.GFLOP, r.GFLOPS, r.RSSPeakMB)
+		return err
+	})
+	return cmd
+}
+
+func (a *app) bench(ctx context.Context, s benchSettings) (*benchResult, error) {
+	if s.training && s.model != "" {
+		return nil, optionError("bench times either --train or --model")
+	}
+	pool := kernel.NewPool(orEveryCore(s.threads))
+	defer pool.Close()
+
+	c := unet.Config{Channels: 1, Classes: 2, Width: s.width, Depth: s.depth, Norm: unet.NormNone}.WithDefaults()
+	r := &benchResult{Mode: "infer", Batch: 1, Runs: s.runs, Threads: pool.Threads(), Kernel: kernel.Set()}
+	var once func() error
+	var err error
+	switch {
+	case s.training:
+		if s.size%c.Stride() != 0 {
+			return nil, optionError("--size %d, want a multiple of %d for training at depth %d", s.size, c.Stride(), c.Depth)
+		}
+		r.Mode, r.Batch = "train", s.batch
+		var stop func() error
+		once, stop, err = trainingStep(c, s, pool)
+		if err == nil {
+			defer func() { _ = stop() }()
+		}
+	case s.model != "":
+		c, once, err = a.modelRun(ctx, s, pool)
+		r.Model = s.model
+	default:
+		once, err = anchorRun(ctx, c, s, pool)
+	}
+	if err != nil {
+		return nil, err
+	}
+	r.BaseWidth, r.Depth, r.Size = c.Width, c.Depth, s.size
+	r.GFLOP = c.GFLOP(s.size, s.size)
+	if s.training {
+		r.GFLOP *= 3 * float64(s.batch) // the backward pass counts twice the forward
+	}
+	times, err := timeRuns(ctx, s.runs, once)
+	if err != nil {
+		return nil, err
+	}
+	r.MinMS, r.MedianMS = round3(times[0]), round3(times[len(times)/2])
+	r.GFLOPS = round3(r.GFLOP / times[0] * 1e3)
+	r.GFLOP = round3(r.GFLOP)
+	r.RSSPeakMB = round3(peakMemoryMB())
+	return r, nil
+}
+
+// anchorRun returns one inference of the anchor network with random weights.
+func anchorRun(ctx context.Context, c unet.Config, s benchSettings, pool *kernel.Pool) (func() error, error) {
+	q, err := unet.NewPredictor(c, unet.NewParams(c, 1), unet.PredictorOptions{Pool: pool})
+	if err != nil {
+		return nil, err
+	}
+	return inference(ctx, q, c, s.size), nil
+}
+
+// modelRun returns one inference of a model's network.
+func (a *app) modelRun(ctx context.Context, s benchSettings, pool *kernel.Pool) (unet.Config, func() error, error) {
+	m, err := resolveModel(s.model, s.modelsDir)
+	if err != nil {
+		return unet.Config{}, nil, err
+	}
+	q, err := m.Predictor(pool)
+	if err != nil {
+		return unet.Config{}, nil, err
+	}
+	return m.Network, inference(ctx, q, m.Network, s.size), nil
+}
+
+func inference(ctx context.Context, q *unet.Predictor, c unet.Config, size int) func() error {
+	x := segd.NewTensor(1, c.Channels, size, size)
+	fillWave(x.Data)
+	return func() error {
+		_, err := q.Logits(ctx, x)
+		return err
+	}
+}
+
+// trainingStep returns one step of training, and what ends the trainer.
+func trainingStep(c unet.Config, s benchSettings, pool *kernel.Pool) (step, stop func() error, err error) {
+	t, err := unet.NewTrainer(c, unet.NewParams(c, 1), s.batch, s.size, s.size, pool)
+	if err != nil {
+		return nil, nil, err
+	}
+	x := make([]float32, s.batch*c.Channels*s.size*s.size)
+	fillWave(x)
+	y := make([]uint8, s.batch*s.size*s.size)
+	for i := range y {
+		if x[i] > 0.5 {
+			y[i] = 1
+		}
+	}
+	solver := train.NewAdamW(1e-3, 0, 0)
+	return func() error {
+		_, err := t.Step(x, y, solver)
+		return err
+	}, t.Close, nil
+}
+
+// timeRuns returns the times of the runs in milliseconds, sorted.
+func timeRuns(ctx context.Context, runs int, once func() error) ([]float64, error) {
+	times := make([]float64, 0, runs)
+	for i := range runs + benchWarmUps {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		start := time.Now()
+		if err := once(); err != nil {
+			return nil, err
+		}
+		if i >= benchWarmUps {
+			times = append(times, float64(time.Since(start).Nanoseconds())/1e6)
+		}
+	}
+	slices.Sort(times)
+	return times, nil
+}
+
+// fillWave writes the signal that the peers' benchmarks use.
+func fillWave(x []float32) {
+	for i := range x {
+		x[i] = float32(math.Sin(float64(i) * 0.37))
+	}
+}
+
+// peakMemoryMB is the largest resident size so far, in MiB: what Linux says
+// (VmHWM), elsewhere what the Go runtime took from the system.
+func peakMemoryMB() float64 {
+	if status, err := os.ReadFile("/proc/self/status"); err == nil {
+		for line := range strings.Lines(string(status)) {
+			if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+				kb, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 64)
+				if err == nil {
+					return kb / 1024
+				}
+			}
+		}
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return float64(m.Sys) / (1 << 20)
+}

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"segd/models"
+)
+
+func newModel(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "model",
+		Short: "List, show and export models",
+		Args:  cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath())
+			}
+			return needsCommand(cmd, args)
+		},
+	}
+	cmd.AddCommand(newModelList(a), newModelShow(a), newModelExport(a))
+	return cmd
+}
+
+func newModelList(a *app) *cobra.Command {
+	var dir, format string
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the models there are",
+		Args:  cobra.NoArgs,
+		RunE: a.do(func(*cobra.Command, []string) error {
+			c, err := openCatalogue(dir)
+			if err != nil {
+				return err
+			}
+			if format == "json" {
+				return a.printJSON(manifests(c.List()))
+			}
+			t := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
+			line := func(format string, args ...any) { _, _ = fmt.Fprintf(t, format, args...) } // Flush has the error
+			line("NAME\tVERSION\tCLASSES\tWHERE\tTITLE\n")
+			for _, m := range c.List() {
+				line("%s\t%s\t%s\t%s\t%s\n", m.Name, m.Version, strings.Join(classNames(m), ", "), m.Origin, m.Title)
+			}
+			return t.Flush()
+		}),
+	}
+	cmd.Flags().StringVar(&dir, "models", "", "directory with further models")
+	cmd.Flags().Var(newChoice(&format, "text", "text", "json"), "format", "form of the result")
+	return cmd
+}
+
+func newModelShow(a *app) *cobra.Command {
+	var dir, format string
+	cmd := &cobra.Command{
+		Use:   "show MODEL",
+		Short: "Show a model's card",
+		Args:  cobra.ExactArgs(1),
+		RunE: a.do(func(_ *cobra.Command, args []string) error {
+			m, err := resolveModel(args[0], dir)
+			if err != nil {
+				return err
+			}
+			if format == "json" {
+				return a.printJSON(m.Manifest)
+			}
+			return a.printCard(m)
+		}),
+	}
+	cmd.Flags().StringVar(&dir, "models", "", "directory with further models")
+	cmd.Flags().Var(newChoice(&format, "text", "text", "json"), "format", "form of the result")
+	return cmd
+}
+
+// printCard writes a model's card for people.
+func (a *app) printCard(m *models.Model) error {
+	t := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
+	line := func(key, format string, args ...any) {
+		if text := fmt.Sprintf(format, args...); text != "" {
+			_, _ = fmt.Fprintf(t, "%s\t%s\n", key, text) // Flush has the error
+		}
+	}
+	line("name", "%s %s (%s)", m.Name, m.Version, m.Origin)
+	line("title", "%s", m.Title)
+	line("description", "%s", m.Description)
+	line("use", "%s", m.Use)
+	line("licence", "%s", m.Licence)
+	line("classes", "%s", strings.Join(classNames(m), ", "))
+	line("network", "U-Net, width %d, depth %d, %d channels, %s norm, %s blocks, %s skips",
+		m.Network.Width, m.Network.Depth, m.Network.Channels, m.Network.Norm, m.Network.Block, m.Network.Skip)
+	for _, d := range m.Data {
+		line("data", "%s, %s. %s", d.Name, d.Licence, d.Citation)
+	}
+	for _, v := range m.Metrics {
+		of := ""
+		if v.Class != "" {
+			of = " of " + v.Class
+		}
+		line("figure", "%s%s %.4f%s on %s %s, %d cases", v.Name, of, v.Value, v.Unit, v.Data, v.Split, v.Cases)
+	}
+	if tr := m.Training; tr != nil {
+		line("training", "%d steps, %.0f s, seed %d", tr.Steps, tr.Seconds, tr.Seed)
+	}
+	line("weights", "SHA-256 %s", m.WeightsSHA256)
+	return t.Flush()
+}
+
+func newModelExport(a *app) *cobra.Command {
+	var dir, format, out, cardFile string
+	var half, overwrite bool
+	cmd := &cobra.Command{
+		Use:   "export MODEL -o DIR",
+		Short: "Write a model as a directory of its own",
+		Long: "Write model.json and weights.safetensors, with the names and the layout that\n" +
+			"PyTorch has them in.",
+		Args: cobra.ExactArgs(1),
+		RunE: a.do(func(_ *cobra.Command, args []string) error {
+			m, err := resolveModel(args[0], dir)
+			if err != nil {
+				return err
+			}
+			p, err := m.Params()
+			if err != nil {
+				return err
+			}
+			if file := filepath.Join(out, "model.json"); exists(file) && !overwrite {
+				return fmt.Errorf("%s is there already: --overwrite replaces it", file)
+			}
+			c, err := readCard(cardFile)
+			if err != nil {
+				return err
+			}
+			return models.Save(out, c.merge(m.Manifest), p, half)
+		}),
+	}
+	f := cmd.Flags()
+	f.StringVarP(&out, "out", "o", "", "directory to write")
+	f.StringVar(&dir, "models", "", "directory with further models")
+	f.Var(newChoice(&format, "safetensors", "safetensors"), "format", "form of the weights")
+	f.BoolVar(&half, "half", false, "weights of half precision, but for vectors")
+	f.BoolVar(&overwrite, "overwrite", false, "replace a model that is there")
+	f.StringVar(&cardFile, "card", "", "JSON file with what model.json shall say besides: title, description, classes, data, metrics")
+	_ = cmd.MarkFlagRequired("out") // fails for unknown names only
+	return cmd
+}
+
+func manifests(list []*models.Model) []models.Manifest {
+	out := make([]models.Manifest, len(list))
+	for i, m := range list {
+		out[i] = m.Manifest
+	}
+	return out
+}
+
+// classNames are those of the foreground.
+func classNames(m *models.Model) []string {
+	var names []string
+	for _, c := range m.Classes[1:] {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
+func (a *app) printJSON(v any) error {
+	e := json.NewEncoder(a.stdout)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}

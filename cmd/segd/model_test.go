@@ -1,0 +1,83 @@
+package main
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"segd/models"
+)
+
+func TestModelListAndShow(t *testing.T) {
+	dir := brightModel(t)
+	if got := done(t, "model", "list", "--models", dir); !strings.Contains(got, "bright") || !strings.Contains(got, dir) {
+		t.Errorf("list: %q", got)
+	}
+	var list []models.Manifest
+	if err := json.Unmarshal([]byte(done(t, "model", "list", "--models", dir, "--format", "json")), &list); err != nil {
+		t.Fatal(err)
+	}
+	found := false
+	for _, m := range list {
+		found = found || m.Name == "bright"
+	}
+	if !found {
+		t.Errorf("JSON list has no bright: %v", list)
+	}
+	card := done(t, "model", "show", dir)
+	for _, want := range []string{"bright", "Research use only", "SHA-256"} {
+		if !strings.Contains(card, want) {
+			t.Errorf("card %q lacks %q", card, want)
+		}
+	}
+	if code, _, stderr := command(t, "model", "show", "dark", "--models", dir); code != exitFailed || !strings.Contains(stderr, "bright") {
+		t.Errorf("unknown model: exit %d, %q; want %d and the known names", code, stderr, exitFailed)
+	}
+}
+
+func TestModelExport(t *testing.T) {
+	dir, out := brightModel(t), filepath.Join(t.TempDir(), "half")
+	card := filepath.Join(t.TempDir(), "card.json")
+	write(t, card, []byte(`{"title": "What is bright", "classes": [{"index":0,"name":"background"},{"index":1,"name":"light","color":[1,2,3]}],
+		"metrics": [{"data":"discs","split":"test","name":"mean_dice","value":0.5}]}`))
+	args := []string{"model", "export", dir, "--half", "-o", out, "--card", card}
+	done(t, args...)
+
+	before, err := models.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := models.Open(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after.Title != "What is bright" || after.Classes[1].Name != "light" || after.Metrics[0].Value != 0.5 {
+		t.Errorf("the card was not merged: %+v", after.Manifest)
+	}
+	if after.Name != before.Name || after.Network != before.Network || after.Recipe != before.Recipe {
+		t.Errorf("%+v is not %+v", after.Manifest, before.Manifest)
+	}
+	if full, half := len(tree(t, dir)["weights.safetensors"]), len(tree(t, out)["weights.safetensors"]); half >= full {
+		t.Errorf("%d bytes of half precision, %d of full", half, full)
+	}
+	if _, err := after.Params(); err != nil {
+		t.Errorf("weights: %v", err)
+	}
+
+	files := tree(t, out)
+	if code, _, stderr := command(t, args...); code != exitFailed || !strings.Contains(stderr, "--overwrite") {
+		t.Errorf("exit %d, %q", code, stderr)
+	}
+	if diff := cmp.Diff(files, tree(t, out)); diff != "" {
+		t.Error("the model that was there was changed")
+	}
+	done(t, append(args, "--overwrite")...)
+
+	write(t, card, []byte(`{"titel": "misspelt"}`))
+	if code, _, stderr := command(t, append(args, "--overwrite")...); code != exitFailed || !strings.Contains(stderr, "titel") {
+		t.Errorf("misspelt key: exit %d, %q", code, stderr)
+	}
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"segd/internal/kernel"
+	"segd/internal/overlay"
+	"segd/internal/segment"
+)
+
+// Kinds of output, as --output names them.
+const (
+	kindMask    = "mask"    // paletted PNG whose index is the class
+	kindOverlay = "overlay" // the image with its classes marked
+	kindJSON    = "json"    // measurements of one input
+	kindCSV     = "csv"     // measurements of all inputs, one file
+)
+
+// autoModel asks for a model by each scan.
+const autoModel = "auto"
+
+// segmentSettings are the flags of segd segment.
+type segmentSettings struct {
+	inputs, kinds               []string
+	out, model, modelsDir       string
+	overwrite, dryRun, failFast bool
+	alpha, threshold            float64
+	minSize                     int
+}
+
+func newSegment(a *app) *cobra.Command {
+	var s segmentSettings
+	cmd := &cobra.Command{
+		Use:   "segment -i PATH... -o DIR -m MODEL",
+		Short: "Segment files and folders",
+		Long: "Segment files and folders (to the bottom) of DICOM, PNG, JPEG and TIFF.\n\n" +
+			"OUT/KIND/FOLDER/NAME.png holds the outputs of FOLDER/NAME.dcm; the frames of\n" +
+			"a multi-frame file are NAME_0001 and so on. Two inputs of one name keep the\n" +
+			"extension: a.png.png, a.dcm.png. The measurements of all inputs are in\n" +
+			"OUT/segd.csv. A file is written whole or not at all. An input that fails is\n" +
+			"named on standard error with the reason, leaves no output, and the run goes\n" +
+			"on; the exit status is then 3.",
+		Example: "  segd segment -i scans -o out -m cardiac-lv\n  segd segment -i a.png b.png -o out -m nuclei --output mask,json",
+		Args:    cobra.ArbitraryArgs, // more inputs: the shell expands -i *.png to them
+	}
+	f := cmd.Flags()
+	f.StringArrayVarP(&s.inputs, "input", "i", nil, "file or folder; may be given again")
+	f.StringVarP(&s.out, "out", "o", "", "folder for the outputs")
+	f.StringVarP(&s.model, "model", "m", "", "a model's name or directory, or auto: by the kind of scan")
+	f.StringVar(&s.modelsDir, "models", "", "directory with further models")
+	f.StringSliceVar(&s.kinds, "output", []string{kindMask, kindOverlay, kindCSV}, "any of mask, overlay, json, csv")
+	f.BoolVar(&s.overwrite, "overwrite", false, "replace outputs that are there")
+	f.BoolVar(&s.dryRun, "dry-run", false, "list the inputs and write nothing")
+	f.BoolVar(&s.failFast, "fail-fast", false, "stop at the first input that fails")
+	f.Float64Var(&s.threshold, "threshold", 0, "probability from which a pixel is foreground (0: the likeliest class)")
+	f.IntVar(&s.minSize, "min-size", 0, "leave out connected parts of fewer pixels")
+	f.Float64Var(&s.alpha, "alpha", overlay.DefaultAlpha, "opacity of the overlay's colours, 0 to 1")
+	a.addThreads(cmd)
+	a.addProgress(cmd)
+	for _, name := range []string{"input", "out", "model"} {
+		_ = cmd.MarkFlagRequired(name) // fails for unknown names only
+	}
+	cmd.RunE = a.do(func(cmd *cobra.Command, args []string) error {
+		s.inputs = append(s.inputs, args...)
+		return a.segment(cmd.Context(), s)
+	})
+	return cmd
+}
+
+func (s segmentSettings) validate() error {
+	for _, k := range s.kinds {
+		if !slices.Contains([]string{kindMask, kindOverlay, kindJSON, kindCSV}, k) {
+			return optionError("--output %s, want mask, overlay, json or csv", k)
+		}
+	}
+	switch {
+	case len(s.kinds) == 0:
+		return optionError("--output is empty")
+	case !(s.alpha >= 0 && s.alpha <= 1):
+		return optionError("--alpha %v, want 0 to 1", s.alpha)
+	case s.out == "":
+		return optionError("--out is empty")
+	}
+	return segment.Options{Threshold: s.threshold, MinSize: s.minSize}.Validate()
+}
+
+func (a *app) segment(ctx context.Context, s segmentSettings) error {
+	if err := s.validate(); err != nil {
+		return err
+	}
+	b := &batch{settings: s, options: segment.Options{Threshold: s.threshold, MinSize: s.minSize}, stems: map[string]bool{}}
+	var err error
+	if b.catalogue, err = openCatalogue(s.modelsDir); err != nil {
+		return err
+	}
+	if s.model != autoModel {
+		if b.model, err = b.catalogue.Resolve(s.model); err != nil {
+			return err
+		}
+	}
+	if b.inputs, err = collectInputs(s.inputs, s.out); err != nil {
+		return err
+	}
+	if s.dryRun {
+		for _, in := range b.inputs {
+			if _, err := fmt.Fprintln(a.stdout, in.path); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, in := range b.inputs {
+		b.stems[in.stem] = true
+	}
+	if err := b.checkFree(); err != nil {
+		return err
+	}
+	b.pool = kernel.NewPool(a.threadCount())
+	defer b.pool.Close()
+	if b.model != nil {
+		// Read and packed once, and before the first input is blamed for it.
+		if _, err := b.model.Predictor(b.pool); err != nil {
+			return err
+		}
+	}
+	p := a.newProgress("image", len(b.inputs))
+	results, stopped := b.run(ctx, p)
+	p.finish()
+	if slices.Contains(s.kinds, kindCSV) {
+		if err := b.writeCSV(results); err != nil {
+			return err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%d of %d images done: %w", p.done-p.failed, p.total, err)
+	}
+	if p.failed > 0 {
+		return &partialError{failed: p.failed, total: p.total, stopped: stopped}
+	}
+	return nil
+}
+
+// run segments all inputs, as many at once as there are threads: while one
+// waits for its file or is encoded, another has the cores. What is written
+// does not depend on how many. The results stand at the index of their input,
+// nil for those that failed or were not begun; stopped says that --fail-fast
+// left some.
+func (b *batch) run(ctx context.Context, p *progress) (results []*result, stopped bool) {
+	results = make([]*result, len(b.inputs))
+	todo := make(chan int)
+	failed := make(chan struct{})
+	var once sync.Once
+	var workers sync.WaitGroup
+	for range min(b.pool.Threads(), len(b.inputs)) {
+		workers.Go(func() {
+			for i := range todo {
+				r, err := b.one(ctx, b.inputs[i])
+				if err != nil && errors.Is(err, ctx.Err()) {
+					continue // the interrupt is the reason, not the input
+				}
+				results[i] = r
+				p.add(b.inputs[i].path, err)
+				if err != nil && b.settings.failFast {
+					once.Do(func() { close(failed) })
+				}
+			}
+		})
+	}
+	defer workers.Wait()
+	defer close(todo)
+	for i := range b.inputs {
+		select {
+		case <-failed:
+			return results, true
+		case <-ctx.Done():
+			return results, false
+		case todo <- i:
+		}
+	}
+	return results, false
+}

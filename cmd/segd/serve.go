@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"segd/handlers"
+	"segd/internal/kernel"
+	"segd/models"
+)
+
+// serveSettings are the flags of segd serve.
+type serveSettings struct {
+	listen, models string
+	maxBody        byteSize
+	timeout        time.Duration
+	healthcheck    bool
+}
+
+func newServe(a *app) *cobra.Command {
+	s := serveSettings{maxBody: 256 << 20}
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Segment over HTTP, with a page for the browser",
+		Long: "Serve the page and the HTTP interface. An interrupt or SIGTERM stops it: no\n" +
+			"request is taken any more, those that run are finished, and the exit status\n" +
+			"is 0.",
+		Example: "  segd serve\n  curl -F file=@scan.dcm 'http://127.0.0.1:8080/v1/segment?output=overlay' -o overlay.png",
+		Args:    cobra.NoArgs,
+	}
+	f := cmd.Flags()
+	f.StringVar(&s.listen, "listen", "127.0.0.1:8080", "address and port; port 0 takes a free one")
+	f.StringVar(&s.models, "models", "", "directory with further models")
+	f.Var(&s.maxBody, "max-body", "largest request")
+	f.DurationVar(&s.timeout, "timeout", 2*time.Minute, "longest time for a request")
+	f.BoolVar(&s.healthcheck, "healthcheck", false, "serve nothing: ask the server at --listen whether it is well")
+	a.addThreads(cmd)
+	cmd.RunE = a.do(func(cmd *cobra.Command, _ []string) error {
+		if s.timeout <= 0 {
+			return optionError("--timeout %s, want more than 0", s.timeout)
+		}
+		if s.healthcheck {
+			return checkHealth(cmd.Context(), s.listen)
+		}
+		return a.serve(cmd.Context(), s)
+	})
+	return cmd
+}
+
+func (a *app) serve(ctx context.Context, s serveSettings) error {
+	log := slog.New(slog.NewTextHandler(a.stderr, nil))
+	catalogue, err := openCatalogue(s.models)
+	if err != nil {
+		return err
+	}
+	pool := kernel.NewPool(a.threadCount())
+	defer pool.Close()
+	server := handlers.New(handlers.Config{
+		Models: catalogue, Pool: pool, Log: log, MaxBody: int64(s.maxBody), Timeout: s.timeout, Version: version,
+	})
+	listener, err := net.Listen("tcp", s.listen)
+	if err != nil {
+		return err
+	}
+	url := "http://" + listener.Addr().String() + "/"
+	log.Info("listening", "url", url, "models", len(catalogue.List()), "threads", pool.Threads(), "kernel", kernel.Set())
+	if _, err := fmt.Fprintln(a.stdout, url); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	return server.Serve(ctx, listener)
+}
+
+// checkHealth asks a running server for /healthz, for container images that
+// hold no other program to do so.
+func checkHealth(ctx context.Context, listen string) error {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return optionError("--listen %s: %v", listen, err)
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	url := "http://" + net.JoinHostPort(host, port) + "/healthz"
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", url, resp.Status)
+	}
+	return nil
+}
+
+// openCatalogue holds the embedded models and those in dir, if one is given.
+func openCatalogue(dir string) (*models.Catalogue, error) {
+	c, err := models.Embedded()
+	if err != nil {
+		return nil, err
+	}
+	if dir != "" {
+		if err := c.AddDir(dir); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// resolveModel finds a model by name, embedded or in modelsDir, or by its
+// directory.
+func resolveModel(nameOrDir, modelsDir string) (*models.Model, error) {
+	c, err := openCatalogue(modelsDir)
+	if err != nil {
+		return nil, err
+	}
+	return c.Resolve(nameOrDir)
+}

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"segd"
+)
+
+// maxThreads bounds --threads against a slip of the finger.
+const maxThreads = 1024
+
+// envName is the environment variable of a flag: max-body → SEGD_MAX_BODY.
+func envName(flag string) string {
+	return "SEGD_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// fromEnvironment gives each flag that the command line left out the value of
+// its variable, through the flag's own parser, so that both are checked alike.
+// An empty variable counts as not set.
+func fromEnvironment(flags *pflag.FlagSet, lookup func(string) (string, bool)) error {
+	var err error
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Changed || f.Name == "help" || f.Name == "version" || err != nil {
+			return
+		}
+		v, ok := lookup(envName(f.Name))
+		if !ok || v == "" {
+			return
+		}
+		if e := flags.Set(f.Name, v); e != nil {
+			err = fmt.Errorf("%s: %w", envName(f.Name), e)
+		}
+	})
+	return err
+}
+
+// addThreads gives cmd --threads; threadCount reads it.
+func (a *app) addThreads(cmd *cobra.Command) {
+	cmd.Flags().Var(newIntRange(&a.threads, 0, maxThreads), "threads", "threads that compute (0: one for each core)")
+}
+
+// threadCount is the number of threads to compute with.
+func (a *app) threadCount() int { return orEveryCore(a.threads) }
+
+func orEveryCore(threads int) int {
+	if threads > 0 {
+		return threads
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
+// intRange is a flag value between two limits.
+type intRange struct {
+	p      *int
+	lo, hi int
+}
+
+func newIntRange(p *int, lo, hi int) *intRange { return &intRange{p, lo, hi} }
+
+func (v *intRange) String() string {
+	if v.p == nil {
+		return "0"
+	}
+	return strconv.Itoa(*v.p)
+}
+func (v *intRange) Type() string { return "int" }
+func (v *intRange) Set(s string) error {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < v.lo || n > v.hi {
+		return fmt.Errorf("want a number from %d to %d", v.lo, v.hi)
+	}
+	*v.p = n
+	return nil
+}
+
+// choice is a flag value out of a list.
+type choice struct {
+	p    *string
+	from []string
+}
+
+func newChoice(p *string, value string, from ...string) *choice {
+	*p = value
+	return &choice{p, from}
+}
+
+func (v *choice) String() string {
+	if v.p == nil {
+		return ""
+	}
+	return *v.p
+}
+func (v *choice) Type() string { return strings.Join(v.from, "|") }
+func (v *choice) Set(s string) error {
+	for _, c := range v.from {
+		if s == c {
+			*v.p = s
+			return nil
+		}
+	}
+	return fmt.Errorf("want %s", strings.Join(v.from, ", "))
+}
+
+// byteSize is a flag value such as 64MiB.
+type byteSize int64
+
+func (v *byteSize) String() string {
+	n := int64(*v)
+	for _, u := range sizeUnits {
+		if n >= u.bytes && n%u.bytes == 0 {
+			return strconv.FormatInt(n/u.bytes, 10) + u.name
+		}
+	}
+	return strconv.FormatInt(n, 10)
+}
+func (v *byteSize) Type() string { return "size" }
+func (v *byteSize) Set(s string) error {
+	digits := strings.TrimRight(s, "KMGTiB ")
+	factor := int64(1)
+	if unit := strings.TrimSpace(s[len(digits):]); unit != "" && unit != "B" {
+		factor = 0
+		for _, u := range sizeUnits {
+			// 64M, 64MB and 64MiB all mean binary units: a limit, not a measurement.
+			if unit == u.name || unit == u.name[:1] || unit == u.name[:1]+"B" {
+				factor = u.bytes
+			}
+		}
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || n < 1 || factor == 0 || n > (1<<62)/factor {
+		return fmt.Errorf("want a size such as 64MiB")
+	}
+	*v = byteSize(n * factor)
+	return nil
+}
+
+var sizeUnits = []struct {
+	name  string
+	bytes int64
+}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}}
+
+// optionError is a segd.ErrOption of the command line.
+func optionError(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", segd.ErrOption, fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+
+	"segd"
+	"segd/internal/kernel"
+	"segd/models"
+	"segd/train"
+)
+
+// defaultTrainingTime is what a training takes when nothing else is said.
+const defaultTrainingTime = 20 * time.Minute
+
+// trainSettings are the flags of segd train that train.Options has no field
+// for in their form.
+type trainSettings struct {
+	card, fold string
+	classes    []string
+}
+
+func newTrain(a *app) *cobra.Command {
+	var o train.Options
+	var s trainSettings
+	cmd := &cobra.Command{
+		Use:   "train -d DATASET... -o DIR",
+		Short: "Train a model on labelled images",
+		Long: "Train a model on data sets, each a folder with images/ and labels/: for each\n" +
+			"image a PNG of the same name whose pixel values are class indices. Where\n" +
+			"ids.csv (id,group) lies beside them, no group is in training and validation at\n" +
+			"once. DIR gets model.json and weights.safetensors of the best weights so far\n" +
+			"and serves as -m DIR; --resume goes on from its checkpoint.\n\n" +
+			"For a fixed number of steps the weights depend on data, settings and seed, not\n" +
+			"on --threads.",
+		Example: "  segd train -d nuclei/train -o my-nuclei --time 20m\n  segd train -d a -d b -o ab --epochs 50 --seed 7 --card card.json",
+		Args:    cobra.ArbitraryArgs, // more data sets
+	}
+	f := cmd.Flags()
+	f.StringArrayVarP(&o.Datasets, "data", "d", nil, "data set; may be given again")
+	f.StringVarP(&o.Out, "out", "o", "", "model directory to write")
+	f.IntVar(&o.Epochs, "epochs", 0, "passes over the data")
+	f.IntVar(&o.Steps, "steps", 0, "steps of one batch")
+	f.DurationVar(&o.Time, "time", 0, "time to take, for example 20m (the default); settled as a number of steps at the start")
+	f.Uint64Var(&o.Seed, "seed", 0, "seed of all that is random")
+	f.BoolVar(&o.Resume, "resume", false, "go on from DIR's checkpoint where there is one")
+	f.Float64Var(&o.ValFraction, "val", 0.2, "share of the groups that validate")
+	f.StringVar(&s.fold, "fold", "", "cross-validation: I/K, part I of K validates, counted from 0")
+	f.IntVar(&o.Width, "width", 0, "channels of the first level (0: as the plan sees fit; so below)")
+	f.IntVar(&o.Depth, "depth", 0, "number of poolings")
+	f.IntVar(&o.Patch, "patch", 0, "side of a training patch in pixels")
+	f.IntVar(&o.Batch, "batch", 0, "patches in a step")
+	f.Float64Var(&o.LearnRate, "lr", 0, "highest learning rate")
+	f.BoolVar(&o.NoFlip, "no-flip", false, "do not mirror images: where left and right mean something")
+	f.StringVar(&o.Name, "name", "", "name of the model (default: the last element of DIR)")
+	f.StringSliceVar(&s.classes, "classes", nil, "names of the foreground classes, index 1 first")
+	f.StringVar(&s.card, "card", "", "JSON file with what model.json shall say besides: title, description, classes, data, license")
+	a.addThreads(cmd)
+	a.addProgress(cmd)
+	for _, name := range []string{"data", "out"} {
+		_ = cmd.MarkFlagRequired(name) // fails for unknown names only
+	}
+	cmd.MarkFlagsMutuallyExclusive("epochs", "steps", "time")
+	cmd.RunE = a.do(func(cmd *cobra.Command, args []string) error {
+		o.Datasets = append(o.Datasets, args...)
+		return a.train(cmd.Context(), o, s)
+	})
+	return cmd
+}
+
+func (a *app) train(ctx context.Context, o train.Options, s trainSettings) error {
+	c, err := readCard(s.card)
+	if err != nil {
+		return err
+	}
+	if s.fold != "" {
+		if n, err := fmt.Sscanf(s.fold, "%d/%d", &o.Fold, &o.Folds); n != 2 || err != nil {
+			return optionError("--fold %s, want I/K, for example 0/5", s.fold)
+		}
+	}
+	if o.ClassNames = s.classes; len(o.ClassNames) == 0 {
+		o.ClassNames = c.foreground()
+	}
+	if o.Epochs == 0 && o.Steps == 0 && o.Time == 0 {
+		o.Time = defaultTrainingTime
+	}
+	o.Title, o.Description, o.Version, o.Data = c.Title, c.Description, c.Version, c.Data
+	o.Pool = kernel.NewPool(a.threadCount())
+	defer o.Pool.Close()
+
+	show := a.newTrainProgress()
+	result, err := train.Run(ctx, o, show.event)
+	show.finish()
+	// A training that was interrupted leaves a model too, and the card is its.
+	if result != nil && result.Model != "" && s.card != "" {
+		if e := applyCard(result.Model, c); e != nil {
+			return errors.Join(err, e)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if result.Model == "" {
+		return fmt.Errorf("%w: no model: the training ended before its first validation", segd.ErrUnprocessable)
+	}
+	_, err = fmt.Fprintf(a.stdout, "%s: val_dice %.4f at step %d of %d, %s\n", result.Model, result.ValDice, result.BestStep, result.Steps,
+		(time.Duration(result.Seconds * float64(time.Second))).Round(time.Second))
+	return err
+}
+
+// applyCard rewrites the model in dir with what the card says.
+func applyCard(dir string, c card) error {
+	m, err := models.Open(dir)
+	if err != nil {
+		return err
+	}
+	p, err := m.Params()
+	if err != nil {
+		return err
+	}
+	return models.Save(dir, c.merge(m.Manifest), p, false)
+}
+
+// trainProgress shows the events of a training.
+type trainProgress struct {
+	a    *app
+	bar  *progressbar.ProgressBar
+	last time.Time
+}
+
+func (a *app) newTrainProgress() *trainProgress { return &trainProgress{a: a} }
+
+// event is called by train.Run from one goroutine.
+func (p *trainProgress) event(e train.Event) {
+	switch {
+	case p.a.progress == progressJSON:
+		_ = json.NewEncoder(p.a.stderr).Encode(e)
+		return
+	case p.a.progress == progressNone && e.Kind != train.EventWarning:
+		return
+	}
+	switch e.Kind {
+	case train.EventWarning:
+		p.line("warning: %s", e.Message)
+	case train.EventPlan:
+		p.line("%s", e.Message)
+		if isTerminal(p.a.stderr) {
+			p.bar = newBar(p.a.stderr, e.Steps, "step")
+		}
+	case train.EventStep:
+		if p.bar != nil {
+			p.bar.Describe(fmt.Sprintf("epoch %d loss %.3f%s", e.Epoch, e.Loss, bestDice(e)))
+			_ = p.bar.Set(e.Step) // a terminal that went away is no reason to stop
+		} else if time.Since(p.last) >= plainEvery {
+			p.last = time.Now()
+			p.line("step %d/%d epoch %d loss %.4f lr %.2g%s, %.1f images a second, about %s to go", e.Step, e.Steps, e.Epoch, e.Loss, e.Rate,
+				bestDice(e), e.Images, (time.Duration(e.ETA) * time.Second).String())
+		}
+	case train.EventValidation:
+		p.line("step %d/%d epoch %d%s%s, %s gone", e.Step, e.Steps, e.Epoch, valDice(e), bestDice(e),
+			(time.Duration(e.Elapsed) * time.Second).String())
+	case train.EventDone:
+		p.line("%s", e.Message)
+	}
+}
+
+func valDice(e train.Event) string {
+	if e.ValDice == nil {
+		return ""
+	}
+	group := ""
+	if e.ValGroup != nil {
+		group = fmt.Sprintf(" (groups %.4f)", *e.ValGroup)
+	}
+	return fmt.Sprintf(" val_dice %.4f%s", *e.ValDice, group)
+}
+
+func bestDice(e train.Event) string {
+	if e.BestDice == nil {
+		return ""
+	}
+	return fmt.Sprintf(" best %.4f", *e.BestDice)
+}
+
+func (p *trainProgress) line(format string, args ...any) {
+	if p.bar != nil {
+		_ = p.bar.Clear()
+	}
+	say(p.a.stderr, "%s\n", strings.TrimSpace(fmt.Sprintf(format, args...)))
+}
+
+func (p *trainProgress) finish() {
+	if p.bar != nil {
+		_ = p.bar.Clear()
+	}
+}

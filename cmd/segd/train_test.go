@@ -1,0 +1,123 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"segd/internal/metric"
+	"segd/models"
+)
+
+// dataset writes a data set of n images of discs and returns its folder.
+func dataset(t *testing.T, first, n int) string {
+	t.Helper()
+	dir := t.TempDir()
+	for i := range n {
+		img, label := discs(uint64(first+i), 48, 48)
+		name := fmt.Sprintf("disc%02d.png", i)
+		writePNG(t, filepath.Join(dir, "images", name), img)
+		writePNG(t, filepath.Join(dir, "labels", name), label)
+	}
+	return dir
+}
+
+// A model is trained, serves at once, its masks are written and measured, and
+// both ways to evaluate agree.
+func TestTrainSegmentEvaluate(t *testing.T) {
+	training, test := dataset(t, 0, 12), dataset(t, 100, 4)
+	dir := filepath.Join(t.TempDir(), "discs")
+	card := filepath.Join(t.TempDir(), "card.json")
+	write(t, card, []byte(`{"title": "Discs", "data": [{"name": "discs", "license": "CC0"}],
+		"classes": [{"index":0,"name":"background"},{"index":1,"name":"disc","color":[255,0,0]}]}`))
+	steps, enough := "120", 0.8 // bright discs on noise are easy
+	if testing.Short() {
+		steps, enough = "6", 0 // the way, not the quality: the race detector makes a step a second
+	}
+	args := []string{"train", "-d", training, "-o", dir, "--steps", steps, "--seed", "3", "--width", "4", "--depth", "2",
+		"--patch", "48", "--batch", "4", "--lr", "0.01", "--card", card, "--progress", "json"}
+	code, stdout, stderr := command(t, args...)
+	if code != exitDone || !strings.Contains(stdout, "val_dice") {
+		t.Fatalf("exit %d, %q: %s", code, stdout, stderr)
+	}
+	best := 0.0
+	for line := range strings.Lines(stderr) {
+		var e struct {
+			Event   string   `json:"event"`
+			ValDice *float64 `json:"val_dice"`
+		}
+		if err := json.Unmarshal([]byte(line), &e); err != nil || e.Event == "" {
+			t.Fatalf("progress line %q: %v", line, err)
+		}
+		if e.ValDice != nil {
+			best = max(best, *e.ValDice)
+		}
+	}
+	if best < enough {
+		t.Errorf("best val_dice %.3f, want %.1f", best, enough)
+	}
+	m, err := models.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Name != "discs" || m.Title != "Discs" || m.Classes[1].Name != "disc" || len(m.Data) != 1 || m.Data[0].Licence != "CC0" {
+		t.Errorf("manifest %+v", m.Manifest)
+	}
+
+	out := t.TempDir()
+	done(t, "segment", "-i", filepath.Join(test, "images"), "-o", out, "-m", dir, "--output", "mask")
+	fromMasks, fromModel := filepath.Join(out, "masks.json"), filepath.Join(out, "model.json")
+	table := done(t, "evaluate", "-d", test, "--predictions", filepath.Join(out, "mask"), "--report", fromMasks)
+	if !strings.Contains(table, "Dice") || !strings.Contains(table, "disc") {
+		t.Errorf("table: %q", table)
+	}
+	done(t, "evaluate", "-d", test, "-m", dir, "--report", fromModel)
+	a, b := readReport(t, fromMasks), readReport(t, fromModel)
+	if len(a.Cases) != 4 || a.Mean.Classes[0].Dice < enough {
+		t.Errorf("%d cases, mean Dice %.3f; want 4 and %.1f", len(a.Cases), a.Mean.Classes[0].Dice, enough)
+	}
+	if a.Mean.Classes[0].Dice != b.Mean.Classes[0].Dice || a.Pooled.Classes[0].IoU != b.Pooled.Classes[0].IoU {
+		t.Errorf("masks %+v, model %+v", a.Mean, b.Mean)
+	}
+}
+
+func readReport(t *testing.T, path string) (r metric.Report) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b, &r); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestTrainInterrupted(t *testing.T) {
+	code, stderr := cancelled(t, "train", "-d", dataset(t, 0, 4), "-o", t.TempDir(), "--steps", "5", "--width", "2", "--depth", "1")
+	if code != exitFailed || !strings.Contains(stderr, "interrupted") {
+		t.Errorf("exit %d, %q", code, stderr)
+	}
+}
+
+func TestTrainBadData(t *testing.T) {
+	empty := t.TempDir()
+	if code, _, stderr := command(t, "train", "-d", empty, "-o", t.TempDir(), "--steps", "1"); code != exitFailed || !strings.Contains(stderr, "images/") {
+		t.Errorf("exit %d, %q; want %d and what a data set holds", code, stderr, exitFailed)
+	}
+}
+
+func TestEvaluateUsage(t *testing.T) {
+	d := dataset(t, 0, 1)
+	for _, args := range [][]string{
+		{"evaluate", "-d", d},
+		{"evaluate", "-d", d, "-m", brightModel(t), "--predictions", d},
+	} {
+		if code, _, stderr := command(t, args...); code != exitUsage || !strings.Contains(stderr, "predictions") {
+			t.Errorf("%v: exit %d, %q", args, code, stderr)
+		}
+	}
+}
