@@ -1,5 +1,5 @@
-# make build | test | check | bench
-.PHONY: build test check bench vuln
+# make build | test | check | bench | bench-peers
+.PHONY: build test check bench bench-peers vuln
 
 # A static binary in bin/; CGO is not needed anywhere.
 build:
@@ -16,6 +16,11 @@ check:
 bench: build
 	bin/segd bench --base-width 32 --size 256 --threads 1 --format text
 	bin/segd bench --base-width 32 --size 256 --threads 2 --format text
+
+# The tables of docs/benchmarks.md: segd beside ONNX Runtime (needs node and npm)
+# and PyTorch (needs a python3 that imports it), in turn. Takes half an hour.
+bench-peers: build
+	go run ./internal/benchpeers -segd bin/segd -peers ../shared/peers
 
 # Known vulnerabilities; needs the Go vulnerability database.
 vuln:
