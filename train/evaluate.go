@@ -20,7 +20,14 @@ type EvaluateOptions struct {
 	Model       *models.Model
 	Predictions string       // folder of mask PNGs; for each case the one of its stem
 	Pool        *kernel.Pool // the network runs on; nil: one thread
+	// Tolerance is how far outlines may lie apart and count as one in the
+	// normalised surface distance: in pixels and, where the spacing is known,
+	// in mm. 0: 2.
+	Tolerance float64
 }
+
+// defaultTolerance is about how far two experts' outlines lie apart.
+const defaultTolerance = 2
 
 // Evaluate segments the images of a data set as the service does, or reads
 // masks that were made before, and compares them with the labels.
@@ -39,6 +46,10 @@ func Evaluate(ctx context.Context, o EvaluateOptions, report func(done, cases in
 	if (o.Model == nil) == (o.Predictions == "") {
 		return nil, fmt.Errorf("train: %w: give one of model and predictions", segd.ErrOption)
 	}
+	if !(o.Tolerance >= 0 && o.Tolerance <= 1e6) {
+		return nil, fmt.Errorf("train: %w: tolerance %v, want 0 to 1000000", segd.ErrOption, o.Tolerance)
+	}
+	o.Tolerance = or(o.Tolerance, defaultTolerance)
 	if report == nil {
 		report = func(int, int, string) {}
 	}
@@ -57,14 +68,13 @@ func Evaluate(ctx context.Context, o EvaluateOptions, report func(done, cases in
 	for _, w := range e.truth.warnings {
 		report(0, n, w)
 	}
-	a := metric.Accumulator{Names: e.names}
+	a := metric.Accumulator{Names: e.names, Tolerance: o.Tolerance}
 	for i := range data.Cases {
-		c := &data.Cases[i]
-		counts, err := e.count(ctx, i)
+		c, err := e.measure(ctx, i)
 		if err != nil {
 			return nil, err
 		}
-		a.Add(c.ID, c.Group, counts)
+		a.Add(c)
 		report(i+1, n, "")
 	}
 	r := a.Report()
@@ -130,38 +140,50 @@ func surveyFiles(ctx context.Context, paths []string, known int) (values, error)
 	return survey(sets, paths, known)
 }
 
-// count compares the masks of case i.
-func (e *evaluation) count(ctx context.Context, i int) ([]metric.Counts, error) {
+// measure compares the masks of case i.
+func (e *evaluation) measure(ctx context.Context, i int) (metric.Case, error) {
 	c := &e.cases[i]
+	m := metric.Case{ID: c.ID, Group: c.Group}
 	truth, err := readMask(c.Label)
 	if err != nil {
-		return nil, err
+		return m, err
 	}
 	e.truth.apply(truth)
-	var predicted *segd.Mask
-	source := "segmenting " + c.Image
-	if e.o.Model != nil {
-		img, err := readImage(c.Image)
-		if err != nil {
-			return nil, err
-		}
-		r, err := segment.Frame(ctx, e.o.Model, e.o.Pool, img, segment.Options{})
-		if err != nil {
-			return nil, fmt.Errorf("train: %s: %w", source, err)
-		}
-		predicted = r.Mask
-	} else {
-		source = "prediction " + e.paths[i]
-		if predicted, err = readMask(e.paths[i]); err != nil {
-			return nil, err
-		}
-		e.predicted.apply(predicted)
-	}
-	counts, err := metric.Count(truth, predicted, e.classes)
+	img, err := readImage(c.Image) // for masks made before, because of its spacing
 	if err != nil {
-		return nil, fmt.Errorf("train: %s, label %s: %w", source, c.Label, err)
+		return m, err
 	}
-	return counts, nil
+	predicted, source, err := e.predict(ctx, i, img)
+	if err != nil {
+		return m, err
+	}
+	if m.Counts, err = metric.Count(truth, predicted, e.classes); err == nil {
+		m.Pixels, err = metric.Surfaces(truth, predicted, e.classes, 1, 1, e.o.Tolerance)
+	}
+	if s := img.Spacing; err == nil && s.Known() {
+		m.MM, err = metric.Surfaces(truth, predicted, e.classes, s.RowMM, s.ColMM, e.o.Tolerance)
+	}
+	if err != nil {
+		return m, fmt.Errorf("train: %s, label %s: %w", source, c.Label, err)
+	}
+	return m, nil
+}
+
+// predict segments case i, or reads the mask that was made before; source says
+// in words where it comes from.
+func (e *evaluation) predict(ctx context.Context, i int, img *segd.Image) (mask *segd.Mask, source string, err error) {
+	if e.o.Model == nil {
+		if mask, err = readMask(e.paths[i]); err == nil {
+			e.predicted.apply(mask)
+		}
+		return mask, "prediction " + e.paths[i], err
+	}
+	source = "segmenting " + e.cases[i].Image
+	r, err := segment.Frame(ctx, e.o.Model, e.o.Pool, img, segment.Options{})
+	if err != nil {
+		return nil, source, fmt.Errorf("train: %s: %w", source, err)
+	}
+	return r.Mask, source, nil
 }
 
 // findPredictions finds the mask PNG of each case below dir.

@@ -154,7 +154,7 @@ func (r *run) evaluate(ctx context.Context) (*metric.Report, error) {
 		if err != nil {
 			return nil, err
 		}
-		a.Add(e.ID, e.Group, counts)
+		a.Add(metric.Case{ID: e.ID, Group: e.Group, Counts: counts})
 	}
 	report := a.Report()
 	return &report, nil

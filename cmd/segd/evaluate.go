@@ -17,6 +17,7 @@ type evaluateSettings struct {
 	model, modelsDir    string
 	predictions, report string
 	worst               int
+	tolerance           float64
 }
 
 func newEvaluate(a *app) *cobra.Command {
@@ -26,8 +27,10 @@ func newEvaluate(a *app) *cobra.Command {
 		Short: "Measure a model or its masks against labels",
 		Long: "Compare a model's masks, or masks written before, with the labels of a data\n" +
 			"set: Dice and IoU for each class, as a mean over images, as a mean over the\n" +
-			"groups of ids.csv with their pixels pooled, and with all pixels pooled. Where\n" +
-			"neither mask holds a class it counts 1, where only one does 0.",
+			"groups of ids.csv with their pixels pooled, and with all pixels pooled; and how\n" +
+			"far the outlines lie apart: 95 % Hausdorff distance (HD95) and the share within\n" +
+			"--tolerance (NSD), in mm where all spacings are known. Where neither mask holds\n" +
+			"a class, Dice, IoU and NSD count 1, where only one does 0 and there is no HD95.",
 		Example: "  segd evaluate -d nuclei/test -m nuclei --report report.json\n  segd evaluate -d nuclei/test --predictions out/mask",
 		Args:    cobra.ArbitraryArgs, // more data sets
 	}
@@ -39,6 +42,7 @@ func newEvaluate(a *app) *cobra.Command {
 	f.StringVar(&s.report, "report", "", "JSON file to write: every case, every group and the means")
 	s.worst = 5
 	f.Var(newIntRange(&s.worst, 0, 1_000_000), "worst", "cases of lowest Dice to list")
+	f.Float64Var(&s.tolerance, "tolerance", 2, "how far outlines may lie apart for NSD, in pixels and in mm")
 	a.addThreads(cmd)
 	a.addProgress(cmd)
 	_ = cmd.MarkFlagRequired("data") // fails for unknown names only
@@ -52,7 +56,7 @@ func newEvaluate(a *app) *cobra.Command {
 }
 
 func (a *app) evaluate(ctx context.Context, s evaluateSettings) error {
-	o := train.EvaluateOptions{Datasets: s.datasets, Predictions: s.predictions, Pool: kernel.NewPool(a.threadCount())}
+	o := train.EvaluateOptions{Datasets: s.datasets, Predictions: s.predictions, Tolerance: s.tolerance, Pool: kernel.NewPool(a.threadCount())}
 	defer o.Pool.Close()
 	if s.model != "" {
 		m, err := resolveModel(s.model, s.modelsDir)

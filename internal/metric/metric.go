@@ -1,15 +1,16 @@
 // Package metric measures how well a predicted mask agrees with the true one:
-// Dice and intersection over union (IoU, Jaccard) for each class, of an
-// image, of a group of images, of a whole data set.
+// Dice, intersection over union (IoU, Jaccard) and surface distances for each
+// class, of an image, of a group of images, of a whole data set.
 //
 //	var a metric.Accumulator
 //	counts, err := metric.Count(truth, predicted, 2)
 //	…
-//	a.Add("scan_01", "subject_7", counts)
+//	a.Add(metric.Case{ID: "scan_01", Group: "subject_7", Counts: counts})
 //	report := a.Report()
 //
-// Everything is counted in whole pixels, so sums over images are exact and
-// don't depend on their order. Surface distances are not here yet.
+// Pixels are counted whole, so sums over images are exact and don't depend on
+// their order. Surfaces measures how far outlines lie apart; a report of two
+// groups and more has intervals, by bootstrap over the groups.
 //
 // Definitions: Dice 1945; Taha and Hanbury 2015, "Metrics for evaluating 3D
 // medical image segmentation" (doi:10.1186/s12880-015-0068-x). A class that

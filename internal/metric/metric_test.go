@@ -65,9 +65,9 @@ func TestCountRefuses(t *testing.T) {
 // the second one case with Dice 0.
 func TestReport(t *testing.T) {
 	a := Accumulator{Names: []string{"background", "cell"}}
-	a.Add("a1", "a", []Counts{{}, {Both: 1, Truth: 1, Predicted: 1}})
-	a.Add("b1", "", []Counts{{}, {Both: 0, Truth: 4, Predicted: 0}})
-	a.Add("a2", "a", []Counts{{}, {Both: 2, Truth: 2, Predicted: 6}})
+	a.Add(Case{ID: "a1", Group: "a", Counts: []Counts{{}, {Both: 1, Truth: 1, Predicted: 1}}})
+	a.Add(Case{ID: "b1", Group: "", Counts: []Counts{{}, {Both: 0, Truth: 4, Predicted: 0}}})
+	a.Add(Case{ID: "a2", Group: "a", Counts: []Counts{{}, {Both: 2, Truth: 2, Predicted: 6}}})
 	r := a.Report()
 	near := func(what string, got, want float64) {
 		t.Helper()
@@ -98,7 +98,7 @@ func TestReport(t *testing.T) {
 	if err := r.WriteText(&text, 2); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(text.String(), "0.5000 ± 0.5000") || !strings.Contains(text.String(), "b1") || strings.Contains(text.String(), "a1") {
+	if !strings.Contains(text.String(), "0.5000 [0.0000, 0.7500]") || !strings.Contains(text.String(), "b1") || strings.Contains(text.String(), "a1") {
 		t.Errorf("table:\n%s", text.String())
 	}
 }

@@ -3,13 +3,13 @@ package metric
 import (
 	"fmt"
 	"io"
-	"math"
 	"sort"
 	"text/tabwriter"
 )
 
-// Score holds the agreement of one class. In a mean over cases or groups the
-// pixel numbers are absent.
+// Score holds the agreement of one class. What was not measured, does not exist
+// (the distance to an empty mask) or has no meaning (pixel numbers of a mean) is
+// absent.
 type Score struct {
 	Index           int     `json:"index"`
 	Name            string  `json:"name,omitempty"`
@@ -18,6 +18,22 @@ type Score struct {
 	DiceSD          float64 `json:"dice_sd,omitempty"` // sample standard deviation over what a mean was taken of
 	TruthPixels     int64   `json:"truth_pixels,omitempty"`
 	PredictedPixels int64   `json:"predicted_pixels,omitempty"`
+
+	// Surface distances of a case, or their mean over the cases that have one;
+	// see Surface. In pixels, and in mm where the pixel spacing is known.
+	HD95   *float64 `json:"hd95,omitempty"`
+	HD95MM *float64 `json:"hd95_mm,omitempty"`
+	NSD    *float64 `json:"nsd,omitempty"`
+	NSDMM  *float64 `json:"nsd_mm,omitempty"`
+	// Distances is the number of cases that HD95 is a mean of: one where a
+	// single mask holds the class has no distance.
+	Distances int `json:"hd95_cases,omitempty"`
+
+	// 95 % intervals by bootstrap over groups, see bootstrap.
+	DiceCI *[2]float64 `json:"dice_ci,omitempty"`
+	IoUCI  *[2]float64 `json:"iou_ci,omitempty"`
+	HD95CI *[2]float64 `json:"hd95_ci,omitempty"`
+	NSDCI  *[2]float64 `json:"nsd_ci,omitempty"`
 }
 
 // Entry is one case (an image), one group (the pixels of its images pooled)
@@ -45,106 +61,9 @@ type Report struct {
 	Mean      Entry   `json:"mean"`       // over cases
 	GroupMean Entry   `json:"group_mean"` // over groups
 	Pooled    Entry   `json:"pooled"`     // all pixels together
-}
-
-// Accumulator collects the counts of cases. The zero value is ready; Names,
-// by class index with background first, may be set before Report. It is not
-// safe for concurrent use.
-type Accumulator struct {
-	Names []string
-
-	ids, groups []string
-	counts      [][]Counts
-}
-
-// Add takes the counts of one case as Count returned them. An empty group
-// makes the case a group of its own.
-func (a *Accumulator) Add(id, group string, counts []Counts) {
-	a.ids = append(a.ids, id)
-	a.groups = append(a.groups, group)
-	a.counts = append(a.counts, counts)
-}
-
-// Report sums up what was added: cases in the order of Add, groups in the
-// order of their first case.
-func (a *Accumulator) Report() Report {
-	r := Report{Cases: []Entry{}, Groups: []Entry{}}
-	index := map[string]int{}
-	var sums [][]Counts
-	var all []Counts
-	for i, counts := range a.counts {
-		r.Cases = append(r.Cases, Entry{ID: a.ids[i], Group: a.groups[i], Classes: a.scores(counts)})
-		group := a.groups[i]
-		if group == "" {
-			group = a.ids[i]
-		}
-		g, seen := index[group]
-		if !seen {
-			g = len(sums)
-			index[group] = g
-			sums = append(sums, nil)
-			r.Groups = append(r.Groups, Entry{ID: group})
-		}
-		sums[g] = plus(sums[g], counts)
-		r.Groups[g].Cases++
-		all = plus(all, counts)
-	}
-	for g, s := range sums {
-		r.Groups[g].Classes = a.scores(s)
-	}
-	r.Mean = mean(r.Cases)
-	r.GroupMean = mean(r.Groups)
-	r.Pooled = Entry{Classes: a.scores(all)}
-	return r
-}
-
-func (a *Accumulator) scores(counts []Counts) []Score {
-	s := []Score{}
-	for i := 1; i < len(counts); i++ {
-		c := counts[i]
-		score := Score{Index: i, Dice: c.Dice(), IoU: c.IoU(), TruthPixels: c.Truth, PredictedPixels: c.Predicted}
-		if i < len(a.Names) {
-			score.Name = a.Names[i]
-		}
-		s = append(s, score)
-	}
-	return s
-}
-
-func plus(sum, c []Counts) []Counts {
-	for len(sum) < len(c) {
-		sum = append(sum, Counts{})
-	}
-	for i := range c {
-		sum[i] = sum[i].Plus(c[i])
-	}
-	return sum
-}
-
-// mean averages the scores of the entries class by class.
-func mean(entries []Entry) Entry {
-	m := Entry{Classes: []Score{}}
-	if len(entries) == 0 {
-		return m
-	}
-	n := float64(len(entries))
-	for k := range entries[0].Classes {
-		s := Score{Index: entries[0].Classes[k].Index, Name: entries[0].Classes[k].Name}
-		for _, e := range entries {
-			s.Dice += e.Classes[k].Dice / n
-			s.IoU += e.Classes[k].IoU / n
-		}
-		var sq float64
-		for _, e := range entries {
-			d := e.Classes[k].Dice - s.Dice
-			sq += d * d
-		}
-		if len(entries) > 1 {
-			s.DiceSD = math.Sqrt(sq / (n - 1))
-		}
-		m.Classes = append(m.Classes, s)
-	}
-	return m
+	// NSDTolerance is the tolerance of each case's NSD in pixels, and of NSDMM in
+	// mm; 0 where none was measured.
+	NSDTolerance float64 `json:"nsd_tolerance,omitempty"`
 }
 
 // WriteText writes the report as a table for people: the means, and the
@@ -152,14 +71,18 @@ func mean(entries []Entry) Entry {
 func (r Report) WriteText(w io.Writer, worst int) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	line := func(format string, args ...any) { _, _ = fmt.Fprintf(t, format, args...) } // tabwriter keeps errors for Flush
-	line("class\tmean Dice (%d cases)\tmean Dice (%d groups)\tpooled Dice\tmean IoU\n", len(r.Cases), len(r.Groups))
+	line("class\tmean Dice (%d cases)\tmean Dice (%d groups)\tpooled Dice\tmean IoU\tmean HD95\tmean NSD\n", len(r.Cases), len(r.Groups))
 	for k, s := range r.Mean.Classes {
 		name := s.Name
 		if name == "" {
 			name = fmt.Sprintf("class %d", s.Index)
 		}
 		g := r.GroupMean.Classes[k]
-		line("%s\t%.4f ± %.4f\t%.4f ± %.4f\t%.4f\t%.4f\n", name, s.Dice, s.DiceSD, g.Dice, g.DiceSD, r.Pooled.Classes[k].Dice, s.IoU)
+		line("%s\t%s\t%s\t%.4f\t%.4f\t%s\t%s\n", name, withInterval(s.Dice, s.DiceCI), withInterval(g.Dice, g.DiceCI),
+			r.Pooled.Classes[k].Dice, s.IoU, s.distance(), optional("%.4f", s.NSD))
+	}
+	if r.Mean.intervals() {
+		line("\n[…]: 95 %% interval, bootstrap over groups\n")
 	}
 	order := make([]int, len(r.Cases))
 	for i := range order {
@@ -177,3 +100,28 @@ func (r Report) WriteText(w io.Writer, worst int) error {
 	}
 	return nil
 }
+
+// withInterval writes a figure and, where there is one, its interval.
+func withInterval(v float64, ci *[2]float64) string {
+	if ci == nil {
+		return fmt.Sprintf("%.4f", v)
+	}
+	return fmt.Sprintf("%.4f [%.4f, %.4f]", v, ci[0], ci[1])
+}
+
+// distance writes HD95 in mm where all cases have a spacing, else in pixels.
+func (s Score) distance() string {
+	if s.HD95MM != nil {
+		return optional("%.2f mm", s.HD95MM)
+	}
+	return optional("%.2f px", s.HD95)
+}
+
+func optional(format string, v *float64) string {
+	if v == nil {
+		return "–"
+	}
+	return fmt.Sprintf(format, *v)
+}
+
+func (e Entry) intervals() bool { return len(e.Classes) > 0 && e.Classes[0].DiceCI != nil }
