@@ -68,16 +68,14 @@ func Evaluate(ctx context.Context, o EvaluateOptions, report func(done, cases in
 	for _, w := range e.truth.warnings {
 		report(0, n, w)
 	}
-	a := metric.Accumulator{Names: e.names, Tolerance: o.Tolerance}
+	e.sum = metric.Accumulator{Names: e.names, Tolerance: o.Tolerance}
 	for i := range data.Cases {
-		c, err := e.measure(ctx, i)
-		if err != nil {
+		if err := e.measure(ctx, i); err != nil {
 			return nil, err
 		}
-		a.Add(c)
 		report(i+1, n, "")
 	}
-	r := a.Report()
+	r := e.sum.Report()
 	return &r, nil
 }
 
@@ -90,6 +88,7 @@ type evaluation struct {
 	predicted values   // likewise of the predictions
 	classes   int      // background included
 	names     []string // of the classes, where a model knows them
+	sum       metric.Accumulator
 }
 
 // survey looks at all masks before the first is counted: whether 255 is a
@@ -140,22 +139,22 @@ func surveyFiles(ctx context.Context, paths []string, known int) (values, error)
 	return survey(sets, paths, known)
 }
 
-// measure compares the masks of case i.
-func (e *evaluation) measure(ctx context.Context, i int) (metric.Case, error) {
+// measure compares the masks of case i and adds what it finds to the sum.
+func (e *evaluation) measure(ctx context.Context, i int) error {
 	c := &e.cases[i]
 	m := metric.Case{ID: c.ID, Group: c.Group}
 	truth, err := readMask(c.Label)
 	if err != nil {
-		return m, err
+		return err
 	}
 	e.truth.apply(truth)
 	img, err := readImage(c.Image) // for masks made before, because of its spacing
 	if err != nil {
-		return m, err
+		return err
 	}
-	predicted, source, err := e.predict(ctx, i, img)
+	predicted, probabilities, source, err := e.predict(ctx, i, img)
 	if err != nil {
-		return m, err
+		return err
 	}
 	if m.Counts, err = metric.Count(truth, predicted, e.classes); err == nil {
 		m.Pixels, err = metric.Surfaces(truth, predicted, e.classes, 1, 1, e.o.Tolerance)
@@ -163,27 +162,32 @@ func (e *evaluation) measure(ctx context.Context, i int) (metric.Case, error) {
 	if s := img.Spacing; err == nil && s.Known() {
 		m.MM, err = metric.Surfaces(truth, predicted, e.classes, s.RowMM, s.ColMM, e.o.Tolerance)
 	}
-	if err != nil {
-		return m, fmt.Errorf("train: %s, label %s: %w", source, c.Label, err)
+	if err == nil && probabilities != nil {
+		m.Expected = metric.ExpectedDice(predicted, probabilities)
+		err = e.sum.Reliability.Add(truth, probabilities)
 	}
-	return m, nil
+	if err != nil {
+		return fmt.Errorf("train: %s, label %s: %w", source, c.Label, err)
+	}
+	e.sum.Add(m)
+	return nil
 }
 
-// predict segments case i, or reads the mask that was made before; source says
-// in words where it comes from.
-func (e *evaluation) predict(ctx context.Context, i int, img *segd.Image) (mask *segd.Mask, source string, err error) {
+// predict segments case i, or reads the mask that was made before, which has
+// no probabilities; source says in words where it comes from.
+func (e *evaluation) predict(ctx context.Context, i int, img *segd.Image) (mask *segd.Mask, p *segd.Tensor, source string, err error) {
 	if e.o.Model == nil {
 		if mask, err = readMask(e.paths[i]); err == nil {
 			e.predicted.apply(mask)
 		}
-		return mask, "prediction " + e.paths[i], err
+		return mask, nil, "prediction " + e.paths[i], err
 	}
 	source = "segmenting " + e.cases[i].Image
 	r, err := segment.Frame(ctx, e.o.Model, e.o.Pool, img, segment.Options{})
 	if err != nil {
-		return nil, source, fmt.Errorf("train: %s: %w", source, err)
+		return nil, nil, source, fmt.Errorf("train: %s: %w", source, err)
 	}
-	return r.Mask, source, nil
+	return r.Mask, r.Probabilities, source, nil
 }
 
 // findPredictions finds the mask PNG of each case below dir.

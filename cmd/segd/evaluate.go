@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"segd/internal/kernel"
+	"segd/internal/metric"
 	"segd/train"
 )
 
@@ -16,6 +17,7 @@ type evaluateSettings struct {
 	datasets            []string
 	model, modelsDir    string
 	predictions, report string
+	against             string
 	worst               int
 	tolerance           float64
 }
@@ -30,8 +32,9 @@ func newEvaluate(a *app) *cobra.Command {
 			"groups of ids.csv with their pixels pooled, and with all pixels pooled; and how\n" +
 			"far the outlines lie apart: 95 % Hausdorff distance (HD95) and the share within\n" +
 			"--tolerance (NSD), in mm where all spacings are known. Where neither mask holds\n" +
-			"a class, Dice, IoU and NSD count 1, where only one does 0 and there is no HD95.",
-		Example: "  segd evaluate -d nuclei/test -m nuclei --report report.json\n  segd evaluate -d nuclei/test --predictions out/mask",
+			"a class, Dice, IoU and NSD count 1, where only one does 0 and there is no HD95.\n\n" +
+			"--against holds another model against it, group by group, with a paired test.",
+		Example: "  segd evaluate -d nuclei/test -m nuclei --report report.json\n  segd evaluate -d nuclei/test --predictions out/mask\n  segd evaluate -d nuclei/test -m new --against nuclei",
 		Args:    cobra.ArbitraryArgs, // more data sets
 	}
 	f := cmd.Flags()
@@ -40,6 +43,7 @@ func newEvaluate(a *app) *cobra.Command {
 	f.StringVar(&s.modelsDir, "models", "", "directory with further models")
 	f.StringVar(&s.predictions, "predictions", "", "folder of mask PNGs, named like the images")
 	f.StringVar(&s.report, "report", "", "JSON file to write: every case, every group and the means")
+	f.StringVar(&s.against, "against", "", "another model, to be compared with on the same cases")
 	s.worst = 5
 	f.Var(newIntRange(&s.worst, 0, 1_000_000), "worst", "cases of lowest Dice to list")
 	f.Float64Var(&s.tolerance, "tolerance", 2, "how far outlines may lie apart for NSD, in pixels and in mm")
@@ -55,16 +59,67 @@ func newEvaluate(a *app) *cobra.Command {
 	return cmd
 }
 
+// evaluation is what segd evaluate --report writes.
+type evaluation struct {
+	*metric.Report
+	Comparison *comparison `json:"comparison,omitempty"`
+}
+
+// comparison holds the first masks against others.
+type comparison struct {
+	Against string              `json:"against"`
+	Mean    metric.Entry        `json:"mean"` // of the others
+	Classes []metric.Difference `json:"classes"`
+}
+
 func (a *app) evaluate(ctx context.Context, s evaluateSettings) error {
 	o := train.EvaluateOptions{Datasets: s.datasets, Predictions: s.predictions, Tolerance: s.tolerance, Pool: kernel.NewPool(a.threadCount())}
 	defer o.Pool.Close()
+	var err error
 	if s.model != "" {
-		m, err := resolveModel(s.model, s.modelsDir)
+		if o.Model, err = resolveModel(s.model, s.modelsDir); err != nil {
+			return err
+		}
+	}
+	other := o
+	if s.against != "" {
+		if other.Model, err = resolveModel(s.against, s.modelsDir); err != nil {
+			return err
+		}
+		other.Predictions = ""
+	}
+	var out evaluation
+	if out.Report, err = a.measure(ctx, o); err != nil {
+		return err
+	}
+	if s.against != "" {
+		r, err := a.measure(ctx, other)
 		if err != nil {
 			return err
 		}
-		o.Model = m
+		out.Comparison = &comparison{Against: s.against, Mean: r.Mean}
+		if out.Comparison.Classes, err = metric.Compare(out.Report, r); err != nil {
+			return err
+		}
 	}
+	if s.report != "" {
+		err := writeFile(s.report, func(w io.Writer) error {
+			e := json.NewEncoder(w)
+			e.SetIndent("", "  ")
+			return e.Encode(out)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if err := out.WriteText(a.stdout, s.worst); err != nil || out.Comparison == nil {
+		return err
+	}
+	return metric.WriteDifferences(a.stdout, s.against, out.Comparison.Classes)
+}
+
+// measure runs one evaluation with its progress on standard error.
+func (a *app) measure(ctx context.Context, o train.EvaluateOptions) (*metric.Report, error) {
 	var p *progress
 	report, err := train.Evaluate(ctx, o, func(done, cases int, warning string) {
 		if p == nil {
@@ -76,24 +131,12 @@ func (a *app) evaluate(ctx context.Context, s evaluateSettings) error {
 		}
 		p.add("", nil)
 	})
-	if err != nil {
-		if p != nil {
-			p.clear()
-		}
-		return err
-	}
-	if p != nil {
+	switch {
+	case p == nil:
+	case err != nil:
+		p.clear()
+	default:
 		p.finish()
 	}
-	if s.report != "" {
-		err := writeFile(s.report, func(w io.Writer) error {
-			e := json.NewEncoder(w)
-			e.SetIndent("", "  ")
-			return e.Encode(report)
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return report.WriteText(a.stdout, s.worst)
+	return report, err
 }

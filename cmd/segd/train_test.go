@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"segd/internal/metric"
 	"segd/models"
 )
 
@@ -74,17 +73,25 @@ func TestTrainSegmentEvaluate(t *testing.T) {
 	if !strings.Contains(table, "Dice") || !strings.Contains(table, "disc") {
 		t.Errorf("table: %q", table)
 	}
+	// The masks that a model made are as good as the model.
+	table = done(t, "evaluate", "-d", test, "--predictions", filepath.Join(out, "mask"), "--against", dir, "--report", fromModel)
+	if c := readReport(t, fromModel).Comparison; c == nil || c.Classes[0].Equal != 4 || c.Classes[0].P != 1 || !strings.Contains(table, "against "+dir) {
+		t.Errorf("comparison %+v, table %q", c, table)
+	}
 	done(t, "evaluate", "-d", test, "-m", dir, "--report", fromModel)
 	a, b := readReport(t, fromMasks), readReport(t, fromModel)
 	if len(a.Cases) != 4 || a.Mean.Classes[0].Dice < enough {
 		t.Errorf("%d cases, mean Dice %.3f; want 4 and %.1f", len(a.Cases), a.Mean.Classes[0].Dice, enough)
+	}
+	if m := b.Mean.Classes[0]; b.Calibration == nil || a.Calibration != nil || m.Expected == nil || m.HD95 == nil || m.DiceCI == nil {
+		t.Errorf("the report lacks figures: %+v", m)
 	}
 	if a.Mean.Classes[0].Dice != b.Mean.Classes[0].Dice || a.Pooled.Classes[0].IoU != b.Pooled.Classes[0].IoU {
 		t.Errorf("masks %+v, model %+v", a.Mean, b.Mean)
 	}
 }
 
-func readReport(t *testing.T, path string) (r metric.Report) {
+func readReport(t *testing.T, path string) (r evaluation) {
 	t.Helper()
 	b, err := os.ReadFile(path)
 	if err != nil {

@@ -10,14 +10,18 @@ type Case struct {
 	// Pixels and MM are the surface distances in pixels and, where the spacing
 	// is known, in millimetres, as Surfaces returns them; nil: not measured.
 	Pixels, MM []Surface
+	// Expected is the Dice that the network expects, by class; nil: not known.
+	Expected []float64
 }
 
 // Accumulator collects cases. The zero value is ready; Names, by class index
 // with background first, and Tolerance, that of the surface distances, may be
-// set before Report. It is not safe for concurrent use.
+// set before Report; pixels may be added to Reliability. It is not safe for
+// concurrent use.
 type Accumulator struct {
-	Names     []string
-	Tolerance float64
+	Names       []string
+	Tolerance   float64
+	Reliability Reliability
 
 	cases []Case
 }
@@ -28,14 +32,14 @@ func (a *Accumulator) Add(c Case) { a.cases = append(a.cases, c) }
 // Report sums up what was added: cases in the order of Add, groups in the
 // order of their first case.
 func (a *Accumulator) Report() Report {
-	r := Report{Cases: []Entry{}, Groups: []Entry{}, NSDTolerance: a.Tolerance}
+	r := Report{Cases: []Entry{}, Groups: []Entry{}, NSDTolerance: a.Tolerance, Calibration: a.Reliability.Calibration()}
 	index := map[string]int{}
 	var sums [][]Counts
 	var members [][]int // cases of each group
 	var all []Counts
 	for i, c := range a.cases {
 		e := Entry{ID: c.ID, Group: c.Group, Classes: a.scores(c.Counts)}
-		e.addSurfaces(c)
+		e.addMeasures(c)
 		r.Cases = append(r.Cases, e)
 		group := c.Group
 		if group == "" {
@@ -78,12 +82,15 @@ func (a *Accumulator) scores(counts []Counts) []Score {
 	return s
 }
 
-// addSurfaces puts the distances of a case into its scores.
-func (e *Entry) addSurfaces(c Case) {
+// addMeasures puts the distances and expectations of a case into its scores.
+func (e *Entry) addMeasures(c Case) {
 	for i := range e.Classes {
 		s := &e.Classes[i]
 		if c.Pixels != nil {
 			s.HD95, s.NSD = finite(c.Pixels[s.Index].HD95), finite(c.Pixels[s.Index].NSD)
+		}
+		if s.Index < len(c.Expected) {
+			s.Expected = &c.Expected[s.Index]
 		}
 		if c.MM != nil {
 			s.HD95MM, s.NSDMM = finite(c.MM[s.Index].HD95), finite(c.MM[s.Index].NSD)
@@ -131,6 +138,7 @@ func mean(entries []Entry) Entry {
 			s.DiceSD = math.Sqrt(sq / (n - 1))
 		}
 		s.HD95, s.Distances = meanOf(entries, func(e Entry) *float64 { return e.Classes[k].HD95 })
+		s.Expected, _ = meanOf(entries, func(e Entry) *float64 { return e.Classes[k].Expected })
 		s.NSD, _ = meanOf(entries, func(e Entry) *float64 { return e.Classes[k].NSD })
 		// Millimetres of a part of the cases would pass for those of all.
 		if mm, n := meanOf(entries, func(e Entry) *float64 { return e.Classes[k].HD95MM }); n == s.Distances {

@@ -19,6 +19,10 @@ type Score struct {
 	TruthPixels     int64   `json:"truth_pixels,omitempty"`
 	PredictedPixels int64   `json:"predicted_pixels,omitempty"`
 
+	// Expected is the Dice that the network itself expects, see ExpectedDice; in
+	// a mean over the cases.
+	Expected *float64 `json:"expected_dice,omitempty"`
+
 	// Surface distances of a case, or their mean over the cases that have one;
 	// see Surface. In pixels, and in mm where the pixel spacing is known.
 	HD95   *float64 `json:"hd95,omitempty"`
@@ -64,6 +68,8 @@ type Report struct {
 	// NSDTolerance is the tolerance of each case's NSD in pixels, and of NSDMM in
 	// mm; 0 where none was measured.
 	NSDTolerance float64 `json:"nsd_tolerance,omitempty"`
+	// Calibration is that of a model; nil for masks made before.
+	Calibration *Calibration `json:"calibration,omitempty"`
 }
 
 // WriteText writes the report as a table for people: the means, and the
@@ -80,6 +86,9 @@ func (r Report) WriteText(w io.Writer, worst int) error {
 		g := r.GroupMean.Classes[k]
 		line("%s\t%s\t%s\t%.4f\t%.4f\t%s\t%s\n", name, withInterval(s.Dice, s.DiceCI), withInterval(g.Dice, g.DiceCI),
 			r.Pooled.Classes[k].Dice, s.IoU, s.distance(), optional("%.4f", s.NSD))
+	}
+	if c := r.Calibration; c != nil {
+		line("\ncalibration error\t%.4f of all pixels, %.4f of those with a foreground probability of 0.1 and more\n", c.ECE, c.Foreground)
 	}
 	if r.Mean.intervals() {
 		line("\n[…]: 95 %% interval, bootstrap over groups\n")
