@@ -3,6 +3,7 @@
 //
 //	segd serve                                        # http://127.0.0.1:8080/
 //	segd segment -i scans -o out -m nuclei
+//	segd check -d data
 //	segd train -d data -o my-model --time 20m
 //	segd evaluate -d data -m my-model
 //
@@ -36,7 +37,7 @@ const (
 	exitDone    = 0
 	exitFailed  = 1
 	exitUsage   = 2
-	exitPartial = 3
+	exitPartial = 3 // or, of segd check, faults
 )
 
 func main() {
@@ -91,8 +92,9 @@ func (e *partialError) Error() string {
 
 func (a *app) exitCode(err error) int {
 	var partial *partialError
+	var faults *faultsError
 	switch {
-	case errors.As(err, &partial):
+	case errors.As(err, &partial), errors.As(err, &faults):
 		return exitPartial
 	case !a.started, errors.Is(err, segd.ErrOption):
 		return exitUsage
@@ -138,6 +140,7 @@ func newRoot(a *app) *cobra.Command {
 	root.AddCommand(
 		newServe(a),
 		newSegment(a),
+		newCheck(a),
 		newTrain(a),
 		newEvaluate(a),
 		newModel(a),

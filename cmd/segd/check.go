@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"segd/internal/kernel"
+	"segd/train"
+)
+
+// checkSettings are the flags of segd check.
+type checkSettings struct {
+	datasets    []string
+	fix, format string
+	overfit     time.Duration
+}
+
+func newCheck(a *app) *cobra.Command {
+	var s checkSettings
+	cmd := &cobra.Command{
+		Use:   "check -d DATASET...",
+		Short: "Find what spoils a training on a data set",
+		Long: "Read every file of a data set and name what would spoil a training or its\n" +
+			"figures, a line each, with how to mend it: masks of 0 and 255, antialiased\n" +
+			"ones or ones in colour, other sizes than the image's, missing labels, masks\n" +
+			"without foreground, images that are there twice, groups on both sides of a\n" +
+			"split, rare classes. Where there is no fault, a small network then learns a few\n" +
+			"images by heart, for at most --overfit: where it cannot, the masks do not\n" +
+			"belong to the images.\n\n" +
+			"--fix writes a copy of the data set with masks that hold class indices. Exit\n" +
+			"status: 0 without faults, warnings allowed; 3 with faults.",
+		Example: "  segd check -d mydata/train -d mydata/test\n  segd check -d mydata --fix mended",
+		Args:    cobra.ArbitraryArgs, // more data sets
+	}
+	f := cmd.Flags()
+	f.StringArrayVarP(&s.datasets, "data", "d", nil, "data set; may be given again")
+	f.StringVar(&s.fix, "fix", "", "write a mended copy of the data set to this folder, which must not hold anything")
+	f.DurationVar(&s.overfit, "overfit", time.Minute, "longest time for the overfit test (0: none)")
+	f.Var(newChoice(&s.format, "text", "text", "json"), "format", "form of the result")
+	a.addThreads(cmd)
+	a.addProgress(cmd)
+	_ = cmd.MarkFlagRequired("data") // fails for unknown names only
+	cmd.RunE = a.do(func(cmd *cobra.Command, args []string) error {
+		s.datasets = append(s.datasets, args...)
+		return a.check(cmd.Context(), s)
+	})
+	return cmd
+}
+
+func (a *app) check(ctx context.Context, s checkSettings) error {
+	switch {
+	case s.overfit < 0:
+		return optionError("--overfit %s, want 0 or more", s.overfit)
+	case s.fix != "" && len(s.datasets) > 1:
+		return optionError("--fix mends one data set at a time, %d are given", len(s.datasets))
+	}
+	pool := kernel.NewPool(a.threadCount())
+	defer pool.Close()
+	o := train.CheckOptions{Datasets: s.datasets, Pool: pool, Overfit: s.overfit}
+	if s.overfit == 0 {
+		o.Overfit = -1
+	}
+	var p *progress
+	r, err := train.Check(ctx, o, func(_, total int) {
+		if p == nil {
+			p = a.newProgress("image", total)
+		}
+		p.add("", nil)
+	})
+	if p != nil {
+		p.clear()
+	}
+	if err != nil {
+		return err
+	}
+	var fixed *train.Fixed
+	if s.fix != "" {
+		if fixed, err = train.Fix(ctx, s.datasets[0], s.fix); err != nil {
+			return err
+		}
+	}
+	if s.format == "json" {
+		err = a.printJSON(struct {
+			*train.CheckResult
+			Fixed *train.Fixed `json:"fixed,omitempty"`
+		}{r, fixed})
+	} else {
+		err = a.printCheck(r, fixed, s.fix)
+	}
+	if err == nil && r.Faults() > 0 {
+		err = &faultsError{r.Faults()}
+	}
+	return err
+}
+
+// faultsError says that a data set has faults.
+type faultsError struct{ n int }
+
+func (e *faultsError) Error() string {
+	if e.n == 1 {
+		return "the data set has a fault"
+	}
+	return fmt.Sprintf("the data set has %d faults", e.n)
+}
+
+// printCheck writes the findings for people.
+func (a *app) printCheck(r *train.CheckResult, fixed *train.Fixed, out string) error {
+	var b strings.Builder
+	for _, f := range r.Findings {
+		level := "warning"
+		if f.Fault {
+			level = "fault"
+		}
+		b.WriteString(level + ": ")
+		if f.File != "" {
+			b.WriteString(f.File + ": ")
+		}
+		b.WriteString(f.Cause)
+		if f.Fix != "" {
+			b.WriteString("; " + f.Fix)
+		}
+		b.WriteByte('\n')
+	}
+	fmt.Fprintf(&b, "%d images with labels, %d groups; pixels by class:", r.Cases, r.Groups)
+	var classes []int
+	var all int64
+	for v, n := range r.Classes {
+		classes = append(classes, v)
+		all += n
+	}
+	slices.Sort(classes)
+	for _, v := range classes {
+		fmt.Fprintf(&b, " %d: %.2f %%", v, 100*float64(r.Classes[v])/float64(all))
+	}
+	b.WriteByte('\n')
+	if t := r.Overfit; t != nil {
+		fmt.Fprintf(&b, "overfit test: Dice %.3f on %d images after %d steps, %.0f s\n", t.Dice, t.Cases, t.Steps, t.Seconds)
+	}
+	if fixed != nil {
+		fmt.Fprintf(&b, "%s: %d of %d cases written, %d masks mended\n", out, fixed.Cases, fixed.Original, fixed.Mended)
+		for _, c := range fixed.Classes {
+			fmt.Fprintf(&b, "  class %s\n", c)
+		}
+		for _, f := range fixed.Left {
+			fmt.Fprintf(&b, "  left out: %s: %s\n", f.File, f.Cause)
+		}
+	}
+	_, err := fmt.Fprint(a.stdout, b.String())
+	return err
+}

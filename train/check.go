@@ -1,0 +1,289 @@
+package train
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"path/filepath"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+
+	"segd"
+	"segd/internal/kernel"
+	"segd/internal/scanio"
+)
+
+// Finding is one thing that Check has to say of a data set.
+type Finding struct {
+	Fault bool   `json:"fault"`           // spoils a training or its figures; else a warning
+	Kind  string `json:"kind"`            // stable, one of the Kind constants
+	File  string `json:"file,omitempty"`  // or folder
+	Cause string `json:"cause"`           // what is wrong, with what was measured
+	Fix   string `json:"fix,omitempty"`   // what to do about it
+	Count int    `json:"count,omitempty"` // of files like it, where they share a line
+}
+
+// Kinds of findings.
+const (
+	KindFolder      = "folder"       // no data set, or ids.csv cannot be read
+	KindUnreadable  = "unreadable"   // a file that cannot be decoded
+	KindNoLabel     = "no-label"     // an image without a label
+	KindNoImage     = "no-image"     // a label without an image
+	KindSize        = "size"         // image and label differ in size
+	KindColourMask  = "colour-mask"  // a label in colour
+	KindScaledMask  = "scaled-mask"  // a label of 0 and 255, or of values beyond the classes
+	KindSmoothMask  = "smooth-mask"  // an antialiased or lossily compressed label
+	KindEmptyMask   = "empty-mask"   // a label without foreground
+	KindOpenPixels  = "open-pixels"  // labels with pixels left open
+	KindDuplicate   = "duplicate"    // the same image twice
+	KindLeakage     = "leakage"      // a group or an image on both sides of a split
+	KindImbalance   = "imbalance"    // a class that is rare or missing
+	KindConstant    = "constant"     // an image of one value
+	KindUngrouped   = "ungrouped"    // images that ids.csv does not name
+	KindOverfit     = "overfit"      // a network that cannot even learn a few images by heart
+	KindFewSubjects = "few-subjects" // too few groups to say anything of new ones
+)
+
+// CheckOptions says what to look at.
+type CheckOptions struct {
+	Datasets []string      // folders, see Open
+	Pool     *kernel.Pool  // for the overfit test; nil: one thread
+	Overfit  time.Duration // at most, for the overfit test; 0: a minute, negative: none
+}
+
+// CheckResult is what Check found.
+type CheckResult struct {
+	Findings []Finding      `json:"findings"` // faults first
+	Cases    int            `json:"cases"`    // images with a label
+	Groups   int            `json:"groups"`
+	Classes  map[int]int64  `json:"classes"` // pixels by class index
+	Overfit  *OverfitResult `json:"overfit,omitempty"`
+}
+
+// Faults is the number of findings that are faults.
+func (r *CheckResult) Faults() (n int) {
+	for _, f := range r.Findings {
+		if f.Fault {
+			n++
+		}
+	}
+	return n
+}
+
+// Check looks for what spoils trainings in data sets: it reads every file,
+// goes on after each fault, and then, where there is none, lets a small
+// network learn a few of the images by heart (see OverfitResult).
+//
+// report, which may be nil, hears how far it is, one call at a time. The error is
+// that of ctx; whatever is wrong with the data is a Finding.
+func Check(ctx context.Context, o CheckOptions, report func(done, cases int)) (*CheckResult, error) {
+	if len(o.Datasets) == 0 {
+		return nil, fmt.Errorf("train: %w: no data set given", segd.ErrOption)
+	}
+	if report == nil {
+		report = func(int, int) {}
+	}
+	c := &checker{names: setNames(o.Datasets)}
+	for i, dir := range o.Datasets {
+		c.list(i, dir)
+	}
+	if err := c.read(ctx, report); err != nil {
+		return nil, err
+	}
+	c.sizes()
+	c.masks()
+	c.classes()
+	c.duplicates()
+	c.leakage(o.Datasets)
+	r := c.result()
+	if r.Faults() > 0 || r.Cases == 0 || o.Overfit < 0 {
+		return r, nil
+	}
+	test, err := overfit(ctx, c.cases, or(o.Overfit, time.Minute), o.Pool)
+	if err != nil {
+		return nil, err
+	}
+	r.Overfit = test
+	if test.Dice < enoughByHeart {
+		r.Findings = append(r.Findings, Finding{Kind: KindOverfit, Fix: "look at masks over their images: are they of these images, and in place?",
+			Cause: fmt.Sprintf("after %.0f s and %d steps on %d images a network has a Dice of %.2f on these very images", test.Seconds, test.Steps, test.Cases, test.Dice)})
+	}
+	return r, nil
+}
+
+// checker collects findings.
+type checker struct {
+	names    []string
+	findings []Finding
+	cases    []*checked
+}
+
+// checked is a case as Check sees it.
+type checked struct {
+	Case
+	set                     int
+	side                    string // of a split, see side
+	imageErr, labelErr      error
+	width, height, mw, mh   int
+	digest                  [sha256.Size]byte // of the image's size and values
+	low, high               float32
+	values                  valueSet
+	counts                  [256]int64
+	scaled, smooth, foreign bool // what masks found out
+}
+
+func (c *checker) fault(kind, file, fix, cause string, args ...any) {
+	c.findings = append(c.findings, Finding{Fault: true, Kind: kind, File: file, Cause: fmt.Sprintf(cause, args...), Fix: fix})
+}
+
+// warn adds a warning that stands for count files.
+func (c *checker) warn(kind, file string, count int, fix, cause string, args ...any) {
+	c.findings = append(c.findings, Finding{Kind: kind, File: file, Cause: fmt.Sprintf(cause, args...), Fix: fix, Count: count})
+}
+
+// list finds the files of a data set.
+func (c *checker) list(set int, dir string) {
+	images, labels, err := folders(dir)
+	if err != nil {
+		c.fault(KindFolder, dir, "put the images into images/ and their masks, of the same names, into labels/", "%s", cause(err))
+		return
+	}
+	stems, files, err := stemsOf(images, scanio.IsScan)
+	if err != nil {
+		c.fault(KindFolder, images, "give each image a name of its own", "%s", cause(err))
+		return
+	}
+	labelStems, masks, err := stemsOf(labels, func(name string) bool { return !strings.HasPrefix(name, ".") })
+	if err != nil {
+		c.fault(KindFolder, labels, "keep one label for each image", "%s", cause(err))
+		return
+	}
+	groups, err := readGroups(filepath.Join(dir, "ids.csv"))
+	if err != nil {
+		c.fault(KindFolder, filepath.Join(dir, "ids.csv"), "write a header id,group and a line for each image", "%s", cause(err))
+	}
+	if len(stems) == 0 {
+		c.fault(KindFolder, images, "put DICOM, PNG, JPEG or TIFF files there", "no image")
+	}
+	used := map[string]bool{}
+	ungrouped, first := 0, ""
+	for _, stem := range stems {
+		label := stem
+		if _, ok := masks[label]; !ok {
+			label += "_mask"
+		}
+		if _, ok := masks[label]; !ok {
+			c.fault(KindNoLabel, files[stem], "add its mask to labels/ under the same name, or take the image out", "no label")
+			continue
+		}
+		used[label] = true
+		group, ok := groups[stem]
+		if !ok {
+			group = stem
+			if ungrouped++; ungrouped == 1 {
+				first = files[stem]
+			}
+		}
+		c.cases = append(c.cases, &checked{set: set, side: side(dir), Case: Case{ID: stem, Group: group, Image: files[stem], Label: masks[label], subject: group}})
+	}
+	for _, stem := range labelStems {
+		if !used[stem] {
+			c.warn(KindNoImage, masks[stem], 1, "add its image to images/ under the same name, or take the label out", "no image")
+		}
+	}
+	switch {
+	case groups == nil && err == nil && len(stems) > 1:
+		c.warn(KindUngrouped, dir, len(stems), "write ids.csv (header id,group) if several images show one subject or slide: else validation images are not new to the network",
+			"no ids.csv: each image counts as a subject of its own")
+	case groups != nil && ungrouped > 0:
+		c.warn(KindUngrouped, first, ungrouped, "add them to ids.csv", "%d of %d images are not in ids.csv: each counts as a subject of its own", ungrouped, len(stems))
+	}
+}
+
+// cause is the text of an error without the package and the kind before it.
+func cause(err error) string {
+	text := err.Error()
+	for _, kind := range []error{segd.ErrFormat, segd.ErrNotFound, segd.ErrUnsupported, segd.ErrUnprocessable, segd.ErrTooLarge} {
+		if _, rest, ok := strings.Cut(text, kind.Error()+": "); ok && errors.Is(err, kind) {
+			return rest
+		}
+	}
+	return text
+}
+
+// read decodes all files; memory is that of a few of them.
+func (c *checker) read(ctx context.Context, report func(done, cases int)) error {
+	var mu sync.Mutex
+	done := 0
+	return forEach(ctx, len(c.cases), func(i int) error {
+		c.cases[i].read()
+		mu.Lock()
+		defer mu.Unlock()
+		done++
+		report(done, len(c.cases))
+		return nil
+	})
+}
+
+func (c *checked) read() {
+	if img, err := readImage(c.Image); err != nil {
+		c.imageErr = err
+	} else {
+		c.width, c.height = img.Width, img.Height
+		c.low, c.high = img.Pix[0], img.Pix[0]
+		h := sha256.New()
+		b := binary.LittleEndian.AppendUint64(nil, uint64(img.Width)<<32|uint64(img.Channels))
+		for _, v := range img.Pix {
+			c.low, c.high = min(c.low, v), max(c.high, v)
+			if b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v)); len(b) > 1<<16 {
+				_, _ = h.Write(b) // a hash never fails
+				b = b[:0]
+			}
+		}
+		_, _ = h.Write(b)
+		c.digest = [sha256.Size]byte(h.Sum(nil))
+	}
+	mask, err := readMask(c.Label)
+	if err != nil {
+		c.labelErr = err
+		return
+	}
+	c.mw, c.mh = mask.Width, mask.Height
+	for _, v := range mask.Pix {
+		c.counts[v]++
+	}
+	for v, n := range c.counts {
+		c.values[v] = n > 0
+	}
+}
+
+// ok reports whether both files can be read and fit each other.
+func (c *checked) ok() bool {
+	return c.imageErr == nil && c.labelErr == nil && c.width == c.mw && c.height == c.mh
+}
+
+// result sums up, faults first and otherwise in the order they were found.
+func (c *checker) result() *CheckResult {
+	r := &CheckResult{Findings: append([]Finding{}, c.findings...), Classes: map[int]int64{}}
+	sort.SliceStable(r.Findings, func(i, j int) bool { return r.Findings[i].Fault && !r.Findings[j].Fault })
+	groups := map[string]bool{}
+	for _, k := range c.cases {
+		if !k.ok() {
+			continue
+		}
+		r.Cases++
+		groups[k.subject] = true
+		for v, n := range k.counts {
+			if n > 0 && !k.smooth && !k.foreign { // else values are no classes
+				r.Classes[v] += n
+			}
+		}
+	}
+	r.Groups = len(groups)
+	return r
+}
