@@ -21,6 +21,7 @@ type Augment struct {
 	Brightness    float64 `json:"brightness"`    // probability of adding up to ±0.3
 	Contrast      float64 `json:"contrast"`      // probability of a factor of 0.7 to 1.4
 	Gamma         float64 `json:"gamma"`         // probability of an exponent of 0.6 to 1.6, half of them upside down
+	Shade         float64 `json:"shade"`         // probability of uneven light: a smooth field of up to 1.5 added
 	Noise         float64 `json:"noise"`         // probability of Gaussian noise of up to 0.25
 	Blur          float64 `json:"blur"`          // probability of a Gaussian of 0.5 to 1.5 pixels
 	Low           float64 `json:"low"`           // probability of 0.5 to 1 of the resolution
@@ -31,7 +32,7 @@ func defaultAugment(flip bool) Augment {
 	return Augment{
 		Flip: flip, Rotate: 0.5, RotateDegrees: 30, Scale: 0.5, ScaleMin: 0.7, ScaleMax: 1.4,
 		Elastic: 0.3, ElasticSigma: 0.12, ElasticGrid: 48,
-		Brightness: 0.3, Contrast: 0.3, Gamma: 0.4, Noise: 0.2, Blur: 0.15, Low: 0.15,
+		Brightness: 0.3, Contrast: 0.3, Gamma: 0.4, Shade: 0.2, Noise: 0.2, Blur: 0.15, Low: 0.15,
 	}
 }
 
@@ -54,7 +55,7 @@ func (p *patch) cut(e *example, a *Augment, foreground float64) {
 	m := p.transform(a)
 	var dy, dx *field
 	if p.rng.Float64() < a.Elastic {
-		dy, dx = p.field(a), p.field(a)
+		dy, dx = p.field(a.ElasticGrid, a.ElasticSigma*a.ElasticGrid), p.field(a.ElasticGrid, a.ElasticSigma*a.ElasticGrid)
 	}
 	p.sample(e, m, cy, cx, dy, dx)
 	hw := p.h * p.w
@@ -203,9 +204,10 @@ func reflect(i, n int) int {
 	return i
 }
 
-// field is a smooth random displacement: normal values on a coarse grid, in
-// between the cubic B-spline through it as control points (Ronneberger et al.
-// 2015, section 3.1, interpolates bicubically).
+// field is a smooth random function of the patch, a displacement or a light:
+// normal values on a coarse grid, in between the cubic B-spline through it as
+// control points (Ronneberger et al. 2015, section 3.1, interpolates
+// bicubically).
 type field struct {
 	columns int
 	values  []float32 // grid, with a border of one on the low and two on the high side
@@ -215,14 +217,15 @@ type field struct {
 	weight  [][4]float32 // by x
 }
 
-func (p *patch) field(a *Augment) *field {
-	f := &field{step: a.ElasticGrid, columns: int(float64(p.w)/a.ElasticGrid) + 4}
-	rows := int(float64(p.h)/a.ElasticGrid) + 4
+// field draws a field with points step pixels apart and a standard deviation
+// there of about sigma.
+func (p *patch) field(step, sigma float64) *field {
+	f := &field{step: step, columns: int(float64(p.w)/step) + 4}
+	rows := int(float64(p.h)/step) + 4
 	f.values = make([]float32, rows*f.columns)
 	// The spline smooths its control points: a weight of 2/3 in the middle.
-	sigma := float32(1.5 * a.ElasticSigma * a.ElasticGrid)
 	for i := range f.values {
-		f.values[i] = sigma * float32(p.rng.NormFloat64())
+		f.values[i] = float32(1.5 * sigma * p.rng.NormFloat64())
 	}
 	f.line = make([]float32, f.columns)
 	f.at, f.weight = make([]int, p.w), make([][4]float32, p.w)
@@ -243,7 +246,7 @@ func spline(t float64) (int, [4]float32) {
 	}
 }
 
-// row writes the displacement of patch row y.
+// row writes the values of patch row y.
 func (f *field) row(out []float32, y int) {
 	top, wy := spline(float64(y) / f.step)
 	for c := range f.line {

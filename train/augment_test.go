@@ -94,7 +94,7 @@ func TestFlips(t *testing.T) {
 // and the label must be that place's.
 func TestGeometryMovesLabelsWithImage(t *testing.T) {
 	a := defaultAugment(true)
-	a.Brightness, a.Contrast, a.Gamma, a.Noise, a.Blur, a.Low = 0, 0, 0, 0, 0, 0
+	a.Brightness, a.Contrast, a.Gamma, a.Shade, a.Noise, a.Blur, a.Low = 0, 0, 0, 0, 0, 0, 0
 	a.Rotate, a.Scale, a.Elastic, a.ElasticGrid = 1, 1, 1, 16
 	const n = 96
 	rows, columns := ramp(n, n), ramp(n, n)
@@ -221,4 +221,27 @@ func BenchmarkBatch(b *testing.B) {
 		step++
 	}
 	b.ReportMetric(float64(p.Batch)*float64(b.N)/b.Elapsed().Seconds(), "patches/s")
+}
+
+// Light is smooth, the same in all channels, and differs over the patch.
+func TestShade(t *testing.T) {
+	const side = 48
+	p := newPatch(sampleRNG(3, 1), 2, side, side)
+	p.shade(p.x)
+	low, high, step := p.x[0], p.x[0], float32(0)
+	for i := range side * side {
+		v := p.x[i]
+		if v != p.x[side*side+i] {
+			t.Fatalf("pixel %d: %v and %v in the other channel", i, v, p.x[side*side+i])
+		}
+		low, high = min(low, v), max(high, v)
+		if i%side > 0 {
+			d := v - p.x[i-1]
+			step = max(step, d, -d)
+		}
+	}
+	// From one grid point to the next are 24 pixels.
+	if high-low < 0.05 || step > (high-low)/6 {
+		t.Errorf("from %v to %v in steps of up to %v", low, high, step)
+	}
 }

@@ -126,8 +126,8 @@ func TestCheckAllScaledIsFine(t *testing.T) {
 func TestCheckSplits(t *testing.T) {
 	root := tree(t, t.TempDir(), map[string]any{
 		"train/images/a.png": []uint8{1, 2}, "train/labels/a.png": []uint8{0, 1},
-		"train/images/b.png": []uint8{2, 3}, "train/labels/b.png": []uint8{0, 1}, "train/ids.csv": "id,group\na,s1\nb,s2\n",
-		"test/images/c.png": []uint8{3, 4}, "test/labels/c.png": []uint8{0, 1}, "test/ids.csv": "id,group\nc,s1\nd,s3\n",
+		"train/images/b.png": []uint8{2, 3}, "train/labels/b.png": []uint8{0, 1}, "train/ids.csv": "id,group\na,subject_one\nb,subject_two\n",
+		"test/images/c.png": []uint8{3, 4}, "test/labels/c.png": []uint8{0, 1}, "test/ids.csv": "id,group\nc,subject_one\nd,subject_three\n",
 		"test/images/d.png": []uint8{2, 3}, "test/labels/d.png": []uint8{0, 1},
 	})
 	count := func(r *CheckResult) (n int) {
@@ -135,13 +135,13 @@ func TestCheckSplits(t *testing.T) {
 			if f.Kind == KindLeakage {
 				n++
 			}
-			if strings.Contains(f.Cause, "s1") {
+			if strings.Contains(f.Cause, "subject_one") {
 				t.Errorf("the group is named: %q", f.Cause)
 			}
 		}
 		return n
 	}
-	// The group s1, and image b, which is d too.
+	// The group subject_one, and image b, which is d too.
 	if got := count(check(t, filepath.Join(root, "train"), filepath.Join(root, "test"))); got != 2 {
 		t.Errorf("both sides given: %d leaks, want 2", got)
 	}

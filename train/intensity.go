@@ -125,10 +125,30 @@ func (p *patch) intensity(a *Augment, x []float32) {
 			x[i] = x[i]*scale + shift
 		}
 	}
+	if p.rng.Float64() < a.Shade {
+		p.shade(x)
+	}
 	if p.rng.Float64() < a.Noise {
 		sigma := float32(0.25 * p.rng.Float64())
 		for i := range x {
 			x[i] += sigma * float32(p.rng.NormFloat64())
+		}
+	}
+}
+
+// shade adds uneven light, the same to all channels: the bias field of a coil,
+// haze out of focus, a lamp beside the middle (bias field augmentation as in
+// TorchIO, Pérez-García et al. 2021, but added, in units of the image's standard
+// deviation).
+func (p *patch) shade(x []float32) {
+	f := p.field(float64(max(p.h, p.w))/2, 1.5*p.rng.Float64())
+	row := make([]float32, p.w)
+	for y := range p.h {
+		f.row(row, y)
+		for c := 0; c < len(x); c += p.h * p.w {
+			for i, v := range row {
+				x[c+y*p.w+i] += v
+			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -17,7 +18,7 @@ type evaluateSettings struct {
 	datasets            []string
 	model, modelsDir    string
 	predictions, report string
-	against             string
+	against, html       string
 	worst               int
 	tolerance           float64
 }
@@ -44,6 +45,7 @@ func newEvaluate(a *app) *cobra.Command {
 	f.StringVar(&s.predictions, "predictions", "", "folder of mask PNGs, named like the images")
 	f.StringVar(&s.report, "report", "", "JSON file to write: every case, every group and the means")
 	f.StringVar(&s.against, "against", "", "another model, to be compared with on the same cases")
+	f.StringVar(&s.html, "html", "", "HTML page to write: figures, charts, and the --worst cases with how their masks agree")
 	s.worst = 5
 	f.Var(newIntRange(&s.worst, 0, 1_000_000), "worst", "cases of lowest Dice to list")
 	f.Float64Var(&s.tolerance, "tolerance", 2, "how far outlines may lie apart for NSD, in pixels and in mm")
@@ -112,10 +114,33 @@ func (a *app) evaluate(ctx context.Context, s evaluateSettings) error {
 			return err
 		}
 	}
+	if s.html != "" {
+		if err := writePage(ctx, s, o, out); err != nil {
+			return err
+		}
+	}
 	if err := out.WriteText(a.stdout, s.worst); err != nil || out.Comparison == nil {
 		return err
 	}
 	return metric.WriteDifferences(a.stdout, s.against, out.Comparison.Classes)
+}
+
+// writePage writes the evaluation as a page with pictures of its worst cases.
+func writePage(ctx context.Context, s evaluateSettings, o train.EvaluateOptions, e evaluation) error {
+	var ids []string
+	for _, c := range e.Worst(s.worst) {
+		ids = append(ids, c.ID)
+	}
+	shown, err := train.Show(ctx, o, ids)
+	if err != nil {
+		return err
+	}
+	var compared []metric.Difference
+	if e.Comparison != nil {
+		compared = e.Comparison.Classes
+	}
+	title := "Evaluation of " + cmp.Or(s.model, s.predictions)
+	return writeFile(s.html, train.EvaluationPage(title, e.Report, shown, s.against, compared).Write)
 }
 
 // measure runs one evaluation with its progress on standard error.

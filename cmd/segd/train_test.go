@@ -78,7 +78,11 @@ func TestTrainSegmentEvaluate(t *testing.T) {
 	if c := readReport(t, fromModel).Comparison; c == nil || c.Classes[0].Equal != 4 || c.Classes[0].P != 1 || !strings.Contains(table, "against "+dir) {
 		t.Errorf("comparison %+v, table %q", c, table)
 	}
-	done(t, "evaluate", "-d", test, "-m", dir, "--report", fromModel)
+	html := filepath.Join(out, "page.html")
+	done(t, "evaluate", "-d", test, "-m", dir, "--report", fromModel, "--html", html, "--worst", "2")
+	if page := tree(t, out)["page.html"]; strings.Count(page, "<svg") != 3 || strings.Count(page, "data:image/png") != 2 || !strings.Contains(page, "disc") {
+		t.Errorf("page of %d bytes with %d charts and %d pictures, want 3 and 2", len(page), strings.Count(page, "<svg"), strings.Count(page, "data:image/png"))
+	}
 	a, b := readReport(t, fromMasks), readReport(t, fromModel)
 	if len(a.Cases) != 4 || a.Mean.Classes[0].Dice < enough {
 		t.Errorf("%d cases, mean Dice %.3f; want 4 and %.1f", len(a.Cases), a.Mean.Classes[0].Dice, enough)

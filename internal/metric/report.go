@@ -1,9 +1,10 @@
 package metric
 
 import (
+	"cmp"
 	"fmt"
 	"io"
-	"sort"
+	"slices"
 	"text/tabwriter"
 )
 
@@ -93,16 +94,12 @@ func (r Report) WriteText(w io.Writer, worst int) error {
 	if r.Mean.intervals() {
 		line("\n[…]: 95 %% interval, bootstrap over groups\n")
 	}
-	order := make([]int, len(r.Cases))
-	for i := range order {
-		order[i] = i
-	}
-	sort.SliceStable(order, func(i, j int) bool { return r.Cases[order[i]].Dice() < r.Cases[order[j]].Dice() })
-	if worst = min(worst, len(order)); worst > 0 {
+	list := r.Worst(worst)
+	if len(list) > 0 {
 		line("\nlowest\tDice\t\n")
 	}
-	for _, i := range order[:max(worst, 0)] {
-		line("%s\t%.4f\t\n", r.Cases[i].ID, r.Cases[i].Dice())
+	for _, e := range list {
+		line("%s\t%.4f\t\n", e.ID, e.Dice())
 	}
 	if err := t.Flush(); err != nil {
 		return fmt.Errorf("metric: writing the table: %w", err)
@@ -134,3 +131,10 @@ func optional(format string, v *float64) string {
 }
 
 func (e Entry) intervals() bool { return len(e.Classes) > 0 && e.Classes[0].DiceCI != nil }
+
+// Worst lists up to n cases by rising Dice.
+func (r Report) Worst(n int) []Entry {
+	list := slices.Clone(r.Cases)
+	slices.SortStableFunc(list, func(a, b Entry) int { return cmp.Compare(a.Dice(), b.Dice()) })
+	return list[:max(0, min(n, len(list)))]
+}

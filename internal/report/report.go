@@ -1,0 +1,104 @@
+// Package report writes one self-contained HTML file of text, tables, charts
+// and pictures: no script, nothing loaded from elsewhere, so that it can be
+// kept, mailed and printed.
+//
+//	p := report.Page{Title: "Evaluation of nuclei"}
+//	p.Add(report.Section{Title: "Dice", Charts: []report.Chart{…}})
+//	err := p.Write(w)
+//
+// Charts are drawn by gonum.org/v1/plot as SVG within the page, pictures are
+// PNG in data addresses. All text goes in as text, never as markup.
+package report
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"image"
+	"image/png"
+	"io"
+
+	_ "embed"
+)
+
+// Page is a report.
+type Page struct {
+	Title    string
+	Lead     string // a sentence or two beneath the title
+	Sections []Section
+	Foot     string // beneath everything
+}
+
+// Add appends a section.
+func (p *Page) Add(s Section) { p.Sections = append(p.Sections, s) }
+
+// Section is a part of a page; what is empty is left out.
+type Section struct {
+	Title    string
+	Text     []string // paragraphs
+	Table    Table
+	Charts   []Chart
+	Pictures []Picture
+}
+
+// Table has a row of column heads and rows of cells. Cells that read as numbers
+// are set to the right.
+type Table struct {
+	Head []string
+	Rows [][]string
+}
+
+// Picture is an image with a caption.
+type Picture struct {
+	Image   image.Image
+	Caption string
+}
+
+//go:embed report.html
+var text string
+
+var page = template.Must(template.New("report").Funcs(template.FuncMap{
+	"draw": func(c Chart) (template.HTML, error) {
+		svg, err := c.SVG()
+		return template.HTML(svg), err // gonum/plot escapes the text it is given
+	},
+	"data":    dataURL,
+	"numeric": numeric,
+}).Parse(text))
+
+// Write writes the page as UTF-8 HTML.
+func (p *Page) Write(w io.Writer) error {
+	var b bytes.Buffer
+	if err := page.Execute(&b, p); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	if _, err := b.WriteTo(w); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	return nil
+}
+
+// dataURL is a picture in an address.
+func dataURL(m image.Image) (template.URL, error) {
+	var b bytes.Buffer
+	encoder := png.Encoder{CompressionLevel: png.BestCompression}
+	if err := encoder.Encode(&b, m); err != nil {
+		return "", err
+	}
+	return template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(b.Bytes())), nil
+}
+
+// numeric reports whether a cell begins as a number does.
+func numeric(cell string) bool {
+	for _, r := range cell {
+		switch {
+		case r >= '0' && r <= '9', r == '–':
+			return true
+		case r == '-', r == '+', r == ' ', r == '[':
+			continue
+		}
+		return false
+	}
+	return false
+}
