@@ -51,6 +51,9 @@ func (r *run) loop(ctx context.Context) error {
 	if err := r.save(); err != nil {
 		return err
 	}
+	if err := r.writePage(ctx); err != nil {
+		return err
+	}
 	r.report(r.event(EventDone, fmt.Sprintf("%d steps; best val_dice %.4f at step %d", r.Step, r.BestDice, r.BestStep)))
 	return nil
 }
@@ -120,6 +123,7 @@ func (r *run) validate(ctx context.Context) error {
 	})
 	if score := (dice + group) / 2; r.BestStep == 0 || score > r.BestScore {
 		r.BestScore, r.BestDice, r.BestGroup, r.BestStep = score, dice, group, r.Step
+		r.best = result
 		if err := r.saveModel(result); err != nil {
 			return err
 		}

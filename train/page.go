@@ -2,15 +2,21 @@ package train
 
 import (
 	"cmp"
+	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"segd/internal/metric"
 	"segd/internal/report"
+	"segd/models"
 )
 
 const researchOnly = "segd is research software and no medical device: not for diagnosis, treatment or any other clinical decision."
+
+// shownCases is how many validation images a training's page shows.
+const shownCases = 6
 
 // maxRows bounds the table of cases in a page; the JSON report has all.
 const maxRows = 1000
@@ -33,18 +39,71 @@ func EvaluationPage(title string, r *metric.Report, shown []Shown, against strin
 	return p
 }
 
+// trainingPage lays out a finished training: its curves, its plan, and how the
+// weights that are kept do on the validation images.
+func (r *run) trainingPage(shown []Shown) *report.Page {
+	p := &report.Page{Title: "Training of " + or(r.o.Title, or(r.o.Name, filepath.Base(r.o.Out))), Lead: r.Plan.summary(), Foot: researchOnly}
+	loss := report.Chart{Title: "Loss", X: "epoch", Y: "cross-entropy + soft Dice"}
+	dice := report.Chart{Title: "Validation Dice", X: "epoch", Y: "Dice", YMax: 1, YMin: 1,
+		Caption: fmt.Sprintf("Of the averaged weights. Those of step %d are kept: %.4f by image, %.4f by group.", r.BestStep, r.BestDice, r.BestGroup)}
+	var epochs, losses, images, groups []float64
+	for _, h := range r.History {
+		epochs = append(epochs, float64(h.Step)/r.Plan.EpochSteps)
+		losses, images, groups = append(losses, h.Loss), append(images, h.Dice), append(groups, h.Group)
+	}
+	loss.Series = []report.Series{{X: epochs, Y: losses}}
+	dice.Series = []report.Series{{Name: "by image", X: epochs, Y: images}, {Name: "by group", X: epochs, Y: groups, Dashed: true}}
+	p.Add(report.Section{Title: "Curves", Charts: []report.Chart{loss, dice}})
+	if r.best == nil { // it is of an earlier run that this one went on from
+		return p
+	}
+	p.Add(figures(r.best))
+	p.Add(report.Section{Title: "Validation images", Charts: diceCharts(r.best)})
+	if len(shown) > 0 {
+		p.Add(pictures("Validation images of the lowest Dice", r.best, shown))
+	}
+	p.Add(caseTable(r.best))
+	return p
+}
+
+// writePage writes report.html beside the model.
+func (r *run) writePage(ctx context.Context) error {
+	var shown []Shown
+	if r.best != nil {
+		m, err := models.Open(r.o.Out)
+		if err != nil {
+			return err
+		}
+		var ids []string
+		for _, e := range r.best.Worst(shownCases) {
+			ids = append(ids, e.ID)
+		}
+		if shown, err = Show(ctx, EvaluateOptions{Datasets: r.o.Datasets, Model: m, Pool: r.o.Pool}, ids); err != nil {
+			return err
+		}
+	}
+	return writeFile(filepath.Join(r.o.Out, "report.html"), r.trainingPage(shown).Write)
+}
+
 func className(s metric.Score) string { return cmp.Or(s.Name, fmt.Sprintf("class %d", s.Index)) }
 
 // figures is the table of summaries.
 func figures(r *metric.Report) report.Section {
 	t := report.Table{Head: []string{"class", "mean Dice", "by group", "pooled", "mean IoU", "HD95", "NSD", "expected Dice"}}
-	for k, s := range r.Mean.Classes {
-		t.Rows = append(t.Rows, []string{className(s), interval(s.Dice, s.DiceCI), interval(r.GroupMean.Classes[k].Dice, r.GroupMean.Classes[k].DiceCI),
-			interval(r.Pooled.Classes[k].Dice, r.Pooled.Classes[k].DiceCI), interval(s.IoU, s.IoUCI), known("%.2f px", s.HD95), known("%.3f", s.NSD), known("%.3f", s.Expected)})
+	measured := len(r.Mean.Classes) > 0 && r.Mean.Classes[0].NSD != nil
+	if !measured {
+		t.Head = t.Head[:5]
 	}
-	return report.Section{Title: "Figures", Table: t, Text: []string{
-		"In brackets: 95 % intervals by bootstrap over the groups. By group: the pixels of a group's images pooled. HD95: 95 % Hausdorff distance. " +
-			fmt.Sprintf("NSD: share of the outlines within %g px of each other. Expected: the Dice that the network itself expects.", r.NSDTolerance)}}
+	for k, s := range r.Mean.Classes {
+		row := []string{className(s), interval(s.Dice, s.DiceCI), interval(r.GroupMean.Classes[k].Dice, r.GroupMean.Classes[k].DiceCI),
+			interval(r.Pooled.Classes[k].Dice, r.Pooled.Classes[k].DiceCI), interval(s.IoU, s.IoUCI), known("%.2f px", s.HD95), known("%.3f", s.NSD), known("%.3f", s.Expected)}
+		t.Rows = append(t.Rows, row[:len(t.Head)])
+	}
+	text := "In brackets: 95 % intervals by bootstrap over the groups. By group: the pixels of a group's images pooled."
+	if measured {
+		text += fmt.Sprintf(" HD95: 95 %% Hausdorff distance. NSD: share of the outlines within %g px of each other. Expected: the Dice that the network itself expects.", r.NSDTolerance)
+	}
+	return report.Section{Title: "Figures", Table: t, Text: []string{text}}
 }
 
 func interval(v float64, ci *[2]float64) string {

@@ -13,6 +13,7 @@ import (
 
 	"segd"
 	"segd/internal/kernel"
+	"segd/internal/metric"
 	"segd/unet"
 )
 
@@ -21,7 +22,7 @@ const defaultMemory = 8 << 30
 
 // Run trains a network as the options say and writes it to Options.Out:
 // model.json and weights.safetensors of the best weights so far, plan.json,
-// progress.csv and checkpoint.bin.
+// progress.csv, checkpoint.bin and, at the end, report.html.
 //
 // report, which may be nil, is called from the calling goroutine and should
 // return soon. When ctx ends, a checkpoint is written and Run returns what
@@ -113,6 +114,7 @@ type run struct {
 	rate       float64       // images per second
 	valDice    *float64
 	valGroup   *float64
+	best       *metric.Report // of the weights that are kept; nil: of an earlier run
 }
 
 // prepare reads the data and makes the plan, or takes it from a checkpoint.

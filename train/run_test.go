@@ -59,7 +59,7 @@ func TestRunLearns(t *testing.T) {
 	if want := (epochs*len(res.Plan.Training) + res.Plan.Batch - 1) / res.Plan.Batch; res.Steps != want {
 		t.Errorf("%d epochs of %d images in batches of %d took %d steps, want %d", epochs, len(res.Plan.Training), res.Plan.Batch, res.Steps, want)
 	}
-	for _, name := range []string{"plan.json", "progress.csv", "checkpoint.bin", "weights.safetensors", "model.json"} {
+	for _, name := range []string{"plan.json", "progress.csv", "checkpoint.bin", "report.html", "weights.safetensors", "model.json"} {
 		if _, err := os.Stat(filepath.Join(out, name)); err != nil {
 			t.Error(err)
 		}
