@@ -51,8 +51,9 @@ func (r *run) trainingPage(shown []Shown) *report.Page {
 		epochs = append(epochs, float64(h.Step)/r.Plan.EpochSteps)
 		losses, images, groups = append(losses, h.Loss), append(images, h.Dice), append(groups, h.Group)
 	}
-	loss.Series = []report.Series{{X: epochs, Y: losses}}
-	dice.Series = []report.Series{{Name: "by image", X: epochs, Y: images}, {Name: "by group", X: epochs, Y: groups, Dashed: true}}
+	single := len(epochs) == 1 // makes no line
+	loss.Series = []report.Series{{X: epochs, Y: losses, Dots: single}}
+	dice.Series = []report.Series{{Name: "by image", X: epochs, Y: images, Dots: single}, {Name: "by group", X: epochs, Y: groups, Dots: single, Dashed: true}}
 	p.Add(report.Section{Title: "Curves", Charts: []report.Chart{loss, dice}})
 	if r.best == nil { // it is of an earlier run that this one went on from
 		return p
