@@ -586,3 +586,42 @@ func maxPoolRow(out *float32, in0 *float32, in1 *float32, n int)
 //
 //go:noescape
 func maxPoolGradRow(dx0 *float32, dx1 *float32, x0 *float32, x1 *float32, y *float32, dy *float32, n int)
+
+// addRow computes, for the n > 0 pixels p of a row and lanes l,
+//
+//	y[p][l] = a[p][l] + b[p][l]
+//
+// and, in addRowReLU, the maximum of that and zero; NaN stays NaN.
+//
+//go:noescape
+func addRow(y *float32, a *float32, b *float32, n int)
+
+// addRowReLU computes, for the n > 0 pixels p of a row and lanes l,
+//
+//	y[p][l] = a[p][l] + b[p][l]
+//
+// and, in addRowReLU, the maximum of that and zero; NaN stays NaN.
+//
+//go:noescape
+func addRowReLU(y *float32, a *float32, b *float32, n int)
+
+// bilinearRow computes, for the n > 0 pixels p of a row and lanes l,
+//
+//	v[p] = 3/4 near[p] + 1/4 far[p]
+//	y[2*p][l] = 3/4 v[p][l] + 1/4 v[p-1][l]
+//	y[2*p+1][l] = 3/4 v[p][l] + 1/4 v[p+1][l]
+//
+// where v goes on beyond its ends.
+//
+//go:noescape
+func bilinearRow(y *float32, near *float32, far *float32, n int)
+
+// bilinearGradRow computes, for the n > 0 pixels p of a row and lanes l,
+//
+//	v[q] = 3/4 (near0[q] + near1[q]) + 1/4 (far0[q] + far1[q])
+//	dx[p][l] = 3/4 (v[2*p][l] + v[2*p+1][l]) + 1/4 (v[2*p-1][l] + v[2*p+2][l])
+//
+// where v goes on beyond its ends.
+//
+//go:noescape
+func bilinearGradRow(dx *float32, far0 *float32, near0 *float32, near1 *float32, far1 *float32, n int)

@@ -13430,3 +13430,168 @@ pixel:
 	JLT     pixel
 	VZEROUPPER
 	RET
+
+// func addRow(y *float32, a *float32, b *float32, n int)
+// Requires: AVX
+TEXT ·addRow(SB), NOSPLIT, $0-32
+	MOVQ   n+24(FP), CX
+	SHLQ   $0x05, CX
+	XORQ   AX, AX
+	MOVQ   y+0(FP), DX
+	MOVQ   a+8(FP), BX
+	MOVQ   b+16(FP), SI
+	VXORPS Y0, Y0, Y0
+
+pixel:
+	VMOVUPS (BX)(AX*1), Y0
+	VADDPS  (SI)(AX*1), Y0, Y0
+	VMOVUPS Y0, (DX)(AX*1)
+	ADDQ    $0x20, AX
+	CMPQ    AX, CX
+	JLT     pixel
+	VZEROUPPER
+	RET
+
+// func addRowReLU(y *float32, a *float32, b *float32, n int)
+// Requires: AVX
+TEXT ·addRowReLU(SB), NOSPLIT, $0-32
+	MOVQ   n+24(FP), CX
+	SHLQ   $0x05, CX
+	XORQ   AX, AX
+	MOVQ   y+0(FP), DX
+	MOVQ   a+8(FP), BX
+	MOVQ   b+16(FP), SI
+	VXORPS Y0, Y0, Y0
+
+pixel:
+	VMOVUPS (BX)(AX*1), Y1
+	VADDPS  (SI)(AX*1), Y1, Y1
+	VMAXPS  Y1, Y0, Y1
+	VMOVUPS Y1, (DX)(AX*1)
+	ADDQ    $0x20, AX
+	CMPQ    AX, CX
+	JLT     pixel
+	VZEROUPPER
+	RET
+
+// func bilinearRow(y *float32, near *float32, far *float32, n int)
+// Requires: AVX, FMA3
+TEXT ·bilinearRow(SB), NOSPLIT, $0-32
+	MOVQ         n+24(FP), CX
+	SHLQ         $0x05, CX
+	XORQ         AX, AX
+	MOVQ         y+0(FP), DX
+	MOVQ         near+8(FP), BX
+	MOVQ         far+16(FP), SI
+	VBROADCASTSS bilinearNear<>+0(SB), Y0
+	VBROADCASTSS bilinearFar<>+0(SB), Y1
+	VMOVUPS      (SI)(AX*1), Y2
+	VMULPS       Y2, Y1, Y2
+	VFMADD231PS  (BX)(AX*1), Y0, Y2
+	VMOVUPS      Y2, Y3
+	SUBQ         $0x20, CX
+	JZ           last
+
+pixel:
+	VMOVUPS     32(SI)(AX*1), Y4
+	VMULPS      Y4, Y1, Y4
+	VFMADD231PS 32(BX)(AX*1), Y0, Y4
+	VMOVUPS     Y3, Y3
+	VMULPS      Y3, Y1, Y3
+	VFMADD231PS Y2, Y0, Y3
+	VMOVUPS     Y3, (DX)(AX*2)
+	VMOVUPS     Y4, Y3
+	VMULPS      Y3, Y1, Y3
+	VFMADD231PS Y2, Y0, Y3
+	VMOVUPS     Y3, 32(DX)(AX*2)
+	VMOVUPS     Y2, Y3
+	VMOVUPS     Y4, Y2
+	ADDQ        $0x20, AX
+	CMPQ        AX, CX
+	JLT         pixel
+
+last:
+	VMOVUPS     Y3, Y3
+	VMULPS      Y3, Y1, Y3
+	VFMADD231PS Y2, Y0, Y3
+	VMOVUPS     Y3, (DX)(AX*2)
+	VMOVUPS     Y2, Y3
+	VMULPS      Y3, Y1, Y3
+	VFMADD231PS Y2, Y0, Y3
+	VMOVUPS     Y3, 32(DX)(AX*2)
+	VZEROUPPER
+	RET
+
+DATA bilinearNear<>+0(SB)/4, $(0.75)
+GLOBL bilinearNear<>(SB), RODATA|NOPTR, $4
+
+DATA bilinearFar<>+0(SB)/4, $(0.25)
+GLOBL bilinearFar<>(SB), RODATA|NOPTR, $4
+
+// func bilinearGradRow(dx *float32, far0 *float32, near0 *float32, near1 *float32, far1 *float32, n int)
+// Requires: AVX, FMA3
+TEXT ·bilinearGradRow(SB), NOSPLIT, $0-48
+	MOVQ         n+40(FP), CX
+	SHLQ         $0x05, CX
+	XORQ         AX, AX
+	MOVQ         dx+0(FP), DX
+	MOVQ         far0+8(FP), BX
+	MOVQ         near0+16(FP), SI
+	MOVQ         near1+24(FP), DI
+	MOVQ         far1+32(FP), R8
+	VBROADCASTSS bilinearGradNear<>+0(SB), Y0
+	VBROADCASTSS bilinearGradFar<>+0(SB), Y1
+	VMOVUPS      (SI)(AX*2), Y2
+	VMOVUPS      (BX)(AX*2), Y3
+	VADDPS       (DI)(AX*2), Y2, Y2
+	VADDPS       (R8)(AX*2), Y3, Y3
+	VMULPS       Y3, Y1, Y3
+	VFMADD231PS  Y2, Y0, Y3
+	VMOVUPS      Y3, Y2
+	SUBQ         $0x20, CX
+	JZ           last
+
+pixel:
+	VMOVUPS     32(SI)(AX*2), Y4
+	VMOVUPS     32(BX)(AX*2), Y5
+	VADDPS      32(DI)(AX*2), Y4, Y4
+	VADDPS      32(R8)(AX*2), Y5, Y5
+	VMULPS      Y5, Y1, Y5
+	VFMADD231PS Y4, Y0, Y5
+	VMOVUPS     64(SI)(AX*2), Y4
+	VMOVUPS     64(BX)(AX*2), Y6
+	VADDPS      64(DI)(AX*2), Y4, Y4
+	VADDPS      64(R8)(AX*2), Y6, Y6
+	VMULPS      Y6, Y1, Y6
+	VFMADD231PS Y4, Y0, Y6
+	VADDPS      Y5, Y3, Y3
+	VADDPS      Y6, Y2, Y2
+	VMULPS      Y2, Y1, Y2
+	VFMADD231PS Y3, Y0, Y2
+	VMOVUPS     Y2, (DX)(AX*1)
+	VMOVUPS     Y5, Y2
+	VMOVUPS     Y6, Y3
+	ADDQ        $0x20, AX
+	CMPQ        AX, CX
+	JLT         pixel
+
+last:
+	VMOVUPS     32(SI)(AX*2), Y4
+	VMOVUPS     32(BX)(AX*2), Y5
+	VADDPS      32(DI)(AX*2), Y4, Y4
+	VADDPS      32(R8)(AX*2), Y5, Y5
+	VMULPS      Y5, Y1, Y5
+	VFMADD231PS Y4, Y0, Y5
+	VADDPS      Y5, Y3, Y3
+	VADDPS      Y5, Y2, Y2
+	VMULPS      Y2, Y1, Y2
+	VFMADD231PS Y3, Y0, Y2
+	VMOVUPS     Y2, (DX)(AX*1)
+	VZEROUPPER
+	RET
+
+DATA bilinearGradNear<>+0(SB)/4, $(0.75)
+GLOBL bilinearGradNear<>(SB), RODATA|NOPTR, $4
+
+DATA bilinearGradFar<>+0(SB)/4, $(0.25)
+GLOBL bilinearGradFar<>(SB), RODATA|NOPTR, $4

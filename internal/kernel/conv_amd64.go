@@ -19,6 +19,9 @@ func chooseOps() *ops[float32] {
 		reluGrad:     reluGradAVX2,
 		maxPool:      maxPoolAVX2,
 		maxPoolGrad:  maxPoolGradAVX2,
+		add:          addAVX2,
+		bilinear:     bilinearAVX2,
+		bilinearGrad: bilinearGradAVX2,
 	}
 }
 

@@ -45,6 +45,9 @@ type ops[T Float] struct {
 	reluGrad     func(dx, y, dy []T)
 	maxPool      func(out, in0, in1 []T)
 	maxPoolGrad  func(dx0, dx1, x0, x1, y, dy []T)
+	add          func(y, a, b []T, relu bool)
+	bilinear     func(y, near, far []T)
+	bilinearGrad func(dx, far0, near0, near1, far1 []T)
 }
 
 func genericOps[T Float]() *ops[T] {
@@ -59,6 +62,9 @@ func genericOps[T Float]() *ops[T] {
 		reluGrad:     reluGradGeneric[T],
 		maxPool:      maxPoolGeneric[T],
 		maxPoolGrad:  maxPoolGradGeneric[T],
+		add:          addGeneric[T],
+		bilinear:     bilinearGeneric[T],
+		bilinearGrad: bilinearGradGeneric[T],
 	}
 }
 

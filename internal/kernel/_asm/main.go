@@ -15,5 +15,6 @@ func main() {
 	convolutions()
 	weightGrads()
 	elementwise()
+	skips()
 	Generate()
 }
