@@ -5,6 +5,7 @@ import (
 
 	G "gorgonia.org/gorgonia"
 
+	"segd"
 	"segd/internal/kernel"
 )
 
@@ -92,7 +93,8 @@ func (s *Set[T]) convolve(g kernel.Geometry, out kernel.Shape, in int, w, bias *
 	total := 0
 	for _, a := range x {
 		if a.Shape.N != out.N || a.Shape.H != x[0].Shape.H || a.Shape.W != x[0].Shape.W {
-			return Act{}, fmt.Errorf("op: sources of %v and %v do not fit", a.Shape, x[0].Shape)
+			return Act{}, fmt.Errorf("op: %w: concatenation of %s and %s: sources agree in images, height and width",
+				segd.ErrOption, describe(x[0].Shape), describe(a.Shape))
 		}
 		total += a.Shape.C
 		c.sources, c.counts = append(c.sources, a.Shape), append(c.counts, a.Shape.C)

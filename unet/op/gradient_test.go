@@ -126,6 +126,14 @@ func (b *bench) shapeOf(g *graph) kernel.Shape {
 		return kernel.Shape{N: s.In.N, C: s.In.C, H: s.In.H / 2, W: s.In.W / 2}
 	case Pack:
 		return s.Out
+	case Add:
+		return s.X
+	case ReLU:
+		return s.X
+	case Gate:
+		return s.X
+	case Bilinear:
+		return kernel.Shape{N: s.In.N, C: s.In.C, H: 2 * s.In.H, W: 2 * s.In.W}
 	}
 	b.t.Fatalf("no shape of %v", g.out.Op())
 	return kernel.Shape{}

@@ -1,7 +1,8 @@
 // Package op holds the Gorgonia operations that a U-Net needs and the library
-// lacks or gets wrong: 3×3 convolution over one or two sources, 2×2
-// transposed convolution, max-pooling, normalisation fused with ReLU, the 1×1
-// head and the segmentation loss, each with its symbolic derivative.
+// lacks or gets wrong: 3×3 and 1×1 convolution over one or more sources, 2×2
+// transposed convolution, bilinear up-sampling, max-pooling, normalisation
+// fused with ReLU, addition, attention gate, the 1×1 head and the segmentation
+// loss, each with its symbolic derivative.
 //
 // Smallest use:
 //
@@ -123,7 +124,8 @@ func (s *Set[T]) apply(o *operation[T], in ...*G.Node) (*G.Node, error) {
 }
 
 // Spec returns what an operation of this package computes (Pack, Conv, Norm,
-// MaxPool or Head), for a compiler that walks the graph; nil for any other.
+// ReLU, Add, Gate, MaxPool, Bilinear or Head), for a compiler that walks the
+// graph; nil for any other.
 func Spec(o G.Op) any {
 	if d, ok := o.(interface{ describe() any }); ok {
 		return d.describe()
