@@ -17,29 +17,53 @@ const (
 	NormGroup    Norm = "group"    // Wu and He 2018
 )
 
-// Block names what a level of the encoder or decoder is made of.
+// Block names what a level of the encoder or decoder is made of; block.go
+// draws each.
 type Block string
 
-// BlockPlain is the double convolution of Ronneberger et al. 2015.
-const BlockPlain Block = "plain"
+// The blocks, as the literature names them.
+const (
+	BlockPlain    Block = "plain"    // convolutions one after the other: Ronneberger et al. 2015
+	BlockResidual Block = "residual" // with a shortcut added over each pair: He et al. 2016a
+	BlockPreact   Block = "preact"   // the same, activated before the convolutions: He et al. 2016b
+	BlockDense    Block = "dense"    // each reads all before it: Huang et al. 2017
+)
 
 // Skip names how an encoder level reaches the decoder level of its size.
 type Skip string
 
-// SkipConcat joins encoder and decoder channels, as Ronneberger et al. 2015.
-const SkipConcat Skip = "concat"
+// The long skip connections, as the literature names them.
+const (
+	SkipConcat Skip = "concat" // encoder and decoder channels side by side: Ronneberger et al. 2015
+	SkipAdd    Skip = "add"    // their sum: Chaurasia and Culurciello 2017
+	SkipNone   Skip = "none"   // nothing crosses: an encoder and a decoder
+	SkipNested Skip = "nested" // through blocks of their own: UNet++, Zhou et al. 2018
+)
+
+// Up names how the resolution is doubled on the way up.
+type Up string
+
+// The ways up; both halve the channels.
+const (
+	UpTransposed Up = "transposed" // 2×2 transposed convolution: Ronneberger et al. 2015
+	UpBilinear   Up = "bilinear"   // bilinear interpolation and a 1×1 convolution: Odena et al. 2016
+)
 
 // Config describes a U-Net: everything needed to build its graph, and so to
 // know the names and shapes of its weights. It is stored in model.json.
 type Config struct {
-	Channels int   `json:"in_channels"`      // of the input image: 1 or 3
-	Classes  int   `json:"out_channels"`     // background included: at least 2
-	Width    int   `json:"width"`            // channels of the first level; each level below has twice as many
-	Depth    int   `json:"depth"`            // number of 2×2 poolings
-	Norm     Norm  `json:"norm"`             // default batch
-	Groups   int   `json:"groups,omitempty"` // of NormGroup
-	Block    Block `json:"block"`            // default plain
-	Skip     Skip  `json:"skip"`             // long skip connection, default concat
+	Channels  int   `json:"in_channels"`         // of the input image: 1 or 3
+	Classes   int   `json:"out_channels"`        // background included: at least 2
+	Width     int   `json:"width"`               // channels of the first level; each level below has twice as many
+	Depth     int   `json:"depth"`               // number of 2×2 poolings
+	Norm      Norm  `json:"norm"`                // default batch
+	Groups    int   `json:"groups,omitempty"`    // of NormGroup
+	Block     Block `json:"block"`               // default plain
+	Convs     int   `json:"convs,omitempty"`     // 3×3 convolutions of a block, default 2, of a dense one 3
+	Growth    int   `json:"growth,omitempty"`    // of BlockDense: channels that a convolution adds at the first level, twice as many at each level below; default half of Width
+	Skip      Skip  `json:"skip"`                // long skip connection, default concat
+	Attention bool  `json:"attention,omitempty"` // long skips pass an attention gate: Oktay et al. 2018
+	Up        Up    `json:"up,omitempty"`        // default transposed
 }
 
 // Stride is the number that the height and width of what enters the network
@@ -52,17 +76,35 @@ func (c Config) LevelWidth(l int) int { return c.Width << l }
 
 // WithDefaults fills the fields that were left empty.
 func (c Config) WithDefaults() Config {
-	if c.Norm == "" {
-		c.Norm = NormBatch
+	c.Norm = or(c.Norm, NormBatch)
+	c.Block = or(c.Block, BlockPlain)
+	c.Skip = or(c.Skip, SkipConcat)
+	c.Up = or(c.Up, UpTransposed)
+	if c.Block == BlockDense {
+		// Three convolutions of half a level's width cost about what the two
+		// of a plain block do.
+		c.Convs = or(c.Convs, 3)
+		c.Growth = or(c.Growth, max(1, c.Width/2))
 	}
-	if c.Block == "" {
-		c.Block = BlockPlain
-	}
-	if c.Skip == "" {
-		c.Skip = SkipConcat
-	}
+	c.Convs = or(c.Convs, 2)
 	return c
 }
+
+func or[T comparable](given, fallback T) T {
+	var zero T
+	if given == zero {
+		return fallback
+	}
+	return given
+}
+
+// Bounds of a network: far beyond what trains, near enough that no manifest
+// asks for more memory than there is.
+const (
+	maxWidth = 256
+	maxDepth = 6
+	maxConvs = 16
+)
 
 // Validate returns a segd.ErrOption that names the first field that cannot
 // be built.
@@ -75,18 +117,47 @@ func (c Config) Validate() error {
 		return bad("in_channels", c.Channels, "1 to 64")
 	case c.Classes < 2 || c.Classes > 256:
 		return bad("out_channels", c.Classes, "2 to 256")
-	case c.Width < 1 || c.Width > 256:
-		return bad("width", c.Width, "1 to 256")
-	case c.Depth < 1 || c.Depth > 6:
-		return bad("depth", c.Depth, "1 to 6")
+	case c.Width < 1 || c.Width > maxWidth:
+		return bad("width", c.Width, fmt.Sprint("1 to ", maxWidth))
+	case c.Depth < 1 || c.Depth > maxDepth:
+		return bad("depth", c.Depth, fmt.Sprint("1 to ", maxDepth))
 	case c.Norm != NormNone && c.Norm != NormBatch && c.Norm != NormInstance && c.Norm != NormGroup:
 		return bad("norm", c.Norm, "batch, instance, group or none")
 	case c.Norm == NormGroup && (c.Groups < 1 || c.Width%c.Groups != 0):
 		return bad("groups", c.Groups, "a divisor of width")
-	case c.Block != BlockPlain:
-		return bad("block", c.Block, "plain")
-	case c.Skip != SkipConcat:
-		return bad("skip", c.Skip, "concat")
+	case c.Convs < 1 || c.Convs > maxConvs:
+		return bad("convs", c.Convs, fmt.Sprint("1 to ", maxConvs))
+	}
+	return c.validateSkips(bad)
+}
+
+// validateSkips checks the fields that say what is connected with what.
+func (c Config) validateSkips(bad func(field string, v any, want string) error) error {
+	switch c.Block {
+	case BlockPlain:
+	case BlockResidual, BlockPreact:
+		if c.Convs%2 != 0 {
+			return bad("convs", c.Convs, fmt.Sprintf("an even number: a %s unit has two", c.Block))
+		}
+	case BlockDense:
+		if c.Growth < 1 || c.Growth > maxWidth {
+			return bad("growth", c.Growth, fmt.Sprint("1 to ", maxWidth))
+		}
+		if c.Norm == NormGroup && c.Growth%c.Groups != 0 {
+			return bad("groups", c.Groups, fmt.Sprint("a divisor of growth ", c.Growth))
+		}
+	default:
+		return bad("block", c.Block, "plain, residual, preact or dense")
+	}
+	switch {
+	case c.Growth != 0 && c.Block != BlockDense:
+		return bad("growth", c.Growth, fmt.Sprintf("none with %s blocks", c.Block))
+	case c.Skip != SkipConcat && c.Skip != SkipAdd && c.Skip != SkipNone && c.Skip != SkipNested:
+		return bad("skip", c.Skip, "concat, add, none or nested")
+	case c.Attention && c.Skip != SkipConcat && c.Skip != SkipAdd:
+		return bad("attention", c.Attention, fmt.Sprintf("none with skip %s: a gate stands on one long skip, concat or add", c.Skip))
+	case c.Up != UpTransposed && c.Up != UpBilinear:
+		return bad("up", c.Up, "transposed or bilinear")
 	}
 	return nil
 }

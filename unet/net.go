@@ -2,6 +2,7 @@ package unet
 
 import (
 	"fmt"
+	"slices"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -62,48 +63,111 @@ func build(c Config, values *Params, s shape, train bool, pool *kernel.Pool) (*b
 func (b *builder) unet(x op.Act) *G.Node {
 	skip := make([]op.Act, b.Depth)
 	for l := range b.Depth {
-		skip[l] = b.doubleConv(fmt.Sprint("enc.", l), l, x)
+		skip[l] = b.block(fmt.Sprint("enc.", l), l, x)
 		x = b.down(skip[l])
 	}
-	x = b.doubleConv("bottleneck", b.Depth, x)
+	x = b.block("bottleneck", b.Depth, x)
+	if b.Skip == SkipNested {
+		return b.head("head", b.nested(append(skip, x)))
+	}
 	for l := b.Depth - 1; l >= 0; l-- {
 		x = b.up(fmt.Sprint("up.", l), x)
-		x = b.doubleConv(fmt.Sprint("dec.", l), l, skip[l], x)
+		x = b.block(fmt.Sprint("dec.", l), l, b.join(l, skip[l], x)...)
 	}
 	return b.head("head", x)
 }
 
-// doubleConv is two 3×3 convolutions, each followed by normalisation and ReLU.
-// The first reads the sources x as if they were concatenated.
-func (b *builder) doubleConv(name string, level int, x ...op.Act) op.Act {
-	y := b.conv(name, 1, level, x...)
-	return b.conv(name, 2, level, y)
+// nested is Figure 1(a) of Zhou et al. 2018 (UNet++, arXiv:1807.10165) without
+// its deep supervision: column by column, node x[i][j] reads all nodes to its
+// left, and what comes up from the one below. x0 is the first column.
+func (b *builder) nested(x0 []op.Act) op.Act {
+	x := make([][]op.Act, len(x0))
+	for i := range x0 {
+		x[i] = []op.Act{x0[i]}
+	}
+	for j := 1; j <= b.Depth; j++ {
+		for i := range b.Depth + 1 - j {
+			up := b.up(fmt.Sprintf("up.%d.%d", i, j), x[i+1][j-1])
+			node := b.block(fmt.Sprintf("dec.%d.%d", i, j), i, append(slices.Clip(x[i]), up)...)
+			x[i] = append(x[i], node)
+		}
+	}
+	return x[0][b.Depth]
 }
 
-func (b *builder) conv(name string, i, level int, x ...op.Act) op.Act {
-	conv, norm := fmt.Sprintf("%s.conv%d", name, i), fmt.Sprintf("%s.norm%d", name, i)
-	if b.Norm == NormNone {
-		return b.act(func() (op.Act, error) {
-			return b.ops.Conv3x3(b.param(conv+".weight"), b.param(conv+".bias"), true, x...)
-		})
+// join is what the decoder's block of level l reads: the long skip connection
+// and what came up.
+func (b *builder) join(l int, skip, up op.Act) []op.Act {
+	if b.Attention {
+		skip = b.gate(fmt.Sprint("att.", l), skip, up)
 	}
-	y := b.act(func() (op.Act, error) {
-		return b.ops.Conv3x3(b.param(conv+".weight"), nil, false, x...)
+	switch b.Skip {
+	case SkipAdd:
+		return []op.Act{b.add(false, skip, up)}
+	case SkipNone:
+		return []op.Act{up}
+	}
+	return []op.Act{skip, up}
+}
+
+// gate weighs each pixel of the skip by an attention coefficient in (0, 1)
+// that the decoder's features have a say in: Figure 2 of Oktay et al. 2018
+// (arXiv:1804.03999), except that the gating signal has come up to the skip's
+// resolution already, so that nothing is resampled.
+func (b *builder) gate(name string, skip, gating op.Act) op.Act {
+	q := b.conv(name+".conv", true, skip, gating)
+	a := b.conv(name+".psi", false, q)
+	return b.act(func() (op.Act, error) { return b.ops.Gate(skip, a) })
+}
+
+// convNorm is a convolution, its normalisation and, with relu, ReLU.
+func (b *builder) convNorm(conv, norm string, level int, relu bool, x ...op.Act) op.Act {
+	if b.Norm == NormNone {
+		return b.conv(conv, relu, x...)
+	}
+	return b.norm(norm, level, relu, b.conv(conv, false, x...))
+}
+
+// conv is a 3×3 or 1×1 convolution, as its weights are, that reads the sources
+// x as if they were concatenated.
+func (b *builder) conv(name string, relu bool, x ...op.Act) op.Act {
+	return b.act(func() (op.Act, error) {
+		w := b.param(name + ".weight")
+		var bias *G.Node
+		if b.has(name + ".bias") {
+			bias = b.param(name + ".bias")
+		}
+		if w.Shape()[2] == 1 {
+			return b.ops.Conv1x1(w, bias, relu, x...)
+		}
+		return b.ops.Conv3x3(w, bias, relu, x...)
 	})
+}
+
+// norm is a normalisation and, with relu, ReLU; without one, only that.
+func (b *builder) norm(name string, level int, relu bool, x op.Act) op.Act {
+	if b.Norm == NormNone {
+		return b.act(func() (op.Act, error) { return b.ops.ReLU(x) })
+	}
 	// Of a padded image, a level sees as valid each pixel that covers at least
 	// one valid pixel of the image.
 	round := 1<<level - 1
 	spec := op.Norm{
-		Over: op.Statistics(b.Norm), Groups: b.Groups, ReLU: true, Train: b.train,
+		Over: op.Statistics(b.Norm), Groups: b.Groups, ReLU: relu, Train: b.train,
 		ValidH: (b.size.ValidH + round) >> level, ValidW: (b.size.ValidW + round) >> level,
 	}
 	return b.act(func() (op.Act, error) {
 		var mean, variance *G.Node
 		if b.Norm == NormBatch {
-			mean, variance = b.param(norm+".running_mean"), b.param(norm+".running_var")
+			mean, variance = b.param(name+".running_mean"), b.param(name+".running_var")
 		}
-		return b.ops.Norm(spec, y, b.param(norm+".weight"), b.param(norm+".bias"), mean, variance)
+		return b.ops.Norm(spec, x, b.param(name+".weight"), b.param(name+".bias"), mean, variance)
 	})
+}
+
+// add is the sum of activations and, with relu, ReLU.
+func (b *builder) add(relu bool, x ...op.Act) op.Act {
+	return b.act(func() (op.Act, error) { return b.ops.Add(relu, x...) })
 }
 
 // down halves the resolution.
@@ -111,8 +175,13 @@ func (b *builder) down(x op.Act) op.Act {
 	return b.act(func() (op.Act, error) { return b.ops.MaxPool2x2(x) })
 }
 
-// up doubles the resolution and halves the channels.
+// up doubles the resolution and halves the channels. A 1×1 convolution and
+// interpolation may change places; before it, there is a quarter of the pixels.
 func (b *builder) up(name string, x op.Act) op.Act {
+	if b.Up == UpBilinear {
+		x = b.conv(name, false, x)
+		return b.act(func() (op.Act, error) { return b.ops.Bilinear2x(x) })
+	}
 	return b.act(func() (op.Act, error) {
 		return b.ops.ConvTranspose2x2(b.param(name+".weight"), b.param(name+".bias"), x)
 	})
@@ -136,6 +205,12 @@ func (b *builder) act(f func() (op.Act, error)) op.Act {
 	var a op.Act
 	a, b.err = f()
 	return a
+}
+
+// has reports whether the network has a parameter of that name.
+func (b *builder) has(name string) bool {
+	_, ok := b.shapes[name]
+	return ok
 }
 
 // param is the node of a parameter, with the parameter's own tensor as value.

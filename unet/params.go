@@ -23,8 +23,16 @@ import (
 //	up.0.weight, up.0.bias  in, out, 2, 2; out    up.l leads from level l+1 to l
 //	head.weight, head.bias  classes, width, 1, 1; classes
 //
-// and conv2, norm2 likewise. The first convolution of dec.l reads the encoder's
-// channels first, then those that came up.
+// and conv2, norm2 and so on likewise. The first convolution of dec.l reads the
+// encoder's channels first, then those that came up. Variants have besides, or
+// in place of these,
+//
+//	enc.0.shortcut.conv, .norm      out, in, 1, 1    residual, preact where channels differ; preact without norm
+//	enc.0.transition.conv, .norm    out, in, 1, 1    dense; in counts the block's input, then each layer
+//	up.0.weight                     out, in, 1, 1    up bilinear
+//	att.0.conv.weight, .bias        out, in, 1, 1    attention; in counts the skip, then what came up
+//	att.0.psi.weight, .bias         1, out, 1, 1     attention
+//	up.i.j, dec.i.j                                  skip nested; row i, column j from 1
 //
 // Params is not safe for concurrent writes. A Trainer writes to the tensors of
 // the Params it was given; a Predictor copies what it needs.
@@ -39,10 +47,15 @@ type role int
 
 const (
 	roleConv   role = iota // followed by ReLU
-	roleLinear             // not followed by ReLU
+	roleLinear             // not followed by ReLU, or summed with another before it
 	roleOne                // a scale or a variance
 	roleZero               // a shift or a mean
+	roleOpen               // the shift before a gate's logistic function
 )
+
+// gateOpen is what roleOpen starts as: σ(3) is 0.95, so that attention gates
+// begin by letting everything through (Oktay et al. 2018, section 3).
+const gateOpen = 3
 
 // param describes one tensor of a network.
 type param struct {
@@ -51,55 +64,110 @@ type param struct {
 	role  role
 	fan   int // inputs to each output, of roleConv and roleLinear
 	fixed bool
+	level int // of the pixels that a convolution's weights are applied to
+}
+
+// layout lists the tensors of a network.
+type layout struct {
+	Config
+	params []param
 }
 
 // layout lists the tensors of a network in the order PyTorch would.
 func (c Config) layout() []param {
-	var ps []param
-	add := func(name string, role role, fan int, shape ...int) {
-		ps = append(ps, param{name: name, role: role, fan: fan, shape: shape})
+	l := &layout{Config: c}
+	in := c.Channels
+	for i := range c.Depth {
+		l.block(fmt.Sprint("enc.", i), i, in)
+		in = c.LevelWidth(i)
 	}
-	block := func(name string, in, out int) {
-		for i := 1; i <= 2; i++ {
-			conv, norm := fmt.Sprintf("%s.conv%d", name, i), fmt.Sprintf("%s.norm%d", name, i)
-			add(conv+".weight", roleConv, 9*in, out, in, 3, 3)
-			in = out
-			if c.Norm == NormNone {
-				add(conv+".bias", roleZero, 0, out)
-				continue
-			}
-			add(norm+".weight", roleOne, 0, out)
-			add(norm+".bias", roleZero, 0, out)
-			if c.Norm == NormBatch {
-				add(norm+".running_mean", roleZero, 0, out)
-				add(norm+".running_var", roleOne, 0, out)
-				ps[len(ps)-1].fixed, ps[len(ps)-2].fixed = true, true
-			}
+	l.block("bottleneck", c.Depth, in)
+	if c.Skip == SkipNested {
+		l.nested()
+	} else {
+		l.decoder()
+	}
+	l.conv("head", 0, roleLinear, 1, c.Classes, c.Width, true)
+	return l.params
+}
+
+// decoder lists the way up.
+func (l *layout) decoder() {
+	for i := range l.Depth {
+		l.up(fmt.Sprint("up.", i), i)
+	}
+	if l.Attention {
+		for i := range l.Depth {
+			name, inner := fmt.Sprint("att.", i), max(1, l.LevelWidth(i)/2)
+			l.conv(name+".conv", i, roleConv, 1, inner, 2*l.LevelWidth(i), true)
+			l.conv(name+".psi", i, roleLinear, 1, 1, inner, true)
+			l.params[len(l.params)-1].role = roleOpen
 		}
 	}
-	in := c.Channels
-	for l := range c.Depth {
-		block(fmt.Sprint("enc.", l), in, c.LevelWidth(l))
-		in = c.LevelWidth(l)
+	for i := range l.Depth {
+		in := l.LevelWidth(i)
+		if l.Skip == SkipConcat {
+			in *= 2
+		}
+		l.block(fmt.Sprint("dec.", i), i, in)
 	}
-	block("bottleneck", in, c.LevelWidth(c.Depth))
-	for l := range c.Depth {
-		below, out := c.LevelWidth(l+1), c.LevelWidth(l)
-		add(fmt.Sprintf("up.%d.weight", l), roleLinear, below, below, out, 2, 2)
-		add(fmt.Sprintf("up.%d.bias", l), roleZero, 0, out)
+}
+
+// nested lists the columns of UNet++ after the first, row by row.
+func (l *layout) nested() {
+	for i := range l.Depth {
+		for j := 1; j <= l.Depth-i; j++ {
+			l.up(fmt.Sprintf("up.%d.%d", i, j), i)
+		}
 	}
-	for l := range c.Depth {
-		block(fmt.Sprint("dec.", l), 2*c.LevelWidth(l), c.LevelWidth(l))
+	for i := range l.Depth {
+		for j := 1; j <= l.Depth-i; j++ {
+			l.block(fmt.Sprintf("dec.%d.%d", i, j), i, (j+1)*l.LevelWidth(i))
+		}
 	}
-	add("head.weight", roleLinear, c.Width, c.Classes, c.Width, 1, 1)
-	add("head.bias", roleZero, 0, c.Classes)
-	return ps
+}
+
+// up lists what leads from the level below to level i.
+func (l *layout) up(name string, i int) {
+	below, out := l.LevelWidth(i+1), l.LevelWidth(i)
+	if l.Up == UpBilinear {
+		l.conv(name, i+1, roleLinear, 1, out, below, true)
+		return
+	}
+	l.add(param{name: name + ".weight", shape: tensor.Shape{below, out, 2, 2}, role: roleLinear, fan: below, level: i + 1})
+	l.add(param{name: name + ".bias", shape: tensor.Shape{out}, role: roleZero})
+}
+
+func (l *layout) add(p param) { l.params = append(l.params, p) }
+
+// conv lists a k×k convolution.
+func (l *layout) conv(name string, level int, r role, k, out, in int, bias bool) {
+	l.add(param{name: name + ".weight", shape: tensor.Shape{out, in, k, k}, role: r, fan: k * k * in, level: level})
+	if bias {
+		l.add(param{name: name + ".bias", shape: tensor.Shape{out}, role: roleZero})
+	}
+}
+
+// convNorm lists a convolution and its normalisation; without one it has a
+// bias.
+func (l *layout) convNorm(conv, norm string, level int, r role, k, out, in int) {
+	l.conv(conv, level, r, k, out, in, l.Norm == NormNone)
+	if l.Norm == NormNone {
+		return
+	}
+	l.add(param{name: norm + ".weight", shape: tensor.Shape{out}, role: roleOne})
+	l.add(param{name: norm + ".bias", shape: tensor.Shape{out}, role: roleZero})
+	if l.Norm == NormBatch {
+		l.add(param{name: norm + ".running_mean", shape: tensor.Shape{out}, role: roleZero, fixed: true})
+		l.add(param{name: norm + ".running_var", shape: tensor.Shape{out}, role: roleOne, fixed: true})
+	}
 }
 
 // NewParams returns fresh weights for c, which must be valid: convolutions
 // normal with variance 2/fan-in where a ReLU follows and 1/fan-in where none
-// does (He et al. 2015, equations 10 and 7), scales and variances one, all else
-// zero. The same seed gives the same weights.
+// does or where another is added before it (He et al. 2015, equations 10 and
+// 7), scales and variances one, attention gates open, all else zero. The same
+// seed gives the same weights.
 func NewParams(c Config, seed uint64) *Params {
 	p := emptyParams(c)
 	rng := rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15))
@@ -115,9 +183,12 @@ func NewParams(c Config, seed uint64) *Params {
 			for i := range w {
 				w[i] = float32(rng.NormFloat64() * std)
 			}
-		case roleOne:
+		case roleOne, roleOpen:
 			for i := range w {
 				w[i] = 1
+				if s.role == roleOpen {
+					w[i] = gateOpen
+				}
 			}
 		}
 	}

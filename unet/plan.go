@@ -46,13 +46,17 @@ const (
 	doNorm
 	doMaxPool
 	doHead
+	doScale // in inference: a batch normalisation that no convolution precedes, or ReLU alone
+	doAdd
+	doBilinear
+	doGate
 )
 
 // weights are what one layer needs, shared by the plans of all sizes.
 type weights struct {
 	filter      *kernel.Filter[float32]
 	bias        []float32
-	gamma, beta []float32
+	gamma, beta []float32 // of doNorm; the scale and shift of doScale
 }
 
 // compiler turns a graph into a plan.
@@ -63,8 +67,11 @@ type compiler struct {
 	layer func(conv op.Conv, names, norm []string) *weights
 	head  func(spec op.Head, names []string) *weights
 	scale func(names []string) *weights
-	plan  *plan
-	value map[int64]int // by node
+	// affine returns the scale and shift of a batch normalisation, or of ReLU
+	// alone, which has no names.
+	affine func(x kernel.Shape, names []string) *weights
+	plan   *plan
+	value  map[int64]int // by node
 }
 
 // compile makes a plan of the network's graph.
@@ -99,38 +106,76 @@ func (c *compiler) node(n *G.Node) error {
 		c.emit(n, out, step{do: doMaxPool, in: c.of(in)})
 	case op.Head:
 		c.emit(n, spec.Out, step{do: doHead, in: c.of(in[:1]), weights: c.head(spec, names(in[1:]))})
+	case op.Bilinear:
+		out := spec.In
+		out.H, out.W = 2*out.H, 2*out.W
+		c.emit(n, out, step{do: doBilinear, in: c.of(in)})
+	case op.Norm:
+		c.norm(n, spec, in)
+	case op.ReLU:
+		c.over(n, in[0], spec.X, step{do: doScale, in: c.of(in), relu: true, weights: c.affine(spec.X, nil)})
+	case op.Gate:
+		c.over(n, in[0], spec.X, step{do: doGate, in: c.of(in)})
+	case op.Add:
+		c.add(n, spec, in)
 	default:
 		return fmt.Errorf("unet: no plan for operation %v", n.Op())
 	}
 	return nil
 }
 
-// conv emits a convolution and the normalisation that is its only reader.
+// norm emits a normalisation that was not folded into a convolution.
+func (c *compiler) norm(n *G.Node, spec op.Norm, in []*G.Node) {
+	s := step{in: c.of(in[:1]), relu: spec.ReLU}
+	if spec.Over == op.Batch {
+		s.do, s.weights = doScale, c.affine(spec.X, names(in[1:]))
+	} else {
+		s.do, s.weights, s.norm = doNorm, c.scale(names(in[1:3])), len(c.plan.norms)
+		c.plan.norms = append(c.plan.norms, spec)
+	}
+	c.over(n, in[0], spec.X, s)
+}
+
+// add emits a sum, over a summand that nothing else reads where there is one.
+func (c *compiler) add(n *G.Node, spec op.Add, in []*G.Node) {
+	in = slices.Clone(in)
+	if i := slices.IndexFunc(in, c.onlyOnce); i > 0 {
+		in[0], in[i] = in[i], in[0]
+	}
+	c.over(n, in[0], spec.X, step{do: doAdd, in: c.of(in), relu: spec.ReLU})
+}
+
+// over emits a step that works pixel by pixel: in place over the value of its
+// input where that is read by nothing else.
+func (c *compiler) over(n, input *G.Node, s kernel.Shape, st step) {
+	if !c.onlyOnce(input) {
+		c.emit(n, s, st)
+		return
+	}
+	st.out = c.value[input.ID()]
+	c.plan.steps = append(c.plan.steps, st)
+	c.value[n.ID()] = st.out
+}
+
+// onlyOnce reports whether a node has a single reader.
+func (c *compiler) onlyOnce(n *G.Node) bool { return c.graph.To(n.ID()).Len() == 1 }
+
+// conv emits a convolution, with the batch normalisation that is its only
+// reader folded into it.
 func (c *compiler) conv(n *G.Node, spec op.Conv, in []*G.Node) {
 	sources := len(in) - 1
 	if spec.Bias {
 		sources--
 	}
 	s := step{do: doConv, in: c.of(in[:sources]), relu: spec.ReLU}
-	reader, norm := c.normAfter(n)
-	switch {
-	case reader == nil:
-		s.weights = c.layer(spec, names(in[sources:]), nil)
-		c.emit(n, spec.Out, s)
-	case norm.Over == op.Batch:
+	if reader, norm := c.normAfter(n); reader != nil && norm.Over == op.Batch {
 		s.weights = c.layer(spec, names(in[sources:]), names(c.children(reader)[1:]))
 		s.relu = norm.ReLU
 		c.value[reader.ID()] = c.emit(n, spec.Out, s)
-	default:
-		s.weights = c.layer(spec, names(in[sources:]), nil)
-		v := c.emit(n, spec.Out, s)
-		c.value[reader.ID()] = v
-		c.plan.norms = append(c.plan.norms, norm)
-		c.plan.steps = append(c.plan.steps, step{
-			do: doNorm, in: []int{v}, out: v, norm: len(c.plan.norms) - 1,
-			weights: c.scale(names(c.children(reader)[1:3])),
-		})
+		return
 	}
+	s.weights = c.layer(spec, names(in[sources:]), nil)
+	c.emit(n, spec.Out, s)
 }
 
 // normAfter returns the normalisation that alone reads n, or nil.
@@ -182,7 +227,7 @@ func names(ns []*G.Node) []string {
 // place gives each value its memory.
 func (p *plan) place() {
 	for i, s := range p.steps {
-		if s.do != doNorm { // which works in place
+		if !s.inPlace() {
 			p.values[s.out].from = i
 		}
 		p.values[s.out].to = i
@@ -193,11 +238,14 @@ func (p *plan) place() {
 	var dirty []bool
 	p.offsets, dirty, p.floats = place(p.values)
 	for i := range p.steps {
-		if s := &p.steps[i]; s.do != doNorm {
+		if s := &p.steps[i]; !s.inPlace() {
 			s.dirty = dirty[s.out]
 		}
 	}
 }
+
+// inPlace reports whether the step writes over what it reads.
+func (s step) inPlace() bool { return slices.Contains(s.in, s.out) }
 
 // arena is the memory of one run of a plan.
 type arena struct {
@@ -253,12 +301,20 @@ func (a *arena) run(ctx context.Context, pool *kernel.Pool) error {
 		case doConv:
 			s.weights.filter.Run(pool, out, in, s.weights.bias, s.relu)
 		case doNorm:
-			a.norms[s.norm].Run(pool, out, s.weights.gamma, s.weights.beta)
+			a.norms[s.norm].Run(pool, out, in[0], s.weights.gamma, s.weights.beta)
 		case doMaxPool:
 			kernel.MaxPool2x2(pool, out, in[0])
 		case doHead:
 			s.weights.filter.Run(pool, out, in, s.weights.bias, false)
 			kernel.Unpack(pool, a.logits, out)
+		case doScale:
+			kernel.ScaleShift(pool, out, in[0], s.weights.gamma, s.weights.beta, s.relu)
+		case doAdd:
+			kernel.Add(pool, out, in, s.relu)
+		case doBilinear:
+			kernel.Bilinear2x(pool, out, in[0])
+		case doGate:
+			kernel.Gate(pool, out, in[0], in[1])
 		}
 	}
 	return nil

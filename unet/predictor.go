@@ -274,6 +274,22 @@ func (q *Predictor) compile(s shape, p *Params) (*plan, error) {
 			return &weights{gamma: slices.Clone(p.data(names[0])), beta: slices.Clone(p.data(names[1]))}
 		})
 	}
+	c.affine = func(x kernel.Shape, names []string) *weights {
+		if names == nil {
+			return once(fmt.Sprint("identity of ", x.C), func() *weights {
+				one, zero := op.Identity[float32](x)
+				return &weights{gamma: one, beta: zero}
+			})
+		}
+		return once(names[0], func() *weights {
+			w := &weights{gamma: make([]float32, x.Blocks()*kernel.Lanes), beta: make([]float32, x.Blocks()*kernel.Lanes)}
+			scale, shift := op.FoldBatch(p.data(names[0]), p.data(names[1]), p.data(names[2]), p.data(names[3]))
+			for i := range scale {
+				w.gamma[i], w.beta[i] = float32(scale[i]), float32(shift[i])
+			}
+			return w
+		})
+	}
 	return c.compile()
 }
 

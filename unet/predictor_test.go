@@ -162,7 +162,7 @@ func TestTiles(t *testing.T) {
 func TestCut(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 40 {
-		c := Config{Depth: 1 + rng.IntN(4)}
+		c := Config{Depth: 1 + rng.IntN(4)}.WithDefaults()
 		s, m := c.Stride(), c.margin()
 		h, w := s*(1+rng.IntN(1500/s)), s*(1+rng.IntN(1500/s))
 		budget := (2*m + s) * (2*m + s) * (1 + rng.IntN(5))
@@ -191,7 +191,7 @@ func TestCut(t *testing.T) {
 			}
 		}
 	}
-	if got := (Config{Depth: 1}).cut(400, 400, 1); got.h > 60 || got.w > 60 {
+	if got := (Config{Depth: 1}).WithDefaults().cut(400, 400, 1); got.h > 60 || got.w > 60 {
 		t.Errorf("with a budget that nothing fits: tiles of %d×%d", got.h, got.w)
 	}
 }

@@ -16,17 +16,25 @@ type tile struct{ y, x, y0, y1, x0, x1 int }
 // to the stride: tiles that overlap by as much on each side give the very
 // result of the whole image.
 //
-// From the head down each 3×3 convolution adds one pixel and each transposed
-// one halves the reach; from the bottleneck up each pooling turns a reach of
-// r into 2r+1.
+// From the head down a block adds a pixel for each of its 3×3 convolutions,
+// which in every kind of block lie one after the other on the longest way
+// through. A transposed convolution halves the reach; so does interpolation,
+// but it sees one pixel more where the reach is even. From the bottleneck up
+// each pooling turns a reach of r into 2r+1. With nested skips no way is longer
+// than that through the bottleneck: a node passed on level l in place of one
+// further down costs at most as much.
 func (c Config) margin() int {
-	r := 0
+	r, block := 0, c.Convs
 	for range c.Depth {
-		r = (r + 2 + 1) / 2
+		r += block
+		if c.Up == UpBilinear {
+			r++
+		}
+		r = (r + 1) / 2
 	}
-	r += 2
+	r += block
 	for range c.Depth {
-		r = 2*r + 1 + 2
+		r = 2*r + 1 + block
 	}
 	s := c.Stride()
 	return (r + s - 1) / s * s

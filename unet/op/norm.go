@@ -296,11 +296,11 @@ func NewNormalizer[T kernel.Float](spec Norm) *Normalizer[T] {
 	return &Normalizer[T]{st: newStatistics[T](spec)}
 }
 
-// Run normalises x in place.
-func (n *Normalizer[T]) Run(p *kernel.Pool, x kernel.Act[T], gamma, beta []T) {
+// Run normalises x into y, which may be x.
+func (n *Normalizer[T]) Run(p *kernel.Pool, y, x kernel.Act[T], gamma, beta []T) {
 	n.st.measure(p, x)
 	n.st.affine(gamma, beta)
-	kernel.ScaleShift(p, x, x, n.st.scale, n.st.shift, n.st.spec.ReLU)
+	kernel.ScaleShift(p, y, x, n.st.scale, n.st.shift, n.st.spec.ReLU)
 }
 
 // FoldBatch returns the scale and shift that batch normalisation applies to
