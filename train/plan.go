@@ -122,8 +122,10 @@ func newPlan(o Options, f Fingerprint, training, validation []string) (Plan, err
 	p.WeightDecay, p.Foreground = max(0, p.WeightDecay), max(0, p.Foreground)
 	side := or(o.Patch, defaultPatch)
 	h, w := min(side, f.MedianHeight), min(side, f.MedianWidth)
-	depth := or(o.Depth, max(1, min(maxDepth, bits.Len(uint(min(h, w)/bottleneck))-1)))
-	p.Network = unet.Config{Channels: f.Channels, Classes: f.Classes, Width: or(o.Width, defaultWidth), Depth: depth}.WithDefaults()
+	c := o.Network
+	c.Channels, c.Classes, c.Width = f.Channels, f.Classes, or(c.Width, defaultWidth)
+	c.Depth = or(c.Depth, max(1, min(maxDepth, bits.Len(uint(min(h, w)/bottleneck))-1)))
+	p.Network = c.WithDefaults()
 	if err := p.Network.Validate(); err != nil {
 		return Plan{}, err
 	}

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -210,22 +211,28 @@ func (s *progress) matches(o Options, f Fingerprint) error {
 	if n := o.steps(p); n != 0 && n != p.Steps {
 		return fmt.Errorf("train: %w: %d steps asked for, the checkpoint is settled for %d; train without resume", segd.ErrOption, n, p.Steps)
 	}
-	for _, c := range []struct {
-		field       string
-		given, kept float64
-	}{
-		{"width", float64(o.Width), float64(p.Network.Width)}, {"depth", float64(o.Depth), float64(p.Network.Depth)},
-		{"batch", float64(o.Batch), float64(p.Batch)}, {"learning rate", o.LearnRate, p.LearnRate},
-		{"validation fraction", o.ValFraction, p.ValFraction}, {"folds", float64(o.Folds), float64(p.Folds)},
-	} {
-		if c.given != 0 && c.given != c.kept {
-			return fmt.Errorf("train: %w: %s %v, the checkpoint has %v; train without resume", segd.ErrOption, c.field, c.given, c.kept)
-		}
+	n, kept := o.Network, p.Network.WithDefaults()
+	err := cmp.Or(other("width", n.Width, kept.Width), other("depth", n.Depth, kept.Depth),
+		other("norm", n.Norm, kept.Norm), other("groups", n.Groups, kept.Groups),
+		other("block", n.Block, kept.Block), other("convs", n.Convs, kept.Convs), other("growth", n.Growth, kept.Growth),
+		other("skip", n.Skip, kept.Skip), other("attention", n.Attention, kept.Attention), other("up", n.Up, kept.Up),
+		other("batch", o.Batch, p.Batch), other("learning rate", o.LearnRate, p.LearnRate),
+		other("validation fraction", o.ValFraction, p.ValFraction), other("folds", o.Folds, p.Folds))
+	if err != nil {
+		return err
 	}
 	if o.Folds > 0 && o.Fold != p.Fold {
 		return fmt.Errorf("train: %w: fold %d, the checkpoint has %d; train without resume", segd.ErrOption, o.Fold, p.Fold)
 	}
 	return nil
+}
+
+// other refuses a setting that was given and is not the checkpoint's.
+func other[T comparable](field string, given, kept T) error {
+	if or(given, kept) == kept {
+		return nil
+	}
+	return fmt.Errorf("train: %w: %s %v, the checkpoint has %v; train without resume", segd.ErrOption, field, given, kept)
 }
 
 // steps is the number of steps that epochs or steps ask for, 0 if the clock

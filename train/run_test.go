@@ -13,11 +13,13 @@ import (
 
 	"segd"
 	"segd/internal/kernel"
+	"segd/models"
+	"segd/unet"
 )
 
 // tiny is a training of a moment: the network has 4 channels and 2 levels.
 func tiny(dir, out string, steps int) Options {
-	return Options{Datasets: []string{dir}, Out: out, Steps: steps, Width: 4, Depth: 2, Patch: 32, Batch: 2, Seed: 3}
+	return Options{Datasets: []string{dir}, Out: out, Steps: steps, Network: unet.Config{Width: 4, Depth: 2}, Patch: 32, Batch: 2, Seed: 3}
 }
 
 func weightsOf(t *testing.T, out string) []byte {
@@ -40,7 +42,7 @@ func TestRunLearns(t *testing.T) {
 	if raceDetector {
 		epochs = 3
 	}
-	o := Options{Datasets: []string{dir}, Out: out, Epochs: epochs, Width: 4, Depth: 1, LearnRate: 1e-2, Pool: pool}
+	o := Options{Datasets: []string{dir}, Out: out, Epochs: epochs, Network: unet.Config{Width: 4, Depth: 1}, LearnRate: 1e-2, Pool: pool}
 	res, err := Run(t.Context(), o, func(e Event) {
 		if e.Kind == EventValidation {
 			validations++
@@ -143,6 +145,36 @@ func TestResumeEqualsUninterrupted(t *testing.T) {
 	}
 }
 
+// What the options say of the network is what is trained and kept; what they
+// leave open is the plan's.
+func TestNetworkIsTheOptions(t *testing.T) {
+	o := tiny(discs(t, 8, 32), filepath.Join(t.TempDir(), "m"), 2)
+	o.Network = unet.Config{Width: 4, Block: unet.BlockDense, Convs: 2, Skip: unet.SkipAdd, Attention: true, Up: unet.UpBilinear}
+	res, err := Run(t.Context(), o, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := o.Network
+	want.Channels, want.Classes, want.Depth = 1, 2, 2
+	if want = want.WithDefaults(); res.Plan.Network != want {
+		t.Errorf("trained %+v, want %+v", res.Plan.Network, want)
+	}
+	m, err := models.Open(o.Out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Network != want {
+		t.Errorf("model of %+v, want %+v", m.Network, want)
+	}
+	if _, err := m.Predictor(nil); err != nil {
+		t.Error(err)
+	}
+	o.Network.Skip = unet.SkipNone
+	if _, err := Run(t.Context(), o, nil); !errors.Is(err, segd.ErrOption) {
+		t.Errorf("a gate without a skip: %v", err)
+	}
+}
+
 func TestResumeRefuses(t *testing.T) {
 	dir, out := discs(t, 8, 32), filepath.Join(t.TempDir(), "m")
 	fresh := tiny(dir, out, 2)
@@ -159,6 +191,14 @@ func TestResumeRefuses(t *testing.T) {
 	longer.Resume = true
 	if _, err := Run(t.Context(), longer, nil); !errors.Is(err, segd.ErrOption) {
 		t.Errorf("other number of steps: %v", err)
+	}
+	for field, n := range map[string]unet.Config{"width 5": {Width: 5}, "block dense": {Block: unet.BlockDense}, "skip add": {Skip: unet.SkipAdd},
+		"attention true": {Attention: true}, "convs 3": {Convs: 3}, "up bilinear": {Up: unet.UpBilinear}} {
+		another := tiny(dir, out, 2)
+		another.Resume, another.Network = true, n
+		if _, err := Run(t.Context(), another, nil); !errors.Is(err, segd.ErrOption) || !strings.Contains(err.Error(), field) {
+			t.Errorf("another network: %v, want %q", err, field)
+		}
 	}
 	other := tiny(discs(t, 10, 32), out, 2)
 	other.Resume = true

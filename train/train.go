@@ -34,6 +34,7 @@ import (
 	"segd"
 	"segd/internal/kernel"
 	"segd/models"
+	"segd/unet"
 )
 
 // ErrDiverged: the loss or a gradient stopped being a finite number. The best
@@ -64,13 +65,13 @@ type Options struct {
 	ValFraction float64 // of the groups, default 0.2
 	Fold, Folds int     // cross-validation: part Fold of Folds validates
 
-	Width, Depth int     // of the network
-	Patch        int     // side in pixels
-	Batch        int     // patches per step
-	LearnRate    float64 // peak
-	WeightDecay  float64 // negative: none
-	NoFlip       bool    // where left and right, up and down mean something
-	Foreground   float64 // share of patches centred on foreground; negative: none
+	Network     unet.Config // what is left empty is the plan's; channels and classes are the data's
+	Patch       int         // side in pixels
+	Batch       int         // patches per step
+	LearnRate   float64     // peak
+	WeightDecay float64     // negative: none
+	NoFlip      bool        // where left and right, up and down mean something
+	Foreground  float64     // share of patches centred on foreground; negative: none
 
 	Pool      *kernel.Pool // nil: one thread
 	MaxMemory int64        // bytes of images in memory; default 8 GiB

@@ -27,14 +27,18 @@ const benchWarmUps = 2
 // benchSettings are the flags of segd bench.
 type benchSettings struct {
 	width, depth, size, threads, runs, batch int
+	network                                  networkFlags
 	training                                 bool
 	model, modelsDir, format                 string
 }
 
 // benchResult is the line of segd bench --format json.
 type benchResult struct {
-	BaseWidth int     `json:"base_width"`
-	Depth     int     `json:"depth"`
+	BaseWidth int `json:"base_width"`
+	Depth     int `json:"depth"`
+
+	Network unet.Config `json:"network"`
+
 	Size      int     `json:"size"`
 	Batch     int     `json:"batch"`
 	Threads   int     `json:"threads"`
@@ -57,13 +61,14 @@ func newBench(a *app) *cobra.Command {
 		Long: "Time a U-Net on this machine: by default the one of docs/benchmarks.md, with\n" +
 			"one input channel, two classes, no normalisation and random weights; with\n" +
 			"--model a model's own. With --train the time is that of one training step.",
-		Example: "  segd bench --base-width 32 --size 256 --threads 2\n  segd bench --train --batch 4 --format json\n  segd bench -m nuclei --size 512",
+		Example: "  segd bench --base-width 32 --size 256 --threads 2\n  segd bench --block residual --skip add\n  segd bench --train --batch 4 --format json\n  segd bench -m nuclei --size 512",
 		Args:    cobra.NoArgs,
 	}
 	f := cmd.Flags()
 	s.width, s.depth, s.size, s.threads, s.runs, s.batch = 32, 4, 256, 1, 20, 4
 	f.Var(newIntRange(&s.width, 1, 256), "base-width", "channels of the first level")
 	f.Var(newIntRange(&s.depth, 1, 6), "depth", "number of poolings")
+	s.network.add(f)
 	f.Var(newIntRange(&s.size, 1, 4096), "size", "height and width of the image")
 	f.Var(newIntRange(&s.threads, 0, maxThreads), "threads", "threads that compute (0: one for each core)")
 	f.Var(newIntRange(&s.runs, 1, 1_000_000), "runs", "timed runs")
@@ -72,6 +77,9 @@ func newBench(a *app) *cobra.Command {
 	f.StringVarP(&s.model, "model", "m", "", "time this model's network (a name or a directory)")
 	f.StringVar(&s.modelsDir, "models", "", "directory with further models")
 	f.Var(newChoice(&s.format, "text", "text", "json"), "format", "form of the result")
+	for _, name := range networkFlagNames {
+		cmd.MarkFlagsMutuallyExclusive("model", name)
+	}
 	cmd.RunE = a.do(func(cmd *cobra.Command, _ []string) error {
 		r, err := a.bench(cmd.Context(), s)
 		if err != nil {
@@ -80,9 +88,9 @@ func newBench(a *app) *cobra.Command {
 		if s.format == "json" {
 			return json.NewEncoder(a.stdout).Encode(r)
 		}
-		_, err = fmt.Fprintf(a.stdout, "%s, width %d, depth %d, %d×%d, batch %d, %d threads, %s kernels\n"+
+		_, err = fmt.Fprintf(a.stdout, "%s, %s, %d×%d, batch %d, %d threads, %s kernels\n"+
 			"min %.2f ms, median %.2f ms over %d runs: %.2f GFLOP, %.1f GFLOP/s, peak memory %.0f MB\n",
-			r.Mode, r.BaseWidth, r.Depth, r.Size, r.Size, r.Batch, r.Threads, r.Kernel,
+			r.Mode, networkText(r.Network), r.Size, r.Size, r.Batch, r.Threads, r.Kernel,
 			r.MinMS, r.MedianMS, r.Runs, r.GFLOP, r.GFLOPS, r.RSSPeakMB)
 		return err
 	})
@@ -96,7 +104,12 @@ func (a *app) bench(ctx context.Context, s benchSettings) (*benchResult, error) 
 	pool := kernel.NewPool(orEveryCore(s.threads))
 	defer pool.Close()
 
-	c := unet.Config{Channels: 1, Classes: 2, Width: s.width, Depth: s.depth, Norm: unet.NormNone}.WithDefaults()
+	c := s.network.config(s.width, s.depth)
+	c.Channels, c.Classes, c.Norm = 1, 2, unet.NormNone
+	c = c.WithDefaults()
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
 	r := &benchResult{Mode: "infer", Batch: 1, Runs: s.runs, Threads: pool.Threads(), Kernel: kernel.Set()}
 	var once func() error
 	var err error
@@ -120,7 +133,7 @@ func (a *app) bench(ctx context.Context, s benchSettings) (*benchResult, error) 
 	if err != nil {
 		return nil, err
 	}
-	r.BaseWidth, r.Depth, r.Size = c.Width, c.Depth, s.size
+	r.Network, r.BaseWidth, r.Depth, r.Size = c, c.Width, c.Depth, s.size
 	r.GFLOP = c.GFLOP(s.size, s.size)
 	if s.training {
 		r.GFLOP *= 3 * float64(s.batch) // the backward pass counts twice the forward

@@ -92,8 +92,7 @@ func (a *app) printCard(m *models.Model) error {
 	line("use", "%s", m.Use)
 	line("licence", "%s", m.Licence)
 	line("classes", "%s", strings.Join(classNames(m), ", "))
-	line("network", "U-Net, width %d, depth %d, %d channels, %s norm, %s blocks, %s skips",
-		m.Network.Width, m.Network.Depth, m.Network.Channels, m.Network.Norm, m.Network.Block, m.Network.Skip)
+	line("network", "U-Net, %d channels, %s", m.Network.Channels, networkText(m.Network))
 	for _, d := range m.Data {
 		line("data", "%s, %s. %s", d.Name, d.Licence, d.Citation)
 	}

@@ -23,8 +23,10 @@ const defaultTrainingTime = 20 * time.Minute
 // trainSettings are the flags of segd train that train.Options has no field
 // for in their form.
 type trainSettings struct {
-	card, fold string
-	classes    []string
+	card, fold   string
+	classes      []string
+	width, depth int
+	network      networkFlags
 }
 
 func newTrain(a *app) *cobra.Command {
@@ -40,7 +42,7 @@ func newTrain(a *app) *cobra.Command {
 			"and serves as -m DIR; --resume goes on from its checkpoint.\n\n" +
 			"For a fixed number of steps the weights depend on data, settings and seed, not\n" +
 			"on --threads.",
-		Example: "  segd train -d nuclei/train -o my-nuclei --time 20m\n  segd train -d a -d b -o ab --epochs 50 --seed 7 --card card.json",
+		Example: "  segd train -d nuclei/train -o my-nuclei --time 20m\n  segd train -d a -d b -o ab --epochs 50 --seed 7 --card card.json\n  segd train -d nuclei/train -o my-nuclei --block residual --skip add",
 		Args:    cobra.ArbitraryArgs, // more data sets
 	}
 	f := cmd.Flags()
@@ -53,8 +55,9 @@ func newTrain(a *app) *cobra.Command {
 	f.BoolVar(&o.Resume, "resume", false, "go on from DIR's checkpoint where there is one")
 	f.Float64Var(&o.ValFraction, "val", 0.2, "share of the groups that validate")
 	f.StringVar(&s.fold, "fold", "", "cross-validation: I/K, part I of K validates, counted from 0")
-	f.IntVar(&o.Width, "width", 0, "channels of the first level (0: as the plan sees fit; so below)")
-	f.IntVar(&o.Depth, "depth", 0, "number of poolings")
+	f.IntVar(&s.width, "width", 0, "channels of the first level (0: as the plan sees fit; so below)")
+	f.IntVar(&s.depth, "depth", 0, "number of poolings")
+	s.network.add(f)
 	f.IntVar(&o.Patch, "patch", 0, "side of a training patch in pixels")
 	f.IntVar(&o.Batch, "batch", 0, "patches in a step")
 	f.Float64Var(&o.LearnRate, "lr", 0, "highest learning rate")
@@ -91,6 +94,7 @@ func (a *app) train(ctx context.Context, o train.Options, s trainSettings) error
 	if o.Epochs == 0 && o.Steps == 0 && o.Time == 0 {
 		o.Time = defaultTrainingTime
 	}
+	o.Network = s.network.config(s.width, s.depth)
 	o.Title, o.Description, o.Version, o.Data = c.Title, c.Description, c.Version, c.Data
 	o.Pool = kernel.NewPool(a.threadCount())
 	defer o.Pool.Close()

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/pflag"
+
+	"segd/unet"
+)
+
+// networkFlags are the choices of segd train and segd bench that are the same:
+// what the network is made of, its size apart.
+type networkFlags struct {
+	block, skip, up string
+	attention       bool
+	convs, growth   int
+}
+
+// networkFlagNames are those that add defines.
+var networkFlagNames = []string{"block", "convs", "growth", "skip", "attention", "up"}
+
+func (n *networkFlags) add(f *pflag.FlagSet) {
+	f.Var(newChoice(&n.block, "", string(unet.BlockPlain), string(unet.BlockResidual), string(unet.BlockPreact), string(unet.BlockDense)),
+		"block", "what a level is made of (default plain)")
+	f.IntVar(&n.convs, "convs", 0, "3×3 convolutions of a block (0: 2, of a dense one 3)")
+	f.IntVar(&n.growth, "growth", 0, "channels that a convolution of a dense block adds at the first level (0: half the width)")
+	f.Var(newChoice(&n.skip, "", string(unet.SkipConcat), string(unet.SkipAdd), string(unet.SkipNone), string(unet.SkipNested)),
+		"skip", "long skip connections from encoder to decoder (default concat)")
+	f.BoolVar(&n.attention, "attention", false, "attention gates on the long skips")
+	f.Var(newChoice(&n.up, "", string(unet.UpTransposed), string(unet.UpBilinear)),
+		"up", "how the resolution is doubled (default transposed)")
+}
+
+// config is a network of that width and depth.
+func (n *networkFlags) config(width, depth int) unet.Config {
+	return unet.Config{
+		Width: width, Depth: depth, Block: unet.Block(n.block), Convs: n.convs, Growth: n.growth,
+		Skip: unet.Skip(n.skip), Attention: n.attention, Up: unet.Up(n.up),
+	}
+}
+
+// networkText is a network on a line.
+func networkText(c unet.Config) string {
+	block := fmt.Sprintf("%s blocks of %d", c.Block, c.Convs)
+	if c.Block == unet.BlockDense {
+		block += fmt.Sprintf(" growing by %d", c.Growth)
+	}
+	attention := ""
+	if c.Attention {
+		attention = " with attention"
+	}
+	return fmt.Sprintf("width %d, depth %d, %s norm, %s, %s skips%s, %s up", c.Width, c.Depth, c.Norm, block, c.Skip, attention, c.Up)
+}
