@@ -113,7 +113,7 @@ func (l *layout) units(name string, level, in int) {
 // of the block too, and adds Growth channels (Huang et al. 2017,
 // arXiv:1608.06993, Fig. 1); a 1×1 transition then brings them to the level's
 // width. Growth doubles with the level as the width does (Huang et al. 2018,
-// arXiv:1711.09224, section 3.4).
+// CondenseNet, arXiv:1711.09224).
 //
 // Convolutions read many sources, so nothing is ever copied side by side.
 // Normalisation and ReLU follow each convolution and do not precede it as in

@@ -13,11 +13,11 @@
 //	t, err := unet.NewTrainer(config, p, batch, h, w, pool)
 //	loss, err := t.Step(images, labels, solver)
 //
-// One function, builder.unet in net.go, draws the network. Training runs its
-// graph and its symbolic derivative on Gorgonia's TapeMachine; a Predictor
-// compiles the same graph into a plan of kernel calls (plan.go). What the
-// variants of the network are is in Config; variants not yet there are to be
-// fields of it.
+// One function, builder.unet in net.go, draws the network, from blocks that
+// block.go draws. Training runs its graph and its symbolic derivative on
+// Gorgonia's TapeMachine; a Predictor compiles the same graph into a plan of
+// kernel calls (plan.go). The variants of the network, residual, dense, with
+// attention and so on, are values of Config's fields.
 //
 // Limits: images are 2-D; a Trainer has one shape of batch; a Predictor takes
 // any size, beyond its tile budget in tiles. Arithmetic is float32.

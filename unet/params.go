@@ -54,7 +54,7 @@ const (
 )
 
 // gateOpen is what roleOpen starts as: σ(3) is 0.95, so that attention gates
-// begin by letting everything through (Oktay et al. 2018, section 3).
+// begin by letting everything through, as Oktay et al. 2018 have it.
 const gateOpen = 3
 
 // param describes one tensor of a network.

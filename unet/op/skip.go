@@ -153,7 +153,7 @@ func (s *Set[T]) Bilinear2x(x Act) (Act, error) {
 }
 
 // Gate is x·σ(a): a has one channel, whose logistic function is the attention
-// that each pixel of x gets (Oktay et al. 2018, equation 1).
+// that each pixel of x gets (Oktay et al. 2018, arXiv:1804.03999, Fig. 2).
 func (s *Set[T]) Gate(x, a Act) (Act, error) {
 	spec, one := Gate{X: x.Shape}, x.Shape
 	if one.C = 1; a.Shape != one {
