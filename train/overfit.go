@@ -53,7 +53,7 @@ func overfit(ctx context.Context, all []*checked, limit time.Duration, pool *ker
 	}
 	classes := max(2, meant.max+1)
 	f := fingerprint(cases, raws, classes)
-	p, err := newPlan(Options{Width: overfitWidth, Batch: min(len(cases), overfitCases), Foreground: 0.5}, f, nil, nil)
+	p, err := newPlan(Options{Network: unet.Config{Width: overfitWidth}, Batch: min(len(cases), overfitCases), Foreground: 0.5}, f, nil, nil)
 	if err != nil {
 		return nil, err
 	}

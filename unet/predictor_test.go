@@ -213,12 +213,13 @@ func TestMarginCoversReceptiveField(t *testing.T) {
 	reach := 0
 	for d := range 4 {
 		at := 48 + d
+		was := x.Data[at*n+at]
 		x.Data[at*n+at] += 100
 		after, err := q.Logits(context.Background(), x)
 		if err != nil {
 			t.Fatal(err)
 		}
-		x.Data[at*n+at] -= 100
+		x.Data[at*n+at] = was // and not -= 100, which rounds
 		for i := range after.Data {
 			if after.Data[i] != before.Data[i] {
 				reach = max(reach, at-i%n, i%n-at)
