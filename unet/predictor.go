@@ -29,6 +29,10 @@ type PredictorOptions struct {
 	// with them the memory of a call. 0 means 2^20 at width 16 and less in
 	// proportion for wider networks.
 	TilePixels int
+	// Exact takes direct convolution for every layer. Else layers for which
+	// it is faster take Winograd's algorithm, whose results differ in the
+	// fifth digit: by at most 1e-4 of a layer's standard deviation.
+	Exact bool
 }
 
 // Predictor runs a network. It holds the weights packed once for the kernels,
@@ -39,6 +43,7 @@ type Predictor struct {
 	config Config
 	pool   *kernel.Pool
 	budget int
+	exact  bool
 	layers map[string]*weights // by the name of the first tensor
 
 	mu    sync.Mutex
@@ -59,7 +64,7 @@ func NewPredictor(c Config, p *Params, o PredictorOptions) (*Predictor, error) {
 	if o.TilePixels < 0 {
 		return nil, fmt.Errorf("unet: %w: tiles of %d pixels", segd.ErrOption, o.TilePixels)
 	}
-	q := &Predictor{config: c, pool: o.Pool, budget: o.TilePixels, layers: map[string]*weights{}}
+	q := &Predictor{config: c, pool: o.Pool, budget: o.TilePixels, exact: o.Exact, layers: map[string]*weights{}}
 	if q.budget == 0 {
 		q.budget = max(1<<16, tilePixelsB16*16/c.Width)
 	}
@@ -89,7 +94,8 @@ func (q *Predictor) Predict(ctx context.Context, x *segd.Tensor) (*segd.Tensor, 
 //
 // Sizes that are not multiples of the stride are padded by reflection at the
 // right and bottom. Images beyond the tile budget go through the network in
-// overlapping tiles with the same result as whole. Where normalisation takes
+// overlapping tiles with the same result as whole, but for rounding where the
+// Predictor is not exact. Where normalisation takes
 // its statistics of the image itself (instance, group) there is no tiling, and
 // four times the budget is the limit: segd.ErrTooLarge. An x that does not fit
 // the network is segd.ErrFormat. When ctx ends, so does the call, within one
@@ -260,7 +266,7 @@ func (q *Predictor) compile(s shape, p *Params) (*plan, error) {
 	}
 	c := &compiler{graph: b.net.graph, plan: &plan{shape: s}, value: map[int64]int{}}
 	c.layer = func(spec op.Conv, names, norm []string) *weights {
-		return once(names[0], func() *weights { return packConv(p, spec, names, norm) })
+		return once(names[0], func() *weights { return packConv(p, spec, names, norm, q.exact) })
 	}
 	c.head = func(spec op.Head, names []string) *weights {
 		return once(names[0], func() *weights {
@@ -295,7 +301,7 @@ func (q *Predictor) compile(s shape, p *Params) (*plan, error) {
 
 // packConv packs a convolution's weights, multiplied by the scale of the batch
 // normalisation that follows, and its bias, to which the shift is added.
-func packConv(p *Params, spec op.Conv, names, norm []string) *weights {
+func packConv(p *Params, spec op.Conv, names, norm []string, exact bool) *weights {
 	w := slices.Clone(p.data(names[0]))
 	out := &weights{}
 	if len(names) > 1 {
@@ -317,6 +323,9 @@ func packConv(p *Params, spec op.Conv, names, norm []string) *weights {
 		out.bias = bias
 	}
 	out.filter = kernel.NewFilter[float32](spec.Geometry, spec.Out.C, spec.Sources...)
+	if exact {
+		out.filter.Exact()
+	}
 	out.filter.Pack(w)
 	return out
 }

@@ -94,7 +94,8 @@ func apart(got, want []float32) float64 {
 
 // The plan is checked against Gorgonia's machine on the same graph. Both run
 // the same kernels; what differs is the order of rounding where batch norm is
-// folded: 1e-5 is about a hundred roundings.
+// folded: 1e-5 is about a hundred roundings, of which Winograd's algorithm
+// makes ten times as much.
 func TestPlanEqualsTape(t *testing.T) {
 	pool := kernel.NewPool(2)
 	defer pool.Close()
@@ -115,7 +116,7 @@ func TestPlanEqualsTape(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if d := apart(got.Data, want.Data); !(d < 1e-5) {
+					if d := apart(got.Data, want.Data); !(d < 1e-4) {
 						t.Errorf("run %d: plan is %.1e from the tape", run, d)
 					}
 				}
@@ -127,31 +128,30 @@ func TestPlanEqualsTape(t *testing.T) {
 func TestTiles(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	for _, norm := range []Norm{NormNone, NormBatch} {
-		c := Config{Channels: 1, Classes: 2, Width: 3, Depth: 2, Norm: norm}.WithDefaults()
+		c := Config{Channels: 1, Classes: 2, Width: 8, Depth: 2, Norm: norm}.WithDefaults()
 		p := scramble(NewParams(c, 1), rng)
 		x := noise(rng, 1, 1, 130, 161)
-		whole, err := NewPredictor(c, p, PredictorOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		want, err := whole.Logits(context.Background(), x)
-		if err != nil {
-			t.Fatal(err)
-		}
-		tiled, err := NewPredictor(c, p, PredictorOptions{TilePixels: 96 * 96})
-		if err != nil {
-			t.Fatal(err)
-		}
 		if n := len(c.cut(132, 164, 96*96).tiles); n < 4 {
 			t.Fatalf("%d tiles", n)
 		}
-		got, err := tiled.Logits(context.Background(), x)
-		if err != nil {
-			t.Fatal(err)
+		run := func(o PredictorOptions) []float32 {
+			q, err := NewPredictor(c, p, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			z, err := q.Logits(context.Background(), x)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return z.Data
 		}
-		// Each pixel is computed from the same numbers in the same order.
-		if d := apart(got.Data, want.Data); !(d < 1e-6) {
-			t.Errorf("%s: tiled is %.1e from whole", norm, d)
+		// In exact mode each pixel is computed from the same numbers in the
+		// same order; else its place in Winograd's tiles plays a part.
+		for exact, tolerance := range map[bool]float64{true: 1e-6, false: 1e-4} {
+			whole, tiled := run(PredictorOptions{Exact: exact}), run(PredictorOptions{Exact: exact, TilePixels: 96 * 96})
+			if d := apart(tiled, whole); !(d < tolerance) {
+				t.Errorf("%s, exact %v: tiled is %.1e from whole", norm, exact, d)
+			}
 		}
 	}
 }
@@ -197,10 +197,11 @@ func TestCut(t *testing.T) {
 }
 
 // The margin is what the network really sees: a pixel changed just within it
-// can reach the result, one beyond cannot.
+// can reach the result, one beyond cannot. (Winograd's tiles see up to three
+// pixels more, which cancel but for rounding.)
 func TestMarginCoversReceptiveField(t *testing.T) {
 	c := Config{Channels: 1, Classes: 2, Width: 4, Depth: 2, Norm: NormNone}.WithDefaults()
-	q, err := NewPredictor(c, scramble(NewParams(c, 3), rand.New(rand.NewPCG(1, 1))), PredictorOptions{})
+	q, err := NewPredictor(c, scramble(NewParams(c, 3), rand.New(rand.NewPCG(1, 1))), PredictorOptions{Exact: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -130,3 +130,38 @@ func BenchmarkElementwise(b *testing.B) {
 		}
 	}
 }
+
+// anchorLayers are the 3×3 convolutions of the anchor network of the given
+// width at 256², less the first and those that are there twice.
+func anchorLayers(width int) (list []layer) {
+	for l := range 5 {
+		s, c := 256>>l, width<<l
+		if l > 0 {
+			list = append(list, layer{Conv3x3, 1, s, s, c, []int{c / 2}})
+		}
+		list = append(list, layer{Conv3x3, 1, s, s, c, []int{c}})
+		if l < 4 {
+			list = append(list, layer{Conv3x3, 1, s, s, c, []int{c, c}})
+		}
+	}
+	return list
+}
+
+// BenchmarkAnchor reports the rate at which the work of direct convolution is
+// done, whatever does it.
+func BenchmarkAnchor(b *testing.B) {
+	for _, width := range []int{16, 32, 64} {
+		for _, l := range anchorLayers(width) {
+			b.Run(fmt.Sprintf("width=%d", width), func(b *testing.B) {
+				benchThreads(b, l, func(b *testing.B, p *Pool) {
+					r := newRand(1)
+					f := NewFilter[float32](l.g, l.out, l.sources...)
+					f.Pack(randSlice[float32](r, l.weights()))
+					in := benchInput(r, l)
+					out, bias := NewAct[float32](l.outShape()), make([]float32, l.out)
+					reportRate(b, "GFLOP/s", l.flops(), func() { f.Run(p, out, in, bias, true) })
+				})
+			})
+		}
+	}
+}

@@ -46,6 +46,10 @@ func (f *Filter[T]) Run(p *Pool, out Act[T], in []Act[T], bias []T, relu bool) {
 		r.bias = make([]T, out.Blocks()*Lanes)
 		copy(r.bias, bias)
 	}
+	if w, pays := r.winograd(); pays {
+		w.run(p)
+		return
+	}
 	small := out.Shape // rows of the smaller side are what bands count
 	if f.g == Up2x2 {
 		small = in[0].Shape

@@ -22,6 +22,7 @@ func chooseOps() *ops[float32] {
 		add:          addAVX2,
 		bilinear:     bilinearAVX2,
 		bilinearGrad: bilinearGradAVX2,
+		winograd:     chooseWinograd(),
 	}
 }
 

@@ -19,8 +19,8 @@ func TestConvolution(t *testing.T) {
 	})
 }
 
-// testConvolution compares with a plain loop, with and without bias and ReLU,
-// on 1, 2 and 3 threads.
+// testConvolution compares direct convolution with a plain loop, with and
+// without bias and ReLU, on 1, 2 and 3 threads.
 func testConvolution[T Float](t *testing.T, l layer, variant int) {
 	t.Helper()
 	r := newRand(uint64(variant))
@@ -45,6 +45,7 @@ func testConvolution[T Float](t *testing.T, l layer, variant int) {
 		}
 	}
 	f := NewFilter[T](l.g, l.out, l.sources...)
+	f.Exact()
 	f.Pack(w)
 	in := split(l, x)
 	var first []T
@@ -128,6 +129,7 @@ func testDataGradient[T Float](t *testing.T, l layer, seed int) {
 	first := 0
 	for s, c := range l.sources {
 		a := NewAdjoint[T](l.g, l.out, l.sources, s)
+		a.Exact()
 		a.PackAdjoint(w)
 		dx := newGuarded[T](l.source(s), 1)
 		a.Run(nil, dx.Act, []Act[T]{y.Act}, nil, false)

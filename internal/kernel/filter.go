@@ -75,9 +75,25 @@ type Filter[T Float] struct {
 	// single block. Lanes beyond a channel count are zero.
 	w []T
 
+	algorithm algorithm
+
 	adjoint *affine // where PackAdjoint finds the weights
 	wlen    int     // the number of weights it expects
 }
+
+// algorithm is how a 3×3 convolution is computed.
+type algorithm uint8
+
+const (
+	byShape algorithm = iota
+	direct
+	winograd
+)
+
+// Exact has Run take direct convolution whatever the shape, also where
+// Winograd's algorithm, whose rounding error is some ten times as large, is
+// faster.
+func (f *Filter[T]) Exact() { f.algorithm = direct }
 
 // NewFilter returns a filter of zeros with the given numbers of output
 // channels and of input channels of each source. The sources of a Run have

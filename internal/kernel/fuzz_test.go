@@ -4,7 +4,7 @@ import "testing"
 
 // FuzzKernels compares the forward pass, the data gradient and the weight
 // gradient of a convolution of any shape with plain loops, for the kernel set
-// of this machine.
+// of this machine, and Winograd's algorithm whether it pays or not.
 func FuzzKernels(f *testing.F) {
 	f.Add(uint8(0), uint8(1), uint8(5), uint8(13), uint8(12), uint8(3), uint8(0), uint64(1))
 	f.Add(uint8(1), uint8(2), uint8(1), uint8(1), uint8(16), uint8(40), uint8(8), uint64(2))
@@ -22,6 +22,11 @@ func FuzzKernels(f *testing.F) {
 			l.h, l.w = 2*l.h, 2*l.w
 		}
 		testConvolution[float32](t, l, int(seed>>1))
+		if l.g == Conv3x3 && ops32.winograd != nil {
+			if d := deviation(t, l, int(seed>>1)); !(d <= relativeError) {
+				t.Errorf("%v: Winograd's result is off by %.2g σ", l, d)
+			}
+		}
 		testDataGradient[float32](t, l, int(seed>>1))
 		testWeightGrad[float32](t, l, int(seed>>1))
 	})

@@ -48,6 +48,7 @@ type ops[T Float] struct {
 	add          func(y, a, b []T, relu bool)
 	bilinear     func(y, near, far []T)
 	bilinearGrad func(dx, far0, near0, near1, far1 []T)
+	winograd     *winogradOps[T] // nil: direct convolution only
 }
 
 func genericOps[T Float]() *ops[T] {

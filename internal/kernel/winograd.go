@@ -1,0 +1,382 @@
+package kernel
+
+// Winograd's F(4×4,3×3) (Winograd 1980; Lavin and Gray 2015, arXiv:1509.09308)
+// computes 4×4 pixels of a 3×3 convolution with 36 products for each pair of
+// an input and an output channel, where direct convolution takes 144.
+//
+// A block of tiles goes all the way in scratch memory that stays in the L2
+// cache: its input is transformed to V, a chunk of channels at a time; the
+// weights of the chunk are transformed to U; 36 matrix products, one for each
+// element or plane of the tiles, add up M = V·U; M is transformed to the
+// output. The filter keeps its weights as they are: transforming them for
+// each block costs less than reading four times as many from memory.
+
+// winogradOps are the inner loops for one instruction set; a kernel set without
+// them takes direct convolution. Each is documented at the assembly; strides
+// are in bytes.
+type winogradOps[T Float] struct {
+	lanes      int // channels of a vector: one block or a pair of them
+	filter     func(u, w, tmp *T, wTap, wRow, uPlane, uRow, n int)
+	halfFilter func(u, w, tmp *T, wTap, wRow, uPlane, uRow, n int) // for 8 outputs, where lanes is 16
+	input      func(v, in, tmp *T, inBlk, inRow, vPlane, tiles int)
+	output     func(out, m, bias, tmp *T, outBlk, outRow, mPlane, tiles, relu int)
+	product    [3][]winogradProduct[T] // by vectors of outputs and by tiles less one
+	scratch    scratchList[T]
+}
+
+type winogradProduct[T Float] func(m, v, u *T, mVec, mPlane, vVec, vPlane, uPlane, vectors, steps, add int)
+
+const (
+	tilePixels = 4  // height and width of a tile of outputs
+	planes     = 36 // elements of a transformed tile
+)
+
+// winogradRun is one Run of a filter.
+type winogradRun[T Float] struct {
+	convRun[T]
+	k       *winogradOps[T]
+	blocks  int // of 8 channels in a vector
+	th, tw  int // tiles down and across
+	nin     int // vectors of inputs, in which a source begins a new one
+	nout    int // and of outputs
+	plan    winogradPlan
+	vPlane  int // elements of a plane of V, and of M
+	uPlane  int // of the planes of U of a pair of output vectors
+	scratch int
+}
+
+// winogradPlan is how a Run is split. It depends on shapes and the kernel set.
+type winogradPlan struct {
+	tiles    int  // in all images
+	blocks   int  // of tiles
+	band     int  // blocks of a task
+	group    int  // output vectors of a task
+	chunk    int  // input vectors of a pass
+	resident bool // U is made once for a task
+	shared   bool // V is made once for all tasks
+}
+
+func newWinogradRun[T Float](c convRun[T]) winogradRun[T] {
+	k := c.ops.winograd
+	r := winogradRun[T]{convRun: c, k: k, blocks: k.lanes / Lanes}
+	r.th, r.tw = (c.out.H+tilePixels-1)/tilePixels, (c.out.W+tilePixels-1)/tilePixels
+	for _, c := range c.f.sources {
+		r.nin += r.vectors(c)
+	}
+	r.nout = r.vectors(c.out.C)
+	r.plan = planWinograd(k.lanes, len(k.product[2]), c.out.N*r.th*r.tw, r.nin, r.nout)
+	most := (r.plan.tiles + r.plan.blocks - 1) / r.plan.blocks
+	r.vPlane = oddLines(most * k.lanes)
+	r.uPlane = oddLines(r.plan.chunk * k.lanes * 2 * k.lanes)
+	r.scratch = r.mStart() + r.plan.group*planes*r.vPlane
+	return r
+}
+
+// oddLines rounds a number of elements up to an odd number of cache lines, so
+// that planes do not compete for the same few sets of a cache.
+func oddLines(n int) int {
+	const line = 16 // elements, if float32
+	return ((n+line-1)/line | 1) * line
+}
+
+func (r *winogradRun[T]) vectors(c int) int { return (blocks(c) + r.blocks - 1) / r.blocks }
+
+// Where the parts of the scratch memory begin: small ones, then V, U, M.
+func (r *winogradRun[T]) patchStart() int { return planes * r.k.lanes }
+func (r *winogradRun[T]) biasStart() int  { return r.patchStart() + planes*r.k.lanes }
+func (r *winogradRun[T]) vStart() int     { return r.biasStart() + 16 }
+func (r *winogradRun[T]) uStart() int {
+	if r.plan.shared {
+		return r.vStart()
+	}
+	return r.vStart() + r.plan.chunk*planes*r.vPlane
+}
+func (r *winogradRun[T]) mStart() int {
+	panels := 1
+	if r.plan.resident {
+		panels = (r.plan.group + 1) / 2
+	}
+	return r.uStart() + panels*planes*r.uPlane
+}
+
+// Sizes that steer the split: they set the speed and not the result, since each
+// output is summed in the same order whatever they are. Channels and tiles are
+// such that V, U and M of a task fit a L2 cache of 1 MiB, or nearly: measured
+// on Ice Lake, blocks of 64 tiles are worth a part of M in the L3 cache.
+const (
+	chunkChannels  = 64  // of V and U
+	groupChannels  = 256 // of M
+	residentTiles  = 28  // of a block, where U is made once for a task
+	blockTiles     = 70  // of a block, where U is made for each
+	residentGroup  = 64  // channels of M, where U is made once for a task
+	fewBlocks      = 4   // with fewer, tasks are split by outputs too
+	fewBlocksTasks = 8   // into about as many tasks
+)
+
+// planWinograd splits a Run into tasks; pass is the number of tiles that a
+// product kernel likes best.
+func planWinograd(lanes, pass, tiles, nin, nout int) winogradPlan {
+	p := winogradPlan{tiles: tiles, band: 1, chunk: min(nin, chunkChannels/lanes)}
+	p.resident = p.chunk == nin
+	most, group := blockTiles/pass*pass, groupChannels/lanes
+	if p.resident {
+		most, group = residentTiles/pass*pass, residentGroup/lanes
+	}
+	p.blocks = (tiles + most - 1) / most
+	p.group = min(nout, group)
+	switch {
+	case p.resident:
+		groups := (nout + p.group - 1) / p.group
+		p.band = max(1, p.blocks*groups/maxBands)
+	case p.blocks < fewBlocks:
+		groups := (fewBlocksTasks + p.blocks - 1) / p.blocks
+		p.group = min(p.group, max(2, (nout+groups-1)/groups))
+		p.shared = p.group < nout
+	}
+	p.group = min(nout, (p.group+1)&^1)
+	return p
+}
+
+// winograd returns the Run by Winograd's algorithm, and false where direct
+// convolution is to be taken. Where the filter leaves it open it compares the
+// cycles of both on one core, as measured on Ice Lake with AVX-512: other
+// machines differ in them all by about the same factor. The choice depends on
+// shapes, the kernel set and the filter's setting, never on load or memory, so
+// that results repeat to the bit.
+func (r *convRun[T]) winograd() (w winogradRun[T], pays bool) {
+	k := r.ops.winograd
+	if k == nil || r.f.g != Conv3x3 || r.f.algorithm == direct {
+		return w, false
+	}
+	w = newWinogradRun(*r)
+	if r.f.algorithm == winograd {
+		return w, true
+	}
+	channels := 0 // whose products direct convolution computes
+	for _, c := range r.f.sources {
+		if c > 1 { // of grey images, one lane
+			c = blocks(c) * Lanes
+		}
+		channels += c
+	}
+	// A product is half a cycle for a vector of outputs. One channel, or few
+	// in most of a vector, are not worth the transforms; nor are maps of a
+	// few pixels, where most of a tile does not exist and the transform of
+	// the weights serves few tiles.
+	const product, input, output, filter = 0.5, 200, 130, 130
+	pairs := float64(w.nin * w.nout)
+	directly := product * 9 * float64(r.out.N*r.out.H*r.out.W*channels*w.nout)
+	tiles := float64(w.plan.tiles) * (product*planes*pairs*float64(k.lanes) + float64(input*w.nin+output*w.nout))
+	times := w.plan.blocks
+	if w.plan.resident {
+		times = (times + w.plan.band - 1) / w.plan.band
+	}
+	return w, tiles+filter*float64(times)*pairs*float64(k.lanes) < directly
+}
+
+// run computes the convolution.
+func (r winogradRun[T]) run(p *Pool) {
+	bands := (r.plan.blocks + r.plan.band - 1) / r.plan.band
+	groups := (r.nout + r.plan.group - 1) / r.plan.group
+	var shared []T
+	if r.plan.shared {
+		shared = r.k.scratch.take(r.plan.blocks * r.nin * planes * r.vPlane)
+		defer r.k.scratch.give(shared)
+		p.Run(r.plan.blocks*r.nin, func(t int) {
+			s := r.k.scratch.take(r.vStart())
+			b := t / r.nin
+			t0, t1 := r.tilesOf(b)
+			r.input(shared[t*planes*r.vPlane:], s, t0, t1, t%r.nin, 1)
+			r.k.scratch.give(s)
+		})
+	}
+	p.Run(bands*groups, func(t int) {
+		s := r.k.scratch.take(r.scratch)
+		r.task(s, shared, t/groups, t%groups)
+		r.k.scratch.give(s)
+	})
+}
+
+func (r *winogradRun[T]) tilesOf(block int) (t0, t1 int) {
+	return block * r.plan.tiles / r.plan.blocks, (block + 1) * r.plan.tiles / r.plan.blocks
+}
+
+func (r *winogradRun[T]) task(s, shared []T, band, group int) {
+	p := &r.plan
+	k0, k1 := group*p.group, min(r.nout, (group+1)*p.group)
+	first := true
+	for b := band * p.band; b < min(p.blocks, (band+1)*p.band); b++ {
+		t0, t1 := r.tilesOf(b)
+		for c := 0; c < r.nin; c += p.chunk {
+			n := min(p.chunk, r.nin-c)
+			v := s[r.vStart():]
+			if p.shared {
+				v = shared[(b*r.nin+c)*planes*r.vPlane:]
+			} else {
+				r.input(v, s, t0, t1, c, n)
+			}
+			for k := k0; k < k1; k += 2 {
+				nv := min(2, k1-k)
+				u := s[r.uStart():]
+				if r.plan.resident {
+					u = u[(k-k0)/2*planes*r.uPlane:]
+				}
+				if first || !r.plan.resident {
+					r.filters(u, s, c, n, k, nv)
+				}
+				m := s[r.mStart()+(k-k0)*planes*r.vPlane:]
+				r.products(m, v, u, n, nv, t1-t0, c > 0)
+				if c+n == r.nin {
+					r.output(s, m, t0, t1, k, nv)
+				}
+			}
+		}
+		first = false
+	}
+}
+
+// vector finds input vector i: its source, its first block there and that
+// block's number over all sources.
+func (r *winogradRun[T]) vector(i int) (source, block, inFilter int) {
+	for s, c := range r.f.sources {
+		if n := r.vectors(c); i >= n {
+			i -= n
+			inFilter += blocks(c)
+			continue
+		}
+		return s, i * r.blocks, inFilter + i*r.blocks
+	}
+	panic("kernel: no such vector")
+}
+
+// input transforms n input vectors from c on of tiles [t0, t1) to V,
+// [vector][plane][tile][lane].
+func (r *winogradRun[T]) input(v, s []T, t0, t1, c, n int) {
+	for t := t0; t < t1; {
+		row, x := t/r.tw, t%r.tw
+		image, y := row/r.th, row%r.th
+		whole := min(t1-t, r.out.W/tilePixels-x) // tiles whose pixels all exist
+		if (y+1)*tilePixels > r.out.H {
+			whole = 0
+		}
+		for i := range n {
+			source, block, _ := r.vector(c + i)
+			in := r.in[source]
+			blk := in.blockLen()
+			if block+r.blocks > in.Blocks() {
+				blk = 0 // no second block; the weights for its lanes are 0
+			}
+			v := &v[i*planes*r.vPlane+(t-t0)*r.k.lanes]
+			from := in.Data[in.at(image, block, y*tilePixels-1, x*tilePixels-1):]
+			if whole > 0 {
+				r.k.input(v, &from[0], &s[0], blk*4, in.rowLen()*4, r.vPlane*4, whole)
+				continue
+			}
+			patch := s[r.patchStart():r.biasStart()]
+			r.patch(patch, from, blk, in.rowLen(), y, x)
+			r.k.input(v, &patch[0], &s[0], planes*Lanes*4, 6*Lanes*4, r.vPlane*4, 1)
+		}
+		t += max(1, whole)
+	}
+}
+
+// patch copies what exists of the 6×6 pixels of tile (y, x) to memory of their
+// own and sets the others to zero.
+func (r *winogradRun[T]) patch(dst, in []T, inBlk, inRow, y, x int) {
+	clear(dst)
+	h, w := min(6, r.out.H+2-y*tilePixels), min(6, r.out.W+2-x*tilePixels)
+	for b := range r.blocks {
+		for i := range h {
+			copy(dst[(b*6+i)*6*Lanes:][:w*Lanes], in[b*inBlk+i*inRow:])
+		}
+	}
+}
+
+// filters transforms the weights of n input vectors from c on for nv output
+// vectors from k on to U, [plane][input vector][input lane][nv][output lane].
+func (r *winogradRun[T]) filters(u, s []T, c, n, k, nv int) {
+	lanes := r.k.lanes
+	row := nv * lanes
+	for i := range n {
+		source, block, inFilter := r.vector(c + i)
+		for b := range r.blocks {
+			to := u[(i*lanes+b*Lanes)*row:]
+			if block+b >= blocks(r.f.sources[source]) {
+				for p := range planes {
+					clear(to[p*r.uPlane:][:Lanes*row])
+				}
+				continue
+			}
+			for j := range nv {
+				pair, off := (k+j)*r.blocks/2, (k+j)*r.blocks%2*Lanes
+				wide := pairLanes(r.f.out, pair)
+				filter := r.k.filter
+				if wide < lanes {
+					filter = r.k.halfFilter
+				}
+				w := r.f.w[r.f.index(pair, inFilter+b, 0)+off:]
+				filter(&to[j*lanes], &w[0], &s[0], Lanes*wide*4, wide*4, r.uPlane*4, row*4, Lanes)
+			}
+		}
+	}
+}
+
+// products computes M, [output vector][plane][tile][lane], or adds to it.
+func (r *winogradRun[T]) products(m, v, u []T, n, nv, tiles int, add bool) {
+	kernels := r.k.product[nv]
+	passes := (tiles + len(kernels) - 1) / len(kernels)
+	small, large := tiles/passes, tiles%passes
+	adding := 0
+	if add {
+		adding = 1
+	}
+	at := 0
+	for _, run := range [2][2]int{{small + 1, large}, {small, passes - large}} {
+		if run[1] > 0 {
+			kernels[run[0]-1](&m[at], &v[at], &u[0], planes*r.vPlane*4, r.vPlane*4,
+				planes*r.vPlane*4, r.vPlane*4, r.uPlane*4, n, run[1], adding)
+			at += run[0] * run[1] * r.k.lanes
+		}
+	}
+}
+
+// output transforms M of nv output vectors from k on to pixels.
+func (r *winogradRun[T]) output(s, m []T, t0, t1, k, nv int) {
+	out, relu := r.out, 0
+	if r.relu {
+		relu = 1
+	}
+	for j := range nv {
+		block := (k + j) * r.blocks
+		bias := s[r.biasStart():][:r.k.lanes]
+		clear(bias)
+		copy(bias, r.bias[block*Lanes:])
+		exist := min(r.blocks, out.Blocks()-block)
+		blk := (exist - 1) * out.blockLen()
+		for t := t0; t < t1; {
+			row, x := t/r.tw, t%r.tw
+			image, y := row/r.th, row%r.th
+			whole := min(t1-t, out.W/tilePixels-x)
+			if (y+1)*tilePixels > out.H {
+				whole = 0
+			}
+			from := &m[j*planes*r.vPlane+(t-t0)*r.k.lanes]
+			to := out.Data[out.at(image, block, y*tilePixels, x*tilePixels):]
+			if whole > 0 {
+				r.k.output(&to[0], from, &bias[0], &s[0], blk*4, out.rowLen()*4, r.vPlane*4, whole, relu)
+				t += whole
+				continue
+			}
+			const side = tilePixels * Lanes
+			patch := s[r.patchStart():r.biasStart()]
+			r.k.output(&patch[0], from, &bias[0], &s[0], tilePixels*side*4*(exist-1), side*4, r.vPlane*4, 1, relu)
+			h, w := min(tilePixels, out.H-y*tilePixels), min(tilePixels, out.W-x*tilePixels)
+			for b := range exist {
+				for i := range h {
+					copy(to[b*out.blockLen()+i*out.rowLen():], patch[(b*tilePixels+i)*side:][:w*Lanes])
+				}
+			}
+			t++
+		}
+	}
+}

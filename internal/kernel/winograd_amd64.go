@@ -1,0 +1,59 @@
+//go:build amd64 && !purego
+
+package kernel
+
+import "golang.org/x/sys/cpu"
+
+// chooseWinograd is for machines that have AVX2 and FMA.
+func chooseWinograd() *winogradOps[float32] {
+	if cpu.X86.HasAVX512F {
+		return winogradAVX512()
+	}
+	return winogradAVX2()
+}
+
+func winogradAVX2() *winogradOps[float32] {
+	return &winogradOps[float32]{
+		lanes:  8,
+		filter: winogradFilterAVX2,
+		input:  winogradInputAVX2,
+		output: winogradOutputAVX2,
+		product: [3][]winogradProduct[float32]{
+			nil,
+			{
+				winogradProductAVX2V1T1, winogradProductAVX2V1T2, winogradProductAVX2V1T3, winogradProductAVX2V1T4,
+				winogradProductAVX2V1T5, winogradProductAVX2V1T6, winogradProductAVX2V1T7, winogradProductAVX2V1T8,
+				winogradProductAVX2V1T9, winogradProductAVX2V1T10, winogradProductAVX2V1T11, winogradProductAVX2V1T12,
+			},
+			{
+				winogradProductAVX2V2T1, winogradProductAVX2V2T2, winogradProductAVX2V2T3, winogradProductAVX2V2T4,
+				winogradProductAVX2V2T5, winogradProductAVX2V2T6,
+			},
+		},
+	}
+}
+
+func winogradAVX512() *winogradOps[float32] {
+	return &winogradOps[float32]{
+		lanes:      16,
+		filter:     winogradFilterAVX512,
+		halfFilter: winogradFilterHalfAVX512,
+		input:      winogradInputAVX512,
+		output:     winogradOutputAVX512,
+		product: [3][]winogradProduct[float32]{
+			nil,
+			{
+				winogradProductAVX512V1T1, winogradProductAVX512V1T2, winogradProductAVX512V1T3, winogradProductAVX512V1T4,
+				winogradProductAVX512V1T5, winogradProductAVX512V1T6, winogradProductAVX512V1T7, winogradProductAVX512V1T8,
+				winogradProductAVX512V1T9, winogradProductAVX512V1T10, winogradProductAVX512V1T11, winogradProductAVX512V1T12,
+				winogradProductAVX512V1T13, winogradProductAVX512V1T14,
+			},
+			{
+				winogradProductAVX512V2T1, winogradProductAVX512V2T2, winogradProductAVX512V2T3, winogradProductAVX512V2T4,
+				winogradProductAVX512V2T5, winogradProductAVX512V2T6, winogradProductAVX512V2T7, winogradProductAVX512V2T8,
+				winogradProductAVX512V2T9, winogradProductAVX512V2T10, winogradProductAVX512V2T11, winogradProductAVX512V2T12,
+				winogradProductAVX512V2T13, winogradProductAVX512V2T14,
+			},
+		},
+	}
+}

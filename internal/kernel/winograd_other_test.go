@@ -1,0 +1,5 @@
+//go:build !amd64 || purego
+
+package kernel
+
+func winogradSets() []*winogradOps[float32] { return nil }
