@@ -49,6 +49,10 @@ const (
 type Model struct {
 	Manifest
 
+	// Exact has Predictor take direct convolution in every layer: see
+	// unet.PredictorOptions. It is to be set before the first call.
+	Exact bool
+
 	// Origin says where the model lies: a directory, or "embedded".
 	Origin string
 
@@ -181,7 +185,7 @@ func (m *Model) Predictor(pool *kernel.Pool) (*unet.Predictor, error) {
 	if err != nil {
 		return nil, err
 	}
-	q, err := unet.NewPredictor(m.Network, p, unet.PredictorOptions{Pool: pool})
+	q, err := unet.NewPredictor(m.Network, p, unet.PredictorOptions{Pool: pool, Exact: m.Exact})
 	if err != nil {
 		return nil, fmt.Errorf("models: model %s: %w", m.Name, err)
 	}

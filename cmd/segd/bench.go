@@ -51,6 +51,7 @@ type benchResult struct {
 	GFLOPS    float64 `json:"gflops"`      // at min_ms
 	RSSPeakMB float64 `json:"rss_peak_mb"` // of the process
 	Kernel    string  `json:"kernel"`
+	Winograd  string  `json:"winograd"` // its instruction set; empty: every layer takes direct convolution
 }
 
 func newBench(a *app) *cobra.Command {
@@ -80,6 +81,7 @@ func newBench(a *app) *cobra.Command {
 	for _, name := range networkFlagNames {
 		cmd.MarkFlagsMutuallyExclusive("model", name)
 	}
+	a.addExact(cmd)
 	cmd.RunE = a.do(func(cmd *cobra.Command, _ []string) error {
 		r, err := a.bench(cmd.Context(), s)
 		if err != nil {
@@ -88,18 +90,25 @@ func newBench(a *app) *cobra.Command {
 		if s.format == "json" {
 			return json.NewEncoder(a.stdout).Encode(r)
 		}
-		_, err = fmt.Fprintf(a.stdout, "%s, %s, %d×%d, batch %d, %d threads, %s kernels\n"+
+		_, err = fmt.Fprintf(a.stdout, "%s, %s, %d×%d, batch %d, %d threads, %s kernels, %s\n"+
 			"min %.2f ms, median %.2f ms over %d runs: %.2f GFLOP, %.1f GFLOP/s, peak memory %.0f MB\n",
-			r.Mode, networkText(r.Network), r.Size, r.Size, r.Batch, r.Threads, r.Kernel,
+			r.Mode, networkText(r.Network), r.Size, r.Size, r.Batch, r.Threads, r.Kernel, algorithm(r.Winograd),
 			r.MinMS, r.MedianMS, r.Runs, r.GFLOP, r.GFLOPS, r.RSSPeakMB)
 		return err
 	})
 	return cmd
 }
 
+func algorithm(winograd string) string {
+	if winograd == "" {
+		return "direct convolution"
+	}
+	return "Winograd's algorithm in " + winograd
+}
+
 func (a *app) bench(ctx context.Context, s benchSettings) (*benchResult, error) {
-	if s.training && s.model != "" {
-		return nil, optionError("bench times either --train or --model")
+	if s.training && (s.model != "" || a.exact) {
+		return nil, optionError("bench times --train alone, without --model or --exact")
 	}
 	pool := kernel.NewPool(orEveryCore(s.threads))
 	defer pool.Close()
@@ -111,6 +120,9 @@ func (a *app) bench(ctx context.Context, s benchSettings) (*benchResult, error) 
 		return nil, err
 	}
 	r := &benchResult{Mode: "infer", Batch: 1, Runs: s.runs, Threads: pool.Threads(), Kernel: kernel.Set()}
+	if !a.exact {
+		r.Winograd = kernel.Winograd()
+	}
 	var once func() error
 	var err error
 	switch {
@@ -128,7 +140,7 @@ func (a *app) bench(ctx context.Context, s benchSettings) (*benchResult, error) 
 		c, once, err = a.modelRun(ctx, s, pool)
 		r.Model = s.model
 	default:
-		once, err = anchorRun(ctx, c, s, pool)
+		once, err = a.anchorRun(ctx, c, s, pool)
 	}
 	if err != nil {
 		return nil, err
@@ -150,8 +162,8 @@ func (a *app) bench(ctx context.Context, s benchSettings) (*benchResult, error) 
 }
 
 // anchorRun returns one inference of the anchor network with random weights.
-func anchorRun(ctx context.Context, c unet.Config, s benchSettings, pool *kernel.Pool) (func() error, error) {
-	q, err := unet.NewPredictor(c, unet.NewParams(c, 1), unet.PredictorOptions{Pool: pool})
+func (a *app) anchorRun(ctx context.Context, c unet.Config, s benchSettings, pool *kernel.Pool) (func() error, error) {
+	q, err := unet.NewPredictor(c, unet.NewParams(c, 1), unet.PredictorOptions{Pool: pool, Exact: a.exact})
 	if err != nil {
 		return nil, err
 	}
@@ -164,6 +176,7 @@ func (a *app) modelRun(ctx context.Context, s benchSettings, pool *kernel.Pool) 
 	if err != nil {
 		return unet.Config{}, nil, err
 	}
+	a.setExact(m)
 	q, err := m.Predictor(pool)
 	if err != nil {
 		return unet.Config{}, nil, err

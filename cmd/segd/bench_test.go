@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,6 +16,7 @@ func TestBenchJSON(t *testing.T) {
 		flops      float64 // of one run, in units of the forward pass of one image
 	}{
 		{"infer", "infer", nil, 1},
+		{"exact", "infer", []string{"--exact"}, 1},
 		{"train", "train", []string{"--train", "--batch", "2"}, 6},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -27,16 +29,20 @@ func TestBenchJSON(t *testing.T) {
 			if err := json.Unmarshal([]byte(text), &keys); err != nil {
 				t.Fatal(err)
 			}
-			for _, k := range []string{"base_width", "size", "threads", "mode", "runs", "min_ms", "median_ms", "gflop", "gflops", "rss_peak_mb", "kernel"} {
+			for _, k := range []string{"base_width", "size", "threads", "mode", "runs", "min_ms", "median_ms", "gflop", "gflops", "rss_peak_mb", "kernel", "winograd"} {
 				if _, ok := keys[k]; !ok {
 					t.Errorf("no %s in %s", k, text)
 				}
+			}
+			winograd := kernel.Winograd()
+			if slices.Contains(tt.args, "--exact") {
+				winograd = ""
 			}
 			var r benchResult
 			if err := json.Unmarshal([]byte(text), &r); err != nil {
 				t.Fatal(err)
 			}
-			if r.BaseWidth != 2 || r.Depth != 2 || r.Size != 32 || r.Threads != 2 || r.Runs != 3 || r.Mode != tt.mode || r.Kernel != kernel.Set() {
+			if r.BaseWidth != 2 || r.Depth != 2 || r.Size != 32 || r.Threads != 2 || r.Runs != 3 || r.Mode != tt.mode || r.Kernel != kernel.Set() || r.Winograd != winograd {
 				t.Errorf("%+v", r)
 			}
 			if !(r.MinMS > 0 && r.MinMS <= r.MedianMS) || !(r.RSSPeakMB > 1 && r.RSSPeakMB < 1e5) {

@@ -50,6 +50,7 @@ func newEvaluate(a *app) *cobra.Command {
 	f.Var(newIntRange(&s.worst, 0, 1_000_000), "worst", "cases of lowest Dice to list")
 	f.Float64Var(&s.tolerance, "tolerance", 2, "how far outlines may lie apart for NSD, in pixels and in mm")
 	a.addThreads(cmd)
+	a.addExact(cmd)
 	a.addProgress(cmd)
 	_ = cmd.MarkFlagRequired("data") // fails for unknown names only
 	cmd.MarkFlagsOneRequired("model", "predictions")
@@ -82,12 +83,14 @@ func (a *app) evaluate(ctx context.Context, s evaluateSettings) error {
 		if o.Model, err = resolveModel(s.model, s.modelsDir); err != nil {
 			return err
 		}
+		a.setExact(o.Model)
 	}
 	other := o
 	if s.against != "" {
 		if other.Model, err = resolveModel(s.against, s.modelsDir); err != nil {
 			return err
 		}
+		a.setExact(other.Model)
 		other.Predictions = ""
 	}
 	var out evaluation

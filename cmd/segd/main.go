@@ -75,6 +75,7 @@ type app struct {
 	started  bool // a command's own work began; errors before that are of usage
 	progress progressMode
 	threads  int
+	exact    bool
 }
 
 // partialError says that some inputs failed and the rest is done.

@@ -62,6 +62,7 @@ func newSegment(a *app) *cobra.Command {
 	f.IntVar(&s.minSize, "min-size", 0, "leave out connected parts of fewer pixels")
 	f.Float64Var(&s.alpha, "alpha", overlay.DefaultAlpha, "opacity of the overlay's colours, 0 to 1")
 	a.addThreads(cmd)
+	a.addExact(cmd)
 	a.addProgress(cmd)
 	for _, name := range []string{"input", "out", "model"} {
 		_ = cmd.MarkFlagRequired(name) // fails for unknown names only
@@ -99,10 +100,12 @@ func (a *app) segment(ctx context.Context, s segmentSettings) error {
 	if b.catalogue, err = openCatalogue(s.modelsDir); err != nil {
 		return err
 	}
+	a.setExact(b.catalogue.List()...)
 	if s.model != autoModel {
 		if b.model, err = b.catalogue.Resolve(s.model); err != nil {
 			return err
 		}
+		a.setExact(b.model)
 	}
 	if b.inputs, err = collectInputs(s.inputs, s.out); err != nil {
 		return err

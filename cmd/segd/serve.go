@@ -42,6 +42,7 @@ func newServe(a *app) *cobra.Command {
 	f.DurationVar(&s.timeout, "timeout", 2*time.Minute, "longest time for a request")
 	f.BoolVar(&s.healthcheck, "healthcheck", false, "serve nothing: ask the server at --listen whether it is well")
 	a.addThreads(cmd)
+	a.addExact(cmd)
 	cmd.RunE = a.do(func(cmd *cobra.Command, _ []string) error {
 		if s.timeout <= 0 {
 			return optionError("--timeout %s, want more than 0", s.timeout)
@@ -60,6 +61,7 @@ func (a *app) serve(ctx context.Context, s serveSettings) error {
 	if err != nil {
 		return err
 	}
+	a.setExact(catalogue.List()...)
 	pool := kernel.NewPool(a.threadCount())
 	defer pool.Close()
 	server := handlers.New(handlers.Config{

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"segd"
+	"segd/models"
 )
 
 // maxThreads bounds --threads against a slip of the finger.
@@ -43,6 +44,18 @@ func fromEnvironment(flags *pflag.FlagSet, lookup func(string) (string, bool)) e
 // addThreads gives cmd --threads; threadCount reads it.
 func (a *app) addThreads(cmd *cobra.Command) {
 	cmd.Flags().Var(newIntRange(&a.threads, 0, maxThreads), "threads", "threads that compute (0: one for each core)")
+}
+
+// addExact gives cmd --exact; setExact obeys it.
+func (a *app) addExact(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&a.exact, "exact", false, "direct convolution in every layer: slower, with less rounding error")
+}
+
+// setExact prepares models that have not run yet.
+func (a *app) setExact(list ...*models.Model) {
+	for _, m := range list {
+		m.Exact = a.exact
+	}
 }
 
 // threadCount is the number of threads to compute with.

@@ -87,3 +87,12 @@ func opsOf[T Float]() *ops[T] {
 
 // Set names the kernel set that float32 work takes: "avx2" or "generic".
 func Set() string { return ops32.name }
+
+// Winograd names the instruction set in which float32 3×3 convolutions take
+// Winograd's algorithm where it pays; empty, they all take the direct one.
+func Winograd() string {
+	if ops32.winograd == nil {
+		return ""
+	}
+	return ops32.winograd.name
+}

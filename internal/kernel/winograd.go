@@ -15,6 +15,7 @@ package kernel
 // them takes direct convolution. Each is documented at the assembly; strides
 // are in bytes.
 type winogradOps[T Float] struct {
+	name       string
 	lanes      int // channels of a vector: one block or a pair of them
 	filter     func(u, w, tmp *T, wTap, wRow, uPlane, uRow, n int)
 	halfFilter func(u, w, tmp *T, wTap, wRow, uPlane, uRow, n int) // for 8 outputs, where lanes is 16

@@ -14,6 +14,7 @@ func chooseWinograd() *winogradOps[float32] {
 
 func winogradAVX2() *winogradOps[float32] {
 	return &winogradOps[float32]{
+		name:   "avx2",
 		lanes:  8,
 		filter: winogradFilterAVX2,
 		input:  winogradInputAVX2,
@@ -35,6 +36,7 @@ func winogradAVX2() *winogradOps[float32] {
 
 func winogradAVX512() *winogradOps[float32] {
 	return &winogradOps[float32]{
+		name:       "avx512",
 		lanes:      16,
 		filter:     winogradFilterAVX512,
 		halfFilter: winogradFilterHalfAVX512,

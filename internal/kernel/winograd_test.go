@@ -19,7 +19,7 @@ func eachWinograd(t *testing.T, f func(t *testing.T)) {
 		s := *was
 		s.winograd = w
 		ops32 = &s
-		t.Run(fmt.Sprint(w.lanes, " lanes"), f)
+		t.Run(w.name, f)
 	}
 }
 
