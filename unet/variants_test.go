@@ -75,7 +75,8 @@ func TestVariantPlanEqualsTape(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if d := apart(got.Data, want.Data); !(d < 1e-5) {
+					// Folded weights and others round differently in Winograd's transforms.
+					if d := apart(got.Data, want.Data); !(d < 1e-4) {
 						t.Errorf("run %d: plan is %.1e from the tape", run, d)
 					}
 				}
@@ -97,7 +98,7 @@ func TestVariantTiles(t *testing.T) {
 			p := scramble(NewParams(c, 1), rand.New(rand.NewPCG(5, 6)))
 			m, s := c.margin(), c.Stride()
 			x := noise(rand.New(rand.NewPCG(5, 7)), 1, 1, 4*m+4*s-1, 4*m+4*s)
-			whole, err := NewPredictor(c, p, PredictorOptions{})
+			whole, err := NewPredictor(c, p, PredictorOptions{Exact: true})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -109,7 +110,7 @@ func TestVariantTiles(t *testing.T) {
 			if n := len(c.cut(x.W, x.W, budget).tiles); n < 2 {
 				t.Fatalf("%d tiles", n)
 			}
-			tiled, err := NewPredictor(c, p, PredictorOptions{TilePixels: budget})
+			tiled, err := NewPredictor(c, p, PredictorOptions{TilePixels: budget, Exact: true})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -117,7 +118,8 @@ func TestVariantTiles(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// Each pixel is computed from the same numbers in the same order.
+			// By direct convolution each pixel is computed from the same numbers in
+			// the same order, and sees no further than it must.
 			if d := apart(got.Data, want.Data); !(d < 1e-6) {
 				t.Errorf("tiled is %.1e from whole", d)
 			}
