@@ -1,0 +1,110 @@
+// Package jpeg2000 decodes JPEG 2000 and high-throughput JPEG 2000 frames: the
+// transfer syntaxes 1.2.840.10008.1.2.4.90 to .93 and .201 to .203.
+//
+//	info, err := jpeg2000.Decode(dst, src, layout)
+//
+// All of Part 1 is decoded but subsampled components: every progression and
+// progression change, tiles and tile-parts, precincts, layers, both wavelets,
+// both colour transforms, regions of interest, all styles of code block, and
+// packed packet headers; and of Part 15 code blocks that are all of the HT kind.
+// Of the JP2 file format only the codestream and the colour space are looked
+// at; DICOM has the codestream alone. Refused as unsupported are subsampled
+// components, the array transforms of Part 2, and HT mixed with other blocks.
+//
+// The way through the package is that of the data: codestream.go and params.go
+// read the markers, tile.go lays out a tile, order.go says which packet comes
+// next, packet.go reads it, block.go (EBCOT) or ht.go (HT) decode the code
+// blocks, wavelet.go joins the subbands, samples.go writes the samples.
+//
+// Irreversible streams decode to the bits that OpenJPEG gives: all arithmetic is
+// in float32 and in its order, and no product is fused with a sum.
+//
+// Sources: ISO/IEC 15444-1 (ITU-T T.800), ISO/IEC 15444-15 (ITU-T T.814),
+// PS3.5 8.2.4, A.4.4 and 10.
+package jpeg2000
+
+import (
+	"fmt"
+
+	"segd"
+	"segd/dicomio/codec"
+)
+
+// Limits of what one frame may ask for beyond dst. They hold every stream whose
+// tiles are within 64 Mi samples at blocks of 8×8 or more, and bound the
+// working set at about 350 MiB.
+const (
+	maxTileSamples = 64 << 20 // of all components that are in memory at once: 256 MiB
+	maxTileBlocks  = 1 << 20  // code blocks of a tile: about 90 MiB
+)
+
+// Decode decodes the frame src into dst, whose length is l.Bytes(), as package
+// codec says: stored values with the colour transform undone, components
+// interleaved, and signed ones extended. The image area of the stream must have
+// the layout's rows, columns and samples.
+//
+// A stream that ends before what its headers announce is malformed, as it is for
+// OpenJPEG; so is a tile that ends within a packet, while one that ends between
+// packets, as when its last layers were taken away, decodes without them.
+func Decode(dst, src []byte, l codec.Layout) (codec.Info, error) {
+	switch l.BitsAllocated {
+	case 8, 16, 32:
+	default:
+		return codec.Info{}, fmt.Errorf("jpeg2000: %w: %d bits allocated", segd.ErrUnprocessable, l.BitsAllocated)
+	}
+	if len(dst) != l.Bytes() {
+		return codec.Info{}, fmt.Errorf("jpeg2000: %w: %d bytes for a frame of %d", segd.ErrUnprocessable, len(dst), l.Bytes())
+	}
+	stream, colour, err := unwrap(src)
+	if err != nil {
+		return codec.Info{}, err
+	}
+	d := decoder{dst: dst, layout: l, block: new(blockDecoder)}
+	if err := d.parse(stream); err != nil {
+		return codec.Info{}, err
+	}
+	for i := range d.tiles {
+		if err := d.decodeTile(i); err != nil {
+			return codec.Info{}, err
+		}
+		d.tiles[i] = tileStream{}
+	}
+	info := codec.Info{Precision: d.comps[0].precision, Signed: d.comps[0].signed, Colour: colour}
+	for _, c := range d.comps {
+		info.Precision = max(info.Precision, c.precision)
+	}
+	if d.transformed {
+		info.Colour = codec.ColourRGB
+	}
+	return info, nil
+}
+
+// A decoder is one call of Decode; its buffers serve one tile after another.
+type decoder struct {
+	dst    []byte
+	layout codec.Layout
+
+	size
+	main        params // of the main header
+	tiles       []tileStream
+	packed      [][]byte // PPM: the packet headers of each tile-part, in order
+	transformed bool     // some tile had RCT or ICT
+
+	ints   [3][]int32
+	floats [3][]float32
+	block  *blockDecoder
+}
+
+// malformed, unsupported and contradiction are the three kinds of error, with
+// the package's name.
+func malformed(format string, args ...any) error {
+	return fmt.Errorf("jpeg2000: %w: %s", segd.ErrFormat, fmt.Sprintf(format, args...))
+}
+
+func unsupported(format string, args ...any) error {
+	return fmt.Errorf("jpeg2000: %w: %s", segd.ErrUnsupported, fmt.Sprintf(format, args...))
+}
+
+func contradiction(format string, args ...any) error {
+	return fmt.Errorf("jpeg2000: %w: %s", segd.ErrUnprocessable, fmt.Sprintf(format, args...))
+}

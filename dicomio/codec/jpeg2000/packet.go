@@ -1,0 +1,237 @@
+package jpeg2000
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// A bitReader reads packet headers: most significant bit first, and a zero bit
+// is stuffed behind each byte of ones (15444-1 B.10.1). Past the end it reads
+// zeros and remembers that it did.
+type bitReader struct {
+	b    []byte
+	at   int
+	last byte
+	left int // bits of last that are still to come
+	over bool
+}
+
+func (r *bitReader) bit() int {
+	if r.left == 0 {
+		r.left = 8
+		if r.last == 0xFF {
+			r.left = 7
+		}
+		if r.at < len(r.b) {
+			r.last = r.b[r.at]
+			r.at++
+		} else {
+			r.last, r.over = 0, true
+		}
+	}
+	r.left--
+	return int(r.last>>r.left) & 1
+}
+
+func (r *bitReader) bits(n int) int {
+	v := 0
+	for range n {
+		v = v<<1 | r.bit()
+	}
+	return v
+}
+
+// rest ends a header and returns what follows it: the rest of its last byte is
+// padding, and so is a byte behind a byte of ones.
+func (r *bitReader) rest() []byte {
+	if r.last == 0xFF && r.at < len(r.b) {
+		r.at++
+	}
+	return r.b[r.at:]
+}
+
+// A delivery is a piece whose data follow in the body of the packet.
+type delivery struct {
+	to     *block
+	piece  piece
+	length int
+}
+
+// readPackets reads the packets of the tile from body; their headers are in
+// headers where that is not nil.
+func (t *tile) readPackets(body, headers []byte) error {
+	for c := range t.comps {
+		for r := range t.comps[c].resolutions {
+			res := &t.comps[c].resolutions[r]
+			res.precincts = make([]*precinct, res.columns*res.rows)
+			res.layers = make([]uint16, res.columns*res.rows)
+		}
+	}
+	in := packetReader{tile: t, body: body, headers: headers}
+	return t.packets(in.read)
+}
+
+// A packetReader is where a tile stands in its data.
+type packetReader struct {
+	tile          *tile
+	body, headers []byte
+	pending       []delivery
+}
+
+// read reads the next packet, which is the one of layer l in precinct p of
+// resolution r of component c; more is false where the data have ended
+// (15444-1 B.9, B.10).
+func (in *packetReader) read(c, r, p, l int) (more bool, err error) {
+	if len(in.body) == 0 && len(in.headers) == 0 {
+		return false, nil
+	}
+	if len(in.body) >= 6 && binary.BigEndian.Uint16(in.body) == markSOP {
+		in.body = in.body[6:]
+	}
+	header := bitReader{b: in.body}
+	if in.headers != nil {
+		header.b = in.headers
+	}
+	in.pending = in.pending[:0]
+	if header.bit() == 1 {
+		if err := in.readBlocks(&header, c, r, p, l); err != nil {
+			return false, err
+		}
+	}
+	rest := header.rest()
+	if len(rest) >= 2 && binary.BigEndian.Uint16(rest) == markEPH {
+		rest = rest[2:]
+	}
+	if header.over {
+		return false, malformed("a tile ends in a packet header")
+	}
+	if in.headers != nil {
+		in.headers = rest
+	} else {
+		in.body = rest
+	}
+	for _, d := range in.pending {
+		if d.length > len(in.body) {
+			return false, malformed("code block of %d bytes, %d are left of the tile", d.length, len(in.body))
+		}
+		d.piece.data = in.body[:d.length]
+		d.to.pieces = append(d.to.pieces, d.piece)
+		in.body = in.body[d.length:]
+	}
+	return true, nil
+}
+
+// readBlocks reads what the header of a packet says of its code blocks.
+func (in *packetReader) readBlocks(header *bitReader, c, r, p, l int) error {
+	tc := &in.tile.comps[c]
+	res := &tc.resolutions[r]
+	prec, err := in.tile.precinct(res, p)
+	if err != nil {
+		return err
+	}
+	for k := range prec.parts {
+		part := &prec.parts[k]
+		for i := range part.blocks {
+			b := &part.blocks[i]
+			x, y := i%part.columns, i/part.columns
+			var now bool
+			if b.included {
+				now = header.bit() == 1
+			} else {
+				now = part.inclusion.below(header, x, y, l+1)
+			}
+			if !now {
+				continue
+			}
+			if !b.included {
+				b.included = true
+				n := 1
+				for !part.zeros.below(header, x, y, n) {
+					if n++; n > 255 || header.over {
+						return malformed("code block with more than %d zero planes", n-2)
+					}
+				}
+				b.zeros = uint8(n - 1)
+			}
+			if err := in.readLengths(header, b, tc.style); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// readLengths reads how many passes of block b the packet has, and the length
+// of each codeword segment they are in (15444-1 B.10.6, B.10.7).
+func (in *packetReader) readLengths(header *bitReader, b *block, style int) error {
+	n := passCount(header)
+	for header.bit() == 1 {
+		if b.lengthBits++; b.lengthBits > 32 {
+			return malformed("length of more than %d bits", b.lengthBits-1)
+		}
+	}
+	for n > 0 {
+		room := segmentPasses(style, b, n) - int(b.segmentPasses)
+		if room <= 0 {
+			b.segment++
+			b.segmentPasses = 0
+			continue
+		}
+		m := min(n, room)
+		width := int(b.lengthBits) + bits.Len(uint(m)) - 1
+		if width > 32 {
+			return malformed("length of %d bits", width)
+		}
+		in.pending = append(in.pending, delivery{
+			to:     b,
+			piece:  piece{segment: b.segment, passes: uint16(m)},
+			length: header.bits(width),
+		})
+		b.segmentPasses += uint16(m)
+		n -= m
+	}
+	return nil
+}
+
+// passCount reads the number of coding passes (15444-1 Table B.4).
+func passCount(in *bitReader) int {
+	switch {
+	case in.bit() == 0:
+		return 1
+	case in.bit() == 0:
+		return 2
+	}
+	if v := in.bits(2); v < 3 {
+		return 3 + v
+	}
+	if v := in.bits(5); v < 31 {
+		return 6 + v
+	}
+	return 37 + in.bits(7)
+}
+
+// segmentPasses is the number of coding passes in the codeword segment where
+// block b stands, before n more (15444-1 Table D.9, 15444-15 B.2).
+func segmentPasses(style int, b *block, n int) int {
+	switch {
+	case style&styleHT != 0 && b.segment == 0:
+		// The cleanup pass, and in front of it placeholders, three for each
+		// plane that has none.
+		if b.segmentPasses > 0 {
+			return 0
+		}
+		return (n-1)/3*3 + 1
+	case style&styleHT != 0:
+		return 2 // significance propagation, magnitude refinement
+	case style&styleTermAll != 0:
+		return 1
+	case style&styleBypass == 0:
+		return 1 << 15
+	case b.segment == 0:
+		return 10
+	case b.segment%2 == 1:
+		return 2
+	default:
+		return 1
+	}
+}
