@@ -6,6 +6,7 @@ package jpeg2000
 // that was found significant in plane p is 3<<p: its bit and, half a unit of
 // that plane, the middle of what it may still be; each refinement replaces the
 // half. So the last plane leaves a half behind, which the reversible way drops.
+// They lie stripe by stripe, and there column by column; see sampleIndex.
 //
 // A word of flags holds the state of a column of four samples, a stripe's
 // height, and of its neighbours, so that the contexts of sample j are masks of
@@ -49,7 +50,7 @@ const (
 func (d *blockDecoder) decode(b *block, orient, planes, style int) error {
 	d.width, d.height = int(b.width), int(b.height)
 	d.stride = d.width + 2
-	clear(d.samples[:d.width*d.height])
+	clear(d.samples[:d.width*((d.height+3)&^3)])
 	clear(d.flags[:d.stride*((d.height+3)/4+2)])
 	d.causal = style&styleCausal != 0
 	d.zero = &zeroContexts[orient]
@@ -150,8 +151,8 @@ func near(f uint64) uint64 {
 // become makes a sample significant: the one of word at f[i] whose bits are
 // shifted by s, negative or not; its neighbours learn of it. word is a copy of
 // f[i], which is returned changed and not stored.
-func (d *blockDecoder) become(i int, word uint64, s int, sign uint32) uint64 {
-	v := 1 | uint64(sign)<<signShift
+func (d *blockDecoder) become(i int, word uint64, s int, sign uint64) uint64 {
+	v := 1 | sign<<signShift
 	d.flags[i-1] |= v << (s + own + 1)
 	d.flags[i+1] |= v << (s + own - 1)
 	if s == 0 && !d.causal {
@@ -190,10 +191,10 @@ func (d *blockDecoder) propagate(plane int) {
 			for todo != 0 {
 				s := trailing(todo)
 				todo &= todo - 1
-				k := uint32(d.zero[word>>s&511])
+				k := uint64(d.zero[word>>s&511])
 				e := m.contexts[k]
 				bit := e & 1
-				if dist -= int32(e &^ 0xFFFF); dist < 0 {
+				if dist -= int64(e &^ 0xFFFF); dist < 0 {
 					bit, dist = m.rare(k, dist)
 				}
 				word |= 1 << (s + visited)
@@ -201,14 +202,14 @@ func (d *blockDecoder) propagate(plane int) {
 					continue
 				}
 				c := signContexts[signIndex(word, s)]
-				k = uint32(c & 31)
+				k = uint64(c & 31)
 				e = m.contexts[k]
 				bit = e & 1
-				if dist -= int32(e &^ 0xFFFF); dist < 0 {
+				if dist -= int64(e &^ 0xFFFF); dist < 0 {
 					bit, dist = m.rare(k, dist)
 				}
-				bit ^= uint32(c >> 7)
-				d.samples[sampleIndex(y, s, d.width, x)] = 3<<plane | bit<<31
+				bit ^= uint64(c >> 7)
+				d.samples[sampleIndex(y*d.width, x, s)] = uint32(3<<plane | bit<<31)
 				word = d.become(first+x, word, s, bit)
 				todo = near(word) &^ (word >> own) & rows &^ (2<<s - 1)
 			}
@@ -231,7 +232,7 @@ func (d *blockDecoder) refine(plane int) {
 			}
 			for t := todo; t != 0; t &= t - 1 {
 				s := trailing(t)
-				k := uint32(contextRefine)
+				k := uint64(contextRefine)
 				if word>>(s+refined)&1 != 0 {
 					k = contextRefine + 2
 				} else if word>>s&neighbours != 0 {
@@ -239,10 +240,10 @@ func (d *blockDecoder) refine(plane int) {
 				}
 				e := m.contexts[k]
 				bit := e & 1
-				if dist -= int32(e &^ 0xFFFF); dist < 0 {
+				if dist -= int64(e &^ 0xFFFF); dist < 0 {
 					bit, dist = m.rare(k, dist)
 				}
-				d.samples[sampleIndex(y, s, d.width, x)] ^= (3 - 2*bit) << plane
+				d.samples[sampleIndex(y*d.width, x, s)] ^= uint32(3-2*bit) << plane
 			}
 			d.flags[first+x] = word | todo<<refined
 		}
@@ -260,12 +261,12 @@ func (d *blockDecoder) cleanup(plane int) {
 		for x := range d.width {
 			word := d.flags[first+x]
 			todo := rows &^ (word >> own) &^ (word >> visited)
-			var bit uint32
+			var bit uint64
 			start := -1 // the sample that a run of zeros ends at, shifted
 			if word&significant == 0 && rows == columnBits {
 				e := m.contexts[contextRun]
 				bit = e & 1
-				if dist -= int32(e &^ 0xFFFF); dist < 0 {
+				if dist -= int64(e &^ 0xFFFF); dist < 0 {
 					bit, dist = m.rare(contextRun, dist)
 				}
 				if bit == 0 {
@@ -281,10 +282,10 @@ func (d *blockDecoder) cleanup(plane int) {
 				s := trailing(todo)
 				todo &= todo - 1
 				if s != start {
-					k := uint32(d.zero[word>>s&511])
+					k := uint64(d.zero[word>>s&511])
 					e := m.contexts[k]
 					bit = e & 1
-					if dist -= int32(e &^ 0xFFFF); dist < 0 {
+					if dist -= int64(e &^ 0xFFFF); dist < 0 {
 						bit, dist = m.rare(k, dist)
 					}
 					if bit == 0 {
@@ -292,14 +293,14 @@ func (d *blockDecoder) cleanup(plane int) {
 					}
 				}
 				c := signContexts[signIndex(word, s)]
-				k := uint32(c & 31)
+				k := uint64(c & 31)
 				e := m.contexts[k]
 				bit = e & 1
-				if dist -= int32(e &^ 0xFFFF); dist < 0 {
+				if dist -= int64(e &^ 0xFFFF); dist < 0 {
 					bit, dist = m.rare(k, dist)
 				}
-				bit ^= uint32(c >> 7)
-				d.samples[sampleIndex(y, s, d.width, x)] = 3<<plane | bit<<31
+				bit ^= uint64(c >> 7)
+				d.samples[sampleIndex(y*d.width, x, s)] = uint32(3<<plane | bit<<31)
 				word = d.become(first+x, word, s, bit)
 			}
 			d.flags[first+x] = word &^ (columnBits << visited)
@@ -323,7 +324,7 @@ func (d *blockDecoder) propagateRaw(plane int) {
 					continue
 				}
 				sign := d.raw.bit()
-				d.samples[sampleIndex(y, s, d.width, x)] = 3<<plane | sign<<31
+				d.samples[sampleIndex(y*d.width, x, s)] = uint32(3<<plane | sign<<31)
 				word = d.become(first+x, word, s, sign)
 				todo = near(word) &^ (word >> own) & rows &^ (2<<s - 1)
 			}
@@ -341,7 +342,7 @@ func (d *blockDecoder) refineRaw(plane int) {
 			todo := word >> own &^ (word >> visited) & columnBits
 			for t := todo; t != 0; t &= t - 1 {
 				s := trailing(t)
-				d.samples[sampleIndex(y, s, d.width, x)] ^= (3 - 2*d.raw.bit()) << plane
+				d.samples[sampleIndex(y*d.width, x, s)] ^= uint32(3-2*d.raw.bit()) << plane
 			}
 			d.flags[first+x] = word | todo<<refined
 		}

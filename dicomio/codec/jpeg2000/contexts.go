@@ -7,8 +7,8 @@ import "math/bits"
 func trailing(v uint64) int { return bits.TrailingZeros64(v) & 63 }
 
 // sampleIndex is where the sample lies whose flags are shifted by s, in column x
-// of the stripe at row y.
-func sampleIndex(y, s, width, x int) int { return ((y+s/3)*width + x) & (maxBlock - 1) }
+// of the stripe that begins at first, its row times the block's width.
+func sampleIndex(first, x, s int) int { return (first + 4*x + s*11>>5) & (maxBlock - 1) } // 11/32 is 1/3
 
 // zeroContexts are the contexts of zero coding (15444-1 Table D.1) for each
 // orientation, by the significance of the 3×3 samples around one, row by row.

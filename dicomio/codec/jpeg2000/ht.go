@@ -8,7 +8,7 @@ func (d *blockDecoder) decodeHT(b *block, planes, style int) error {
 	d.width, d.height = int(b.width), int(b.height)
 	d.stride = d.width + 2
 	d.causal = style&styleCausal != 0
-	clear(d.samples[:d.width*d.height])
+	clear(d.samples[:d.width*((d.height+3)&^3)])
 	if len(b.pieces) == 0 {
 		return nil
 	}
@@ -80,11 +80,9 @@ func (d *blockDecoder) cleanupHT(data []byte, zeros, plane int) error {
 		here:   new([1024 + 4]uint8),
 	}
 	for y := 0; y < d.height; y += 2 {
-		rows := [2][]uint32{d.samples[y*d.width : (y+1)*d.width], nil}
-		if y+1 < d.height {
-			rows[1] = d.samples[(y+1)*d.width : (y+2)*d.width]
-		}
-		if !c.quadRow(rows, y == 0) {
+		c.out = d.samples[y&^3*d.width+y&3:]
+		c.height = d.height - y
+		if !c.quadRow(d.width, y == 0) {
 			return malformed("HT cleanup pass: impossible codeword in row %d", y)
 		}
 		c.table = &vlcTables[1]
@@ -98,6 +96,8 @@ type htCleanup struct {
 	mel    melReader
 	vlc    reverseReader
 	magSgn forwardReader
+	out    []uint32 // from the first sample of the row of quads on, as in blockDecoder
+	height int      // of the block from here on
 	plane  int
 	limit  uint32 // of the bound U of a quad's exponents
 	table  *[1024]quad
@@ -107,8 +107,7 @@ type htCleanup struct {
 }
 
 // quadRow decodes a row of quads, two at a time, and reports whether it could.
-func (c *htCleanup) quadRow(rows [2][]uint32, first bool) bool {
-	width := len(rows[0])
+func (c *htCleanup) quadRow(width int, first bool) bool {
 	left := uint32(0) // the context's part from the quad to the left
 	for x := 0; x < width; x += 4 {
 		var quads [2]quad
@@ -140,7 +139,7 @@ func (c *htCleanup) quadRow(rows [2][]uint32, first bool) bool {
 		}
 		u := c.exponents(quads, first)
 		for i, q := range quads {
-			if x+2*i < width && !c.samples(rows, x+2*i, q, u[i], first) {
+			if x+2*i < width && !c.samples(width, x+2*i, q, u[i], first) {
 				return false
 			}
 		}
@@ -199,7 +198,7 @@ func (p uPrefix) value(vlc *reverseReader) uint32 {
 }
 
 // samples reads the samples of quad q at column x (15444-15 7.3.7, 7.3.8).
-func (c *htCleanup) samples(rows [2][]uint32, x int, q quad, u uint32, first bool) bool {
+func (c *htCleanup) samples(width, x int, q quad, u uint32, first bool) bool {
 	rho := q >> 4 & 15
 	bound := u + 1
 	if !first && rho&(rho-1) != 0 {
@@ -219,16 +218,16 @@ func (c *htCleanup) samples(rows [2][]uint32, x int, q quad, u uint32, first boo
 		if rho>>i&1 == 0 {
 			continue
 		}
-		row, column := rows[i&1], x+i>>1
-		if column >= len(row) {
+		row, column := i&1, x+i>>1
+		if column >= width || row >= c.height {
 			return false // outside of the block
 		}
 		n := bound - uint32(q>>(12+i)&1)
 		bits := uint32(c.magSgn.peek())
 		c.magSgn.skip(int(n))
 		v := bits&(1<<n-1) | uint32(q>>(8+i)&1)<<n | 1
-		row[column] = bits<<31 | (v+2)<<c.plane
-		if i&1 == 1 {
+		c.out[4*column+row] = bits<<31 | (v+2)<<c.plane
+		if row == 1 {
 			c.here[column+1] = bitLength(v)
 		}
 	}
@@ -240,9 +239,9 @@ func (d *blockDecoder) markHT() {
 	clear(d.flags[:d.stride*((d.height+3)/4+2)])
 	for y := range d.height {
 		first := (y/4+1)*d.stride + 1
-		for x, v := range d.samples[y*d.width : (y+1)*d.width] {
-			if v != 0 {
-				d.flags[first+x] = d.become(first+x, d.flags[first+x], 3*(y&3), 0)
+		for x := range d.width {
+			if s := 3 * (y & 3); d.samples[sampleIndex(y&^3*d.width, x, s)] != 0 {
+				d.flags[first+x] = d.become(first+x, d.flags[first+x], s, 0)
 			}
 		}
 	}
@@ -278,7 +277,7 @@ func (d *blockDecoder) propagateHT(data []byte, plane int) {
 				for todo := found[i-x]; todo != 0; todo &= todo - 1 {
 					sign := uint32(in.peek() & 1)
 					in.skip(1)
-					d.samples[sampleIndex(y, trailing(todo), d.width, i)] = 3<<plane | sign<<31
+					d.samples[sampleIndex(y*d.width, i, trailing(todo))] = 3<<plane | sign<<31
 				}
 			}
 		}
@@ -297,7 +296,7 @@ func (d *blockDecoder) refineHT(data []byte, plane int) {
 			for todo := word >> own &^ (word >> visited) & rows; todo != 0; todo &= todo - 1 {
 				bit := uint32(in.peek() & 1)
 				in.skip(1)
-				d.samples[sampleIndex(y, trailing(todo), d.width, x)] ^= (3 - 2*bit) << plane
+				d.samples[sampleIndex(y*d.width, x, trailing(todo))] ^= (3 - 2*bit) << plane
 			}
 		}
 	}

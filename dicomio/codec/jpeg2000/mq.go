@@ -7,26 +7,29 @@ import "math/bits"
 // and C of the standard both lose Qe when the more probable symbol comes; it
 // comes without renormalisation as long as A stays at 0x8000 or above and C at
 // zero or above. So d is the smaller of the two distances, and a and c are the
-// registers less d, all in units of 2^-16.
+// registers less d. All three count in units of 2^-32, so that C has room for
+// bytes ahead.
 //
 // Its user keeps d in a local variable:
 //
 //	e := m.contexts[k]
 //	bit := e & 1
-//	if d -= int32(e &^ 0xFFFF); d < 0 {
+//	if d -= int64(e &^ 0xFFFF); d < 0 {
 //		bit, d = m.rare(k, d)
 //	}
 //
 // (Taubman & Marcellin, JPEG2000, 2002, 17.1.1.)
 type mqDecoder struct {
-	a, c     uint32
-	d        int32
-	shifts   int // until the next byte is due
+	a, c     uint64
+	d        int64
+	ahead    int // bits of the segment that C has below its 16 high ones
 	data     []byte
 	at       int
 	fill     int                  // bytes that were wanted past the end
-	contexts [contextCount]uint32 // mqStates entries
+	contexts [contextCount]uint64 // mqStates entries
 }
+
+const mqHalf = 0x8000 << 32 // A after renormalisation is this or more
 
 // Contexts (15444-1 Table D.7): zero coding, sign coding, magnitude refinement,
 // run length, uniform.
@@ -42,9 +45,9 @@ const (
 // mqTable is Table C.2: Qe, the next state after the more and the less probable
 // symbol, and whether the latter exchanges their meaning.
 var mqTable = [47]struct {
-	qe       uint32
-	mps, lps uint32
-	exchange uint32
+	qe       uint64
+	mps, lps uint64
+	exchange uint64
 }{
 	{0x5601, 1, 1, 1}, {0x3401, 2, 6, 0}, {0x1801, 3, 9, 0}, {0x0AC1, 4, 12, 0},
 	{0x0521, 5, 29, 0}, {0x0221, 38, 33, 0}, {0x5601, 7, 6, 1}, {0x5401, 8, 14, 0},
@@ -60,16 +63,16 @@ var mqTable = [47]struct {
 	{0x0005, 45, 42, 0}, {0x0001, 45, 43, 0}, {0x5601, 46, 46, 0},
 }
 
-// mqState is the entry of a context in the given state: Qe in the high half,
-// twice the state and the more probable symbol in the low one.
-func mqState(state, mps uint32) uint32 { return mqTable[state].qe<<16 | state<<1 | mps }
+// mqState is the entry of a context in the given state: Qe in units of 2^-32,
+// and in the low bits twice the state and the more probable symbol.
+func mqState(state, mps uint64) uint64 { return mqTable[state].qe<<32 | state<<1 | mps }
 
 // mqNext has the entries that follow entry i after the more (0) and the less
 // probable symbol (1).
-var mqNext = func() (t [94][2]uint32) {
+var mqNext = func() (t [128][2]uint64) {
 	for state, e := range mqTable {
-		for mps := range uint32(2) {
-			t[uint32(state)<<1|mps] = [2]uint32{mqState(e.mps, mps), mqState(e.lps, mps^e.exchange)}
+		for mps := range uint64(2) {
+			t[uint64(state)<<1|mps] = [2]uint64{mqState(e.mps, mps), mqState(e.lps, mps^e.exchange)}
 		}
 	}
 	return t
@@ -89,82 +92,66 @@ func (m *mqDecoder) reset() {
 // 0xFF, which end it like a marker.
 func (m *mqDecoder) start(data []byte) {
 	m.data, m.at, m.fill = data, 0, 0
-	c := uint32(data[0]) << 16
-	m.c = c
-	m.byteIn()
+	m.c, m.ahead = uint64(data[0])<<32, 0
+	m.read()
 	m.c <<= 7
-	m.shifts -= 7
-	m.a = 0x8000 << 16
-	m.split()
+	m.ahead -= 7
+	m.a, m.d = mqHalf, 0
 }
 
-// split makes d of the registers a and c, which are the true ones here.
-func (m *mqDecoder) split() {
-	m.d = int32(min(m.a-0x8000<<16, m.c))
-	m.a -= uint32(m.d)
-	m.c -= uint32(m.d)
-}
-
-// byteIn appends a byte to C, or ones at the end of the segment (BYTEIN).
-func (m *mqDecoder) byteIn() {
-	last, next := m.data[m.at], uint32(m.data[m.at+1])
-	switch {
-	case last != 0xFF:
-		m.at++
-		m.c += next << 8
-		m.shifts = 8
-	case next > 0x8F:
-		m.fill++
-		m.c += 0xFF00
-		m.shifts = 8
-	default:
-		m.at++
-		m.c += next << 9
-		m.shifts = 7
+// read appends bytes to C, or ones at the end of the segment (BYTEIN).
+func (m *mqDecoder) read() {
+	for m.ahead <= 24 {
+		last, next := m.data[m.at], uint64(m.data[m.at+1])
+		switch {
+		case last != 0xFF:
+			m.at++
+			m.ahead += 8
+			m.c += next << ((32 - m.ahead) & 63)
+		case next > 0x8F:
+			m.fill++
+			m.ahead += 8
+			m.c += 0xFF << ((32 - m.ahead) & 63)
+		default:
+			m.at++
+			m.ahead += 7
+			m.c += next << ((32 - m.ahead) & 63)
+		}
 	}
 }
 
 // rare decodes the symbol of context k where the common way fails: it is the
 // less probable one, or A has to be renormalised (LPS_EXCHANGE, MPS_EXCHANGE,
-// RENORMD). d is less by Qe already; the new one is returned.
-func (m *mqDecoder) rare(k uint32, d int32) (bit uint32, next int32) {
+// RENORMD). d is less by Qe already; the new one is returned. Which symbol it
+// is can't be foreseen, so no branch depends on it.
+func (m *mqDecoder) rare(k uint64, d int64) (bit uint64, next int64) {
 	e := m.contexts[k]
 	qe := e &^ 0xFFFF
-	a, less := m.a+uint32(d), uint32(0)
-	if int32(m.c)+d < 0 {
-		if a >= qe {
-			less = 1
-		}
-		m.c += uint32(d) + qe
-		a = qe
-	} else {
-		if a < qe {
-			less = 1
-		}
-		m.c += uint32(d)
-	}
-	bit = e&1 ^ less
+	a, c := m.a+uint64(d), m.c+uint64(d)
+	lower := uint64(int64(c) >> 63) // all ones: the lower part, of size Qe
+	less := lower&1 ^ (a-qe)>>63    // the parts are exchanged if the upper one is smaller
+	c += qe & lower
+	a ^= (a ^ qe) & lower
 	m.contexts[k] = mqNext[e&0x7F][less]
-	for n := bits.LeadingZeros32(a); n > 0; {
-		if m.shifts == 0 {
-			m.byteIn()
-		}
-		s := min(n, m.shifts)
-		a <<= s
-		m.c <<= s
-		m.shifts -= s
-		n -= s
+	n := bits.LeadingZeros64(a) - 16
+	if m.ahead < n {
+		m.c = c
+		m.read()
+		c = m.c
 	}
-	m.a = a
-	m.split()
-	return bit, m.d
+	m.ahead -= n
+	a <<= n & 63
+	c <<= n & 63
+	next = int64(min(a-mqHalf, c))
+	m.a, m.c = a-uint64(next), c-uint64(next)
+	return e&1 ^ less, next
 }
 
 // decode decodes a symbol; the passes have the common way in place.
-func (m *mqDecoder) decode(k uint32) uint32 {
+func (m *mqDecoder) decode(k uint64) uint64 {
 	e := m.contexts[k]
 	bit := e & 1
-	if m.d -= int32(e &^ 0xFFFF); m.d < 0 {
+	if m.d -= int64(e &^ 0xFFFF); m.d < 0 {
 		bit, m.d = m.rare(k, m.d)
 	}
 	return bit
@@ -179,7 +166,7 @@ type rawReader struct {
 	left int
 }
 
-func (r *rawReader) bit() uint32 {
+func (r *rawReader) bit() uint64 {
 	if r.left == 0 {
 		r.left = 8
 		if r.last == 0xFF {
@@ -192,5 +179,5 @@ func (r *rawReader) bit() uint32 {
 		r.at++
 	}
 	r.left--
-	return uint32(r.last>>r.left) & 1
+	return uint64(r.last>>r.left) & 1
 }

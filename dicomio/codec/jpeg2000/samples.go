@@ -113,24 +113,27 @@ func (d *decoder) decodeBlock(tc *tileComponent, band *band, b *block, plane int
 	if err != nil {
 		return err
 	}
-	samples := d.block.samples[:int(b.width)*int(b.height)]
+	width, height := int(b.width), int(b.height)
+	samples := d.block.samples[:width*((height+3)&^3)]
 	if tc.roi > 0 {
 		unshift(samples, tc.roi)
 	}
 	stride := tc.width()
 	at := (band.top+int(b.y))*stride + band.left + int(b.x)
-	for y := 0; y < int(b.height); y++ {
-		from := samples[y*int(b.width):][:b.width]
+	for y := range height {
+		from := samples[y&^3*width+y&3:]
 		if tc.reversible {
-			to := d.ints[plane][at+y*stride:][:len(from)]
-			for x, v := range from {
+			to := d.ints[plane][at+y*stride:][:width]
+			for x := range to {
+				v := from[4*x]
 				sign := int32(v) >> 31
 				to[x] = (int32(v&^negative)>>1 ^ sign) - sign
 			}
 			continue
 		}
-		to := d.floats[plane][at+y*stride:][:len(from)]
-		for x, v := range from {
+		to := d.floats[plane][at+y*stride:][:width]
+		for x := range to {
+			v := from[4*x]
 			sign := int32(v) >> 31
 			to[x] = float32((int32(v&^negative)^sign)-sign) * band.step
 		}
