@@ -45,9 +45,9 @@ const (
 	maxPlanes = 30 // of magnitude bits in a sample
 )
 
-// decode decodes block b of a band into d.samples, width×height of them. planes
-// is the band's Mb with the shift of a region of interest.
-func (d *blockDecoder) decode(b *block, orient, planes, style int) error {
+// decode decodes block b of a band into d.samples; body is that of the tile, and
+// planes the band's Mb with the shift of a region of interest.
+func (d *blockDecoder) decode(b *block, body []byte, orient, planes, style int) error {
 	d.width, d.height = int(b.width), int(b.height)
 	d.stride = d.width + 2
 	clear(d.samples[:d.width*((d.height+3)&^3)])
@@ -65,7 +65,7 @@ func (d *blockDecoder) decode(b *block, orient, planes, style int) error {
 	pass, kind := 0, cleanup
 	for i := 0; i < len(b.pieces) && plane >= 0; {
 		var passes int
-		passes, i = d.gather(b.pieces, i)
+		passes, i = d.gather(body, b.pieces, i)
 		raw := style&styleBypass != 0 && pass >= 10 && kind != cleanup
 		if raw {
 			d.raw = rawReader{data: d.data[:len(d.data)-2]}
@@ -109,12 +109,13 @@ const maxFill = 64
 
 // gather joins the pieces of the segment that pieces[i] begins into d.data and
 // returns its number of passes and the next piece's index.
-func (d *blockDecoder) gather(pieces []piece, i int) (passes, next int) {
+func (d *blockDecoder) gather(body []byte, pieces []piece, i int) (passes, next int) {
 	d.data = d.data[:0]
 	segment := pieces[i].segment
 	for ; i < len(pieces) && pieces[i].segment == segment; i++ {
-		d.data = append(d.data, pieces[i].data...)
-		passes += int(pieces[i].passes)
+		p := pieces[i]
+		d.data = append(d.data, body[p.at:p.at+p.length]...)
+		passes += int(p.passes)
 	}
 	d.data = append(d.data, 0xFF, 0xFF)
 	return passes, i

@@ -1,6 +1,9 @@
 package jpeg2000
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // Markers (15444-1 Table A.2, 15444-15 A.2).
 const (
@@ -157,8 +160,8 @@ func (d *decoder) parseSize(b []byte) error {
 	var v [8]int
 	for i := range v {
 		u := binary.BigEndian.Uint32(b[2+4*i:])
-		if u > 1<<31-1 {
-			return unsupported("coordinate %d on the reference grid, limit 2^31", u)
+		if uint64(u) > math.MaxInt/4 { // on 32 bits
+			return unsupported("coordinate %d on the reference grid, limit %d", u, math.MaxInt/4)
 		}
 		v[i] = int(u)
 	}

@@ -4,7 +4,7 @@ package jpeg2000
 // (15444-15 clause 7). It has up to three passes: cleanup, which says all of a
 // number of planes at once, and for the plane beneath significance propagation
 // and magnitude refinement.
-func (d *blockDecoder) decodeHT(b *block, planes, style int) error {
+func (d *blockDecoder) decodeHT(b *block, body []byte, planes, style int) error {
 	d.width, d.height = int(b.width), int(b.height)
 	d.stride = d.width + 2
 	d.causal = style&styleCausal != 0
@@ -12,7 +12,7 @@ func (d *blockDecoder) decodeHT(b *block, planes, style int) error {
 	if len(b.pieces) == 0 {
 		return nil
 	}
-	passes, next := d.gather(b.pieces, 0)
+	passes, next := d.gather(body, b.pieces, 0)
 	// Passes in front of the cleanup pass hold the place of planes that have none.
 	zeros := int(b.zeros) + (passes-1)/3
 	plane := planes - 1 - zeros
@@ -32,7 +32,7 @@ func (d *blockDecoder) decodeHT(b *block, planes, style int) error {
 	if next == len(b.pieces) || plane == 0 {
 		return nil
 	}
-	passes, next = d.gather(b.pieces, next)
+	passes, next = d.gather(body, b.pieces, next)
 	if next < len(b.pieces) {
 		return unsupported("HT block with more than one set of passes")
 	}

@@ -25,17 +25,20 @@ package jpeg2000
 
 import (
 	"fmt"
+	"math"
 
 	"segd"
 	"segd/dicomio/codec"
 )
 
-// Limits of what one frame may ask for beyond dst. They hold every stream whose
-// tiles are within 64 Mi samples at blocks of 8×8 or more, and bound the
-// working set at about 350 MiB.
+// Limits of what a tile may ask for. They leave room for every frame of 32 Mi
+// samples at precincts of 32×32 and blocks of 16×16 or more (usual are one
+// precinct and blocks of 64×64), and bound the working set at some 250 MiB.
 const (
-	maxTileSamples = 64 << 20 // of all components that are in memory at once: 256 MiB
-	maxTileBlocks  = 1 << 20  // code blocks of a tile: about 90 MiB
+	maxTileSamples   = 32 << 20 // in memory at once: 128 MiB
+	maxTilePrecincts = 1 << 16  // some 40 MiB
+	maxTileBlocks    = 1 << 18  // some 20 MiB
+	maxTilePieces    = 2 << 20  // contributions of packets to blocks: some 50 MiB
 )
 
 // Decode decodes the frame src into dst, whose length is l.Bytes(), as package
@@ -54,6 +57,9 @@ func Decode(dst, src []byte, l codec.Layout) (codec.Info, error) {
 	}
 	if len(dst) != l.Bytes() {
 		return codec.Info{}, fmt.Errorf("jpeg2000: %w: %d bytes for a frame of %d", segd.ErrUnprocessable, len(dst), l.Bytes())
+	}
+	if uint64(len(src)) > math.MaxUint32 {
+		return codec.Info{}, unsupported("stream of %d bytes", len(src))
 	}
 	stream, colour, err := unwrap(src)
 	if err != nil {

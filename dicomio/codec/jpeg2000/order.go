@@ -11,6 +11,10 @@ type place struct {
 	x, y                int // of its first sample on the reference grid
 }
 
+// maxDetours is how often a tile's progressions may come by packets that are
+// read already: a hostile stream has thousands of progressions of nothing else.
+const maxDetours = 1 << 22
+
 // packets calls visit for each packet of the tile in the order of the stream,
 // until there is none left or visit returns false (15444-1 B.12). Packets that
 // several progressions hold come with the first.
@@ -19,10 +23,12 @@ func (t *tile) packets(visit func(c, r, p, l int) (bool, error)) error {
 	if len(volumes) == 0 {
 		volumes = []volume{{order: t.order, res1: maxLevels + 1, comp1: len(t.comps), layer1: t.layers}}
 	}
+	detours := 0
 	for _, v := range volumes {
 		v.layer1 = min(v.layer1, t.layers)
 		places := t.places(v)
-		more, err := t.walk(v, places, visit)
+		detours += len(places)
+		more, err := t.walk(v, places, &detours, visit)
 		if err != nil || !more {
 			return err
 		}
@@ -66,7 +72,7 @@ func (t *tile) places(v volume) []place {
 
 // walk visits the layers of places: in the orders of position layers change
 // fastest, in LRCP slowest, and in RLCP slowest within a resolution.
-func (t *tile) walk(v volume, places []place, visit func(c, r, p, l int) (bool, error)) (bool, error) {
+func (t *tile) walk(v volume, places []place, detours *int, visit func(c, r, p, l int) (bool, error)) (bool, error) {
 	for len(places) > 0 {
 		n := 1
 		switch v.order {
@@ -80,8 +86,11 @@ func (t *tile) walk(v volume, places []place, visit func(c, r, p, l int) (bool, 
 		for l := range v.layer1 {
 			for _, at := range places[:n] {
 				res := &t.comps[at.comp].resolutions[at.res]
-				if int(res.layers[at.precinct]) != l {
-					continue // an earlier progression had it
+				if int(res.layers[at.precinct]) != l { // an earlier progression had it
+					if *detours++; *detours > maxDetours {
+						return false, malformed("progressions repeat packets")
+					}
+					continue
 				}
 				res.layers[at.precinct]++
 				if more, err := visit(at.comp, at.res, at.precinct, l); err != nil || !more {

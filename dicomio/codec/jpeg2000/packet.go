@@ -52,14 +52,13 @@ func (r *bitReader) rest() []byte {
 
 // A delivery is a piece whose data follow in the body of the packet.
 type delivery struct {
-	to     *block
-	piece  piece
-	length int
+	to    *block
+	piece piece
 }
 
-// readPackets reads the packets of the tile from body; their headers are in
+// readPackets reads the packets of the tile from its body; their headers are in
 // headers where that is not nil.
-func (t *tile) readPackets(body, headers []byte) error {
+func (t *tile) readPackets(headers []byte) error {
 	for c := range t.comps {
 		for r := range t.comps[c].resolutions {
 			res := &t.comps[c].resolutions[r]
@@ -67,7 +66,7 @@ func (t *tile) readPackets(body, headers []byte) error {
 			res.layers = make([]uint16, res.columns*res.rows)
 		}
 	}
-	in := packetReader{tile: t, body: body, headers: headers}
+	in := packetReader{tile: t, body: t.body, headers: headers}
 	return t.packets(in.read)
 }
 
@@ -111,12 +110,12 @@ func (in *packetReader) read(c, r, p, l int) (more bool, err error) {
 		in.body = rest
 	}
 	for _, d := range in.pending {
-		if d.length > len(in.body) {
-			return false, malformed("code block of %d bytes, %d are left of the tile", d.length, len(in.body))
+		if uint64(d.piece.length) > uint64(len(in.body)) {
+			return false, malformed("code block of %d bytes, %d are left of the tile", d.piece.length, len(in.body))
 		}
-		d.piece.data = in.body[:d.length]
+		d.piece.at = uint32(len(in.tile.body) - len(in.body))
 		d.to.pieces = append(d.to.pieces, d.piece)
-		in.body = in.body[d.length:]
+		in.body = in.body[d.piece.length:]
 	}
 	return true, nil
 }
@@ -139,6 +138,9 @@ func (in *packetReader) readBlocks(header *bitReader, c, r, p, l int) error {
 				now = header.bit() == 1
 			} else {
 				now = part.inclusion.below(header, x, y, l+1)
+			}
+			if header.over {
+				return malformed("a tile ends in a packet header")
 			}
 			if !now {
 				continue
@@ -182,11 +184,12 @@ func (in *packetReader) readLengths(header *bitReader, b *block, style int) erro
 		if width > 32 {
 			return malformed("length of %d bits", width)
 		}
-		in.pending = append(in.pending, delivery{
-			to:     b,
-			piece:  piece{segment: b.segment, passes: uint16(m)},
-			length: header.bits(width),
-		})
+		if in.tile.pieces++; in.tile.pieces > maxTilePieces {
+			return unsupported("%d contributions to code blocks, limit %d", in.tile.pieces, maxTilePieces)
+		}
+		in.pending = append(in.pending, delivery{b, piece{
+			segment: b.segment, passes: uint16(m), length: uint32(header.bits(width)),
+		}})
 		b.segmentPasses += uint16(m)
 		n -= m
 	}

@@ -51,14 +51,14 @@ func (d *decoder) component(t *tile, c, plane int) error {
 	n := tc.width() * tc.height()
 	if tc.reversible {
 		d.ints[plane] = cleared(d.ints[plane], n)
-		if err := d.blocks(tc, plane); err != nil {
+		if err := d.blocks(t, tc, plane); err != nil {
 			return err
 		}
 		synthesise(d.ints[plane], tc, lift53)
 		return nil
 	}
 	d.floats[plane] = cleared(d.floats[plane], n)
-	if err := d.blocks(tc, plane); err != nil {
+	if err := d.blocks(t, tc, plane); err != nil {
 		return err
 	}
 	synthesise(d.floats[plane], tc, lift97)
@@ -76,7 +76,7 @@ func cleared[T sample](s []T, n int) []T {
 }
 
 // blocks decodes the code blocks of a component into a plane.
-func (d *decoder) blocks(tc *tileComponent, plane int) error {
+func (d *decoder) blocks(t *tile, tc *tileComponent, plane int) error {
 	for r := range tc.resolutions {
 		for _, p := range tc.resolutions[r].precincts {
 			if p == nil {
@@ -89,7 +89,7 @@ func (d *decoder) blocks(tc *tileComponent, plane int) error {
 					if len(b.pieces) == 0 {
 						continue
 					}
-					if err := d.decodeBlock(tc, band, b, plane); err != nil {
+					if err := d.decodeBlock(t, tc, band, b, plane); err != nil {
 						return err
 					}
 				}
@@ -100,15 +100,15 @@ func (d *decoder) blocks(tc *tileComponent, plane int) error {
 }
 
 // decodeBlock decodes one code block and puts its samples into a plane.
-func (d *decoder) decodeBlock(tc *tileComponent, band *band, b *block, plane int) error {
+func (d *decoder) decodeBlock(t *tile, tc *tileComponent, band *band, b *block, plane int) error {
 	var err error
 	if tc.style&styleHT != 0 {
 		if tc.roi != 0 {
 			return unsupported("region of interest in HT blocks")
 		}
-		err = d.block.decodeHT(b, band.planes, tc.style)
+		err = d.block.decodeHT(b, t.body, band.planes, tc.style)
 	} else {
-		err = d.block.decode(b, band.orient, band.planes+tc.roi, tc.style)
+		err = d.block.decode(b, t.body, band.orient, band.planes+tc.roi, tc.style)
 	}
 	if err != nil {
 		return err

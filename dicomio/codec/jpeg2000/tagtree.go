@@ -30,7 +30,7 @@ func newTagTree(columns, rows int) tagTree {
 // below reads as much as it takes to tell whether the number at (x, y) is less
 // than limit.
 func (t *tagTree) below(in *bitReader, x, y, limit int) bool {
-	var path [21]*tagNode // a grid has at most maxTileBlocks = 2^20 leaves
+	var path [20]*tagNode // a grid has at most maxTileBlocks leaves
 	n, first := 0, 0
 	for w, h := t.columns, t.rows; ; w, h = (w+1)/2, (h+1)/2 {
 		path[n] = &t.nodes[first+y*w+x]

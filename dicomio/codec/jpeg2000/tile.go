@@ -11,8 +11,9 @@ import (
 type tile struct {
 	params
 	rect
-	comps  []tileComponent
-	blocks int // code blocks that are in memory
+	comps          []tileComponent
+	body           []byte // all packets
+	blocks, pieces int    // that are in memory
 }
 
 type tileComponent struct {
@@ -26,9 +27,9 @@ type tileComponent struct {
 // it: LL for the lowest, HL, LH and HH for each other.
 type resolution struct {
 	rect
-	bands                 []band
-	precWidth, precHeight int // exponents of the size of a precinct
-	columns, rows         int // of precincts
+	bands                 []band // none where the resolution is empty
+	precWidth, precHeight int    // exponents of the size of a precinct
+	columns, rows         int    // of precincts
 	precincts             []*precinct
 	layers                []uint16 // packets read of each precinct
 }
@@ -78,9 +79,8 @@ type block struct {
 
 // A piece is what one packet has of one codeword segment of a block.
 type piece struct {
-	segment uint16
-	passes  uint16
-	data    []byte
+	segment, passes uint16
+	at, length      uint32 // in the body of the tile
 }
 
 // newTile lays out tile i. No memory is taken for precincts and blocks before a
@@ -110,20 +110,20 @@ func (d *decoder) newTile(i int) (*tile, error) {
 		max(x, d.image.x0), max(y, d.image.y0),
 		min(x+d.tile.width(), d.image.x1), min(y+d.tile.height(), d.image.y1),
 	}}
-	if n := t.width() * t.height() * len(d.comps); n > maxTileSamples {
+	n := t.width() * t.height()
+	if t.transform {
+		n *= 3
+	}
+	if n > maxTileSamples {
 		return nil, unsupported("tile of %d samples, limit %d", n, maxTileSamples)
 	}
-	size := 1024
-	for _, b := range append(stream.body, stream.packed...) {
-		size += len(b)
-	}
+	t.body = joined(stream.body)
 	t.comps = make([]tileComponent, len(d.comps))
 	precincts := 0
 	for c := range t.comps {
 		precincts += t.layOut(c, d.comps[c].precision)
-		// A packet takes a byte at least.
-		if precincts > size {
-			return nil, malformed("%d precincts in a tile of %d bytes", precincts, size-1024)
+		if precincts > maxTilePrecincts {
+			return nil, unsupported("%d precincts in a tile, limit %d", precincts, maxTilePrecincts)
 		}
 	}
 	return t, nil
@@ -141,10 +141,11 @@ func (t *tile) layOut(c, precision int) int {
 			rect:      tc.ceilShift(tc.levels - r),
 			precWidth: tc.precinctWidth[r], precHeight: tc.precHeight[r],
 		}
-		if !res.empty() {
-			res.columns = ceilShift(res.x1, res.precWidth) - res.x0>>res.precWidth
-			res.rows = ceilShift(res.y1, res.precHeight) - res.y0>>res.precHeight
+		if res.empty() {
+			continue
 		}
+		res.columns = ceilShift(res.x1, res.precWidth) - res.x0>>res.precWidth
+		res.rows = ceilShift(res.y1, res.precHeight) - res.y0>>res.precHeight
 		count += res.columns * res.rows
 		first, orients := 0, []int{orientLL}
 		if r > 0 {
@@ -243,12 +244,11 @@ func (d *decoder) decodeTile(i int) error {
 		return err
 	}
 	stream := &d.tiles[i]
-	body := joined(stream.body)
-	headers := []byte(nil)
+	var headers []byte
 	if len(stream.packed) > 0 {
 		headers = joined(stream.packed)
 	}
-	if err := t.readPackets(body, headers); err != nil {
+	if err := t.readPackets(headers); err != nil {
 		return err
 	}
 	return d.reconstruct(t)
