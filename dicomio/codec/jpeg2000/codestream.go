@@ -31,7 +31,7 @@ const (
 // grid's points are pixels.
 type size struct {
 	image       rect
-	tile        rect // the first tile, before it is cut to the image area
+	first       rect // the first tile, before it is cut to the image area
 	tileColumns int
 	comps       []component
 }
@@ -166,9 +166,9 @@ func (d *decoder) parseSize(b []byte) error {
 		v[i] = int(u)
 	}
 	d.image = rect{v[2], v[3], v[0], v[1]}
-	d.tile = rect{v[6], v[7], v[6] + v[4], v[7] + v[5]}
-	if d.image.empty() || d.tile.empty() || d.tile.x0 > d.image.x0 || d.tile.y0 > d.image.y0 ||
-		d.tile.x1 <= d.image.x0 || d.tile.y1 <= d.image.y0 {
+	d.first = rect{v[6], v[7], v[6] + v[4], v[7] + v[5]}
+	if d.image.empty() || d.first.empty() || d.first.x0 > d.image.x0 || d.first.y0 > d.image.y0 ||
+		d.first.x1 <= d.image.x0 || d.first.y1 <= d.image.y0 {
 		return malformed("image area and tiles do not meet")
 	}
 	count := int(binary.BigEndian.Uint16(b[34:]))
@@ -196,8 +196,8 @@ func (d *decoder) parseSize(b []byte) error {
 		}
 		d.comps[i] = c
 	}
-	d.tileColumns = ceilDiv(d.image.x1-d.tile.x0, d.tile.width())
-	tileRows := ceilDiv(d.image.y1-d.tile.y0, d.tile.height())
+	d.tileColumns = ceilDiv(d.image.x1-d.first.x0, d.first.width())
+	tileRows := ceilDiv(d.image.y1-d.first.y0, d.first.height())
 	if d.tileColumns > 65535 || tileRows > 65535 || d.tileColumns*tileRows > 65535 {
 		return malformed("%d×%d tiles, limit 65535", tileRows, d.tileColumns)
 	}

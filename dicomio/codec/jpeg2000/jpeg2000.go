@@ -96,6 +96,7 @@ type decoder struct {
 	packed      [][]byte // PPM: the packet headers of each tile-part, in order
 	transformed bool     // some tile had RCT or ICT
 
+	tile   tile
 	ints   [3][]int32
 	floats [3][]float32
 	block  *blockDecoder

@@ -66,7 +66,7 @@ func (d *decoder) component(t *tile, c, plane int) error {
 }
 
 // cleared returns n zeros, in the memory of s if they fit.
-func cleared[T sample](s []T, n int) []T {
+func cleared[T any](s []T, n int) []T {
 	if cap(s) < n {
 		return make([]T, n)
 	}

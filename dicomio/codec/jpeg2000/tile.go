@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math"
+	"slices"
 )
 
 // A tile in decoding: its area, its parameters, and a tree of components,
@@ -21,6 +22,7 @@ type tileComponent struct {
 	rect
 	roi         int
 	resolutions []resolution
+	bands       []band // of all resolutions
 }
 
 // A resolution is a level of the decomposition with the subbands that lead to
@@ -83,11 +85,19 @@ type piece struct {
 	at, length      uint32 // in the body of the tile
 }
 
-// newTile lays out tile i. No memory is taken for precincts and blocks before a
-// packet has something in them.
+// hasHeader reports whether the tile has markers of its own.
+func (s *tileStream) hasHeader() bool {
+	return slices.ContainsFunc(s.header, func(h []byte) bool { return len(h) > 0 })
+}
+
+// newTile lays out tile i, in the memory of the one before. None is taken for
+// precincts and blocks before a packet has something in them.
 func (d *decoder) newTile(i int) (*tile, error) {
 	stream := &d.tiles[i]
-	p := d.main.clone()
+	p := d.main
+	if stream.hasHeader() {
+		p = d.main.clone()
+	}
 	p.changes = nil
 	for _, h := range stream.header {
 		for len(h) >= 2 {
@@ -105,10 +115,11 @@ func (d *decoder) newTile(i int) (*tile, error) {
 		p.changes = d.main.changes
 	}
 	column, row := i%d.tileColumns, i/d.tileColumns
-	x, y := d.tile.x0+column*d.tile.width(), d.tile.y0+row*d.tile.height()
-	t := &tile{params: p, rect: rect{
+	x, y := d.first.x0+column*d.first.width(), d.first.y0+row*d.first.height()
+	t := &d.tile
+	*t = tile{params: p, comps: t.comps, rect: rect{
 		max(x, d.image.x0), max(y, d.image.y0),
-		min(x+d.tile.width(), d.image.x1), min(y+d.tile.height(), d.image.y1),
+		min(x+d.first.width(), d.image.x1), min(y+d.first.height(), d.image.y1),
 	}}
 	n := t.width() * t.height()
 	if t.transform {
@@ -118,7 +129,9 @@ func (d *decoder) newTile(i int) (*tile, error) {
 		return nil, unsupported("tile of %d samples, limit %d", n, maxTileSamples)
 	}
 	t.body = joined(stream.body)
-	t.comps = make([]tileComponent, len(d.comps))
+	if t.comps == nil {
+		t.comps = make([]tileComponent, len(d.comps))
+	}
 	precincts := 0
 	for c := range t.comps {
 		precincts += t.layOut(c, d.comps[c].precision)
@@ -132,8 +145,9 @@ func (d *decoder) newTile(i int) (*tile, error) {
 // layOut sets up component c and returns the number of its precincts.
 func (t *tile) layOut(c, precision int) int {
 	tc := &t.comps[c]
-	*tc = tileComponent{coding: &t.coding[c], rect: t.rect, roi: t.roi[c]}
-	tc.resolutions = make([]resolution, tc.levels+1)
+	tc.coding, tc.rect, tc.roi = &t.coding[c], t.rect, t.roi[c]
+	tc.resolutions = cleared(tc.resolutions, tc.levels+1)
+	tc.bands = cleared(tc.bands, 3*tc.levels+1)
 	q, count := &t.quant[c], 0
 	for r := range tc.resolutions {
 		res := &tc.resolutions[r]
@@ -147,12 +161,14 @@ func (t *tile) layOut(c, precision int) int {
 		res.columns = ceilShift(res.x1, res.precWidth) - res.x0>>res.precWidth
 		res.rows = ceilShift(res.y1, res.precHeight) - res.y0>>res.precHeight
 		count += res.columns * res.rows
-		first, orients := 0, []int{orientLL}
-		if r > 0 {
-			first, orients = 3*r-2, []int{orientHL, orientLH, orientHH}
+		if r == 0 {
+			res.bands = tc.bands[:1]
+			res.bands[0] = tc.band(r, orientLL, q, 0, precision)
+			continue
 		}
-		for i, o := range orients {
-			res.bands = append(res.bands, tc.band(r, o, q, first+i, precision))
+		res.bands = tc.bands[3*r-2 : 3*r+1]
+		for i := range res.bands {
+			res.bands[i] = tc.band(r, orientHL+i, q, 3*r-2+i, precision)
 		}
 	}
 	return count

@@ -1,8 +1,8 @@
 package jpeg2000
 
-// A plane holds the samples of a component of a tile: before synthesis those of
+// A sample is one of a plane, which holds a component of a tile: before synthesis
 // its subbands, each where the bands of a resolution tile its area, afterwards
-// those of the image.
+// the image.
 type sample interface{ int32 | float32 }
 
 // stripColumns is how many columns the vertical synthesis does at once: as many
