@@ -30,7 +30,7 @@ func announced(src []byte) codec.Layout {
 	}
 	at := func(i int) int { return int(binary.BigEndian.Uint32(b[i:])) }
 	rows, columns := at(12)-at(20), at(8)-at(16)
-	if rows > 0 && columns > 0 && rows <= 1024 && columns <= 1024 {
+	if rows > 0 && columns > 0 && rows <= 256 && columns <= 256 {
 		l.Rows, l.Columns = rows, columns
 	}
 	if n := int(b[40])<<8 | int(b[41]); n == 3 || n == 4 {
