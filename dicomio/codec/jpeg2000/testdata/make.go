@@ -89,6 +89,8 @@ func main() {
 	for _, s := range openJPH {
 		list += code(work, s, "ojph_compress")
 	}
+	list += refined(work, "ht-u12.j2c", "ht-propagated.j2c", 2)
+	list += refined(work, "ht-u12.j2c", "ht-refined.j2c", 3)
 	check(os.WriteFile("streams.csv", []byte(list), 0o644))
 }
 
@@ -128,6 +130,141 @@ func code(work string, s stream, coder string) string {
 	}
 	sum := sha256.Sum256(interleaved(got, src.samples, src.bits))
 	return fmt.Sprintf("%s,%d,%d,%d,%d,%v,%v,%s\n", out, height, width, src.samples, src.bits, src.signed, lossless, hex.EncodeToString(sum[:]))
+}
+
+// refined writes the stream from, of the phantom u12 with one HT block in each
+// band, as one of a bit more, in which each block has that many passes: behind
+// its cleanup pass comes a segment of noise, which no encoder at hand writes.
+// It returns its line of the list.
+func refined(work, from, name string, passes int) string {
+	b, err := os.ReadFile(from)
+	check(err)
+	tile := strings.Index(string(b), "\xFF\x90\x00\x0A")
+	header, body := b[:tile], b[tile+14:len(b)-2]
+	b = append([]byte(nil), header...)
+	b[42]++ // Ssiz
+	qcd := strings.Index(string(b), "\xFF\x5C")
+	b[qcd+4] += 1 << 5 // guard bits
+	var packets []byte
+	noise := uint32(7)
+	for resolution := range 6 {
+		bands := 3
+		if resolution == 0 {
+			bands = 1
+		}
+		in := bitReader{b: body}
+		var out bitWriter
+		var data []byte
+		if in.bit() == 0 {
+			log.Fatalf("%s: empty packet", from)
+		}
+		out.put(1, 1)
+		var lengths []int
+		for range bands {
+			if in.bit() == 0 {
+				out.put(0, 1)
+				lengths = append(lengths, 0)
+				continue
+			}
+			out.put(1, 1)
+			for in.bit() == 0 {
+				out.put(0, 1)
+			}
+			out.put(1, 1)
+			if in.bit() != 0 {
+				log.Fatalf("%s: block of several passes", from)
+			}
+			bits := 3
+			for in.bit() == 1 {
+				bits++
+			}
+			length := 0
+			for range bits {
+				length = length<<1 | in.bit()
+			}
+			lengths = append(lengths, length)
+			// Two passes are 10, three 1100; lengths have 12 bits, the second
+			// one more where it is of two passes.
+			if passes == 2 {
+				out.put(2, 2)
+			} else {
+				out.put(12, 4)
+			}
+			out.put(1<<10-2, 10)
+			out.put(length, 12)
+			out.put(40, 10+passes)
+		}
+		body = in.rest()
+		for _, n := range lengths {
+			data = append(data, body[:n]...)
+			body = body[n:]
+			for range min(n, 1) * 40 {
+				noise = noise*1664525 + 1013904223
+				data = append(data, byte(noise>>25))
+			}
+		}
+		packets = append(append(packets, out.bytes()...), data...)
+	}
+	b = append(b, 0xFF, 0x90, 0, 10, 0, 0)
+	b = binary.BigEndian.AppendUint32(b, uint32(14+len(packets)))
+	b = append(append(b, 0, 1, 0xFF, 0x93), packets...)
+	check(os.WriteFile(name, append(b, 0xFF, 0xD9), 0o644))
+	run("opj_decompress", "-i", name, "-o", filepath.Join(work, "out.rawl"))
+	got, err := os.ReadFile(filepath.Join(work, "out.rawl"))
+	check(err)
+	return fmt.Sprintf("%s,%d,%d,1,13,false,false,%x\n", name, height, width, sha256.Sum256(got))
+}
+
+// A bitReader and a bitWriter stuff a zero bit behind each byte of ones.
+type bitReader struct {
+	b    []byte
+	last byte
+	left int
+}
+
+func (r *bitReader) bit() int {
+	if r.left == 0 {
+		r.left = 8
+		if r.last == 0xFF {
+			r.left = 7
+		}
+		r.last, r.b = r.b[0], r.b[1:]
+	}
+	r.left--
+	return int(r.last>>r.left) & 1
+}
+
+func (r *bitReader) rest() []byte {
+	if r.last == 0xFF {
+		return r.b[1:]
+	}
+	return r.b
+}
+
+type bitWriter struct {
+	b    []byte
+	left int // bits that the last byte still takes
+}
+
+func (w *bitWriter) put(v, n int) {
+	for n--; n >= 0; n-- {
+		if w.left == 0 {
+			w.left = 8
+			if len(w.b) > 0 && w.b[len(w.b)-1] == 0xFF {
+				w.left = 7
+			}
+			w.b = append(w.b, 0)
+		}
+		w.left--
+		w.b[len(w.b)-1] |= byte(v>>n&1) << w.left
+	}
+}
+
+func (w *bitWriter) bytes() []byte {
+	if w.b[len(w.b)-1] == 0xFF {
+		return append(w.b, 0)
+	}
+	return w.b
 }
 
 // phantom returns ellipses, a gradient, a wave and noise, colour interleaved.
