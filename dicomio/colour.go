@@ -127,8 +127,7 @@ func expand(words []int, n int) []int {
 }
 
 // colourImage turns the stored values of a colour frame into an RGB Image.
-func (s *scan) colourImage(raw []byte, g *grading) *segd.Image {
-	l := s.pixels.layout
+func (s *scan) colourImage(l *layout, raw []byte, g *grading) *segd.Image {
 	img := &segd.Image{
 		Width: l.cols, Height: l.rows, Channels: 3,
 		Pix:     make([]float32, l.rows*l.cols*3),
@@ -142,7 +141,7 @@ func (s *scan) colourImage(raw []byte, g *grading) *segd.Image {
 				img.Pix[3*i+c] = t[min(max(k, 0), len(t)-1)]
 			}
 		}
-	case l.photometric == "RGB":
+	case l.rgb():
 		l.scale(img.Pix, raw, 1, 0)
 	default:
 		for i := 0; i+3 <= len(img.Pix); i += 3 {

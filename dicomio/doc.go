@@ -33,11 +33,3 @@ const (
 	maxFrames   = 2000
 	maxDecoded  = 512 << 20
 )
-
-// UIDs of the transfer syntaxes that are read (PS3.5 annex A).
-const (
-	implicitLE = "1.2.840.10008.1.2"
-	explicitLE = "1.2.840.10008.1.2.1"
-	explicitBE = "1.2.840.10008.1.2.2"
-	deflatedLE = "1.2.840.10008.1.2.1.99"
-)

@@ -113,7 +113,9 @@ func (f *file) choose(b []byte) error {
 		}
 	case explicitBE, deflatedLE:
 	default:
-		return fmt.Errorf("dicomio: %w: transfer syntax %s", segd.ErrUnsupported, f.syntax)
+		if _, ok := encapsulations[f.syntax]; !ok {
+			return fmt.Errorf("dicomio: %w: transfer syntax %s", segd.ErrUnsupported, f.syntax)
+		}
 	}
 	f.order = binary.LittleEndian
 	if f.syntax == explicitBE {

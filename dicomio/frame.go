@@ -41,8 +41,7 @@ func (g *grading) mirror(l *layout) float64 {
 }
 
 // greyImage turns the stored values of a frame into an Image.
-func (s *scan) greyImage(raw []byte, g *grading) *segd.Image {
-	l := s.pixels.layout
+func (s *scan) greyImage(l *layout, raw []byte, g *grading) *segd.Image {
 	img := &segd.Image{
 		Width: l.cols, Height: l.rows, Channels: 1,
 		Pix:     make([]float32, l.rows*l.cols),

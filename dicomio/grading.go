@@ -41,7 +41,7 @@ func (h *header) grade(l *layout, i int) (*grading, error) {
 	}
 	if !l.grey() {
 		g.display = segd.Display{Low: 0, High: 255}
-		if l.photometric == "RGB" {
+		if l.rgb() {
 			_, high := l.limits()
 			g.display.High = float32(high)
 		}

@@ -47,11 +47,13 @@ type layout struct {
 	signed             bool
 	planar             bool // colour by plane
 	subsampled         bool // YBR_FULL_422: two pixels share their colour
+	compressed         bool // by a codec that leaves colour interleaved
 	photometric        string
 }
 
-// readLayout reads and checks the image pixel module.
-func readLayout(a attributes) (*layout, error) {
+// readLayout reads and checks the image pixel module of a file in a transfer
+// syntax.
+func readLayout(a attributes, syntax string) (*layout, error) {
 	var err error
 	get := func(t uint32, fallback int) int {
 		v, e := a.integer(t, fallback)
@@ -75,6 +77,8 @@ func readLayout(a attributes) (*layout, error) {
 		return nil, unprocessable("pixel representation %d, planar configuration %d", signed, planar)
 	}
 	l.signed, l.planar = signed == 1, planar == 1 && l.samples > 1
+	c, encapsulated := encapsulations[syntax]
+	l.compressed = encapsulated && c.form != native
 	if err := l.checkSize(); err != nil {
 		return nil, err
 	}
@@ -118,8 +122,10 @@ func (l *layout) checkBits() error {
 	case "YBR_FULL":
 		ok = colour && l.allocated == 8
 	case "YBR_FULL_422":
-		ok = colour && l.allocated == 8 && l.cols%2 == 0 && !l.planar
-		l.subsampled = true
+		ok = colour && l.allocated == 8 && (l.compressed || l.cols%2 == 0 && !l.planar)
+		l.subsampled = !l.compressed
+	case "YBR_RCT", "YBR_ICT":
+		ok = colour && l.compressed
 	default:
 		// Not named: what stands there instead is the file's own text.
 		return unprocessable("photometric interpretation %s is none of MONOCHROME1, MONOCHROME2, PALETTE COLOR, RGB, YBR_FULL and YBR_FULL_422", name(tagPhotometric))
@@ -136,6 +142,12 @@ func (l *layout) checkBits() error {
 // grey reports whether the frames are grey.
 func (l *layout) grey() bool {
 	return l.photometric == "MONOCHROME1" || l.photometric == "MONOCHROME2"
+}
+
+// rgb reports whether the samples are red, green and blue. The transforms of
+// JPEG 2000 are undone by its decoder (PS3.5 8.2.4).
+func (l *layout) rgb() bool {
+	return l.photometric == "RGB" || l.photometric == "YBR_RCT" || l.photometric == "YBR_ICT"
 }
 
 // sampleBytes is the size of one decoded stored value: 1, 2 or 4.

@@ -66,7 +66,11 @@ func WriteStored(w io.Writer, b []byte) error {
 		return err
 	}
 	for i := range s.pixels.frames {
-		if _, err := w.Write(s.pixels.frame(i)); err != nil {
+		_, raw, err := s.pixels.frame(i)
+		if err != nil {
+			return err
+		}
+		if _, err := w.Write(raw); err != nil {
 			return err
 		}
 	}
@@ -87,7 +91,7 @@ func readScan(b []byte) (*scan, error) {
 	if s.header, err = readHeader(f); err != nil {
 		return nil, err
 	}
-	l, err := readLayout(s.header.root)
+	l, err := readLayout(s.header.root, f.syntax)
 	if err != nil {
 		return nil, err
 	}
@@ -149,9 +153,12 @@ func (s *scan) frame(i int) (*segd.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw := s.pixels.frame(i)
-	if l.grey() {
-		return s.greyImage(raw, g), nil
+	l, raw, err := s.pixels.frame(i)
+	if err != nil {
+		return nil, err
 	}
-	return s.colourImage(raw, g), nil
+	if l.grey() {
+		return s.greyImage(l, raw, g), nil
+	}
+	return s.colourImage(l, raw, g), nil
 }

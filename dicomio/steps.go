@@ -71,7 +71,7 @@ func (s *scan) warnings() []string {
 	if v := s.header.root.text(tagBurnedIn); v != "" && v != "NO" {
 		out = append(out, "BurnedInAnnotation (0028,0301) is not NO: the pixels may show who the patient is")
 	}
-	if s.pixels.big && s.pixels.allocated == 32 {
+	if p := s.pixels.native; p != nil && p.big && s.pixels.allocated == 32 {
 		out = append(out, "pixels of 32 bits in big endian: programs disagree on the order of their words; the low one is taken to be first, as the standard has it")
 	}
 	if s.header.voiLUT {

@@ -5,28 +5,19 @@ import (
 	"fmt"
 )
 
-// pixels is where the stored values of all frames lie in the file.
-type pixels struct {
-	*layout
-	b     []byte // value of the pixel data element
-	big   bool   // big endian
-	words bool   // VR OW: big endian swaps samples of 8 bits and less too
+// nativePixels are the stored values of all frames, uncompressed.
+type nativePixels struct {
+	b     []byte
+	big   bool // big endian
+	words bool // VR OW: big endian swaps samples of 8 bits and less too
 }
 
-// findPixels finds the pixel data of f and checks that it is all there.
-func findPixels(f *file, l *layout) (*pixels, error) {
-	e, err := pixelElement(f)
-	if err != nil {
-		return nil, err
-	}
-	if e.undefined {
-		return nil, malformed("%s is encapsulated, in transfer syntax %s", name(e.tag), f.syntax)
-	}
-	p := &pixels{
-		layout: l,
-		b:      f.b[e.value:e.end],
-		big:    f.order == binary.BigEndian,
-		words:  e.vr == "OW",
+// findNative checks that the pixel data e is all there.
+func findNative(f *file, e element, l *layout) (*nativePixels, error) {
+	p := &nativePixels{
+		b:     f.b[e.value:e.end],
+		big:   f.order == binary.BigEndian,
+		words: e.vr == "OW",
 	}
 	have, want := len(p.b), (l.storedBits()*l.frames+7)/8
 	if have < want {
@@ -38,44 +29,32 @@ func findPixels(f *file, l *layout) (*pixels, error) {
 	return p, nil
 }
 
-func pixelElement(f *file) (element, error) {
-	for _, e := range f.top {
-		switch {
-		case e.tag == tagPixelData && e.end > e.value:
-			return e, nil
-		case e.tag == tagFloatPixels || e.tag == tagDoublePixels:
-			return e, unprocessable("pixels of floating point %s", name(e.tag))
-		}
-	}
-	return element{}, unprocessable("no pixel data %s", name(tagPixelData))
-}
-
 // frame returns the stored values of frame i: little endian, colour
 // interleaved and 422 expanded, 1-bit values as bytes 0 and 1; otherwise as
 // wide as they are allocated and as they lie in the file. The result may share
 // the file's memory and must not be changed.
-func (p *pixels) frame(i int) []byte {
-	if p.allocated == 1 {
-		return p.bits(i)
+func (p *nativePixels) frame(l *layout, i int) []byte {
+	if l.allocated == 1 {
+		return p.bits(l, i)
 	}
-	size := p.storedBits() / 8
+	size := l.storedBits() / 8
 	src := p.b[i*size : (i+1)*size]
 	if p.big {
-		src = p.swapped(i*size, size)
+		src = p.swapped(l.allocated, i*size, size)
 	}
 	switch {
-	case p.subsampled:
+	case l.subsampled:
 		return expand422(src)
-	case p.planar:
-		return interleave(src, p.rows*p.cols, p.sampleBytes())
+	case l.planar:
+		return interleave(src, l.rows*l.cols, l.sampleBytes())
 	}
 	return src
 }
 
 // bits unpacks a frame of one bit a sample: the lowest bit of a byte is first,
 // and frames follow each other without a gap (PS3.5 8.1.1 and D).
-func (p *pixels) bits(i int) []byte {
-	n := p.rows * p.cols * p.samples
+func (p *nativePixels) bits(l *layout, i int) []byte {
+	n := l.rows * l.cols * l.samples
 	out := make([]byte, n)
 	swap := 0
 	if p.big && p.words && len(p.b)%2 == 0 {
@@ -92,9 +71,9 @@ func (p *pixels) bits(i int) []byte {
 // row of words of 16 bits, and the bytes of each are swapped: two samples of 8
 // bits share one, and a sample of 32 takes two, the low one first (PS3.5 8.1.1
 // and 8.2).
-func (p *pixels) swapped(start, size int) []byte {
+func (p *nativePixels) swapped(allocated, start, size int) []byte {
 	out := make([]byte, size)
-	if p.allocated == 8 && !p.words || len(p.b)%2 != 0 {
+	if allocated == 8 && !p.words || len(p.b)%2 != 0 {
 		copy(out, p.b[start:])
 		return out
 	}

@@ -1,0 +1,56 @@
+package dicomio
+
+import "fmt"
+
+// pixels is where the stored values of all frames lie in the file, and how:
+// one of the two is set.
+type pixels struct {
+	*layout
+	native    *nativePixels
+	fragments *fragments
+}
+
+// findPixels finds the pixel data of f and checks that it is all there.
+func findPixels(f *file, l *layout) (*pixels, error) {
+	e, err := pixelElement(f)
+	if err != nil {
+		return nil, err
+	}
+	_, encapsulated := encapsulations[f.syntax]
+	p := &pixels{layout: l}
+	switch {
+	case encapsulated && e.undefined:
+		p.fragments, err = findFragments(f, e, l)
+	case e.undefined:
+		err = malformed("%s is encapsulated, in transfer syntax %s", name(e.tag), f.syntax)
+	case encapsulated && (e.end-e.value+1)&^1 != ((l.storedBits()*l.frames+7)/8+1)&^1:
+		err = malformed("%s is not encapsulated, in transfer syntax %s", name(e.tag), f.syntax)
+	default:
+		if encapsulated {
+			f.warnings = append(f.warnings, fmt.Sprintf("the pixels are not compressed, in transfer syntax %s; they are read as what they are", f.syntax))
+		}
+		p.native, err = findNative(f, e, l)
+	}
+	return p, err
+}
+
+func pixelElement(f *file) (element, error) {
+	for _, e := range f.top {
+		switch {
+		case e.tag == tagPixelData && e.end > e.value:
+			return e, nil
+		case e.tag == tagFloatPixels || e.tag == tagDoublePixels:
+			return e, unprocessable("pixels of floating point %s", name(e.tag))
+		}
+	}
+	return element{}, unprocessable("no pixel data %s", name(tagPixelData))
+}
+
+// frame returns the stored values of frame i and how they lie there. They may
+// share the file's memory and must not be changed.
+func (p *pixels) frame(i int) (*layout, []byte, error) {
+	if p.fragments != nil {
+		return p.fragments.frame(p.layout, i)
+	}
+	return p.layout, p.native.frame(p.layout, i), nil
+}

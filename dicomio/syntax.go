@@ -1,0 +1,71 @@
+package dicomio
+
+import (
+	"bytes"
+	"compress/flate"
+	"fmt"
+	"io"
+
+	"segd"
+	"segd/dicomio/codec"
+	"segd/dicomio/codec/rle"
+)
+
+// UIDs of the transfer syntaxes that a data set's own encoding follows (PS3.5
+// annex A). Every other one that is read is explicit VR little endian with its
+// pixels in fragments.
+const (
+	implicitLE = "1.2.840.10008.1.2"
+	explicitLE = "1.2.840.10008.1.2.1"
+	explicitBE = "1.2.840.10008.1.2.2"
+	deflatedLE = "1.2.840.10008.1.2.1.99"
+)
+
+// decoder is the entry point of a package beneath dicomio/codec.
+type decoder func(dst, src []byte, l codec.Layout) (codec.Info, error)
+
+// encapsulation is how a transfer syntax compresses a frame.
+type encapsulation struct {
+	name   string
+	decode decoder
+	form   form
+	// start is what the first fragment of a frame begins with; empty: anything.
+	start string
+}
+
+// form is how a decoder leaves a frame.
+type form int
+
+const (
+	// samples: each has bytes of its own, and colour is interleaved.
+	samples form = iota
+	// packedSamples: likewise, but samples of 1 bit are eight to a byte.
+	packedSamples
+	// native: as the frame would lie uncompressed, in planes, 422 and all.
+	native
+)
+
+// encapsulations are the transfer syntaxes with frames in fragments that are
+// read (PS3.5 A.4, PS3.6 table A-1).
+var encapsulations = map[string]encapsulation{
+	"1.2.840.10008.1.2.1.98": {name: "encapsulated, not compressed", decode: plain, form: native},
+	"1.2.840.10008.1.2.5":    {name: "RLE", decode: rle.Decode, form: packedSamples},
+	"1.2.840.10008.1.2.8.1":  {name: "deflated frames", decode: inflateFrame, form: native},
+}
+
+// plain is the decoder of frames that are encapsulated and not compressed.
+func plain(dst, src []byte, _ codec.Layout) (codec.Info, error) {
+	if len(src) < len(dst) {
+		return codec.Info{}, fmt.Errorf("%w: truncated: %d bytes, want %d", segd.ErrFormat, len(src), len(dst))
+	}
+	copy(dst, src)
+	return codec.Info{}, nil
+}
+
+// inflateFrame is the decoder of frames that are deflated (PS3.5 A.4.13).
+func inflateFrame(dst, src []byte, _ codec.Layout) (codec.Info, error) {
+	if _, err := io.ReadFull(flate.NewReader(bytes.NewReader(src)), dst); err != nil {
+		return codec.Info{}, fmt.Errorf("%w: the deflated frame is damaged or truncated", segd.ErrFormat)
+	}
+	return codec.Info{}, nil
+}
