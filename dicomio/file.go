@@ -113,15 +113,18 @@ func (f *file) choose(b []byte) error {
 		}
 	case explicitBE, deflatedLE:
 	default:
-		if _, ok := encapsulations[f.syntax]; !ok {
+		if _, known := encapsulations[f.syntax]; !known {
 			return fmt.Errorf("dicomio: %w: transfer syntax %s", segd.ErrUnsupported, f.syntax)
+		}
+		if f.implicit = ok && seen == implicitLE; f.implicit {
+			f.warnings = append(f.warnings, "the data set is in implicit VR, which the transfer syntax does not allow; it is read as what it is")
 		}
 	}
 	f.order = binary.LittleEndian
 	if f.syntax == explicitBE {
 		f.order = binary.BigEndian
 	}
-	f.implicit = f.syntax == implicitLE
+	f.implicit = f.implicit || f.syntax == implicitLE
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"segd"
 	"segd/dicomio/codec"
+	"segd/dicomio/codec/jpeg"
 	"segd/dicomio/codec/rle"
 )
 
@@ -45,10 +46,19 @@ const (
 	native
 )
 
+// soi is the marker that JPEG and JPEG-LS streams begin with.
+const soi = "\xff\xd8\xff"
+
 // encapsulations are the transfer syntaxes with frames in fragments that are
 // read (PS3.5 A.4, PS3.6 table A-1).
 var encapsulations = map[string]encapsulation{
 	"1.2.840.10008.1.2.1.98": {name: "encapsulated, not compressed", decode: plain, form: native},
+	"1.2.840.10008.1.2.4.50": {name: "JPEG baseline", decode: jpeg.Decode, start: soi},
+	"1.2.840.10008.1.2.4.51": {name: "JPEG extended", decode: jpeg.Decode, start: soi},
+	"1.2.840.10008.1.2.4.53": {name: "JPEG spectral selection", decode: jpeg.Decode, start: soi},
+	"1.2.840.10008.1.2.4.55": {name: "JPEG full progression", decode: jpeg.Decode, start: soi},
+	"1.2.840.10008.1.2.4.57": {name: "JPEG lossless", decode: jpeg.Decode, start: soi},
+	"1.2.840.10008.1.2.4.70": {name: "JPEG lossless", decode: jpeg.Decode, start: soi},
 	"1.2.840.10008.1.2.5":    {name: "RLE", decode: rle.Decode, form: packedSamples},
 	"1.2.840.10008.1.2.8.1":  {name: "deflated frames", decode: inflateFrame, form: native},
 }
