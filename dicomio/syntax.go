@@ -9,6 +9,7 @@ import (
 	"segd"
 	"segd/dicomio/codec"
 	"segd/dicomio/codec/jpeg"
+	"segd/dicomio/codec/jpegls"
 	"segd/dicomio/codec/rle"
 )
 
@@ -59,6 +60,8 @@ var encapsulations = map[string]encapsulation{
 	"1.2.840.10008.1.2.4.55": {name: "JPEG full progression", decode: jpeg.Decode, start: soi},
 	"1.2.840.10008.1.2.4.57": {name: "JPEG lossless", decode: jpeg.Decode, start: soi},
 	"1.2.840.10008.1.2.4.70": {name: "JPEG lossless", decode: jpeg.Decode, start: soi},
+	"1.2.840.10008.1.2.4.80": {name: "JPEG-LS", decode: jpegls.Decode, start: soi},
+	"1.2.840.10008.1.2.4.81": {name: "JPEG-LS, near-lossless", decode: jpegls.Decode, start: soi},
 	"1.2.840.10008.1.2.5":    {name: "RLE", decode: rle.Decode, form: packedSamples},
 	"1.2.840.10008.1.2.8.1":  {name: "deflated frames", decode: inflateFrame, form: native},
 }
