@@ -115,12 +115,16 @@ func (c *coding) line(r *bits, above, line []uint16, run *int) bool {
 	above[last] = above[last-1]
 	line[0] = above[1]
 	acc, n := r.acc, r.n
-	maxval, near, span, step := c.maxval, c.near, c.span, 2*c.near+1
+	maxval, near, span, step, reach := c.maxval, c.near, c.span, 2*c.near+1, int32(c.reach)
 	quantised, qbpp, limit := c.quantised, c.qbpp, c.limit-c.qbpp-1
 	ra, rb, rc := int(line[0]), int(above[1]), int(above[0])
+	// The gradient d − b of one sample is the gradient b − c of the next.
+	q1 := int(quantised[rb-rc+maxval])
 	for x := 1; x < last; x++ {
 		rd := int(above[x+1])
-		q := 81*int(quantised[rd-rb+maxval]) + 9*int(quantised[rb-rc+maxval]) + int(quantised[rc-ra+maxval])
+		q2 := q1
+		q1 = int(quantised[rd-rb+maxval])
+		q := 81*q1 + 9*q2 + int(quantised[rc-ra+maxval])
 		if q == 0 {
 			r.acc, r.n = acc, n
 			x += c.run(r, line[x:last], ra, run)
@@ -131,6 +135,7 @@ func (c *coding) line(r *bits, above, line []uint16, run *int) bool {
 				line[x] = uint16(ra)
 				*run = max(0, *run-1)
 				rb, rc = int(above[x+1]), int(above[x])
+				q1 = int(quantised[rb-rc+maxval])
 			}
 			if r.exhausted() {
 				return false
@@ -170,7 +175,20 @@ func (c *coding) line(r *bits, above, line []uint16, run *int) bool {
 		if k == 0 && near == 0 && 2*t.b <= -t.n {
 			e = ^e
 		}
-		t.update(e, e*step, c.reach)
+		// What update does, kept in registers.
+		ta, tb, tn := t.a+int32(max(e, -e)), t.b+int32(e*step), t.n
+		if tn == reach {
+			ta, tb, tn = ta>>1, tb>>1, tn>>1
+		}
+		tn++
+		if tb <= -tn {
+			tb = max(tb+tn, 1-tn)
+			t.c = max(t.c-1, -128)
+		} else if tb > 0 {
+			tb = min(tb-tn, 0)
+			t.c = min(t.c+1, 127)
+		}
+		t.a, t.b, t.n = ta, tb, tn
 		rx := px + (e^sign-sign)*step
 		if rx < -near {
 			rx += span

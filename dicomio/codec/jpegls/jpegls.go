@@ -276,26 +276,20 @@ func (d *decoder) lines(r *bits, c *coding, first, n int, samples bool) error {
 func (d *decoder) store(line []uint16, y, first, n int) {
 	cols, all, width := d.layout.Columns, d.layout.Samples, d.layout.BitsAllocated/8
 	dst := d.dst[y*cols*all*width : (y+1)*cols*all*width]
-	line = line[:cols*n]
-	switch {
-	case width == 1 && n == all:
-		for i, v := range line {
-			dst[i] = byte(v)
-		}
-	case width == 2 && n == all:
-		for i, v := range line {
-			binary.LittleEndian.PutUint16(dst[2*i:], v)
-		}
-	default:
-		for i, v := range line {
-			p := dst[(i/n*all+first+i%n)*width:]
-			switch width {
-			case 1:
-				p[0] = byte(v)
-			case 2:
-				binary.LittleEndian.PutUint16(p, v)
-			default:
-				binary.LittleEndian.PutUint32(p, uint32(v))
+	for i := range n {
+		p, v := dst[(first+i)*width:], line[i:cols*n]
+		switch width {
+		case 1:
+			for x, o := 0, 0; x < len(v); x, o = x+n, o+all {
+				p[o] = byte(v[x])
+			}
+		case 2:
+			for x, o := 0, 0; x < len(v); x, o = x+n, o+2*all {
+				binary.LittleEndian.PutUint16(p[o:], v[x])
+			}
+		default:
+			for x, o := 0, 0; x < len(v); x, o = x+n, o+4*all {
+				binary.LittleEndian.PutUint32(p[o:], uint32(v[x]))
 			}
 		}
 	}
