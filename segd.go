@@ -45,8 +45,15 @@ func (s Spacing) Known() bool { return s.RowMM > 0 && s.ColMM > 0 }
 // to High, and the viewer takes percentiles. The network never sees it.
 type Display struct {
 	Low, High float32
-	Sigmoid   bool // SIGMOID of PS3.3 C.11.2.1.3.1, centre (Low+High)/2 and width High-Low
+	Sigmoid   bool   // SIGMOID of PS3.3 C.11.2.1.3.1, centre (Low+High)/2 and width High-Low
+	Curve     *Curve // in place of the ramp; nil: none
 }
+
+// Curve is a VOI lookup table (PS3.3 C.11.2.1.1): the grey levels, 0 (black) to
+// 1 (white), of the values Low, Low+1 and so on to High of its Display. Values
+// beyond have the level of the nearer end. It is shared and must not be
+// changed.
+type Curve struct{ Levels []float32 }
 
 // Scan is what one uploaded file holds: one or more frames of one kind.
 //

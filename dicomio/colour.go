@@ -1,6 +1,7 @@
 package dicomio
 
 import (
+	"encoding/binary"
 	"math"
 
 	"segd"
@@ -69,20 +70,17 @@ func readTable(a attributes, descriptor, data, segmented uint32, signed bool) (t
 	}
 	values := a.words(data)
 	if segments := a.words(segmented); values == nil && segments != nil {
-		if bits != 16 {
-			return table{}, 0, unprocessable("segmented lookup table %s of %d bits, want 16", name(segmented), bits)
+		if bits == 8 {
+			segments = unpacked(segments)
+		} else if bits != 16 {
+			return table{}, 0, unprocessable("segmented lookup table %s of %d bits, want 8 or 16", name(segmented), bits)
 		}
-		if values = expand(segments, n); values == nil {
+		if values = expand(segments, n, bits); values == nil {
 			return table{}, 0, unprocessable("segmented lookup table %s is not of %d entries", name(segmented), n)
 		}
 	}
 	if len(values) < n && bits == 8 && len(values) >= (n+1)/2 {
-		// Entries of 8 bits may be packed two to a word, the first one low.
-		packed := values
-		values = make([]int, 0, 2*len(packed))
-		for _, v := range packed {
-			values = append(values, v&0xff, v>>8&0xff)
-		}
+		values = unpacked(values)
 	}
 	if len(values) < n {
 		return table{}, 0, unprocessable("lookup table %s of %d entries, want %d", name(data), len(values), n)
@@ -94,36 +92,81 @@ func readTable(a attributes, descriptor, data, segmented uint32, signed bool) (t
 	return table{values: out, bits: bits}, first, nil
 }
 
-// expand writes out a segmented lookup table of n entries (PS3.3 C.7.9.2):
-// segments are discrete values (0) or lead in a straight line from the value
-// before to another (1). It returns nil for anything else, the indirect
-// segments (2) that no known writer makes among it.
-func expand(words []int, n int) []int {
-	out := make([]int, 0, n)
-	for len(words) >= 2 {
-		code, length := words[0], words[1]
-		words = words[2:]
-		if length > n-len(out) {
-			return nil
-		}
-		switch {
-		case code == 0 && length <= len(words):
-			out = append(out, words[:length]...)
-			words = words[length:]
-		case code == 1 && len(out) > 0 && len(words) > 0:
-			from, to := out[len(out)-1], words[0]
-			for i := range length {
-				out = append(out, int(math.Round(float64(from)+float64(to-from)*float64(i+1)/float64(length))))
-			}
-			words = words[1:]
-		default:
-			return nil
-		}
-	}
-	if len(out) != n {
-		return nil
+// unpacked returns the entries of 8 bits that are packed two to a word, the
+// first one low.
+func unpacked(words []int) []int {
+	out := make([]int, 0, 2*len(words))
+	for _, v := range words {
+		out = append(out, v&0xff, v>>8&0xff)
 	}
 	return out
+}
+
+// expand writes out a segmented lookup table of n entries (PS3.3 C.7.9.2), of
+// which each unit has 8 or 16 bits. Segments are discrete values (0), a straight
+// line from the value before to another (1), or earlier segments over again
+// (2), named by their number and the offset of the first in bytes. It returns
+// nil for anything else.
+func expand(units []int, n, bits int) []int {
+	s := segments{out: make([]int, 0, n), n: n}
+	for rest := units; len(rest) >= 2; {
+		if rest[0] != 2 {
+			if rest = s.add(rest); rest == nil {
+				return nil
+			}
+			continue
+		}
+		offset := 0
+		width := 32 / bits // units of an offset
+		if len(rest) < 2+width {
+			return nil
+		}
+		for i, v := range rest[2 : 2+width] {
+			offset |= v << (bits * i)
+		}
+		offset /= bits / 8
+		if offset < 0 || offset > len(units)-len(rest) {
+			return nil // not before this one
+		}
+		again := units[offset:]
+		for range rest[1] {
+			if again = s.add(again); again == nil {
+				return nil
+			}
+		}
+		rest = rest[2+width:]
+	}
+	if len(s.out) != n {
+		return nil
+	}
+	return s.out
+}
+
+// segments collects the entries of a segmented lookup table, n at most.
+type segments struct {
+	out []int
+	n   int
+}
+
+// add writes out the first segment of units and returns what follows it; nil
+// where it is none of the two kinds that hold values.
+func (s *segments) add(units []int) []int {
+	if len(units) < 3 || units[1] == 0 || units[1] > s.n-len(s.out) {
+		return nil
+	}
+	length := units[1]
+	switch {
+	case units[0] == 0 && length <= len(units)-2:
+		s.out = append(s.out, units[2:2+length]...)
+		return units[2+length:]
+	case units[0] == 1 && len(s.out) > 0:
+		from, to := s.out[len(s.out)-1], units[2]
+		for i := range length {
+			s.out = append(s.out, int(math.Round(float64(from)+float64(to-from)*float64(i+1)/float64(length))))
+		}
+		return units[3:]
+	}
+	return nil
 }
 
 // colourImage turns the stored values of a colour frame into an RGB Image.
@@ -144,17 +187,42 @@ func (s *scan) colourImage(l *layout, raw []byte, g *grading) *segd.Image {
 	case l.rgb():
 		l.scale(img.Pix, raw, 1, 0)
 	default:
-		for i := 0; i+3 <= len(img.Pix); i += 3 {
-			y, cb, cr := float64(raw[i]), float64(raw[i+1])-128, float64(raw[i+2])-128
-			img.Pix[i] = clamp255(y + 1.402*cr)
-			img.Pix[i+1] = clamp255(y - 0.344136*cb - 0.714136*cr)
-			img.Pix[i+2] = clamp255(y + 1.772*cb)
-		}
+		l.fromYBR(img.Pix, raw)
 	}
 	return img
 }
 
-// clamp255 rounds to a whole number in 0..255 (PS3.3 C.7.6.3.1.2, YBR_FULL).
-func clamp255(v float64) float32 {
-	return float32(int(min(max(v, 0), 255) + 0.5))
+// ybr holds the factors that turn Y, CB and CR into red, green and blue
+// (PS3.3 C.7.6.3.1.2), in units of the full range.
+type ybr struct{ black, y, redCr, greenCb, greenCr, blueCb float64 }
+
+var (
+	ybrFull    = ybr{0, 1, 1.402, -0.344136, -0.714136, 1.772}
+	ybrPartial = ybr{16. / 255, 255. / 219, 1.596027, -0.391762, -0.812968, 2.017232}
+)
+
+// fromYBR writes red, green and blue, rounded to whole numbers, for the Y, CB
+// and CR of raw.
+func (l *layout) fromYBR(dst []float32, raw []byte) {
+	f := ybrFull
+	if l.photometric == "YBR_PARTIAL_422" {
+		f = ybrPartial
+	}
+	_, high := l.limits()
+	middle := float64(int(high)/2 + 1)
+	clamp := func(v float64) float32 { return float32(int(min(max(v, 0), high) + 0.5)) }
+	c, wide := l.cut(), l.allocated > 8
+	value := func(i int) float64 {
+		if wide {
+			return float64(c.extend(uint32(binary.LittleEndian.Uint16(raw[2*i:]))))
+		}
+		return float64(c.extend(uint32(raw[i])))
+	}
+	for i := 0; i+3 <= len(dst); i += 3 {
+		y, cb, cr := value(i), value(i+1)-middle, value(i+2)-middle
+		y = f.y * (y - f.black*high)
+		dst[i] = clamp(y + f.redCr*cr)
+		dst[i+1] = clamp(y + f.greenCb*cb + f.greenCr*cr)
+		dst[i+2] = clamp(y + f.blueCb*cb)
+	}
 }

@@ -193,7 +193,7 @@ func (l *layout) decoded(info codec.Info) *layout {
 		switch {
 		case info.Colour == codec.ColourRGB:
 			d.photometric = "RGB"
-		case info.Colour == codec.ColourYCbCr || d.photometric == "YBR_FULL_422":
+		case info.Colour == codec.ColourYCbCr || d.photometric == "YBR_FULL_422" || d.photometric == "YBR_PARTIAL_422":
 			d.photometric = "YBR_FULL"
 		}
 	}

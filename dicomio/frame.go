@@ -20,6 +20,9 @@ type grading struct {
 
 // limits returns the lowest and the highest stored value that the bits allow.
 func (l *layout) limits() (low, high float64) {
+	if l.float {
+		return 0, 0 // unknown; turned round, they change their sign
+	}
 	if l.signed {
 		return -math.Exp2(float64(l.stored - 1)), math.Exp2(float64(l.stored-1)) - 1
 	}

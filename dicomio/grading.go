@@ -2,6 +2,7 @@ package dicomio
 
 import (
 	"math"
+	"slices"
 
 	"segd"
 )
@@ -41,7 +42,7 @@ func (h *header) grade(l *layout, i int) (*grading, error) {
 	}
 	if !l.grey() {
 		g.display = segd.Display{Low: 0, High: 255}
-		if l.rgb() {
+		if l.photometric != "PALETTE COLOR" {
 			_, high := l.limits()
 			g.display.High = float32(high)
 		}
@@ -50,7 +51,16 @@ func (h *header) grade(l *layout, i int) (*grading, error) {
 	if err := g.readModality(h, l, sets); err != nil {
 		return nil, err
 	}
-	return g, g.readWindow(l, sets)
+	if err := g.readWindow(l, sets); err != nil {
+		return nil, err
+	}
+	if h.voi != nil { // goes before a window
+		g.display = segd.Display{
+			Low: float32(h.voi.first), High: float32(h.voi.first + len(h.voi.curve.Levels) - 1), Curve: h.voi.curve,
+		}
+	}
+	g.turnDisplay(l)
+	return g, nil
 }
 
 func (g *grading) readSpacing(h *header, sets []attributes) error {
@@ -160,11 +170,44 @@ func (g *grading) readWindow(l *layout, sets []attributes) error {
 		low, high := l.limits()
 		g.display = segd.Display{Low: float32(low), High: float32(high)}
 	}
-	if g.turn && g.display.Low != g.display.High {
-		m := g.mirror(l)
-		g.display.Low, g.display.High = float32(m-float64(g.display.High)), float32(m-float64(g.display.Low))
-	}
 	return nil
+}
+
+// turnDisplay turns the display of an image that is turned: what was dark is
+// bright in the values, and dark again on the screen.
+func (g *grading) turnDisplay(l *layout) {
+	if d := &g.display; g.turn && d.Low != d.High {
+		m := g.mirror(l)
+		d.Low, d.High = float32(m-float64(d.High)), float32(m-float64(d.Low))
+	}
+}
+
+// voi is the VOI LUT of a file (PS3.3 C.11.2.1.1), turned where its images
+// are.
+type voi struct {
+	first int // value of its first entry, not turned
+	curve *segd.Curve
+}
+
+// readVOI reads the VOI LUT, whose input is what g gives. It returns nil where
+// it is damaged.
+func readVOI(a attributes, l *layout, g *grading) *voi {
+	low, _ := l.limits()
+	t, first, err := readTable(a, tagLUTDescriptor, tagLUTData, 0, g.table == nil && g.slope*low+g.intercept < 0)
+	if err != nil || len(t.values) < 2 {
+		return nil
+	}
+	c := &segd.Curve{Levels: make([]float32, len(t.values))}
+	for i, v := range t.values {
+		c.Levels[i] = min(1, float32(v)/float32(int(1)<<t.bits-1))
+	}
+	if g.turn {
+		slices.Reverse(c.Levels)
+		for i, v := range c.Levels {
+			c.Levels[i] = 1 - v
+		}
+	}
+	return &voi{first, c}
 }
 
 // window turns a centre and a width into the ends of the ramp. A window that

@@ -30,6 +30,10 @@ var wanted = map[uint32]string{
 	0x00280103: "US",          // PixelRepresentation
 	0x00280120: "US SS",       // PixelPaddingValue
 	0x00280121: "US SS",       // PixelPaddingRangeLimit
+	0x00280122: "FL",          // FloatPixelPaddingValue
+	0x00280123: "FD",          // DoubleFloatPixelPaddingValue
+	0x00280124: "FL",          // FloatPixelPaddingRangeLimit
+	0x00280125: "FD",          // DoubleFloatPixelPaddingRangeLimit
 	0x00280301: "CS",          // BurnedInAnnotation
 	0x00281050: "DS FD FL",    // WindowCenter
 	0x00281051: "DS FD FL",    // WindowWidth
@@ -73,7 +77,8 @@ type header struct {
 	perFrame []attributes // of the functional groups of each frame
 	modality attributes   // the modality LUT; nil: none
 	regions  []attributes // of an ultrasound image
-	voiLUT   bool         // there is a VOI LUT
+	voiLUT   attributes   // the first VOI LUT; nil: none
+	voi      *voi         // what it says
 }
 
 // reading collects elements, so that all of them are decoded by the library in
@@ -109,7 +114,10 @@ func readHeader(f *file) (*header, error) {
 				h.regions = append(h.regions, attributes{})
 				err = r.add(item, h.regions[i])
 			case tagVOILUT:
-				h.voiLUT = true
+				if i == 0 {
+					h.voiLUT = attributes{}
+					err = r.add(item, h.voiLUT)
+				}
 			case tagSharedGroups:
 				if i == 0 {
 					h.shared, err = r.groups(item)

@@ -8,33 +8,37 @@ import (
 
 // Tags whose values are asked for.
 const (
-	tagRegionFormat  = 0x00186012
-	tagRegionUnitsX  = 0x00186024
-	tagRegionUnitsY  = 0x00186026
-	tagRegionDeltaX  = 0x0018602c
-	tagRegionDeltaY  = 0x0018602e
-	tagSamples       = 0x00280002
-	tagPhotometric   = 0x00280004
-	tagPlanar        = 0x00280006
-	tagFrames        = 0x00280008
-	tagRows          = 0x00280010
-	tagColumns       = 0x00280011
-	tagAllocated     = 0x00280100
-	tagStored        = 0x00280101
-	tagHighBit       = 0x00280102
-	tagSigned        = 0x00280103
-	tagPadding       = 0x00280120
-	tagPaddingLimit  = 0x00280121
-	tagBurnedIn      = 0x00280301
-	tagLUTShape      = 0x20500020
-	tagModality      = 0x00080060
-	tagCenter        = 0x00281050
-	tagWidth         = 0x00281051
-	tagIntercept     = 0x00281052
-	tagSlope         = 0x00281053
-	tagVOIFunction   = 0x00281056
-	tagLUTDescriptor = 0x00283002
-	tagLUTData       = 0x00283006
+	tagRegionFormat       = 0x00186012
+	tagRegionUnitsX       = 0x00186024
+	tagRegionUnitsY       = 0x00186026
+	tagRegionDeltaX       = 0x0018602c
+	tagRegionDeltaY       = 0x0018602e
+	tagSamples            = 0x00280002
+	tagPhotometric        = 0x00280004
+	tagPlanar             = 0x00280006
+	tagFrames             = 0x00280008
+	tagRows               = 0x00280010
+	tagColumns            = 0x00280011
+	tagAllocated          = 0x00280100
+	tagStored             = 0x00280101
+	tagHighBit            = 0x00280102
+	tagSigned             = 0x00280103
+	tagPadding            = 0x00280120
+	tagPaddingLimit       = 0x00280121
+	tagFloatPadding       = 0x00280122
+	tagDoublePadding      = 0x00280123
+	tagFloatPaddingLimit  = 0x00280124
+	tagDoublePaddingLimit = 0x00280125
+	tagBurnedIn           = 0x00280301
+	tagLUTShape           = 0x20500020
+	tagModality           = 0x00080060
+	tagCenter             = 0x00281050
+	tagWidth              = 0x00281051
+	tagIntercept          = 0x00281052
+	tagSlope              = 0x00281053
+	tagVOIFunction        = 0x00281056
+	tagLUTDescriptor      = 0x00283002
+	tagLUTData            = 0x00283006
 )
 
 // layout is the image pixel module (PS3.3 C.7.6.3), checked: how the values of
@@ -48,12 +52,13 @@ type layout struct {
 	planar             bool // colour by plane
 	subsampled         bool // YBR_FULL_422: two pixels share their colour
 	compressed         bool // by a codec that leaves colour interleaved
+	float              bool // 32 or 64 bits of floating point
 	photometric        string
 }
 
 // readLayout reads and checks the image pixel module of a file in a transfer
-// syntax.
-func readLayout(a attributes, syntax string) (*layout, error) {
+// syntax, whose pixels are the element with the tag pixels.
+func readLayout(a attributes, syntax string, pixels uint32) (*layout, error) {
 	var err error
 	get := func(t uint32, fallback int) int {
 		v, e := a.integer(t, fallback)
@@ -79,8 +84,12 @@ func readLayout(a attributes, syntax string) (*layout, error) {
 	l.signed, l.planar = signed == 1, planar == 1 && l.samples > 1
 	c, encapsulated := encapsulations[syntax]
 	l.compressed = encapsulated && c.form != native
+	l.float = pixels != tagPixelData
 	if err := l.checkSize(); err != nil {
 		return nil, err
+	}
+	if l.float {
+		return l, l.checkFloat(pixels)
 	}
 	return l, l.checkBits()
 }
@@ -120,19 +129,37 @@ func (l *layout) checkBits() error {
 	case "RGB":
 		ok = colour
 	case "YBR_FULL":
-		ok = colour && l.allocated == 8
-	case "YBR_FULL_422":
+		ok = colour && l.allocated <= 16
+	case "YBR_FULL_422", "YBR_PARTIAL_422":
 		ok = colour && l.allocated == 8 && (l.compressed || l.cols%2 == 0 && !l.planar)
 		l.subsampled = !l.compressed
 	case "YBR_RCT", "YBR_ICT":
 		ok = colour && l.compressed
 	default:
 		// Not named: what stands there instead is the file's own text.
-		return unprocessable("photometric interpretation %s is none of MONOCHROME1, MONOCHROME2, PALETTE COLOR, RGB, YBR_FULL and YBR_FULL_422", name(tagPhotometric))
+		return unprocessable("photometric interpretation %s is none of MONOCHROME1, MONOCHROME2, PALETTE COLOR, RGB, YBR_FULL, YBR_FULL_422, YBR_PARTIAL_422, YBR_RCT and YBR_ICT", name(tagPhotometric))
 	}
 	if !ok {
 		return unprocessable("%s with %d samples of %d bits, signed %t", l.photometric, l.samples, l.allocated, l.signed)
 	}
+	return l.checkDecoded()
+}
+
+// checkFloat checks pixels of floating point, which are grey (PS3.3 C.7.6.24
+// and C.7.6.25). Bits stored and the like have no meaning for them.
+func (l *layout) checkFloat(pixels uint32) error {
+	want := 32
+	if pixels == tagDoublePixels {
+		want = 64
+	}
+	if l.allocated != want || l.samples != 1 || !l.grey() {
+		return unprocessable("%s with %d samples of %d bits, want 1 of %d, MONOCHROME1 or MONOCHROME2", name(pixels), l.samples, l.allocated, want)
+	}
+	l.stored, l.high, l.signed = want, want-1, false
+	return l.checkDecoded()
+}
+
+func (l *layout) checkDecoded() error {
 	if n := l.frames * l.frameBytes(); n > maxDecoded {
 		return fmt.Errorf("dicomio: %w: %d bytes of pixels, limit %d", segd.ErrTooLarge, n, maxDecoded)
 	}
@@ -150,7 +177,8 @@ func (l *layout) rgb() bool {
 	return l.photometric == "RGB" || l.photometric == "YBR_RCT" || l.photometric == "YBR_ICT"
 }
 
-// sampleBytes is the size of one decoded stored value: 1, 2 or 4.
+// sampleBytes is the size of one decoded stored value: 1, 2 or 4; 8 for
+// doubles.
 func (l *layout) sampleBytes() int { return max(1, l.allocated/8) }
 
 // frameBytes is the size of one decoded frame of stored values.

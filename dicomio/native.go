@@ -3,6 +3,7 @@ package dicomio
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 )
 
 // nativePixels are the stored values of all frames, uncompressed.
@@ -10,6 +11,7 @@ type nativePixels struct {
 	b     []byte
 	big   bool // big endian
 	words bool // VR OW: big endian swaps samples of 8 bits and less too
+	unit  int  // bytes that big endian turns round together
 }
 
 // findNative checks that the pixel data e is all there.
@@ -18,6 +20,10 @@ func findNative(f *file, e element, l *layout) (*nativePixels, error) {
 		b:     f.b[e.value:e.end],
 		big:   f.order == binary.BigEndian,
 		words: e.vr == "OW",
+		unit:  2,
+	}
+	if l.float {
+		p.unit = l.sampleBytes()
 	}
 	have, want := len(p.b), (l.storedBits()*l.frames+7)/8
 	if have < want {
@@ -39,7 +45,10 @@ func (p *nativePixels) frame(l *layout, i int) []byte {
 	}
 	size := l.storedBits() / 8
 	src := p.b[i*size : (i+1)*size]
-	if p.big {
+	switch {
+	case p.big && p.unit > 2:
+		src = reversed(src, p.unit)
+	case p.big:
 		src = p.swapped(l.allocated, i*size, size)
 	}
 	switch {
@@ -87,6 +96,15 @@ func (p *nativePixels) swapped(allocated, start, size int) []byte {
 	}
 	for ; j < size; j++ {
 		out[j] = p.b[(start+j)^1]
+	}
+	return out
+}
+
+// reversed returns src with the bytes of each value of size bytes turned round.
+func reversed(src []byte, size int) []byte {
+	out := slices.Clone(src)
+	for v := out; len(v) >= size; v = v[size:] {
+		slices.Reverse(v[:size])
 	}
 	return out
 }

@@ -10,12 +10,9 @@ type pixels struct {
 	fragments *fragments
 }
 
-// findPixels finds the pixel data of f and checks that it is all there.
-func findPixels(f *file, l *layout) (*pixels, error) {
-	e, err := pixelElement(f)
-	if err != nil {
-		return nil, err
-	}
+// findPixels checks that the pixel data e of f is all there.
+func findPixels(f *file, e element, l *layout) (*pixels, error) {
+	var err error
 	_, encapsulated := encapsulations[f.syntax]
 	p := &pixels{layout: l}
 	switch {
@@ -34,16 +31,14 @@ func findPixels(f *file, l *layout) (*pixels, error) {
 	return p, err
 }
 
+// pixelElement finds the pixel data of f.
 func pixelElement(f *file) (element, error) {
 	for _, e := range f.top {
-		switch {
-		case e.tag == tagPixelData && e.end > e.value:
+		if pixelTag(e.tag) && e.end > e.value {
 			return e, nil
-		case e.tag == tagFloatPixels || e.tag == tagDoublePixels:
-			return e, unprocessable("pixels of floating point %s", name(e.tag))
 		}
 	}
-	return element{}, unprocessable("no pixel data %s", name(tagPixelData))
+	return element{}, unprocessable("no pixel data %s, %s or %s", name(tagPixelData), name(tagFloatPixels), name(tagDoublePixels))
 }
 
 // frame returns the stored values of frame i and how they lie there. They may

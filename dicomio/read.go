@@ -15,6 +15,8 @@ type scan struct {
 	pixels  *pixels
 	padding paddingRange
 	palette *palette
+
+	floatPadding floatRange
 }
 
 // Read opens the DICOM file b. b must not change while the Scan is in use.
@@ -84,18 +86,19 @@ func readScan(b []byte) (*scan, error) {
 		return nil, err
 	}
 	// Without pixels there is no point in asking how they are laid out.
-	if _, err := pixelElement(f); err != nil {
+	e, err := pixelElement(f)
+	if err != nil {
 		return nil, err
 	}
 	s := &scan{file: f}
 	if s.header, err = readHeader(f); err != nil {
 		return nil, err
 	}
-	l, err := readLayout(s.header.root, f.syntax)
+	l, err := readLayout(s.header.root, f.syntax, e.tag)
 	if err != nil {
 		return nil, err
 	}
-	if s.pixels, err = findPixels(f, l); err != nil {
+	if s.pixels, err = findPixels(f, e, l); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -107,7 +110,17 @@ func (s *scan) interpret() error {
 	if n := len(s.header.perFrame); n > 0 && n < l.frames {
 		return unprocessable("functional groups of %d frames for %d", n, l.frames)
 	}
-	if l.grey() {
+	switch {
+	case l.float:
+		return s.readFloatPadding()
+	case l.grey():
+		if s.header.voiLUT != nil {
+			g, err := s.header.grade(l, 0)
+			if err != nil {
+				return err
+			}
+			s.header.voi = readVOI(s.header.voiLUT, l, g)
+		}
 		return s.readPadding()
 	}
 	var err error
@@ -157,7 +170,10 @@ func (s *scan) frame(i int) (*segd.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	if l.grey() {
+	switch {
+	case l.float:
+		return s.floatImage(l, raw, g), nil
+	case l.grey():
 		return s.greyImage(l, raw, g), nil
 	}
 	return s.colourImage(l, raw, g), nil

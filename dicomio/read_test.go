@@ -179,7 +179,7 @@ func TestKinds(t *testing.T) {
 		{"no pixels", file(func(f *dicomtest.File) { f.NoPixels = true }), segd.ErrUnprocessable, "(7FE0,0010)"},
 		{"empty pixels", file(func(f *dicomtest.File) { f.Pixels = nil }), segd.ErrUnprocessable, "(7FE0,0010)"},
 		{"short pixels", file(func(f *dicomtest.File) { f.Rows = 3 }), segd.ErrUnprocessable, "8 bytes of pixels, want 12"},
-		{"floating point", file(func(f *dicomtest.File) {
+		{"floating point of 16 bits", file(func(f *dicomtest.File) {
 			f.NoPixels, f.Elements = true, []dicomtest.Element{{Tag: 0x7fe00008, VR: "OF", Value: pix}}
 		}), segd.ErrUnprocessable, "(7FE0,0008)"},
 		{"no rows", with(0x00280010, "US", 0), segd.ErrUnprocessable, "0 rows"},
@@ -196,7 +196,7 @@ func TestKinds(t *testing.T) {
 		{"high bit too low", with(0x00280102, "US", 3), segd.ErrUnprocessable, "high bit 3"},
 		{"high bit too high", with(0x00280102, "US", 16), segd.ErrUnprocessable, "high bit 16"},
 		{"sign", with(0x00280103, "US", 2), segd.ErrUnprocessable, "representation 2"},
-		{"photometric", with(0x00280004, "CS", "YBR_PARTIAL_422"), segd.ErrUnprocessable, "(0028,0004)"},
+		{"photometric", with(0x00280004, "CS", "HSV"), segd.ErrUnprocessable, "(0028,0004)"},
 		{"rgb of one sample", with(0x00280004, "CS", "RGB"), segd.ErrUnprocessable, "RGB with 1 samples"},
 		{"palette without tables", with(0x00280004, "CS", "PALETTE COLOR"), segd.ErrUnprocessable, "(0028,1101)"},
 		{"slope 0", with(0x00281053, "DS", "0"), segd.ErrUnprocessable, "(0028,1053)"},

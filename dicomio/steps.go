@@ -26,12 +26,20 @@ func (s *scan) steps(g *grading) []string {
 	var out []string
 	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	add("transfer syntax %s", s.file.syntax)
-	signed := "unsigned"
-	if l.signed {
-		signed = "signed"
+	if p := s.pixels.fragments; p != nil {
+		add("decoded from %s", p.name)
 	}
-	add("%d bits stored of %d, %s", l.stored, l.allocated, signed)
 	switch {
+	case l.float:
+		add("%d bits, floating point", l.allocated)
+	case l.signed:
+		add("%d bits stored of %d, signed", l.stored, l.allocated)
+	default:
+		add("%d bits stored of %d, unsigned", l.stored, l.allocated)
+	}
+	switch {
+	case s.floatPadding.set:
+		add("pixels of the values %g to %g are padding", s.floatPadding.low, s.floatPadding.high)
 	case s.padding.set && s.padding.low == s.padding.high:
 		add("pixels of the stored value %d are padding", s.padding.low)
 	case s.padding.set:
@@ -41,10 +49,13 @@ func (s *scan) steps(g *grading) []string {
 	case s.palette != nil:
 		add("palette of %d colours to RGB", len(s.palette.colour[0]))
 	case !l.grey():
-		if l.planar {
+		if l.planar && !l.compressed {
 			add("colour planes interleaved")
 		}
-		if l.photometric != "RGB" {
+		switch {
+		case l.compressed:
+			add("colours as the compressed stream names them, else %s, to RGB", l.photometric)
+		case l.photometric != "RGB":
 			add("%s to RGB", l.photometric)
 		}
 	case g.table != nil:
@@ -74,8 +85,8 @@ func (s *scan) warnings() []string {
 	if p := s.pixels.native; p != nil && p.big && s.pixels.allocated == 32 {
 		out = append(out, "pixels of 32 bits in big endian: programs disagree on the order of their words; the low one is taken to be first, as the standard has it")
 	}
-	if s.header.voiLUT {
-		out = append(out, "the VOI lookup table (0028,3010) is not used for display")
+	if s.header.voiLUT != nil && s.header.voi == nil && s.pixels.grey() {
+		out = append(out, "the VOI lookup table (0028,3010) is not one that can be used for display")
 	}
 	return out
 }

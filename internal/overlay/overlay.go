@@ -24,7 +24,7 @@ import (
 const DefaultAlpha = 0.35
 
 // Render shows an image as a viewer would, by its Display: the ramp from Low
-// to High, or the sigmoid of PS3.3 C.11.2.1.3.1. Without a window, whole
+// to High, the sigmoid of PS3.3 C.11.2.1.3.1, or a lookup table. Without a window, whole
 // numbers of 0..255 are shown as they are, and anything else from the 0.5th to
 // the 99.5th percentile of the pixels that are not padding. Padding and values
 // that are no numbers are black. The result is opaque and the caller's.
@@ -56,10 +56,20 @@ func grading(img *segd.Image) func(float32) uint8 {
 			return func(v float32) uint8 { return uint8(v) }
 		}
 		d.Low, d.High = percentiles(img, 0.5, 99.5)
-		d.Sigmoid = false
+		d.Sigmoid, d.Curve = false, nil
 	}
 	low, high := float64(d.Low), float64(d.High)
 	switch {
+	case d.Curve != nil:
+		levels := d.Curve.Levels
+		last := float64(len(levels) - 1)
+		return func(v float32) uint8 {
+			x := min(max(math.Round(float64(v)-low), 0), last)
+			if x != x {
+				return 0
+			}
+			return level(float64(levels[int(x)]))
+		}
 	case d.Sigmoid:
 		center, width := (low+high)/2, high-low
 		return func(v float32) uint8 {

@@ -33,6 +33,8 @@ func TestRender(t *testing.T) {
 	window.Display = segd.Display{Low: 0, High: 100}
 	sigmoid := grey(3, 0, 50, 100)
 	sigmoid.Display = segd.Display{Low: 0, High: 100, Sigmoid: true}
+	curve := grey(6, -5, 10, 11.4, 12, 99, nan)
+	curve.Display = segd.Display{Low: 10, High: 12, Curve: &segd.Curve{Levels: []float32{0.2, 1, 0}}}
 	padded := grey(4, -30000, 1000, 1500, 2000)
 	padded.Padding = []bool{true, false, false, false}
 	tests := []struct {
@@ -43,6 +45,7 @@ func TestRender(t *testing.T) {
 		{"window", window, []uint8{0, 0, 128, 255, 255}},
 		// 1/(1+e²) and 1/(1+e⁻²)
 		{"sigmoid", sigmoid, []uint8{30, 128, 225}},
+		{"lookup table", curve, []uint8{51, 51, 255, 0, 0, 0}},
 		{"whole numbers of 0..255 as they are", grey(4, 3, 17, 90, 91), []uint8{3, 17, 90, 91}},
 		{"beyond 255", grey(3, 0, 150, 300), []uint8{0, 128, 255}},
 		{"fractions", grey(3, 0, 0.25, 1), []uint8{0, 64, 255}},
