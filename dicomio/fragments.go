@@ -117,19 +117,21 @@ func (p *fragments) byStart(frames int) []int {
 	return nil
 }
 
-// stream returns the compressed bytes of frame i. It shares the file's memory
-// where the frame is one fragment.
-func (p *fragments) stream(i int) []byte {
-	spans := p.spans[p.first[i]:p.first[i+1]]
-	for len(spans) > 1 && spans[len(spans)-1].end == spans[len(spans)-1].start {
-		spans = spans[:len(spans)-1]
-	}
-	if len(spans) == 1 {
-		return p.b[spans[0].start:spans[0].end:spans[0].end]
-	}
+// size is the number of compressed bytes of frame i.
+func (p *fragments) size(i int) int {
 	size := 0
-	for _, s := range spans {
+	for _, s := range p.spans[p.first[i]:p.first[i+1]] {
 		size += s.end - s.start
+	}
+	return size
+}
+
+// stream returns the compressed bytes of frame i. It shares the file's memory
+// where all of them are in the first fragment.
+func (p *fragments) stream(i int) []byte {
+	spans, size := p.spans[p.first[i]:p.first[i+1]], p.size(i)
+	if s := spans[0]; s.end-s.start == size {
+		return p.b[s.start:s.end:s.end]
 	}
 	out := make([]byte, 0, size)
 	for _, s := range spans {
@@ -141,10 +143,10 @@ func (p *fragments) stream(i int) []byte {
 // frame decodes frame i and says how its stored values lie there, which may
 // differ from what the data set says.
 func (p *fragments) frame(l *layout, i int) (*layout, []byte, error) {
-	src := p.stream(i)
-	if err := l.checkWork(len(src)); err != nil {
+	if err := p.checkWork(l, p.size(i)); err != nil {
 		return nil, nil, err
 	}
+	src := p.stream(i)
 	want := codec.Layout{Rows: l.rows, Columns: l.cols, Samples: l.samples, BitsAllocated: 8 * l.sampleBytes()}
 	packed := p.form == native || p.form == packedSamples && l.allocated == 1
 	if packed {
@@ -161,22 +163,29 @@ func (p *fragments) frame(l *layout, i int) (*layout, []byte, error) {
 	return l.decoded(info), dst, nil
 }
 
-// Bounds of what a compressed frame may take. One whose decoding takes more
-// than softWork must be worth it: a stream of less than 1 byte for each
-// maxRatio of pixels is no image of that size, but a bomb.
+// Bounds of what a compressed frame may take. One that takes more than maxWork
+// in all must be worth it: a stream of less than a byte for maxRatio bytes of
+// pixels is no image of that size, but a bomb. Nor is one an image that is far
+// longer than its pixels.
 const (
-	softWork = 256 << 20
-	maxRatio = 128
+	maxWork     = 256 << 20
+	maxRatio    = 32
+	maxOverhead = 1 << 20
 )
 
-// checkWork refuses a compressed frame of size bytes that expands beyond
-// reason: the decoded bytes, three times as much for the decoder, the values
-// of the Image and its padding.
-func (l *layout) checkWork(size int) error {
-	n := l.frameBytes()
-	work := 4*n + 5*l.rows*l.cols*l.samples
-	if work > softWork && size < n/maxRatio {
-		return fmt.Errorf("dicomio: %w: a frame of %d×%d pixels in %d bytes, limit 1 byte for %d", segd.ErrTooLarge, l.rows, l.cols, size, maxRatio)
+// checkWork refuses a frame of size compressed bytes that does not go with what
+// it takes: the decoded bytes, the decoder's own, the Image and its padding.
+func (p *fragments) checkWork(l *layout, size int) error {
+	n, samples := l.frameBytes(), l.rows*l.cols*l.samples
+	work := n + samples*(p.work+4)
+	if l.grey() {
+		work += samples
+	}
+	switch {
+	case work > maxWork && size < n/maxRatio:
+		return fmt.Errorf("dicomio: %w: a frame of %d×%d pixels in %d bytes takes %d to decode, limit %d unless it is of %d", segd.ErrTooLarge, l.rows, l.cols, size, work, maxWork, n/maxRatio)
+	case size > 2*n+maxOverhead:
+		return fmt.Errorf("dicomio: %w: a frame of %d compressed bytes, for %d of pixels", segd.ErrTooLarge, size, n)
 	}
 	return nil
 }

@@ -215,35 +215,41 @@ func TestDamaged(t *testing.T) {
 	defer log.SetOutput(log.Writer())
 	log.SetOutput(&logged)
 	for _, syntax := range syntaxes {
-		whole := rich(syntax)
-		r := rand.New(rand.NewPCG(1, uint64(len(syntax))))
-		b := make([]byte, len(whole))
-		for range rounds {
-			copy(b, whole)
-			for range 1 + r.IntN(4) {
-				// Mostly in the header, where it matters.
-				at := 132 + r.IntN(len(b)-132)
-				if r.IntN(4) > 0 {
-					at = 132 + r.IntN(min(1000, len(b)-132))
-				}
-				b[at] = byte(r.Uint32())
-			}
-			s, err := dicomio.Read(b)
-			if err == nil {
-				for i := range s.Frames {
-					if _, err = s.Frame(i); err != nil {
-						break
-					}
-				}
-			}
-			checkError(t, err)
-			if t.Failed() {
-				t.Fatalf("%s: % x", syntax, b)
-			}
-		}
+		damage(t, rich(syntax), rounds, 132)
 	}
 	if logged.Len() > 0 {
 		t.Errorf("the global logger was used: %q", logged.String())
+	}
+}
+
+// damage reads a file some times, each time with a few other bytes from first
+// on.
+func damage(t *testing.T, whole []byte, rounds, first int) {
+	t.Helper()
+	r := rand.New(rand.NewPCG(1, uint64(len(whole))))
+	b := make([]byte, len(whole))
+	for range rounds {
+		copy(b, whole)
+		for range 1 + r.IntN(4) {
+			// Mostly in the header, where it matters.
+			at := first + r.IntN(len(b)-first)
+			if r.IntN(4) > 0 {
+				at = first + r.IntN(min(1000, len(b)-first))
+			}
+			b[at] = byte(r.Uint32())
+		}
+		s, err := dicomio.Read(b)
+		if err == nil {
+			for i := range s.Frames {
+				if _, err = s.Frame(i); err != nil {
+					break
+				}
+			}
+		}
+		checkError(t, err)
+		if t.Failed() {
+			t.Fatalf("% x", b)
+		}
 	}
 }
 

@@ -31,6 +31,7 @@ type encapsulation struct {
 	name   string
 	decode decoder
 	form   form
+	work   int // bytes that decoding takes for each sample, beside the result
 	// start is what the first fragment of a frame begins with; empty: anything.
 	start string
 }
@@ -54,10 +55,10 @@ const soi = "\xff\xd8\xff"
 // read (PS3.5 A.4, PS3.6 table A-1).
 var encapsulations = map[string]encapsulation{
 	"1.2.840.10008.1.2.1.98": {name: "encapsulated, not compressed", decode: plain, form: native},
-	"1.2.840.10008.1.2.4.50": {name: "JPEG baseline", decode: jpeg.Decode, start: soi},
-	"1.2.840.10008.1.2.4.51": {name: "JPEG extended", decode: jpeg.Decode, start: soi},
-	"1.2.840.10008.1.2.4.53": {name: "JPEG spectral selection", decode: jpeg.Decode, start: soi},
-	"1.2.840.10008.1.2.4.55": {name: "JPEG full progression", decode: jpeg.Decode, start: soi},
+	"1.2.840.10008.1.2.4.50": {name: "JPEG baseline", decode: jpeg.Decode, work: 2, start: soi},
+	"1.2.840.10008.1.2.4.51": {name: "JPEG extended", decode: jpeg.Decode, work: 2, start: soi},
+	"1.2.840.10008.1.2.4.53": {name: "JPEG spectral selection", decode: jpeg.Decode, work: 4, start: soi},
+	"1.2.840.10008.1.2.4.55": {name: "JPEG full progression", decode: jpeg.Decode, work: 4, start: soi},
 	"1.2.840.10008.1.2.4.57": {name: "JPEG lossless", decode: jpeg.Decode, start: soi},
 	"1.2.840.10008.1.2.4.70": {name: "JPEG lossless", decode: jpeg.Decode, start: soi},
 	"1.2.840.10008.1.2.4.80": {name: "JPEG-LS", decode: jpegls.Decode, start: soi},

@@ -1,6 +1,6 @@
 // Package dicomtest writes small synthetic DICOM files for tests: any
-// uncompressed transfer syntax, any bit depth, one frame or many, and files
-// that are wrong on purpose.
+// uncompressed transfer syntax, any bit depth, one frame or many, frames that
+// were compressed elsewhere, and files that are wrong on purpose.
 //
 //	b := dicomtest.Write(dicomtest.Disc(256))
 //
@@ -50,6 +50,9 @@ type File struct {
 	Pixels []byte
 	// PixelVR is OW, or OB for 8 bits and less outside implicit VR.
 	PixelVR string
+	// Encapsulated are the items of encapsulated pixel data, written in place
+	// of Pixels where they are not nil: the offset table and the fragments.
+	Encapsulated [][]byte
 	// NoPixels leaves the pixel data out.
 	NoPixels bool
 	// NoPreamble leaves out the preamble and the file meta information.
@@ -64,7 +67,7 @@ type Element struct {
 	Tag uint32 // group in the upper half
 	VR  string
 	// Value is a string, []byte, int or []int (US, SS, UL, SL by VR), float64
-	// or []float64 (FD, FL), or []Item (SQ).
+	// or []float64 (FD, FL), []Item (SQ), or [][]byte (fragments).
 	Value any
 }
 
@@ -179,7 +182,11 @@ func (f File) elements(syntax string) []Element {
 		signed = 1
 	}
 	add(0x00280103, "US", signed)
-	if !f.NoPixels {
+	switch {
+	case f.NoPixels:
+	case f.Encapsulated != nil:
+		add(0x7fe00010, "OB", f.Encapsulated)
+	default:
 		vr := f.PixelVR
 		if vr == "" {
 			vr = "OW"
@@ -237,7 +244,11 @@ func (e encoder) set(elements []Element) []byte {
 			}
 			value = append(value, pad)
 		}
-		out = append(out, e.header(x.Tag, x.VR, uint32(len(value)))...)
+		length := uint32(len(value))
+		if _, ok := x.Value.([][]byte); ok {
+			length = 0xffffffff
+		}
+		out = append(out, e.header(x.Tag, x.VR, length)...)
 		out = append(out, value...)
 	}
 	return out
@@ -290,6 +301,12 @@ func (e encoder) value(x Element) []byte {
 			out = append(out, e.header(0xfffee000, "", uint32(len(b)))...)
 			out = append(out, b...)
 		}
+	case [][]byte:
+		for _, b := range v {
+			out = append(out, e.header(0xfffee000, "", uint32(len(b)+len(b)%2))...)
+			out = append(append(out, b...), make([]byte, len(b)%2)...)
+		}
+		out = append(out, e.header(0xfffee0dd, "", 0)...)
 	default:
 		panic(fmt.Sprintf("dicomtest: value of type %T", x.Value))
 	}
