@@ -295,6 +295,11 @@ func FuzzRead(f *testing.F) {
 		f.Add(dicomtest.Write(dicomtest.File{Syntax: syntax, Rows: 2, Columns: 2, Samples: 3, Allocated: 8, Photometric: "YBR_FULL_422", Pixels: make([]byte, 8)}))
 		f.Add(dicomtest.Write(dicomtest.File{Syntax: syntax, Rows: 3, Columns: 3, Allocated: 1, Pixels: make([]byte, 2)}))
 	}
+	stream, _ := example()
+	f.Add(dicomtest.Write(dicomtest.File{Syntax: jpegLS, Rows: 4, Columns: 4, Frames: 2, Allocated: 8, Encapsulated: [][]byte{{}, stream[:20], stream[20:], stream}}))
+	f.Add(dicomtest.Write(dicomtest.File{Syntax: rleLossless, Rows: 3, Columns: 3, Samples: 3, Allocated: 8, Photometric: "RGB", Encapsulated: [][]byte{offsets(32, 0), runs(3, 9)}}))
+	f.Add(dicomtest.Write(dicomtest.File{Syntax: deflatedFrames, Rows: 1, Columns: 9, Allocated: 1, Encapsulated: [][]byte{{}, dicomtest.Deflate([]byte{1, 1})}}))
+	f.Add(dicomtest.Write(dicomtest.File{Rows: 1, Columns: 2, Allocated: 32, NoPixels: true, Elements: []dicomtest.Element{{Tag: 0x7fe00008, VR: "OF", Value: make([]byte, 8)}}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, err := dicomio.Read(b)
 		checkError(t, err)
