@@ -62,17 +62,10 @@ func (p preset) coding(precision, near int) (*coding, error) {
 	c.limit = 2 * (bpp + max(8, bpp))
 	c.start = max(2, (c.rng+32)/64)
 	c.quantised = make([]int8, 2*maxval+1)
-	for i := range c.quantised {
-		d, q := i-maxval, int8(0)
-		for _, t := range [4]int{near + 1, t1, t2, t3} {
-			if d >= t {
-				q++
-			}
-			if d <= -t {
-				q--
-			}
+	for q, t := range [4]int{near + 1, t1, t2, t3} {
+		for d := t; d <= maxval; d++ {
+			c.quantised[maxval+d], c.quantised[maxval-d] = int8(q+1), int8(-q-1)
 		}
-		c.quantised[i] = q
 	}
 	c.reset()
 	return c, nil
