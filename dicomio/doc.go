@@ -3,19 +3,23 @@
 //	scan, err := dicomio.Read(b)
 //	img, err := scan.Frame(0)
 //
-// Read takes the uncompressed transfer syntaxes: implicit and explicit VR
-// little endian, explicit VR big endian and deflated. Any other is
-// segd.ErrUnsupported, with its UID named.
+// Read takes the uncompressed transfer syntaxes (implicit and explicit VR
+// little endian, explicit VR big endian, deflated) and those of still images
+// that package codec has a decoder for; syntax.go lists them. Any other is
+// segd.ErrUnsupported, with its UID named. Each frame of compressed pixels is
+// decoded when it is asked for, out of as many fragments as it lies in.
 //
 // A file is hostile until proven otherwise. Its structure is walked first,
 // with every length checked against what is there; the DICOM library then sees
 // only the few elements that say what the pixels mean, none of them about the
 // patient, and never the pixels, which this package decodes itself. See
-// docs/adr/0002-dicom-reading.md.
+// docs/adr/0002-dicom-reading.md and 0006-codecs.md.
 //
 // Limits: 256 MiB a file, 128 MiB inflated, 200,000 elements, 32 levels of
 // nesting, 64 MiB for a value other than pixels, 1 to 16384 rows and columns,
-// 64 Mpixel a frame, 2,000 frames, 512 MiB of decoded pixels.
+// 64 Mpixel a frame, 2,000 frames, 512 MiB of decoded pixels. A compressed
+// frame takes at most 256 MiB until it is an Image, unless its stream is a 32nd
+// of its pixels or more.
 //
 // Errors name tags by number and sizes, never values: no text of an element
 // leaves the package.

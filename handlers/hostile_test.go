@@ -35,8 +35,10 @@ func hostile(t testing.TB) []struct {
 	scan := dicomtest.Write(dicomtest.Disc(200))
 	bare := dicomtest.Disc(64)
 	bare.NoPixels = true
-	jpeg := dicomtest.Disc(64)
-	jpeg.Syntax = "1.2.840.10008.1.2.4.70"
+	video, jpeg, run := dicomtest.Disc(64), dicomtest.Disc(64), dicomtest.Disc(64)
+	video.Syntax, video.Encapsulated = "1.2.840.10008.1.2.4.102", [][]byte{nil, {0, 0}}
+	jpeg.Syntax, jpeg.Encapsulated = "1.2.840.10008.1.2.4.70", [][]byte{nil, {0xff, 0xd8, 0xff, 0xd9}}
+	run.Syntax, run.Encapsulated = "1.2.840.10008.1.2.5", [][]byte{nil, make([]byte, 64)}
 	long := dicomtest.Disc(2000)
 	micrograph := disc(t, 300)
 	return []struct {
@@ -54,7 +56,9 @@ func hostile(t testing.TB) []struct {
 		{"truncated DICOM on disk", cut(dicomtest.Write(long), inMemory+1000), 400, "truncated"},
 		{"DICOM header", cut(scan, 140), 400, "dicomio"},
 		{"DICOM without pixels", dicomtest.Write(bare), 422, "pixel"},
-		{"compressed DICOM", dicomtest.Write(jpeg), 415, "1.2.840.10008.1.2.4.70"},
+		{"DICOM video", dicomtest.Write(video), 415, "1.2.840.10008.1.2.4.102"},
+		{"empty JPEG in DICOM", dicomtest.Write(jpeg), 400, "jpeg"},
+		{"run lengths of nothing in DICOM", dicomtest.Write(run), 422, "0 segments, want 2"},
 		{"PNG of 20000×20000", pngHeader(20000, 20000), 413, "20000×20000"},
 		{"PNG of 16000×4000", pngHeader(16000, 4000), 400, "truncated"},
 	}

@@ -98,7 +98,7 @@ func TestErrors(t *testing.T) {
 		{"tiff of 8192 in few bytes", tiffHead([2]uint32{256, 8192}, [2]uint32{257, 8192}, [2]uint32{258, 16}, [2]uint32{262, 1}), segd.ErrFormat, "truncated"},
 		{"tiff, signed", tiffHead([2]uint32{256, 8}, [2]uint32{257, 8}, [2]uint32{258, 16}, [2]uint32{262, 1}, [2]uint32{339, 2}), segd.ErrUnsupported, "sample format 2"},
 		{"tiff of 32 bits", tiffHead([2]uint32{256, 8}, [2]uint32{257, 8}, [2]uint32{258, 32}, [2]uint32{262, 1}), segd.ErrUnsupported, ""},
-		{"dicom, compressed", dicomtest.Write(dicomtest.File{Syntax: "1.2.840.10008.1.2.4.70"}), segd.ErrUnsupported, "1.2.840.10008.1.2.4.70"},
+		{"dicom, video", dicomtest.Write(dicomtest.File{Syntax: "1.2.840.10008.1.2.4.102"}), segd.ErrUnsupported, "1.2.840.10008.1.2.4.102"},
 		{"dicom without pixels", dicomtest.Write(dicomtest.File{NoPixels: true}), segd.ErrUnprocessable, "(7FE0,0010)"},
 		{"300 MB", make([]byte, 300<<20), segd.ErrTooLarge, "268435456"},
 	}
