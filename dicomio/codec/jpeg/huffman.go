@@ -9,7 +9,8 @@ type huffman struct {
 	// 0: it is longer.
 	lut [1 << lutBits]uint16
 	// fast holds what the same bits say where they take in the bits of an AC
-	// coefficient too: value<<16 | run<<8 | length of both; 0: they do not.
+	// coefficient, or of a difference, too: value<<16 | run<<8 | length of
+	// both; 0: they do not.
 	fast [1 << lutBits]int32
 	// limit is, for each length, the code behind the last one, aligned to 16
 	// bits; offset added to a code is the index of its symbol.
@@ -40,10 +41,10 @@ func (d *decoder) huffmanTables(s []byte) error {
 		if err != nil {
 			return err
 		}
+		h.addValues(class == 0)
 		if class == 0 {
 			d.dc[t] = h
 		} else {
-			h.addValues()
 			d.ac[t] = h
 		}
 		s = s[17+n:]
@@ -94,11 +95,12 @@ func (h *huffman) long(acc uint64) uint16 {
 	return 0
 }
 
-// addValues fills in fast.
-func (h *huffman) addValues() {
+// addValues fills in fast. Of a difference, the symbol is the size alone, and
+// that may be zero.
+func (h *huffman) addValues(difference bool) {
 	for i, e := range h.lut {
 		length, s := int(e>>8), int(e&15)
-		if e == 0 || s == 0 || length+s > lutBits {
+		if e == 0 || s == 0 && !(difference && e&0xff == 0) || length+s > lutBits {
 			continue
 		}
 		v := i >> (lutBits - length - s) & (1<<s - 1)

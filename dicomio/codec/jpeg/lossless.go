@@ -73,8 +73,9 @@ func (d *decoder) lossless(r *bits, h *scanHeader) error {
 }
 
 // difference decodes a difference (H.1.2.2). There are 16 bits at hand for
-// the code, and as many for what follows it.
-func difference(r *bits, t *huffman, acc uint64, n int) (int, uint64, int) {
+// the code, and as many for what follows it. n is negative where there is no
+// such code.
+func difference(t *huffman, acc uint64, n int) (int, uint64, int) {
 	e := t.lut[acc>>(64-lutBits)]
 	if e == 0 {
 		if e = t.long(acc); e == 0 {
@@ -99,11 +100,17 @@ func left(r *bits, t *huffman, line []uint16, pred uint16) bool {
 		if n < 32 {
 			acc, n = r.fill(acc, n)
 		}
-		var diff int
-		if diff, acc, n = difference(r, t, acc, n); n < 0 {
-			return false
+		if e := t.fast[acc>>(64-lutBits)]; e != 0 {
+			acc <<= uint(e) & 31
+			n -= int(e & 31)
+			pred += uint16(e >> 16)
+		} else {
+			var diff int
+			if diff, acc, n = difference(t, acc, n); n < 0 {
+				return false
+			}
+			pred += uint16(diff)
 		}
-		pred += uint16(diff)
 		line[x] = pred
 	}
 	r.acc, r.n = acc, n
@@ -113,14 +120,22 @@ func left(r *bits, t *huffman, line []uint16, pred uint16) bool {
 // line decodes a line of any components and predictor (table H.1).
 func (d *decoder) line(r *bits, h *scanHeader, line, above []uint16, predictor int) bool {
 	acc, n := r.acc, r.n
-	step := len(h.parts)
+	step, k := len(h.parts), 0 // k: the component
 	above = above[:len(line)]
 	for i := range line {
 		if n < 32 {
 			acc, n = r.fill(acc, n)
 		}
+		t := h.parts[k].dc
+		if k++; k == step {
+			k = 0
+		}
 		var diff int
-		if diff, acc, n = difference(r, h.parts[i%step].dc, acc, n); n < 0 {
+		if e := t.fast[acc>>(64-lutBits)]; e != 0 {
+			acc <<= uint(e) & 31
+			n -= int(e & 31)
+			diff = int(e >> 16)
+		} else if diff, acc, n = difference(t, acc, n); n < 0 {
 			return false
 		}
 		if i < step {
@@ -160,10 +175,10 @@ func (d *decoder) store(h *scanHeader, line []uint16, y int) {
 		for &d.components[at] != h.parts[i].component {
 			at++
 		}
-		for x := i; x < len(line); x += n {
+		at *= width
+		for x := i; x < len(line); x, at = x+n, at+all*width {
 			v := line[x] << h.al & mask
-			p := dst[(x/n*all+at)*width:]
-			switch width {
+			switch p := dst[at:]; width {
 			case 1:
 				p[0] = byte(v)
 			case 2:
