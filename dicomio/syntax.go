@@ -40,8 +40,8 @@ type encapsulation struct {
 type form int
 
 const (
-	// samples: each has bytes of its own, and colour is interleaved.
-	samples form = iota
+	// Each sample has bytes of its own, and colour is interleaved.
+	_ form = iota
 	// packedSamples: likewise, but samples of 1 bit are eight to a byte.
 	packedSamples
 	// native: as the frame would lie uncompressed, in planes, 422 and all.

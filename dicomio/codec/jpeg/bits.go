@@ -70,7 +70,7 @@ func (r *bits) take(k int) int {
 // extend gives the s bits v their sign (T.81 F.2.2.1).
 func extend(v, s int) int {
 	half := 1 << (uint(s) & 31) >> 1
-	return v + (v-half)>>63&(1-1<<(uint(s)&31))
+	return v + (v-half)>>31&(1-1<<(uint(s)&31))
 }
 
 // symbol decodes a symbol of h; -1: there is no such code.

@@ -9,8 +9,6 @@ type context struct{ a, b, c, n int32 }
 // runContext is the state of the two contexts that end a run.
 type runContext struct{ a, n, negative int }
 
-const contexts = 365
-
 // runLengths is J (A.2.1): the logarithms of the lengths of runs.
 var runLengths = [32]uint8{
 	0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3,
@@ -22,9 +20,9 @@ type coding struct {
 	maxval, near, reach int // reach: RESET
 	span                int // RANGE · (2·NEAR + 1)
 	rng, qbpp, limit    int
-	start               int    // of A
-	quantised           []int8 // gradients −maxval … maxval to −4 … 4
-	contexts            [512]context
+	start               int          // of A
+	quantised           []int8       // gradients −maxval … maxval to −4 … 4
+	contexts            [512]context // 365, and what makes an index of 9 bits safe
 	runs                [2]runContext
 }
 
@@ -136,7 +134,7 @@ func (c *coding) line(r *bits, above, line []uint16, run *int) bool {
 			acc, n = r.acc, r.n
 			continue
 		}
-		sign := q >> 63
+		sign := q >> 31
 		t := &c.contexts[(q^sign-sign)&511]
 		// Prediction (A.4), median of a, b and a+b−c, corrected.
 		px := max(min(ra, rb), min(max(ra, rb), ra+rb-rc))

@@ -84,7 +84,7 @@ func (c *coding) pixelRun(r *bits, above, line []uint16, n, x, last int, run *in
 // sample decodes a sample in the regular mode (A.4 to A.6); -1: a damaged
 // code. It is what the loop of line does, for one sample.
 func (c *coding) sample(r *bits, q, ra, rb, rc int) int {
-	sign := q >> 63
+	sign := q >> 31
 	t := &c.contexts[(q^sign-sign)&511]
 	px := max(min(ra, rb), min(max(ra, rb), ra+rb-rc))
 	px = min(max(px+(int(t.c)^sign-sign), 0), c.maxval)
