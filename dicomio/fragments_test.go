@@ -4,6 +4,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"math"
 	"strings"
 	"testing"
 
@@ -264,6 +268,65 @@ func TestVideo(t *testing.T) {
 		_, err := dicomio.Read(dicomtest.Write(dicomtest.File{Syntax: uid, Rows: 2, Columns: 2, Encapsulated: [][]byte{{}, {1, 2}}}))
 		if !errors.Is(err, segd.ErrUnsupported) || !strings.Contains(err.Error(), uid) {
 			t.Errorf("%s: got %v, want segd.ErrUnsupported with the UID", uid, err)
+		}
+	}
+}
+
+// TestJPEGColour decodes a colour image that the standard library compressed,
+// as YCbCr with halved chroma and without a marker that says so, under several
+// photometric interpretations, and with markers that go before them.
+func TestJPEGColour(t *testing.T) {
+	const rows, cols = 33, 17
+	m := image.NewRGBA(image.Rect(0, 0, cols, rows))
+	for y := range rows {
+		for x := range cols {
+			m.SetRGBA(x, y, color.RGBA{uint8(100 + 4*y), uint8(200 - 5*x), uint8(50 + 2*x + 2*y), 255})
+		}
+	}
+	var buf bytes.Buffer
+	if err := jpeg.Encode(&buf, m, &jpeg.Options{Quality: 95}); err != nil {
+		t.Fatal(err)
+	}
+	bare := buf.Bytes()
+	marked := func(segment string) []byte { return append([]byte("\xff\xd8"+segment), bare[2:]...) }
+	const (
+		jfif  = "\xff\xe0\x00\x10JFIF\x00\x01\x02\x00\x00\x01\x00\x01\x00\x00"
+		adobe = "\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00"
+	)
+	tests := []struct {
+		name, photometric string
+		stream            []byte
+		rgb               bool // what comes out is the image, not its Y, CB and CR
+	}{
+		{"ybr", "YBR_FULL_422", bare, true},
+		{"ybr full", "YBR_FULL", bare, true},
+		{"rgb", "RGB", bare, false},
+		{"rgb, but jfif", "RGB", marked(jfif), true},
+		{"rgb, but adobe", "RGB", marked(adobe + "\x01"), true},
+		{"ybr, but adobe", "YBR_FULL_422", marked(adobe + "\x00"), false},
+	}
+	for _, tt := range tests {
+		_, img := frame(t, dicomtest.Write(dicomtest.File{
+			Syntax: jpegBaseline, Rows: rows, Columns: cols, Samples: 3, Allocated: 8, Photometric: tt.photometric,
+			Encapsulated: [][]byte{{}, tt.stream},
+		}), 0)
+		off := 0.0
+		for y := range rows {
+			for x := range cols {
+				c := m.RGBAAt(x, y)
+				want := [3]uint8{c.R, c.G, c.B}
+				if !tt.rgb {
+					want[0], want[1], want[2] = color.RGBToYCbCr(c.R, c.G, c.B)
+				}
+				for i, v := range want {
+					off = max(off, math.Abs(float64(img.At(y, x, i))-float64(v)))
+				}
+			}
+		}
+		// A slope in each colour survives quality 95 and halved chroma within
+		// some levels; the other colour space is a hundred off.
+		if off > 12 {
+			t.Errorf("%s: off by up to %v", tt.name, off)
 		}
 	}
 }
