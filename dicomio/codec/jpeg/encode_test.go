@@ -228,6 +228,9 @@ type blockWriter struct {
 }
 
 func (b *blockWriter) block(i int, c *[64]int) {
+	if b.run == 1<<15-1 {
+		b.end() // no run is longer
+	}
 	switch {
 	case !b.progressive:
 		b.dc(i, c[0])

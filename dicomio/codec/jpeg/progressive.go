@@ -108,7 +108,9 @@ func (p *part) refine(r *bits, h *scanHeader, c *[64]int16, run int) (int, bool)
 		}
 	}
 	if run > 0 {
-		pass(64)
+		if !empty(c) {
+			pass(64)
+		}
 		return run - 1, true
 	}
 	for ; k <= h.se; k++ {
@@ -141,6 +143,9 @@ func (p *part) refine(r *bits, h *scanHeader, c *[64]int16, run int) (int, bool)
 	return 0, true
 }
 
+// empty reports whether a block has no AC coefficients.
+func empty(c *[64]int16) bool { return [63]int16(c[1:]) == [63]int16{} }
+
 // finish transforms the coefficients that all scans gave together.
 func (d *decoder) finish() error {
 	if !d.complete() {
@@ -158,11 +163,16 @@ func (d *decoder) finish() error {
 		width := 8 * c.stride
 		for b := 0; b < len(c.coef); b += 64 {
 			coef := (*[64]int16)(c.coef[b:])
+			y, x := b/64/c.stride, b/64%c.stride
+			dst := c.plane[8*y*width+8*x:]
+			if empty(coef) {
+				flat(dst, width, int(int32(coef[0])*q[0]), d.precision, limit)
+				continue
+			}
 			for k, z := range zigzag {
 				block[z] = int32(coef[z]) * q[k]
 			}
-			y, x := b/64/c.stride, b/64%c.stride
-			inverse(c.plane[8*y*width+8*x:], width, &block, d.precision, limit)
+			inverse(dst, width, &block, d.precision, limit)
 		}
 		c.coef = nil
 	}
