@@ -153,8 +153,8 @@ func TestCorpusPairs(t *testing.T) {
 		return out.Bytes()
 	}
 	for plain, compressed := range map[string][]string{
-		"liver.dcm":                 {"liver_rle.dcm", "liver_deflate.dcm"},
-		"liver_nonbyte_aligned.dcm": {"liver_nonbyte_aligned_rle.dcm", "liver_nonbyte_aligned_deflate.dcm"},
+		"liver.dcm":                 {"liver_rle.dcm", "liver_deflate.dcm", "liver_j2k.dcm"},
+		"liver_nonbyte_aligned.dcm": {"liver_nonbyte_aligned_rle.dcm", "liver_nonbyte_aligned_deflate.dcm", "liver_nonbyte_aligned_j2k.dcm"},
 	} {
 		want := stored(plain)
 		for _, name := range compressed {

@@ -9,6 +9,7 @@ import (
 	"segd"
 	"segd/dicomio/codec"
 	"segd/dicomio/codec/jpeg"
+	"segd/dicomio/codec/jpeg2000"
 	"segd/dicomio/codec/jpegls"
 	"segd/dicomio/codec/rle"
 )
@@ -48,23 +49,34 @@ const (
 	native
 )
 
-// soi is the marker that JPEG and JPEG-LS streams begin with.
-const soi = "\xff\xd8\xff"
+// What streams begin with: the marker of JPEG and JPEG-LS, and the two of JPEG
+// 2000 codestreams.
+const (
+	soi = "\xff\xd8\xff"
+	soc = "\xff\x4f\xff\x51"
+)
 
 // encapsulations are the transfer syntaxes with frames in fragments that are
 // read (PS3.5 A.4, PS3.6 table A-1).
 var encapsulations = map[string]encapsulation{
-	"1.2.840.10008.1.2.1.98": {name: "encapsulated, not compressed", decode: plain, form: native},
-	"1.2.840.10008.1.2.4.50": {name: "JPEG baseline", decode: jpeg.Decode, work: 2, start: soi},
-	"1.2.840.10008.1.2.4.51": {name: "JPEG extended", decode: jpeg.Decode, work: 2, start: soi},
-	"1.2.840.10008.1.2.4.53": {name: "JPEG spectral selection", decode: jpeg.Decode, work: 4, start: soi},
-	"1.2.840.10008.1.2.4.55": {name: "JPEG full progression", decode: jpeg.Decode, work: 4, start: soi},
-	"1.2.840.10008.1.2.4.57": {name: "JPEG lossless", decode: jpeg.Decode, start: soi},
-	"1.2.840.10008.1.2.4.70": {name: "JPEG lossless", decode: jpeg.Decode, start: soi},
-	"1.2.840.10008.1.2.4.80": {name: "JPEG-LS", decode: jpegls.Decode, start: soi},
-	"1.2.840.10008.1.2.4.81": {name: "JPEG-LS, near-lossless", decode: jpegls.Decode, start: soi},
-	"1.2.840.10008.1.2.5":    {name: "RLE", decode: rle.Decode, form: packedSamples},
-	"1.2.840.10008.1.2.8.1":  {name: "deflated frames", decode: inflateFrame, form: native},
+	"1.2.840.10008.1.2.1.98":  {name: "encapsulated, not compressed", decode: plain, form: native},
+	"1.2.840.10008.1.2.4.50":  {name: "JPEG baseline", decode: jpeg.Decode, work: 2, start: soi},
+	"1.2.840.10008.1.2.4.51":  {name: "JPEG extended", decode: jpeg.Decode, work: 2, start: soi},
+	"1.2.840.10008.1.2.4.53":  {name: "JPEG spectral selection", decode: jpeg.Decode, work: 4, start: soi},
+	"1.2.840.10008.1.2.4.55":  {name: "JPEG full progression", decode: jpeg.Decode, work: 4, start: soi},
+	"1.2.840.10008.1.2.4.57":  {name: "JPEG lossless", decode: jpeg.Decode, start: soi},
+	"1.2.840.10008.1.2.4.70":  {name: "JPEG lossless", decode: jpeg.Decode, start: soi},
+	"1.2.840.10008.1.2.4.80":  {name: "JPEG-LS", decode: jpegls.Decode, start: soi},
+	"1.2.840.10008.1.2.4.81":  {name: "JPEG-LS, near-lossless", decode: jpegls.Decode, start: soi},
+	"1.2.840.10008.1.2.4.90":  {name: "JPEG 2000, lossless", decode: jpeg2000.Decode, work: 4, start: soc},
+	"1.2.840.10008.1.2.4.91":  {name: "JPEG 2000", decode: jpeg2000.Decode, work: 4, start: soc},
+	"1.2.840.10008.1.2.4.92":  {name: "JPEG 2000 part 2, lossless", decode: jpeg2000.Decode, work: 4, start: soc},
+	"1.2.840.10008.1.2.4.93":  {name: "JPEG 2000 part 2", decode: jpeg2000.Decode, work: 4, start: soc},
+	"1.2.840.10008.1.2.4.201": {name: "HTJ2K, lossless", decode: jpeg2000.Decode, work: 4, start: soc},
+	"1.2.840.10008.1.2.4.202": {name: "HTJ2K, lossless, by resolution", decode: jpeg2000.Decode, work: 4, start: soc},
+	"1.2.840.10008.1.2.4.203": {name: "HTJ2K", decode: jpeg2000.Decode, work: 4, start: soc},
+	"1.2.840.10008.1.2.5":     {name: "RLE", decode: rle.Decode, form: packedSamples},
+	"1.2.840.10008.1.2.8.1":   {name: "deflated frames", decode: inflateFrame, form: native},
 }
 
 // plain is the decoder of frames that are encapsulated and not compressed.
