@@ -148,6 +148,9 @@ func TestVariantTiles(t *testing.T) {
 
 // Every variant learns discs, and its plan marks those it has not seen.
 func TestVariantsLearn(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains every variant")
+	}
 	pool := kernel.NewPool(2)
 	defer pool.Close()
 	for name, v := range variants() {
