@@ -87,7 +87,7 @@ func TestTrainSegmentEvaluate(t *testing.T) {
 	if len(a.Cases) != 4 || a.Mean.Classes[0].Dice < enough {
 		t.Errorf("%d cases, mean Dice %.3f; want 4 and %.1f", len(a.Cases), a.Mean.Classes[0].Dice, enough)
 	}
-	if m := b.Mean.Classes[0]; b.Calibration == nil || a.Calibration != nil || m.Expected == nil || m.HD95 == nil || m.DiceCI == nil {
+	if m := b.Mean.Classes[0]; b.Calibration == nil || a.Calibration != nil || m.Expected == nil || m.NSD == nil || m.DiceCI == nil {
 		t.Errorf("the report lacks figures: %+v", m)
 	}
 	if a.Mean.Classes[0].Dice != b.Mean.Classes[0].Dice || a.Pooled.Classes[0].IoU != b.Pooled.Classes[0].IoU {
