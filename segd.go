@@ -89,6 +89,20 @@ type Class struct {
 	Index int      `json:"index"`
 	Name  string   `json:"name"`
 	Color [3]uint8 `json:"color"` // sRGB, for overlays and palettes
+
+	// Category and Type say in a code what the class is, for DICOM objects:
+	// the segmented property category and type (PS3.3 C.8.20.2.3), such as
+	// anatomical structure and left ventricle. Zero: not coded.
+	Category Code `json:"category,omitzero"`
+	Type     Code `json:"type,omitzero"`
+}
+
+// Code is a coded concept (PS3.3 8.8), for example 87878005, SCT, Left
+// ventricle. The zero Code stands for none.
+type Code struct {
+	Value   string `json:"value"`
+	Scheme  string `json:"scheme"` // coding scheme designator: SCT is SNOMED CT, DCM is PS3.16's own
+	Meaning string `json:"meaning"`
 }
 
 // Tensor is a dense float32 array in NCHW order.

@@ -143,6 +143,11 @@ func (f *file) sequence(e element) ([][]element, error) {
 	default:
 		return nil, nil
 	}
+	return f.itemsOf(e)
+}
+
+// itemsOf returns the elements of each item of e, a sequence.
+func (f *file) itemsOf(e element) ([][]element, error) {
 	w := walker{b: f.b, order: f.order, implicit: f.implicit, limit: maxElements}
 	if e.vr == "UN" || e.unnamed {
 		w.order, w.implicit = binary.LittleEndian, true

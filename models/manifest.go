@@ -219,10 +219,31 @@ func (m *Manifest) checkClasses() error {
 			return fmt.Errorf("class %d is named %.80q, want 1 to 64 printable characters", i, c.Name)
 		case seen[c.Name]:
 			return fmt.Errorf("two classes are named %q", c.Name)
+		case (c.Category == segd.Code{}) != (c.Type == segd.Code{}):
+			return fmt.Errorf("class %d has one of category and type, want both or neither", i)
+		case !validCode(c.Category) || !validCode(c.Type):
+			return fmt.Errorf("class %d has a code without value, scheme or meaning, or one that is too long or not printable", i)
 		}
 		seen[c.Name] = true
 	}
 	return nil
+}
+
+// validCode reports whether c can stand in a DICOM object (PS3.3 8.8), or is
+// none.
+func validCode(c segd.Code) bool {
+	if c == (segd.Code{}) {
+		return true
+	}
+	for _, text := range []struct {
+		s     string
+		limit int
+	}{{c.Value, 64}, {c.Scheme, 16}, {c.Meaning, 64}} {
+		if text.s == "" || len(text.s) > text.limit || strings.ContainsFunc(text.s, isControl) || strings.Contains(text.s, `\`) {
+			return false
+		}
+	}
+	return true
 }
 
 func isControl(r rune) bool { return r < 0x20 || r == 0x7f }

@@ -205,6 +205,8 @@ func TestOpenRefuses(t *testing.T) {
 		{"channels", swap(`"channels": 1`, `"channels": 3`), "3 channels", segd.ErrFormat},
 		{"class order", swap(`"index": 1`, `"index": 2`), "index 2", segd.ErrFormat},
 		{"class name", swap(`"name": "thing"`, `"name": ""`), "class 1", segd.ErrFormat},
+		{"half coded", swap(`"name": "thing"`, `"name": "thing", "type": {"value": "1", "scheme": "SCT", "meaning": "x"}`), "category and type", segd.ErrFormat},
+		{"code without meaning", swap(`"name": "thing"`, `"name": "thing", "category": {"value": "1", "scheme": "SCT", "meaning": "x"}, "type": {"value": "1", "scheme": "SCT", "meaning": ""}`), "meaning", segd.ErrFormat},
 		{"class twice", swap(`"name": "thing"`, `"name": "background"`), "two classes", segd.ErrFormat},
 		{"data format", swap(`"num_channels": 2`, `"num_channels": 5`), "5 out", segd.ErrFormat},
 		{"checksum", swap(`"weights_sha256": "`, `"weights_sha256": "Z`), "weights_sha256", segd.ErrFormat},

@@ -1,0 +1,56 @@
+package dicomio
+
+import (
+	"fmt"
+
+	"segd"
+	"segd/internal/outline"
+)
+
+// contours are the outlines of masks, along the edges of their pixels.
+type contours struct {
+	origin Origin
+	frames []contourFrame
+	edges  int // of pixels, in all
+}
+
+// maxEdges bounds the edges of pixels that outlines follow: 100 MB of points.
+const maxEdges = 4 << 20
+
+// contourFrame holds the outlines in one frame of a source.
+type contourFrame struct {
+	source, frame int
+	polygons      [][]outline.Polygon // by class less one
+}
+
+// AddMask adds the outlines of what m marks in a frame, counted from 0, of
+// source, an index of Origin.Sources. m is as large as the source and is not
+// kept. Outlines of more than 4 million edges of pixels in all, which no anatomy
+// has, are segd.ErrTooLarge.
+func (c *contours) AddMask(source, frame int, m *segd.Mask) error {
+	if source < 0 || source >= len(c.origin.Sources) {
+		return fmt.Errorf("dicomio: %w: source %d of %d", segd.ErrNotFound, source+1, len(c.origin.Sources))
+	}
+	if err := c.origin.Sources[source].fits(frame, m.Width, m.Height); err != nil {
+		return err
+	}
+	f := contourFrame{source: source, frame: frame, polygons: make([][]outline.Polygon, len(c.origin.Classes)-1)}
+	for k := range f.polygons {
+		if c.edges += outline.Edges(m, uint8(k+1)); c.edges > maxEdges {
+			return fmt.Errorf("dicomio: %w: outlines of more than %d edges", segd.ErrTooLarge, maxEdges)
+		}
+		f.polygons[k] = outline.Trace(m, uint8(k+1))
+	}
+	c.frames = append(c.frames, f)
+	return nil
+}
+
+func newContours(o Origin) (contours, error) {
+	if err := checkSources(o.Sources); err != nil {
+		return contours{}, err
+	}
+	if len(o.Classes) < 2 {
+		return contours{}, unprocessable("%d classes, want background and one more", len(o.Classes))
+	}
+	return contours{origin: o}, nil
+}

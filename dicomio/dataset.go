@@ -1,0 +1,277 @@
+package dicomio
+
+import (
+	"encoding/binary"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// dataset is what an object or an item of a sequence holds, by tag. Values are
+// kept as they lie in a file in little endian, so that what is copied out of a
+// source arrives byte for byte, whatever its character set.
+type dataset map[uint32]field
+
+// field is the value of one element: bytes or, for SQ, items.
+type field struct {
+	vr    string
+	b     []byte
+	items []dataset
+}
+
+// set puts text, whose values are joined by backslashes; none at all is an
+// element without a value. The VR is the dictionary's, here and below.
+func (d dataset) set(tag uint32, values ...string) {
+	d[tag] = field{vr: dictionaryVR(tag), b: []byte(strings.Join(values, `\`))}
+}
+
+// setInts puts whole numbers: as text for IS and DS, else in binary. A tag, of
+// VR AT, is one number with the group in its upper half.
+func (d dataset) setInts(tag uint32, values ...int) {
+	f := field{vr: dictionaryVR(tag)}
+	var text []string
+	for _, v := range values {
+		switch f.vr {
+		case "US", "SS":
+			f.b = binary.LittleEndian.AppendUint16(f.b, uint16(v))
+		case "UL", "SL":
+			f.b = binary.LittleEndian.AppendUint32(f.b, uint32(v))
+		case "AT":
+			f.b = binary.LittleEndian.AppendUint16(f.b, uint16(v>>16))
+			f.b = binary.LittleEndian.AppendUint16(f.b, uint16(v))
+		default:
+			text = append(text, strconv.Itoa(v))
+		}
+	}
+	if text != nil {
+		f.b = []byte(strings.Join(text, `\`))
+	}
+	d[tag] = f
+}
+
+// setFloats puts decimal numbers, as text for DS, else in binary.
+func (d dataset) setFloats(tag uint32, values ...float64) {
+	f := field{vr: dictionaryVR(tag)}
+	var text []string
+	for _, v := range values {
+		switch f.vr {
+		case "FL":
+			f.b = binary.LittleEndian.AppendUint32(f.b, math.Float32bits(float32(v)))
+		case "FD":
+			f.b = binary.LittleEndian.AppendUint64(f.b, math.Float64bits(v))
+		default:
+			text = append(text, decimal(v))
+		}
+	}
+	if text != nil {
+		f.b = []byte(strings.Join(text, `\`))
+	}
+	d[tag] = f
+}
+
+// setItems puts a sequence.
+func (d dataset) setItems(tag uint32, items ...dataset) {
+	d[tag] = field{vr: "SQ", items: items}
+}
+
+// setCode puts a code sequence of one item (PS3.3 8.8). A value too long for
+// SH goes into Long Code Value.
+func (d dataset) setCode(tag uint32, c code) {
+	item := dataset{}
+	if len(c.Value) > 16 {
+		item.set(0x00080119, c.Value) // LongCodeValue
+	} else {
+		item.set(0x00080100, c.Value) // CodeValue
+	}
+	item.set(0x00080102, c.Scheme)               // CodingSchemeDesignator
+	item.set(0x00080104, shorten(c.Meaning, 64)) // CodeMeaning
+	d.setItems(tag, item)
+}
+
+// text returns the value of a text element without padding.
+func (d dataset) text(tag uint32) string { return strings.Trim(string(d[tag].b), " \x00") }
+
+// has reports whether d has a value for tag.
+func (d dataset) has(tag uint32) bool { return d.text(tag) != "" || len(d[tag].items) > 0 }
+
+// first returns the first item of a sequence, empty where there is none.
+func (d dataset) first(tag uint32) dataset {
+	if items := d[tag].items; len(items) > 0 {
+		return items[0]
+	}
+	return nil
+}
+
+// numbers returns the values of a DS or IS element; nil where it is absent or
+// not made of finite numbers.
+func (d dataset) numbers(tag uint32) []float64 {
+	text := d.text(tag)
+	if text == "" {
+		return nil
+	}
+	var out []float64
+	for s := range strings.SplitSeq(text, `\`) {
+		v, err := strconv.ParseFloat(strings.Trim(s, " \x00"), 64)
+		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+			return nil
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// integer returns the first value of a US, UL or IS element, or 0.
+func (d dataset) integer(tag uint32) int {
+	switch f := d[tag]; {
+	case f.vr == "US" && len(f.b) >= 2:
+		return int(binary.LittleEndian.Uint16(f.b))
+	case f.vr == "UL" && len(f.b) >= 4:
+		return int(binary.LittleEndian.Uint32(f.b))
+	case f.vr == "IS":
+		n, _ := strconv.Atoi(d.text(tag)) // 0 for what is no number
+		return n
+	}
+	return 0
+}
+
+// merge adds the elements of other, which go before those of d.
+func (d dataset) merge(other dataset) {
+	for t, f := range other {
+		d[t] = f
+	}
+}
+
+// ascii reports whether all text below d is free of bytes that only a character
+// set gives a meaning.
+func (d dataset) ascii() bool {
+	for _, f := range d {
+		for _, item := range f.items {
+			if !item.ascii() {
+				return false
+			}
+		}
+		if !hasCharacters[f.vr] {
+			continue
+		}
+		for _, c := range f.b {
+			if c >= 0x80 || c == 0x1b {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// hasCharacters are the VRs that SpecificCharacterSet applies to (PS3.5 6.1.2.3).
+var hasCharacters = map[string]bool{
+	"SH": true, "LO": true, "UC": true, "ST": true, "LT": true, "UT": true, "PN": true,
+}
+
+// appendTo appends d to b in little endian, elements in order, sequences and
+// items with their lengths.
+func (d dataset) appendTo(b []byte, implicit bool) []byte {
+	tags := make([]uint32, 0, len(d))
+	for t := range d {
+		tags = append(tags, t)
+	}
+	slices.Sort(tags)
+	for _, t := range tags {
+		f := d[t]
+		if f.vr != "SQ" {
+			pad := len(f.b) & 1
+			b = appendHeader(b, t, f.vr, len(f.b)+pad, implicit)
+			b = append(b, f.b...)
+			if pad == 1 {
+				b = append(b, padding(f.vr))
+			}
+			continue
+		}
+		b = appendHeader(b, t, "SQ", 0, implicit)
+		sequence := len(b)
+		for _, item := range f.items {
+			b = appendHeader(b, tagItem, "", 0, true)
+			start := len(b)
+			b = item.appendTo(b, implicit)
+			binary.LittleEndian.PutUint32(b[start-4:], uint32(len(b)-start))
+		}
+		binary.LittleEndian.PutUint32(b[sequence-4:], uint32(len(b)-sequence))
+	}
+	return b
+}
+
+// appendHeader appends tag, VR and length. A value that is too long for a VR
+// with a length of 16 bits is written as UN (PS3.5 6.2.2).
+func appendHeader(b []byte, tag uint32, vr string, length int, implicit bool) []byte {
+	b = binary.LittleEndian.AppendUint16(b, uint16(tag>>16))
+	b = binary.LittleEndian.AppendUint16(b, uint16(tag))
+	if implicit {
+		return binary.LittleEndian.AppendUint32(b, uint32(length))
+	}
+	if vrs[vr] == shortVR {
+		if length <= math.MaxUint16 {
+			return binary.LittleEndian.AppendUint16(append(b, vr...), uint16(length))
+		}
+		vr = "UN"
+	}
+	return binary.LittleEndian.AppendUint32(append(b, vr[0], vr[1], 0, 0), uint32(length))
+}
+
+// padding is the byte that makes a value of odd length even (PS3.5 6.2).
+func padding(vr string) byte {
+	switch vr {
+	case "UI", "OB", "UN":
+		return 0
+	}
+	return ' '
+}
+
+// decimal writes v as a decimal string of at most 16 bytes (PS3.5 6.2), with as
+// many digits as fit.
+func decimal(v float64) string {
+	s := strconv.FormatFloat(v, 'f', -1, 64)
+	if len(s) <= 16 {
+		return s
+	}
+	for digits := 15; digits > 0; digits-- {
+		if s = strconv.FormatFloat(v, 'g', digits, 64); len(s) <= 16 {
+			break
+		}
+	}
+	return s
+}
+
+// shorten cuts s to n characters, and takes out what text of one line cannot
+// hold: control characters and the backslash that parts values.
+func shorten(s string, n int) string {
+	out := make([]rune, 0, n)
+	for _, r := range s {
+		if len(out) == n {
+			break
+		}
+		if r < ' ' || r == 0x7f || r == '\\' {
+			r = '_'
+		}
+		out = append(out, r)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// fold writes characters outside ASCII, in the text of d and below, as question
+// marks.
+func (d dataset) fold() {
+	for t, f := range d {
+		for _, item := range f.items {
+			item.fold()
+		}
+		if hasCharacters[f.vr] {
+			f.b = []byte(strings.Map(func(r rune) rune {
+				if r > '~' {
+					return '?'
+				}
+				return r
+			}, string(f.b)))
+			d[t] = f
+		}
+	}
+}

@@ -1,0 +1,199 @@
+package dicomio
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"segd"
+	"segd/dicomio/dicomtest"
+)
+
+// classes are those of the masks that tests make.
+var classes = []segd.Class{
+	{Name: "background"},
+	{Index: 1, Name: "left ventricle", Color: [3]uint8{0, 170, 255},
+		Category: code{Value: "91723000", Scheme: "SCT", Meaning: "Anatomical Structure"},
+		Type:     code{Value: "87878005", Scheme: "SCT", Meaning: "Left ventricle"}},
+	{Index: 2, Name: "something else", Color: [3]uint8{255, 92, 56}},
+}
+
+// noon is when objects of tests are made.
+var noon = time.Date(2026, 3, 4, 12, 5, 6, 0, time.UTC)
+
+const root = "1.2.826.0.1.3680043.10.543."
+
+// element is short for one of a file of tests.
+func text(tag uint32, value string) dicomtest.Element {
+	return dicomtest.Element{Tag: tag, VR: dictionaryVR(tag), Value: value}
+}
+
+func sequence(tag uint32, items ...dicomtest.Item) dicomtest.Element {
+	return dicomtest.Element{Tag: tag, VR: "SQ", Value: items}
+}
+
+// identified returns a file of one patient and study with a series for each
+// SOP class, and room for more.
+func identified(class, modality string, number int, more ...dicomtest.Element) dicomtest.File {
+	const rows, cols = 10, 13 // 130 pixels do not fill whole bytes
+	elements := []dicomtest.Element{
+		text(0x00080016, class), text(0x00080018, fmt.Sprintf("%s9.%d", root, number)),
+		text(0x00080020, "20250102"), text(0x00080030, "101112"), text(0x00080050, "ACC-1"), text(0x00080090, "Refer^Red"),
+		text(0x00100040, "F"), text(0x00101010, "077Y"), text(0x00081030, "Heart"),
+		text(0x0020000d, root+"7"), text(0x0020000e, root+"8."+fmt.Sprint(len(class))), text(0x00200010, "ST1"),
+		text(0x00200011, "5"), text(0x00200013, fmt.Sprint(number)),
+	}
+	pix := make([]byte, 2*rows*cols)
+	for i := range pix {
+		pix[i] = byte(i % 7)
+	}
+	return dicomtest.File{Rows: rows, Columns: cols, Stored: 12, Modality: modality, Pixels: pix, Elements: append(elements, more...)}
+}
+
+// placed returns what says where a slice lies, z mm up an oblique stack, along
+// its normal.
+func placed(z float64) []dicomtest.Element {
+	return []dicomtest.Element{
+		text(0x00200052, root+"6"), text(0x00200032, fmt.Sprintf(`%v\%v\7`, -10.5-0.6*z, 20+0.8*z)),
+		text(0x00200037, `0.8\0.6\0\0\0\-1`), text(0x00280030, `0.5\0.75`), text(0x00180050, "3"),
+	}
+}
+
+// frames makes f a file of n frames.
+func frames(f dicomtest.File, n int) dicomtest.File {
+	f.Frames = n
+	f.Pixels = slices.Repeat(f.Pixels, n)
+	return f
+}
+
+// enhanced is an enhanced MR image of n frames at two positions, in turn.
+func enhanced(n int) dicomtest.File {
+	f := frames(identified("1.2.840.10008.5.1.4.1.1.4.1", "MR", 20, text(0x00200052, root+"6")), n)
+	var each []dicomtest.Item
+	for i := range n {
+		each = append(each, dicomtest.Item{
+			sequence(tagPlanePosition, dicomtest.Item{text(tagPosition, fmt.Sprintf(`0\0\%d`, 8-4*(i%2)))}),
+		})
+	}
+	f.Elements = append(f.Elements,
+		sequence(tagSharedGroups, dicomtest.Item{
+			sequence(tagPlaneOrientation, dicomtest.Item{text(tagOrientation, `1\0\0\0\1\0`)}),
+			sequence(tagPixelMeasures, dicomtest.Item{text(0x00180050, "4"), text(tagPixelSpacing, `1.5\1.25`)}),
+		}),
+		sequence(tagPerFrame, each...))
+	return f
+}
+
+// images are the kinds of image that objects are made of.
+func images() map[string]dicomtest.File {
+	all := map[string]dicomtest.File{
+		"CT":          identified("1.2.840.10008.5.1.4.1.1.2", "CT", 1, placed(4)...),
+		"MR":          identified("1.2.840.10008.5.1.4.1.1.4", "MR", 2, placed(4)...),
+		"enhanced MR": enhanced(4),
+		"CR":          identified("1.2.840.10008.5.1.4.1.1.1", "CR", 3, text(0x00181164, `0.2\0.2`), text(tagPatientOrientation, `L\F`)),
+		"DX":          identified("1.2.840.10008.5.1.4.1.1.1.1", "DX", 4, text(0x00181164, `0.2\0.2`), text(tagPatientOrientation, `L\F`)),
+		"MG":          identified("1.2.840.10008.5.1.4.1.1.1.2", "MG", 5, text(tagPatientOrientation, `A\FR`)),
+		"US":          identified("1.2.840.10008.5.1.4.1.1.6.1", "US", 6),
+		"US cine":     frames(identified("1.2.840.10008.5.1.4.1.1.3.1", "US", 7), 3),
+		"SC":          identified("1.2.840.10008.5.1.4.1.1.7", "OT", 8),
+	}
+	for _, syntax := range []string{dicomtest.ImplicitLE, dicomtest.ExplicitBE, dicomtest.DeflatedLE} {
+		f := all["CT"]
+		f.Syntax = syntax
+		all["CT "+syntax] = f
+	}
+	return all
+}
+
+// openSource opens the file that f describes.
+func openSource(t testing.TB, f dicomtest.File) *Source {
+	t.Helper()
+	s, err := OpenSource(dicomtest.Write(f))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// origin is what objects of sources are made of in tests.
+func origin(sources ...*Source) Origin {
+	return Origin{Run: &Run{Software: "segd 1.2.3", Time: noon}, Model: "cardiac-lv", Version: "1", Classes: classes, Sources: sources}
+}
+
+// drawn is a mask of both classes that is different for each i, as large as s.
+func drawn(s *Source, i int) *segd.Mask {
+	m := segd.NewMask(s.cols, s.rows)
+	for y := 1; y < m.Height-2; y++ {
+		for x := 1; x < 5+i; x++ {
+			m.Pix[y*m.Width+x] = 1
+		}
+	}
+	m.Pix[5*m.Width+2] = 0 // a hole
+	m.Pix[m.Width+m.Width-1] = 2
+	m.Pix[(m.Height-1)*m.Width+m.Width-2-i] = 2
+	return m
+}
+
+// parse reads a file of ours back, pixels apart.
+func parse(t testing.TB, b []byte) dataset {
+	t.Helper()
+	f, err := open(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(f.warnings) > 0 {
+		t.Errorf("warnings %q", f.warnings)
+	}
+	d := dataset{}
+	for _, e := range f.top {
+		if e.tag == tagPixelData {
+			continue
+		}
+		v, ok, err := f.field(e)
+		if err != nil || !ok {
+			t.Fatalf("element %s: %v", name(e.tag), err)
+		}
+		d[e.tag] = v
+	}
+	return d
+}
+
+// A segmentation is made of the image it is of, which gives it patient, study
+// and place, and of a mask as large as the image.
+func ExampleSEG() {
+	file := dicomtest.Write(identified("1.2.840.10008.5.1.4.1.1.2", "CT", 1, placed(0)...))
+	source, err := OpenSource(file)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	seg, err := NewSEG(Origin{
+		Run: &Run{Time: noon}, Model: "mine", Version: "1",
+		Classes: []segd.Class{{Name: "background"}, {Index: 1, Name: "heart"}},
+		Sources: []*Source{source},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	mask := segd.NewMask(13, 10)
+	mask.Pix[0] = 1
+	if err := seg.AddMask(0, 0, mask); err != nil {
+		fmt.Println(err)
+		return
+	}
+	var object bytes.Buffer
+	if err := seg.Write(&object); err != nil {
+		fmt.Println(err)
+		return
+	}
+	scan, err := Read(object.Bytes())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(scan.Modality, scan.Width, scan.Height, scan.Frames, source.Placed())
+	// Output: SEG 13 10 1 true
+}

@@ -1,0 +1,306 @@
+package dicomio
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"segd"
+)
+
+// Run is what the objects made in one go have in common. Its zero value, but
+// for Time, will do. It may be used from several goroutines, and is not copied.
+type Run struct {
+	Software string    // version of the program that makes them
+	Time     time.Time // when they are made
+	// Deidentify takes out of every object who the patient is, as PS3.15 has it;
+	// the pixels of a Secondary Capture are left as they are.
+	Deidentify bool
+	// Key, where given, makes every UID a function of it, the source, the model
+	// and the kind of object, so that a run can be repeated. Without one, UIDs
+	// are new each time, and only those that must agree within the run do.
+	Key []byte
+
+	once   sync.Once
+	secret []byte
+}
+
+// uid returns the UID of what parts name, the same throughout the run.
+func (r *Run) uid(parts ...string) string {
+	r.once.Do(func() {
+		if r.secret = r.Key; r.secret == nil {
+			r.secret = make([]byte, 32)
+			_, _ = rand.Read(r.secret) // never fails (crypto/rand)
+		}
+	})
+	return derivedUID(r.secret, parts...)
+}
+
+// instance returns a UID for an object of its own.
+func (r *Run) instance(parts ...string) string {
+	if r.Key == nil {
+		return randomUID()
+	}
+	return r.uid(append(parts, "instance")...)
+}
+
+// Origin says what an object is made of and what made it.
+type Origin struct {
+	Run *Run
+	// Model and Version name the algorithm.
+	Model, Version string
+	// Classes of the masks, background first.
+	Classes []segd.Class
+	// Sources are the images: of one study, size and frame of reference.
+	Sources []*Source
+}
+
+// objectKind is a kind of object that is derived from an image.
+type objectKind struct {
+	name        string
+	class       string // SOP class UID
+	modality    string
+	series      int // last two digits of the series number
+	description string
+}
+
+// Kinds of objects, PS3.4 B.5.
+var (
+	kindSEG      = objectKind{"seg", "1.2.840.10008.5.1.4.1.1.66.4", "SEG", 1, "Segmentation"}
+	kindSEGProb  = objectKind{"segprob", "1.2.840.10008.5.1.4.1.1.66.4", "SEG", 2, "Probabilities"}
+	kindSC       = objectKind{"sc", "1.2.840.10008.5.1.4.1.1.7", "OT", 3, "Overlay"}
+	kindSR       = objectKind{"sr", "1.2.840.10008.5.1.4.1.1.88.33", "SR", 4, "Measurements"}
+	kindGSPS     = objectKind{"gsps", "1.2.840.10008.5.1.4.1.1.11.1", "PR", 5, "Outlines"}
+	kindRTStruct = objectKind{"rtstruct", "1.2.840.10008.5.1.4.1.1.481.3", "RTSTRUCT", 6, "Structures"}
+)
+
+const (
+	// implementationUID names this writer in the file meta information: a UUID
+	// made for it.
+	implementationUID  = "2.25.304359688997396285655776192010595588679"
+	implementationName = "SEGD"
+
+	manufacturer = "segd"
+	timeLayout   = "150405"
+	dateLayout   = "20060102"
+)
+
+// object is a data set on its way to a file. What it copies of a source is kept
+// apart from what is written here, which holds nothing of the patient but UIDs
+// and times.
+type object struct {
+	dataset
+	copied   dataset
+	kind     objectKind
+	uid      string
+	run      *Run
+	implicit bool
+}
+
+// instance returns a UID for an object of kind k; part tells those of one kind
+// and source apart.
+func (o *Origin) instance(k objectKind, part string) string {
+	return o.Run.instance(k.name, o.Model, o.Version, o.Sources[0].instance, part)
+}
+
+// begin returns an object with what all kinds have: patient and study of the
+// source, a series shared with the run's other objects of this kind and source
+// series, equipment, and its own identity, uid.
+func (o *Origin) begin(k objectKind, uid string) (*object, error) {
+	if err := checkSources(o.Sources); err != nil {
+		return nil, err
+	}
+	s := o.Sources[0]
+	d := &object{dataset: dataset{}, copied: dataset{}, kind: k, uid: uid, run: o.Run}
+	for _, t := range requiredTags {
+		d.copied.set(t)
+	}
+	d.copied.merge(s.patient)
+	d.copied.merge(s.study)
+	if s.orphan {
+		d.copied.set(tagStudyUID, o.Run.uid("study", s.instance))
+	}
+	if f, ok := s.image[tagCharacterSet]; ok {
+		d.copied[tagCharacterSet] = f
+	}
+	d.set(tagClassUID, k.class)
+	d.set(tagInstanceUID, d.uid)
+	d.set(tagModality, k.modality)
+	d.set(tagSeriesUID, o.seriesUID(k))
+	d.set(0x00200011, seriesNumber(s.image.text(0x00200011), k.series))
+	d.set(0x0008103e, shorten(k.description+" by "+o.Model+" "+o.Version, 64)) // SeriesDescription
+	d.set(0x00080070, manufacturer)                                            // Manufacturer
+	d.set(0x00081090, manufacturer)                                            // ManufacturerModelName
+	d.set(0x00181000, "0")                                                     // DeviceSerialNumber
+	d.set(0x00181020, shorten(o.Run.software(), 64))                           // SoftwareVersions
+	return d, nil
+}
+
+// seriesUID is that of the run's objects of kind k from the source's series.
+func (o *Origin) seriesUID(k objectKind) string {
+	return o.Run.uid("series", k.name, o.Model, o.Version, o.Sources[0].study.text(tagStudyUID), o.Sources[0].series)
+}
+
+// number is the instance number of an object: the source's, so that those of a
+// series are in its order.
+func (o *Origin) number() int { return max(1, o.Sources[0].image.integer(0x00200013)) }
+
+// studyUID is that of the study that the object is filed under.
+func (d *object) studyUID() string { return d.copied.text(tagStudyUID) }
+
+func (r *Run) software() string {
+	if r.Software == "" {
+		return manufacturer
+	}
+	return r.Software
+}
+
+// seriesNumber puts a series of ours behind the source's, so that it is told
+// from those of other series of the study.
+func seriesNumber(source string, kind int) string {
+	if n, err := strconv.Atoi(source); err == nil && n > 0 && n < 1e6 {
+		return strconv.Itoa(100*n + kind)
+	}
+	return strconv.Itoa(900 + kind)
+}
+
+// setContent puts the date and time that the content was made.
+func (d *object) setContent(date, time uint32) {
+	d.set(date, d.run.Time.Format(dateLayout))
+	d.set(time, d.run.Time.Format(timeLayout))
+}
+
+// setLabel puts who made the content and what it is called (PS3.3 10.9).
+func (d *object) setLabel(label, description string) {
+	d.set(0x00700080, label)       // ContentLabel
+	d.set(0x00700081, description) // ContentDescription
+	d.set(0x00700084)              // ContentCreatorName
+}
+
+// setSide says what part of the body, and which of a pair, the series shows, as
+// far as the source does.
+func (d *object) setSide(s *Source) {
+	for _, t := range []uint32{0x00180015, 0x00200060} { // BodyPartExamined, Laterality
+		if f, ok := s.image[t]; ok {
+			d.dataset[t] = f
+		}
+	}
+	if _, ok := d.dataset[0x00200060]; !ok && s.image.has(tagSharedGroups) {
+		d.set(0x00200060) // an enhanced image has it frame by frame
+	}
+}
+
+// setFrameOfReference puts the frame of reference of the source.
+func (d *object) setFrameOfReference(s *Source) {
+	d.set(tagFrameOfReference, s.image.text(tagFrameOfReference))
+	d.set(tagPositionReference, s.image.text(tagPositionReference))
+}
+
+// setLossy says whether the source was ever compressed with loss.
+func (d *object) setLossy(s *Source) {
+	if s.image.text(tagLossy) != "01" {
+		d.set(tagLossy, "00")
+		return
+	}
+	for _, t := range []uint32{tagLossy, tagLossyRatio, tagLossyMethod} {
+		if f, ok := s.image[t]; ok {
+			d.dataset[t] = f
+		}
+	}
+}
+
+// referenceSeries lists all sources (PS3.3 C.12.4), by series.
+func (o *Origin) referenceSeries() []dataset {
+	var series []dataset
+	at := map[string]int{}
+	for _, s := range o.Sources {
+		if s.series == "" {
+			continue
+		}
+		i, ok := at[s.series]
+		if !ok {
+			i = len(series)
+			at[s.series] = i
+			d := dataset{}
+			d.set(tagSeriesUID, s.series)
+			series = append(series, d)
+		}
+		list := series[i]
+		items := append(list[0x0008114a].items, s.reference(-1)) // ReferencedInstanceSequence
+		list.setItems(0x0008114a, items...)
+	}
+	return series
+}
+
+// charset settles the character set: that of the source, whose text is copied
+// byte for byte. Where our own text needs more, it is UTF-8 if the source's
+// allows, and else question marks.
+func (d *object) charset() {
+	if d.dataset.ascii() {
+		return
+	}
+	utf8 := d.copied.text(tagCharacterSet) == "ISO_IR 192"
+	if utf8 || d.copied.ascii() {
+		d.copied.set(tagCharacterSet, "ISO_IR 192")
+		return
+	}
+	d.fold()
+}
+
+// write writes the object as a DICOM file, with size bytes of pixels, if any,
+// that pixels writes.
+func (d *object) write(w io.Writer, size int64, pixels func(io.Writer) error) error {
+	if size >= undefined-1 {
+		return fmt.Errorf("dicomio: %w: an object of %d bytes of pixels, limit %d", segd.ErrTooLarge, size, undefined-2)
+	}
+	syntax := explicitLE
+	if d.implicit {
+		syntax = implicitLE
+	}
+	if d.run.Deidentify {
+		d.deidentify()
+	}
+	d.charset()
+	all := dataset{}
+	all.merge(d.copied)
+	all.merge(d.dataset)
+	meta := dataset{}
+	meta[0x00020001] = field{vr: "OB", b: []byte{0, 1}} // FileMetaInformationVersion
+	meta.set(0x00020002, d.kind.class)                  // MediaStorageSOPClassUID
+	meta.set(0x00020003, all.text(tagInstanceUID))      // MediaStorageSOPInstanceUID
+	meta.set(0x00020010, syntax)                        // TransferSyntaxUID
+	meta.set(0x00020012, implementationUID)             // ImplementationClassUID
+	meta.set(0x00020013, implementationName)            // ImplementationVersionName
+	group := meta.appendTo(nil, false)
+
+	b := append(make([]byte, preamble), "DICM"...)
+	b = appendHeader(b, 0x00020000, "UL", 4, false) // FileMetaInformationGroupLength
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(group)))
+	b = append(b, group...)
+	b = all.appendTo(b, d.implicit)
+	if pixels != nil {
+		b = appendHeader(b, tagPixelData, "OB", int(size+size&1), d.implicit)
+	}
+	if _, err := w.Write(b); err != nil {
+		return err
+	}
+	if pixels == nil {
+		return nil
+	}
+	if err := pixels(w); err != nil {
+		return err
+	}
+	if size&1 == 1 {
+		_, err := w.Write([]byte{0})
+		return err
+	}
+	return nil
+}
+
+// title is the algorithm's name as text of one line.
+func (o *Origin) title() string { return strings.TrimSpace(shorten(o.Model, 64)) }

@@ -1,0 +1,175 @@
+package dicomio
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"segd"
+)
+
+// plane is where a frame lies in the patient (PS3.3 C.7.6.2.1.1). Text is as
+// the source has it.
+type plane struct {
+	position, orientation, spacing string // ImagePositionPatient, ImageOrientationPatient, PixelSpacing
+	thickness, between             string // SliceThickness, SpacingBetweenSlices; the latter empty: not known
+
+	origin       [3]float64 // centre of the first pixel, mm
+	right, down  [3]float64 // unit vectors along a row and along a column
+	colMM, rowMM float64    // between columns and between rows
+}
+
+// at returns the point, in mm, of column x and row y, counted from 0 at the
+// centre of the first pixel.
+func (p *plane) at(x, y float64) [3]float64 {
+	var v [3]float64
+	for i := range v {
+		v[i] = p.origin[i] + p.right[i]*p.colMM*x + p.down[i]*p.rowMM*y
+	}
+	return v
+}
+
+// depth is how far the plane lies along the normal of its orientation, in mm.
+func (p *plane) depth() float64 {
+	r, d, o := p.right, p.down, p.origin
+	return (r[1]*d[2]-r[2]*d[1])*o[0] + (r[2]*d[0]-r[0]*d[2])*o[1] + (r[0]*d[1]-r[1]*d[0])*o[2]
+}
+
+// readPlanes reads the plane of each frame: of the image itself or, of an
+// enhanced one, of the functional groups. It returns nil unless all are known
+// and lie in a frame of reference.
+func (s *Source) readPlanes() []plane {
+	if !isUID(s.image.text(tagFrameOfReference)) {
+		return nil
+	}
+	shared, each := s.image.first(tagSharedGroups), s.image[tagPerFrame].items
+	if shared == nil && each == nil && s.frames > 1 {
+		// The position in the file's head is not that of every frame.
+		return nil
+	}
+	if each != nil && len(each) != s.frames {
+		return nil
+	}
+	planes := make([]plane, s.frames)
+	for i := range planes {
+		sets := []dataset{shared, s.image}
+		if each != nil {
+			sets = []dataset{each[i], shared, s.image}
+		}
+		p, ok := readPlane(sets)
+		if !ok {
+			return nil
+		}
+		planes[i] = p
+	}
+	s.assumeThickness(planes)
+	return planes
+}
+
+// assumeThickness gives planes without a slice thickness the distance to the
+// next one, as the file states it or as their positions have it, or else that
+// between their rows: other programs do not read a segmentation without.
+func (s *Source) assumeThickness(planes []plane) {
+	near := math.Inf(1)
+	for i := 1; i < len(planes); i++ {
+		if d := math.Abs(planes[i].depth() - planes[i-1].depth()); d > 1e-3 {
+			near = min(near, d)
+		}
+	}
+	for i := range planes {
+		p := &planes[i]
+		if p.thickness != "" {
+			continue
+		}
+		s.assumed = true
+		switch {
+		case p.between != "":
+			p.thickness = p.between
+		case !math.IsInf(near, 0):
+			p.thickness = decimal(near)
+		default:
+			p.thickness = decimal(p.rowMM)
+		}
+	}
+}
+
+// readPlane takes each attribute from the innermost of sets that has it.
+func readPlane(sets []dataset) (plane, bool) {
+	find := func(group, tag uint32) (string, []float64) {
+		for _, d := range sets {
+			for _, in := range []dataset{d.first(group), d} {
+				if in.has(tag) {
+					return in.text(tag), in.numbers(tag)
+				}
+			}
+		}
+		return "", nil
+	}
+	var p plane
+	var position, orientation, spacing, thickness, between []float64
+	p.position, position = find(tagPlanePosition, tagPosition)
+	p.orientation, orientation = find(tagPlaneOrientation, tagOrientation)
+	p.spacing, spacing = find(tagPixelMeasures, tagPixelSpacing)
+	p.thickness, thickness = find(tagPixelMeasures, 0x00180050)
+	p.between, between = find(tagPixelMeasures, 0x00180088)
+	if len(position) != 3 || len(orientation) != 6 || len(spacing) != 2 || !(spacing[0] > 0 && spacing[1] > 0) {
+		return p, false
+	}
+	if len(thickness) != 1 || thickness[0] <= 0 {
+		p.thickness = ""
+	}
+	if len(between) != 1 || between[0] <= 0 {
+		p.between = ""
+	}
+	p.origin = [3]float64(position)
+	p.right, p.down = [3]float64(orientation[:3]), [3]float64(orientation[3:])
+	p.rowMM, p.colMM = spacing[0], spacing[1]
+	dot := func(a, b [3]float64) float64 { return a[0]*b[0] + a[1]*b[1] + a[2]*b[2] }
+	const slack = 0.01 // of cosines as files write them, with few digits
+	ok := math.Abs(dot(p.right, p.right)-1) < slack && math.Abs(dot(p.down, p.down)-1) < slack && math.Abs(dot(p.right, p.down)) < slack
+	return p, ok
+}
+
+// positionIndexes numbers the distinct positions of planes from 1, along their
+// common normal where there is one, and says for each plane how many lie at its
+// position up to it, such as the phases of a heart cycle.
+func positionIndexes(planes []*plane) (position, repeat []int) {
+	order := make([]int, len(planes))
+	for i := range order {
+		order[i] = i
+	}
+	if slices.IndexFunc(planes, func(p *plane) bool { return p.orientation != planes[0].orientation }) < 0 {
+		slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(planes[a].depth(), planes[b].depth()) })
+	}
+	position, repeat = make([]int, len(planes)), make([]int, len(planes))
+	number, seen := map[string]int{}, map[string]int{}
+	for _, i := range order {
+		key := planes[i].position
+		if number[key] == 0 {
+			number[key] = len(number) + 1
+		}
+		position[i] = number[key]
+	}
+	for i, p := range planes {
+		seen[p.position]++
+		repeat[i] = seen[p.position]
+	}
+	return position, repeat
+}
+
+// measures is the item of PixelMeasuresSequence (PS3.3 C.7.6.16.2.1).
+func (p *plane) measures() dataset {
+	d := dataset{}
+	d.set(tagPixelSpacing, strings.Split(p.spacing, `\`)...)
+	d.set(0x00180050, p.thickness)
+	if p.between != "" {
+		d.set(0x00180088, p.between)
+	}
+	return d
+}
+
+func fmtNotFound(frame, frames int) error {
+	return fmt.Errorf("dicomio: %w: frame %d of %d", segd.ErrNotFound, frame+1, frames)
+}

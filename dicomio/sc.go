@@ -1,0 +1,90 @@
+package dicomio
+
+import (
+	"bufio"
+	"image"
+	"image/color"
+	"io"
+	"strconv"
+)
+
+// WriteSC writes picture, of frame i (from 0) of the one source of o, as a
+// Secondary Capture in RGB (PS3.3 A.8.1) in explicit VR little endian. It is
+// what viewers that know no other derived object show. picture is as large as
+// the source, or scaled; its alpha is ignored.
+//
+// The object says that its pixels show the patient's identity where the source
+// does, or does not deny it (BurnedInAnnotation). Errors are
+// segd.ErrUnprocessable, segd.ErrNotFound for a frame that there is not, and
+// those of w.
+func WriteSC(w io.Writer, o Origin, i int, picture image.Image) error {
+	if len(o.Sources) != 1 {
+		return unprocessable("a picture of %d sources, want 1", len(o.Sources))
+	}
+	s := o.Sources[0]
+	if i < 0 || i >= s.frames {
+		return fmtNotFound(i, s.frames)
+	}
+	r := picture.Bounds()
+	if r.Dx() < 1 || r.Dy() < 1 || r.Dx() > maxSide || r.Dy() > maxSide {
+		return unprocessable("a picture of %d×%d pixels", r.Dx(), r.Dy())
+	}
+	d, err := o.begin(kindSC, o.instance(kindSC, strconv.Itoa(i)))
+	if err != nil {
+		return err
+	}
+	number := o.number()
+	if s.frames > 1 {
+		number = i + 1
+	}
+	d.setInts(0x00200013, number)             // InstanceNumber
+	d.set(0x00080008, "DERIVED", "SECONDARY") // ImageType
+	d.set(0x00080064, "WSD")                  // ConversionType
+	d.setContent(0x00080023, 0x00080033)
+	d.set(0x00082111, "Classes marked by "+o.title()+", for research only") // DerivationDescription
+	d.setItems(0x00082112, s.reference(i))                                  // SourceImageSequence
+	d.set(tagPatientOrientation, s.image.text(tagPatientOrientation))
+	d.setSide(s)
+	if f, ok := s.image[0x00200062]; ok {
+		d.dataset[0x00200062] = f // ImageLaterality
+	}
+	if v := s.image.text(tagBurnedIn); v != "" {
+		d.set(tagBurnedIn, v)
+	}
+	d.setLossy(s)
+	d.setInts(tagSamples, 3)
+	d.set(tagPhotometric, "RGB")
+	d.setInts(tagPlanar, 0)
+	d.setInts(tagRows, r.Dy())
+	d.setInts(tagColumns, r.Dx())
+	d.setInts(tagAllocated, 8)
+	d.setInts(tagStored, 8)
+	d.setInts(tagHighBit, 7)
+	d.setInts(tagSigned, 0)
+	if s.Placed() && r.Dx() == s.cols && r.Dy() == s.rows {
+		d.set(tagPixelSpacing, s.planes[i].spacing)
+	}
+	return d.write(w, 3*int64(r.Dx())*int64(r.Dy()), func(w io.Writer) error { return writeRGB(w, picture) })
+}
+
+// writeRGB writes the pixels of m row by row.
+func writeRGB(w io.Writer, m image.Image) error {
+	b := bufio.NewWriterSize(w, 64<<10)
+	r := m.Bounds()
+	fast, ok := m.(*image.NRGBA)
+	row := make([]byte, 3*r.Dx())
+	for y := r.Min.Y; y < r.Max.Y; y++ {
+		for x := range r.Dx() {
+			if ok {
+				copy(row[3*x:3*x+3], fast.Pix[fast.PixOffset(r.Min.X+x, y):])
+				continue
+			}
+			c := color.NRGBAModel.Convert(m.At(r.Min.X+x, y)).(color.NRGBA)
+			row[3*x], row[3*x+1], row[3*x+2] = c.R, c.G, c.B
+		}
+		if _, err := b.Write(row); err != nil {
+			return err
+		}
+	}
+	return b.Flush()
+}

@@ -1,0 +1,277 @@
+package dicomio
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+
+	"segd"
+)
+
+// SEG is a DICOM Segmentation (PS3.3 A.51) in the making: a segment for each
+// class but background and, of each segment, a frame for every frame of the
+// sources that is added.
+//
+// Where all sources are Placed it lies in their frame of reference. Otherwise,
+// as for CR, DX, MG, US and Secondary Capture, it has none: frame of reference,
+// position, orientation and spacing are left out, and each frame says by
+// reference which image's pixels it covers. A frame in which a class is not
+// found is written too, empty: it was looked at.
+//
+// Masks are kept as one bit a pixel and class, probabilities as a byte; empty
+// frames take no memory. A SEG is not safe for concurrent use.
+type SEG struct {
+	origin     Origin
+	kind       objectKind
+	uid        string
+	fractional bool
+	frames     []segFrame
+	held       int // bytes of planes
+}
+
+// segFrame is one frame of a source, with what is marked in it of each class.
+type segFrame struct {
+	source, frame int
+	planes        [][]byte // by class less one; nil: nothing
+}
+
+// NewSEG returns a BINARY segmentation without frames; AddMask adds them. The
+// sources and classes of o must be there: segd.ErrUnprocessable.
+func NewSEG(o Origin) (*SEG, error) { return newSEG(o, false) }
+
+// NewFractionalSEG returns a FRACTIONAL segmentation of probabilities, in steps
+// of 1/255, without frames; AddProbabilities adds them.
+func NewFractionalSEG(o Origin) (*SEG, error) { return newSEG(o, true) }
+
+func newSEG(o Origin, fractional bool) (*SEG, error) {
+	if err := checkSources(o.Sources); err != nil {
+		return nil, err
+	}
+	if len(o.Classes) < 2 {
+		return nil, unprocessable("%d classes, want background and one more", len(o.Classes))
+	}
+	k := kindSEG
+	if fractional {
+		k = kindSEGProb
+	}
+	return &SEG{origin: o, kind: k, uid: o.instance(k, ""), fractional: fractional}, nil
+}
+
+// AddMask adds what m marks in a frame, counted from 0, of source, an index of
+// Origin.Sources. m is as large as the source and is not kept. Pixels of a
+// class beyond Origin.Classes are left out. Beyond 512 MiB of what is found the
+// error is segd.ErrTooLarge.
+func (s *SEG) AddMask(source, frame int, m *segd.Mask) error {
+	if err := s.fits(source, frame, m.Width, m.Height); err != nil {
+		return err
+	}
+	if s.fractional {
+		return unprocessable("a mask for a segmentation of probabilities")
+	}
+	f := segFrame{source: source, frame: frame, planes: make([][]byte, len(s.origin.Classes)-1)}
+	for i, k := range m.Pix {
+		if k == 0 || int(k) > len(f.planes) {
+			continue
+		}
+		p := &f.planes[k-1]
+		if *p == nil {
+			*p = make([]byte, (len(m.Pix)+7)/8)
+		}
+		(*p)[i>>3] |= 1 << (i & 7)
+	}
+	return s.add(f)
+}
+
+// AddProbabilities adds p, [1, classes, H, W] in 0..1, of a frame; the rest is
+// as in AddMask. Probabilities are rounded to whole 255ths.
+func (s *SEG) AddProbabilities(source, frame int, p *segd.Tensor) error {
+	if err := s.fits(source, frame, p.W, p.H); err != nil {
+		return err
+	}
+	if !s.fractional || p.N != 1 || p.C != len(s.origin.Classes) {
+		return unprocessable("probabilities of %d images and %d classes, want 1 and %d, for a segmentation of probabilities", p.N, p.C, len(s.origin.Classes))
+	}
+	f := segFrame{source: source, frame: frame, planes: make([][]byte, p.C-1)}
+	for k := range f.planes {
+		plane, some := make([]byte, p.H*p.W), false
+		for i, v := range p.Plane(0, k+1) {
+			b := byte(min(max(v, 0), 1)*255 + 0.5)
+			plane[i] = b
+			some = some || b != 0
+		}
+		if some {
+			f.planes[k] = plane
+		}
+	}
+	return s.add(f)
+}
+
+// add keeps f, within what a file may hold decoded.
+func (s *SEG) add(f segFrame) error {
+	for _, p := range f.planes {
+		s.held += len(p)
+	}
+	if s.held > maxDecoded {
+		return fmt.Errorf("dicomio: %w: a segmentation of more than %d bytes", segd.ErrTooLarge, maxDecoded)
+	}
+	s.frames = append(s.frames, f)
+	return nil
+}
+
+func (s *SEG) fits(source, frame, width, height int) error {
+	if source < 0 || source >= len(s.origin.Sources) {
+		return fmt.Errorf("dicomio: %w: source %d of %d", segd.ErrNotFound, source+1, len(s.origin.Sources))
+	}
+	return s.origin.Sources[source].fits(frame, width, height)
+}
+
+// Write writes the object as a DICOM file in explicit VR little endian. Errors
+// are segd.ErrUnprocessable without frames, segd.ErrTooLarge beyond what
+// a DICOM file can hold, and those of w as they are.
+func (s *SEG) Write(w io.Writer) error {
+	if len(s.frames) == 0 {
+		return unprocessable("a segmentation without frames")
+	}
+	d, err := s.origin.begin(s.kind, s.uid)
+	if err != nil {
+		return err
+	}
+	first := s.origin.Sources[0]
+	segments := len(s.origin.Classes) - 1
+	n := segments * len(s.frames)
+	if n > 1<<24 {
+		return fmt.Errorf("dicomio: %w: %d frames of segments, limit %d", segd.ErrTooLarge, n, 1<<24)
+	}
+	d.set(0x00080008, "DERIVED", "PRIMARY")  // ImageType
+	d.setInts(0x00200013, s.origin.number()) // InstanceNumber
+	d.setContent(0x00080023, 0x00080033)
+	d.setLabel("SEGMENTATION", d.text(0x0008103e))
+	d.setLossy(first)
+	d.set(tagBurnedIn, "NO")
+	if series := s.origin.referenceSeries(); series != nil {
+		d.setItems(0x00081115, series...) // ReferencedSeriesSequence
+	}
+	s.setPixels(d, n)
+	var list []dataset
+	for _, c := range s.origin.Classes[1:] {
+		list = append(list, s.origin.segment(c))
+	}
+	d.setItems(0x00620002, list...) // SegmentSequence
+	if s.placed() {
+		d.setFrameOfReference(first)
+	} else {
+		d.set(tagPatientOrientation, first.image.text(tagPatientOrientation))
+	}
+	s.setGroups(d)
+	return d.write(w, s.size(), s.writePixels)
+}
+
+// placed reports whether the object lies in a frame of reference.
+func (s *SEG) placed() bool {
+	for _, source := range s.origin.Sources {
+		if !source.Placed() {
+			return false
+		}
+	}
+	return true
+}
+
+// setPixels puts the image pixel and segmentation image modules (PS3.3
+// C.7.6.3 and C.8.20.2).
+func (s *SEG) setPixels(d *object, frames int) {
+	source := s.origin.Sources[0]
+	d.setInts(tagSamples, 1)
+	d.set(tagPhotometric, "MONOCHROME2")
+	d.setInts(tagFrames, frames)
+	d.setInts(tagRows, source.rows)
+	d.setInts(tagColumns, source.cols)
+	d.setInts(tagSigned, 0)
+	d.set(0x00620013, "NO") // SegmentsOverlap
+	if s.fractional {
+		if len(s.origin.Classes) > 2 {
+			d.set(0x00620013, "YES")
+		}
+		d.setInts(tagAllocated, 8)
+		d.setInts(tagStored, 8)
+		d.setInts(tagHighBit, 7)
+		d.set(0x00620001, "FRACTIONAL")  // SegmentationType
+		d.set(0x00620010, "PROBABILITY") // SegmentationFractionalType
+		d.setInts(0x0062000e, 255)       // MaximumFractionalValue
+		return
+	}
+	d.setInts(tagAllocated, 1)
+	d.setInts(tagStored, 1)
+	d.setInts(tagHighBit, 0)
+	d.set(0x00620001, "BINARY")
+}
+
+// segment describes a class (PS3.3 C.8.20.4).
+func (o *Origin) segment(c segd.Class) dataset {
+	d := dataset{}
+	category, kind := property(c)
+	d.setInts(0x00620004, c.Index)            // SegmentNumber
+	d.set(0x00620005, shorten(c.Name, 64))    // SegmentLabel
+	d.set(0x00620008, "AUTOMATIC")            // SegmentAlgorithmType
+	d.set(0x00620009, o.title())              // SegmentAlgorithmName
+	d.setCode(0x00620003, category)           // SegmentedPropertyCategoryCodeSequence
+	d.setCode(0x0062000f, kind)               // SegmentedPropertyTypeCodeSequence
+	d.setInts(0x0062000d, cieLab(c.Color)...) // RecommendedDisplayCIELabValue
+	a := dataset{}
+	a.setCode(0x0066002f, codeArtificialIntelligence) // AlgorithmFamilyCodeSequence
+	a.set(0x00660036, o.title())                      // AlgorithmName
+	a.set(0x00660031, shorten(o.Version, 64))         // AlgorithmVersion
+	d.setItems(0x00620007, a)                         // SegmentationAlgorithmIdentificationSequence
+	return d
+}
+
+// size is the number of bytes of pixels.
+func (s *SEG) size() int64 {
+	source := s.origin.Sources[0]
+	n := int64(len(s.origin.Classes)-1) * int64(len(s.frames)) * int64(source.rows) * int64(source.cols)
+	if s.fractional {
+		return n
+	}
+	return (n + 7) / 8
+}
+
+// writePixels writes the frames, segment by segment. Bits follow each other
+// from the lowest of a byte on, across frames without a gap (PS3.5 8.1.1).
+func (s *SEG) writePixels(w io.Writer) error {
+	source := s.origin.Sources[0]
+	pixels := source.rows * source.cols
+	b := bufio.NewWriterSize(w, 64<<10)
+	var held uint16 // bits that do not fill a byte yet
+	var bits int
+	for k := range len(s.origin.Classes) - 1 {
+		for _, f := range s.frames {
+			plane := f.planes[k]
+			if s.fractional {
+				if plane == nil {
+					plane = make([]byte, pixels)
+				}
+				if _, err := b.Write(plane); err != nil {
+					return err
+				}
+				continue
+			}
+			for i := 0; i < pixels; i += 8 {
+				n := min(8, pixels-i)
+				if plane != nil {
+					held |= uint16(plane[i>>3]) << bits
+				}
+				if bits += n; bits >= 8 {
+					if err := b.WriteByte(byte(held)); err != nil {
+						return err
+					}
+					held, bits = held>>8, bits-8
+				}
+			}
+		}
+	}
+	if bits > 0 {
+		if err := b.WriteByte(byte(held)); err != nil {
+			return err
+		}
+	}
+	return b.Flush()
+}

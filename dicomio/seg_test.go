@@ -1,0 +1,377 @@
+package dicomio
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"segd"
+	"segd/dicomio/dicomtest"
+)
+
+// writeSEG writes a segmentation of all frames of sources, and returns it with
+// the masks that are in it.
+func writeSEG(t testing.TB, o Origin) ([]byte, []*segd.Mask) {
+	t.Helper()
+	seg, err := NewSEG(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var masks []*segd.Mask
+	for i, s := range o.Sources {
+		for j := range s.frames {
+			m := drawn(s, (i+j)%3)
+			if i+j == 1 {
+				clear(m.Pix) // nothing found
+			}
+			masks = append(masks, m)
+			if err := seg.AddMask(i, j, m); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	var b bytes.Buffer
+	if err := seg.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes(), masks
+}
+
+// stored returns the decoded stored values of a file.
+func stored(t testing.TB, b []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	if err := WriteStored(&out, b); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// wantBits is what the frames of a BINARY segmentation of masks hold.
+func wantBits(masks []*segd.Mask) []byte {
+	var want []byte
+	for k := range classes[1:] {
+		for _, m := range masks {
+			for _, c := range m.Pix {
+				v := byte(0)
+				if int(c) == k+1 {
+					v = 1
+				}
+				want = append(want, v)
+			}
+		}
+	}
+	return want
+}
+
+func TestSEG(t *testing.T) {
+	for name, f := range images() {
+		t.Run(name, func(t *testing.T) {
+			s := openSource(t, f)
+			b, masks := writeSEG(t, origin(s))
+			if diff := cmp.Diff(wantBits(masks), stored(t, b)); diff != "" {
+				t.Errorf("pixels (-want +got):\n%s", diff)
+			}
+			d := parse(t, b)
+			for tag, want := range map[uint32]string{
+				0x00080016: "1.2.840.10008.5.1.4.1.1.66.4", 0x00080060: "SEG",
+				0x00100010: dicomtest.Patient[0], 0x00100020: dicomtest.Patient[1], 0x00100030: dicomtest.Patient[2],
+				0x0020000d: root + "7", 0x00080050: "ACC-1", 0x00080090: "Refer^Red", 0x00101010: "077Y",
+				0x00080023: "20260304", 0x00080033: "120506", 0x00200011: "501", 0x00620001: "BINARY",
+				0x00280008: fmt.Sprint(2 * len(masks)),
+			} {
+				if got := d.text(tag); got != want {
+					t.Errorf("%08x is %q, want %q", tag, got, want)
+				}
+			}
+			if d.text(tagSeriesUID) == s.series || !strings.HasPrefix(d.text(tagInstanceUID), "2.25.") {
+				t.Errorf("series %s, instance %s", d.text(tagSeriesUID), d.text(tagInstanceUID))
+			}
+			wantGeometry(t, d, s)
+			wantSegments(t, d)
+			wantReferences(t, d, s)
+		})
+	}
+}
+
+// wantGeometry checks that d lies where s lies, or nowhere.
+func wantGeometry(t *testing.T, d dataset, s *Source) {
+	t.Helper()
+	shared, each := d.first(tagSharedGroups), d[tagPerFrame].items
+	if s.planes == nil {
+		for tag := range map[uint32]bool{tagFrameOfReference: true, tagPositionReference: true} {
+			if _, ok := d[tag]; ok {
+				t.Errorf("%s in an object that lies nowhere", name(tag))
+			}
+		}
+		if _, ok := d[tagPatientOrientation]; !ok || len(shared) > 0 {
+			t.Errorf("shared groups %v, patient orientation %t", shared, ok)
+		}
+		for i, g := range each {
+			content := g.first(0x00209111)
+			want := dataset{}
+			want.setInts(0x00209157, 1+i*2/len(each), 1, 1+i%(len(each)/2))
+			if diff := cmp.Diff(want[0x00209157].b, content[0x00209157].b); diff != "" || g.has(tagPlanePosition) {
+				t.Errorf("frame %d: position %t, index (-want +got):\n%s", i+1, g.has(tagPlanePosition), diff)
+			}
+		}
+		return
+	}
+	if got, want := d.text(tagFrameOfReference), root+"6"; got != want {
+		t.Errorf("frame of reference %q, want %q", got, want)
+	}
+	p := s.planes[0]
+	if o := shared.first(tagPlaneOrientation).text(tagOrientation); o != p.orientation {
+		t.Errorf("orientation %q, want %q", o, p.orientation)
+	}
+	if m := shared.first(tagPixelMeasures); m.text(tagPixelSpacing) != p.spacing || m.text(0x00180050) != p.thickness {
+		t.Errorf("measures %v, want %v", m, p)
+	}
+	for i, g := range each {
+		if got, want := g.first(tagPlanePosition).text(tagPosition), s.planes[i%s.frames].position; got != want {
+			t.Errorf("frame %d lies at %q, want %q", i+1, got, want)
+		}
+	}
+}
+
+func wantSegments(t *testing.T, d dataset) {
+	t.Helper()
+	items := d[0x00620002].items
+	if len(items) != 2 {
+		t.Fatalf("%d segments, want 2", len(items))
+	}
+	for i, c := range classes[1:] {
+		s := items[i]
+		kind := s.first(0x0062000f)
+		want := codeTissue
+		if c.Type.Value != "" {
+			want = c.Type
+		}
+		got := code{Value: kind.text(0x00080100), Scheme: kind.text(0x00080102), Meaning: kind.text(0x00080104)}
+		if s.integer(0x00620004) != c.Index || s.text(0x00620005) != c.Name || got != want || s.text(0x00620009) != "cardiac-lv" {
+			t.Errorf("segment %d: %q, %v, want %v", i+1, s.text(0x00620005), got, want)
+		}
+	}
+	// 0, 170, 255 as highdicom 0.28 writes it, whose constants have fewer
+	// digits; a step of 8-bit sRGB is some 200.
+	lab := items[0][0x0062000d].b
+	for i, want := range []int{43579, 31297, 19515} {
+		if got := int(binary.LittleEndian.Uint16(lab[2*i:])); got < want-5 || got > want+5 {
+			t.Errorf("colour %d is %d, want %d", i, got, want)
+		}
+	}
+}
+
+// wantReferences checks that each frame says which it was made of.
+func wantReferences(t *testing.T, d dataset, s *Source) {
+	t.Helper()
+	if got := d.first(0x00081115).text(tagSeriesUID); got != s.series {
+		t.Errorf("references series %q, want %q", got, s.series)
+	}
+	for i, g := range d[tagPerFrame].items {
+		ref := g.first(0x00089124).first(0x00082112)
+		want := ""
+		if s.frames > 1 {
+			want = fmt.Sprint(1 + i%s.frames)
+		}
+		if ref.text(tagRefInstanceUID) != s.instance || ref.text(tagRefClassUID) != s.class || ref.text(tagRefFrame) != want {
+			t.Errorf("frame %d was made of %q frame %q, want frame %q", i+1, ref.text(tagRefInstanceUID), ref.text(tagRefFrame), want)
+		}
+		if n := g.first(0x0062000a).integer(0x0062000b); n != 1+i/s.frames {
+			t.Errorf("frame %d is of segment %d", i+1, n)
+		}
+	}
+}
+
+// TestSEGSeries makes one object of the slices of a series, out of order.
+func TestSEGSeries(t *testing.T) {
+	var sources []*Source
+	for i, z := range []float64{9, 3, 6} {
+		sources = append(sources, openSource(t, identified("1.2.840.10008.5.1.4.1.1.2", "CT", i+1, placed(z)...)))
+	}
+	b, masks := writeSEG(t, origin(sources...))
+	if diff := cmp.Diff(wantBits(masks), stored(t, b)); diff != "" {
+		t.Errorf("pixels (-want +got):\n%s", diff)
+	}
+	d := parse(t, b)
+	for i, g := range d[tagPerFrame].items {
+		index := dataset{}
+		index.setInts(0x00209157, 1+i/3, []int{3, 1, 2}[i%3])
+		if diff := cmp.Diff(index[0x00209157].b, g.first(0x00209111)[0x00209157].b); diff != "" {
+			t.Errorf("frame %d: index (-want +got):\n%s", i+1, diff)
+		}
+		ref := g.first(0x00089124).first(0x00082112).text(tagRefInstanceUID)
+		if want := sources[i%3].instance; ref != want {
+			t.Errorf("frame %d was made of %s, want %s", i+1, ref, want)
+		}
+	}
+	if n := len(d.first(0x00081115)[0x0008114a].items); n != 3 {
+		t.Errorf("%d references, want 3", n)
+	}
+
+	other := identified("1.2.840.10008.5.1.4.1.1.2", "CT", 9, placed(9)...)
+	other.Elements = append(other.Elements, text(tagStudyUID, root+"77"))
+	if _, err := NewSEG(origin(sources[0], openSource(t, other))); !errors.Is(err, segd.ErrUnprocessable) {
+		t.Errorf("of two studies: %v", err)
+	}
+}
+
+func TestPositionIndexes(t *testing.T) {
+	at := func(z string, depth float64) *plane {
+		return &plane{position: z, origin: [3]float64{0, 0, depth}, right: [3]float64{1, 0, 0}, down: [3]float64{0, 1, 0}}
+	}
+	position, repeat := positionIndexes([]*plane{at("9", 9), at("3", 3), at("9", 9), at("6", 6), at("9", 9)})
+	if diff := cmp.Diff([]int{3, 1, 3, 2, 3}, position); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]int{1, 1, 2, 1, 3}, repeat); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestFractionalSEG(t *testing.T) {
+	s := openSource(t, images()["US cine"])
+	seg, err := NewFractionalSEG(origin(s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := make([][]byte, 2)
+	for i := range s.frames {
+		p := segd.NewTensor(1, 3, s.rows, s.cols)
+		for j := range s.rows * s.cols {
+			p.Plane(0, 1)[j] = float32(j) / float32(s.rows*s.cols-1) * float32(i) / 2
+			p.Plane(0, 2)[j] = -0.5 // out of range
+			want[0] = append(want[0], byte(p.Plane(0, 1)[j]*255+0.5))
+			want[1] = append(want[1], 0)
+		}
+		if err := seg.AddProbabilities(0, i, p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var b bytes.Buffer
+	if err := seg.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(append(want[0], want[1]...), stored(t, b.Bytes())); diff != "" {
+		t.Errorf("pixels (-want +got):\n%s", diff)
+	}
+	d := parse(t, b.Bytes())
+	if d.text(0x00620001) != "FRACTIONAL" || d.text(0x00620010) != "PROBABILITY" || d.integer(0x0062000e) != 255 || d.integer(tagAllocated) != 8 {
+		t.Errorf("%v", d)
+	}
+	if err := seg.AddMask(0, 0, drawn(s, 0)); !errors.Is(err, segd.ErrUnprocessable) {
+		t.Errorf("a mask among probabilities: %v", err)
+	}
+}
+
+// TestRunUIDs checks which UIDs agree within a run, and between runs.
+func TestRunUIDs(t *testing.T) {
+	a, b := openSource(t, identified("1.2.840.10008.5.1.4.1.1.2", "CT", 1, placed(1)...)), openSource(t, identified("1.2.840.10008.5.1.4.1.1.2", "CT", 2, placed(2)...))
+	uids := func(r *Run, s *Source) (series, instance string) {
+		o := origin(s)
+		o.Run = r
+		b, _ := writeSEG(t, o)
+		d := parse(t, b)
+		return d.text(tagSeriesUID), d.text(tagInstanceUID)
+	}
+	random, keyed := &Run{Time: noon}, &Run{Time: noon, Key: []byte("k")}
+	series1, one := uids(random, a)
+	series2, two := uids(random, b)
+	series3, again := uids(random, a)
+	if series1 != series2 || series1 != series3 || one == two || one == again {
+		t.Errorf("series %s, %s, %s; instances %s, %s, %s", series1, series2, series3, one, two, again)
+	}
+	if series4, _ := uids(&Run{Time: noon}, a); series4 == series1 {
+		t.Error("two runs share a series")
+	}
+	s1, i1 := uids(keyed, a)
+	s2, i2 := uids(&Run{Time: noon, Key: []byte("k")}, a)
+	if s1 != s2 || i1 != i2 {
+		t.Error("a key does not repeat the UIDs")
+	}
+	for _, uid := range []string{series1, one, s1, i1} {
+		if !isUID(uid) || strings.Contains(uid, ".0") {
+			t.Errorf("UID %s", uid)
+		}
+	}
+}
+
+// TestSourceErrors gives files that nothing can be made of.
+func TestSourceErrors(t *testing.T) {
+	ct := images()["CT"]
+	without := func(tag uint32) []byte {
+		f := ct
+		f.Elements = append(append([]dicomtest.Element{}, f.Elements...), dicomtest.Element{Tag: tag})
+		return dicomtest.Write(f)
+	}
+	if _, err := OpenSource(without(tagInstanceUID)); !errors.Is(err, segd.ErrUnprocessable) || !strings.Contains(err.Error(), "(0008,0018)") {
+		t.Errorf("without an instance: %v", err)
+	}
+	if _, err := OpenSource(dicomtest.Write(ct)[:400]); !errors.Is(err, segd.ErrFormat) {
+		t.Errorf("truncated: %v", err)
+	}
+	s, err := OpenSource(without(tagStudyUID))
+	if err != nil || len(s.Warnings()) != 1 {
+		t.Fatalf("without a study: %v, warnings %q", err, s.Warnings())
+	}
+	b, _ := writeSEG(t, origin(s))
+	if d := parse(t, b); !strings.HasPrefix(d.text(tagStudyUID), "2.25.") {
+		t.Errorf("study %q", d.text(tagStudyUID))
+	}
+	if s, err := OpenSource(without(tagFrameOfReference)); err != nil || s.Placed() {
+		t.Errorf("without a frame of reference: %v", err)
+	}
+	seg, err := NewSEG(origin(s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := seg.AddMask(0, 1, drawn(s, 0)); !errors.Is(err, segd.ErrNotFound) {
+		t.Errorf("frame 2 of 1: %v", err)
+	}
+	if err := seg.AddMask(0, 0, segd.NewMask(4, 4)); !errors.Is(err, segd.ErrUnprocessable) {
+		t.Errorf("a mask of another size: %v", err)
+	}
+	if err := seg.Write(&bytes.Buffer{}); !errors.Is(err, segd.ErrUnprocessable) {
+		t.Errorf("no frames: %v", err)
+	}
+}
+
+// TestCharacterSets copies text of several character sets, byte for byte.
+func TestCharacterSets(t *testing.T) {
+	for _, tt := range []struct{ name, set, patient, label, wantSet, wantLabel string }{
+		{"ascii", "", "Yamada", "ventricle", "", "ventricle"},
+		{"own text needs more", "ISO_IR 100", "Yamada", "Kammer, groß", "ISO_IR 192", "Kammer, groß"},
+		{"utf-8", "ISO_IR 192", "M\u00fcller", "Kammer, groß", "ISO_IR 192", "Kammer, groß"},
+		{"latin 1", "ISO_IR 100", "M\xfcller", "Kammer, groß", "ISO_IR 100", "Kammer, gro?"},
+		{"japanese", `\ISO 2022 IR 87`, "Yamada^Tarou=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B", "v", `\ISO 2022 IR 87`, "v"},
+	} {
+		f := images()["CR"]
+		f.Elements = append(f.Elements, text(0x00100010, tt.patient))
+		if tt.set != "" {
+			f.Elements = append(f.Elements, text(tagCharacterSet, tt.set))
+		}
+		o := origin(openSource(t, f))
+		o.Classes = []segd.Class{{Name: "background"}, {Index: 1, Name: tt.label}}
+		b, _ := writeSEG(t, o)
+		d := parse(t, b)
+		if d.text(0x00100010) != tt.patient || d.text(tagCharacterSet) != tt.wantSet || d.first(0x00620002).text(0x00620005) != tt.wantLabel {
+			t.Errorf("%s: %q, %q, %q", tt.name, d.text(0x00100010), d.text(tagCharacterSet), d.first(0x00620002).text(0x00620005))
+		}
+	}
+}
+
+func TestDecimal(t *testing.T) {
+	for v, want := range map[float64]string{
+		0: "0", -1.5: "-1.5", 0.7031250000000001: "0.70312500000000", 1.0 / 3: "0.33333333333333", -123456.7890123456: "-123456.78901235",
+		1e-7: "0.0000001", -1.23456789012345e-7: "-1.23456789e-07", 1e300: "1e+300",
+	} {
+		if got := decimal(v); len(got) > 16 || strings.TrimRight(got, "0") != strings.TrimRight(want, "0") {
+			t.Errorf("%v is %q, want %q", v, got, want)
+		}
+	}
+}

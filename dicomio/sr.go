@@ -1,0 +1,230 @@
+package dicomio
+
+import (
+	"fmt"
+	"io"
+	"slices"
+
+	"segd"
+)
+
+// Measure is one figure of a Finding, with its concept and unit in code.
+type Measure struct {
+	Concept segd.Code
+	Value   float64
+	Unit    segd.Code // UCUM
+	// Derivation says how the value was made of many, such as the mean; zero
+	// where it was not.
+	Derivation segd.Code
+}
+
+// AreaMM2 is an area in square millimetres.
+func AreaMM2(v float64) Measure {
+	return Measure{Concept: codeArea, Value: v, Unit: code{Value: "mm2", Scheme: "UCUM", Meaning: "square millimeter"}}
+}
+
+// PixelCount is an area in pixels.
+func PixelCount(n int) Measure {
+	return Measure{Concept: codeArea, Value: float64(n), Unit: code{Value: "{pixels}", Scheme: "UCUM", Meaning: "pixels"}}
+}
+
+// ComponentCount is how often something occurs: its number of connected parts.
+func ComponentCount(n int) Measure {
+	return Measure{Concept: codeComponents, Value: float64(n), Unit: codeNoUnit}
+}
+
+// MeanProbability is the mean, 0..1, of the probabilities of some pixels.
+func MeanProbability(p float64) Measure {
+	return Measure{Concept: codeProbability, Value: p, Unit: codeNoUnit, Derivation: codeMean}
+}
+
+// Finding is what was measured of a class in one frame.
+type Finding struct {
+	Source   int // index of Origin.Sources
+	Frame    int // from 0
+	Class    int // index of Origin.Classes
+	Measures []Measure
+}
+
+// WriteSR writes the findings as a measurement report, a Comprehensive SR of
+// template TID 1500 (PS3.16) in explicit VR little endian: a measurement group
+// for each finding. Where seg, which may be nil, holds the masks of the
+// findings, each group refers to its segment's frame (TID 1410), else to the image that
+// was measured (TID 1501).
+//
+// Errors are segd.ErrUnprocessable, segd.ErrNotFound for a finding of a frame
+// or class that there is not, and those of w.
+func WriteSR(w io.Writer, o Origin, findings []Finding, seg *SEG) error {
+	if err := checkSources(o.Sources); err != nil {
+		return err
+	}
+	d, err := o.begin(kindSR, o.instance(kindSR, ""))
+	if err != nil {
+		return err
+	}
+	groups := make([]dataset, 0, len(findings))
+	for i, f := range findings {
+		if f.Source < 0 || f.Source >= len(o.Sources) || f.Class < 1 || f.Class >= len(o.Classes) {
+			return fmt.Errorf("dicomio: %w: finding %d of source %d, class %d", segd.ErrNotFound, i+1, f.Source, f.Class)
+		}
+		if s := o.Sources[f.Source]; f.Frame < 0 || f.Frame >= s.frames {
+			return fmtNotFound(f.Frame, s.frames)
+		}
+		groups = append(groups, o.group(f, seg))
+	}
+	d.setInts(0x00200013, o.number()) // InstanceNumber
+	d.setContent(0x00080023, 0x00080033)
+	d.set(0x0040a491, "COMPLETE")   // CompletionFlag
+	d.set(0x0040a493, "UNVERIFIED") // VerificationFlag
+	d.setItems(0x00081111)          // ReferencedPerformedProcedureStepSequence
+	d.setItems(0x0040a372)          // PerformedProcedureCodeSequence
+	d.setItems(0x0040a375, o.evidence(d.studyUID(), seg))
+	d.set(0x0040a040, "CONTAINER") // ValueType
+	d.set(0x0040a050, "SEPARATE")  // ContinuityOfContent
+	d.setCode(0x0040a043, code{Value: "126000", Scheme: "DCM", Meaning: "Imaging Measurement Report"})
+	d.setItems(0x0040a504, template("1500")) // ContentTemplateSequence
+	measurements := item("CONTAINS", "CONTAINER", code{Value: "126010", Scheme: "DCM", Meaning: "Imaging Measurements"})
+	measurements.set(0x0040a050, "SEPARATE")
+	measurements.addContent(groups...)
+	content := append(o.context(d.uid), measurements)
+	d.addContent(content...)
+	return d.write(w, 0, nil)
+}
+
+// context says who observed what (TID 1204, 1001 and 1004).
+func (o *Origin) context(uid string) []dataset {
+	return []dataset{
+		codeItem("HAS CONCEPT MOD", code{Value: "121049", Scheme: "DCM", Meaning: "Language of Content Item and Descendants"},
+			code{Value: "en", Scheme: "RFC5646", Meaning: "English"}),
+		codeItem("HAS OBS CONTEXT", code{Value: "121005", Scheme: "DCM", Meaning: "Observer Type"},
+			code{Value: "121007", Scheme: "DCM", Meaning: "Device"}),
+		valueItem("HAS OBS CONTEXT", "UIDREF", code{Value: "121012", Scheme: "DCM", Meaning: "Device Observer UID"}, 0x0040a124, o.Run.uid("device", o.Model, o.Version)),
+		valueItem("HAS OBS CONTEXT", "TEXT", code{Value: "121013", Scheme: "DCM", Meaning: "Device Observer Name"}, 0x0040a160, shorten(o.Model+" "+o.Version, 64)),
+		valueItem("HAS OBS CONTEXT", "TEXT", code{Value: "121014", Scheme: "DCM", Meaning: "Device Observer Manufacturer"}, 0x0040a160, manufacturer),
+		codeItem("HAS CONCEPT MOD", code{Value: "121058", Scheme: "DCM", Meaning: "Procedure reported"},
+			code{Value: "363679005", Scheme: "SCT", Meaning: "Imaging procedure"}),
+	}
+}
+
+// group is the measurement group of one finding.
+func (o *Origin) group(f Finding, seg *SEG) dataset {
+	c, s := o.Classes[f.Class], o.Sources[f.Source]
+	_, kind := property(c)
+	g := item("CONTAINS", "CONTAINER", code{Value: "125007", Scheme: "DCM", Meaning: "Measurement Group"})
+	g.set(0x0040a050, "SEPARATE")
+	label := c.Name
+	if s.frames > 1 {
+		label = fmt.Sprintf("%s, frame %d", c.Name, f.Frame+1)
+	}
+	content := []dataset{
+		valueItem("HAS OBS CONTEXT", "TEXT", code{Value: "112039", Scheme: "DCM", Meaning: "Tracking Identifier"}, 0x0040a160, label),
+		valueItem("HAS OBS CONTEXT", "UIDREF", code{Value: "112040", Scheme: "DCM", Meaning: "Tracking Unique Identifier"}, 0x0040a124,
+			o.Run.uid("tracking", o.Model, o.Version, s.instance, fmt.Sprint(f.Frame, f.Class))),
+		codeItem("CONTAINS", code{Value: "121071", Scheme: "DCM", Meaning: "Finding"}, kind),
+	}
+	frame := -1
+	if seg != nil {
+		frame = seg.frameOf(f)
+	}
+	if frame >= 0 {
+		g.setItems(0x0040a504, template("1410"))
+		ref := dataset{}
+		ref.set(tagRefClassUID, kindSEG.class)
+		ref.set(tagRefInstanceUID, seg.uid)
+		ref.setInts(tagRefFrame, frame)
+		content = append(content,
+			imageItem("CONTAINS", code{Value: "121214", Scheme: "DCM", Meaning: "Referenced Segmentation Frame"}, ref),
+			imageItem("CONTAINS", code{Value: "121233", Scheme: "DCM", Meaning: "Source image for segmentation"}, s.reference(f.Frame)))
+	} else {
+		g.setItems(0x0040a504, template("1501"))
+	}
+	for _, m := range f.Measures {
+		n := item("CONTAINS", "NUM", m.Concept)
+		value := dataset{}
+		value.set(0x0040a30a, decimal(m.Value)) // NumericValue
+		value.setCode(0x004008ea, m.Unit)       // MeasurementUnitsCodeSequence
+		n.setItems(0x0040a300, value)           // MeasuredValueSequence
+		if m.Derivation != (code{}) {
+			n.addContent(codeItem("HAS CONCEPT MOD", code{Value: "121401", Scheme: "DCM", Meaning: "Derivation"}, m.Derivation))
+		}
+		if frame < 0 {
+			n.addContent(imageItem("INFERRED FROM", code{Value: "121112", Scheme: "DCM", Meaning: "Source of Measurement"}, s.reference(f.Frame)))
+		}
+		content = append(content, n)
+	}
+	g.addContent(content...)
+	return g
+}
+
+// frameOf returns the number, from 1, of the frame of the segmentation that
+// holds what f measured; -1 where there is none.
+func (s *SEG) frameOf(f Finding) int {
+	i := slices.IndexFunc(s.frames, func(x segFrame) bool { return x.source == f.Source && x.frame == f.Frame })
+	if i < 0 {
+		return -1
+	}
+	return (f.Class-1)*len(s.frames) + i + 1
+}
+
+// evidence lists all that the report refers to (PS3.3 C.17.2.3).
+func (o *Origin) evidence(study string, seg *SEG) dataset {
+	var series []dataset
+	for _, s := range o.referenceSeries() {
+		x := dataset{}
+		x[tagSeriesUID] = s[tagSeriesUID]
+		x.setItems(0x00081199, s[0x0008114a].items...) // ReferencedSOPSequence
+		series = append(series, x)
+	}
+	if seg != nil {
+		x, ref := dataset{}, dataset{}
+		x.set(tagSeriesUID, o.seriesUID(seg.kind))
+		ref.set(tagRefClassUID, seg.kind.class)
+		ref.set(tagRefInstanceUID, seg.uid)
+		x.setItems(0x00081199, ref)
+		series = append(series, x)
+	}
+	d := dataset{}
+	d.set(tagStudyUID, study)
+	d.setItems(0x00081115, series...) // ReferencedSeriesSequence
+	return d
+}
+
+// addContent appends items to the content sequence.
+func (d dataset) addContent(items ...dataset) {
+	d.setItems(0x0040a730, append(d[0x0040a730].items, items...)...)
+}
+
+// item is a content item (PS3.3 C.17.3) without its value.
+func item(relation, kind string, concept code) dataset {
+	d := dataset{}
+	d.set(0x0040a010, relation)    // RelationshipType
+	d.set(0x0040a040, kind)        // ValueType
+	d.setCode(0x0040a043, concept) // ConceptNameCodeSequence
+	return d
+}
+
+func codeItem(relation string, concept, value code) dataset {
+	d := item(relation, "CODE", concept)
+	d.setCode(0x0040a168, value) // ConceptCodeSequence
+	return d
+}
+
+func valueItem(relation, kind string, concept code, tag uint32, value string) dataset {
+	d := item(relation, kind, concept)
+	d.set(tag, value)
+	return d
+}
+
+func imageItem(relation string, concept code, ref dataset) dataset {
+	d := item(relation, "IMAGE", concept)
+	d.setItems(0x00081199, ref) // ReferencedSOPSequence
+	return d
+}
+
+// template names the template of a container (PS3.3 C.18.8).
+func template(id string) dataset {
+	d := dataset{}
+	d.set(0x00080105, "DCMR") // MappingResource
+	d.set(0x0040db00, id)     // TemplateIdentifier
+	return d
+}
