@@ -36,6 +36,12 @@ type scanResult struct {
 	Frames         []frameResult `json:"frames"`
 }
 
+// dicomMedia is the media type of a DICOM file (RFC 3240).
+const dicomMedia = "application/dicom"
+
+// attachment is a Content-Disposition that has a client save what it gets.
+func attachment(name string) string { return fmt.Sprintf("attachment; filename=%q", name) }
+
 // writeJSON answers the measurements of the frames that are asked for.
 func (j *job) writeJSON(c echo.Context) error {
 	out := scanResult{
@@ -44,23 +50,55 @@ func (j *job) writeJSON(c echo.Context) error {
 		Width: j.scan.Width, Height: j.scan.Height, FrameCount: j.scan.Frames,
 		Steps: append([]string{}, j.scan.Steps...), Warnings: append([]string{}, j.scan.Warnings...),
 	}
-	j.setHeaders(c.Response().Header())
-	var network time.Duration
-	for i := j.first; i <= j.last; i++ {
-		if i > j.first {
-			if err := j.next(i); err != nil {
-				return err
-			}
-		}
-		network += j.done.network
-		out.Frames = append(out.Frames, j.done.measured)
+	network, err := j.all(c, func() { out.Frames = append(out.Frames, j.done.measured) })
+	if err != nil {
+		return err
 	}
 	out.NetworkMS = milliseconds(network)
-	c.Response().Header().Set(networkHeader, formatMS(network))
 	return writeJSON(c, http.StatusOK, out)
 }
 
-// writeZip answers a PNG for each frame. Frames go out as they are done, so
+// all segments the frames that are asked for, calls done after each, and sets
+// the headers.
+func (j *job) all(c echo.Context, done func()) (network time.Duration, err error) {
+	j.setHeaders(c.Response().Header())
+	for i := j.first; i <= j.last; i++ {
+		if i > j.first {
+			if err := j.next(i); err != nil {
+				return network, err
+			}
+		}
+		network += j.done.network
+		done()
+	}
+	c.Response().Header().Set(networkHeader, formatMS(network))
+	return network, nil
+}
+
+// writeObject answers a DICOM object of the frames that are asked for. It is
+// made while it goes out: one of many frames is large.
+func (j *job) writeObject(c echo.Context) error {
+	if _, err := j.all(c, func() {}); err != nil {
+		return err
+	}
+	h := c.Response().Header()
+	h.Set("Content-Type", dicomMedia)
+	h.Set("Content-Disposition", attachment(j.output+".dcm"))
+	err := j.objects.Write(c.Response(), j.output)
+	if err != nil && c.Response().Committed {
+		j.cutOff(c, err)
+	}
+	return err
+}
+
+// cutOff ends an answer that has begun and cannot be finished: half of it must
+// not look like the whole. There is no one left to tell but the log.
+func (j *job) cutOff(c echo.Context, err error) {
+	j.server.Log.Warn("answer cut off", "request_id", requestID(c), "error", describe(err).Type)
+	panic(http.ErrAbortHandler)
+}
+
+// writeZip answers a file for each frame. Frames go out as they are done, so
 // that memory is that of one; the time in the network is only known at the end
 // and comes as a trailer. When something fails in between, the connection is
 // cut: half an archive must not look like a whole one.
@@ -70,14 +108,11 @@ func (j *job) writeZip(c echo.Context) error {
 	h.Del(networkHeader)
 	h.Set("Trailer", networkHeader)
 	h.Set("Content-Type", "application/zip")
-	h.Set("Content-Disposition", fmt.Sprintf(`attachment; filename="%s.zip"`, j.output))
+	h.Set("Content-Disposition", attachment(j.output+".zip"))
 	c.Response().WriteHeader(http.StatusOK)
 	network, err := j.writeFrames(c)
 	if err != nil {
-		// What can go wrong here is the time, or the client: in either case
-		// there is no one left to tell but the log.
-		j.server.Log.Warn("answer cut off", "request_id", requestID(c), "error", describe(err).Type)
-		panic(http.ErrAbortHandler)
+		j.cutOff(c, err) // it is the time, or the client
 	}
 	h.Set(networkHeader, formatMS(network))
 	return nil
@@ -85,6 +120,10 @@ func (j *job) writeZip(c echo.Context) error {
 
 func (j *job) writeFrames(c echo.Context) (network time.Duration, err error) {
 	z := zip.NewWriter(c.Response())
+	ext, method := "png", zip.Store // a PNG is deflated already
+	if j.object() {
+		ext, method = "dcm", zip.Deflate
+	}
 	for i := j.first; i <= j.last; i++ {
 		if i > j.first {
 			if err := j.next(i); err != nil {
@@ -92,12 +131,11 @@ func (j *job) writeFrames(c echo.Context) (network time.Duration, err error) {
 			}
 		}
 		network += j.done.network
-		// A PNG is deflated already.
-		w, err := z.CreateHeader(&zip.FileHeader{Name: fmt.Sprintf("%s_%04d.png", j.output, i+1), Method: zip.Store})
+		w, err := z.CreateHeader(&zip.FileHeader{Name: fmt.Sprintf("%s_%04d.%s", j.output, i+1, ext), Method: method})
 		if err != nil {
 			return network, err
 		}
-		if _, err := w.Write(j.done.picture.Bytes()); err != nil {
+		if _, err := w.Write(j.done.file.Bytes()); err != nil {
 			return network, err
 		}
 		if err := z.Flush(); err != nil {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"segd"
+	"segd/internal/export"
 	"segd/internal/overlay"
 	"segd/internal/segment"
 )
@@ -21,7 +22,14 @@ const (
 	outputJSON    = "json"
 )
 
-var outputs = []string{outputOverlay, outputMask, outputJSON}
+// outputs are those and the kinds of DICOM object.
+var outputs = append([]string{outputOverlay, outputMask, outputJSON}, export.Kinds()...)
+
+// object reports whether a DICOM object is asked for.
+func (o options) object() bool { return slices.Contains(export.Kinds(), o.output) }
+
+// whole reports whether one answer holds all frames.
+func (o options) whole() bool { return o.output == outputJSON || o.object() && o.output != export.SC }
 
 // options are what a client may ask of POST /v1/segment.
 type options struct {
@@ -113,6 +121,7 @@ var offers = []struct{ media, output string }{
 	{"image/png", outputOverlay},
 	{"application/zip", outputOverlay},
 	{"application/json", outputJSON},
+	{dicomMedia, export.SEG},
 }
 
 // negotiate chooses the output by the Accept header; without one, the overlay.
@@ -128,7 +137,7 @@ func negotiate(accept []string) (string, error) {
 		}
 	}
 	if output == "" {
-		return "", fmt.Errorf("handlers: %w: there is image/png, application/zip and application/json", errNotAcceptable)
+		return "", fmt.Errorf("handlers: %w: there is image/png, application/zip, application/json and application/dicom", errNotAcceptable)
 	}
 	return output, nil
 }

@@ -5,12 +5,15 @@ import (
 	"context"
 	"fmt"
 	"image"
+	"io"
 	"net/http"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"segd"
+	"segd/dicomio"
+	"segd/internal/export"
 	"segd/internal/overlay"
 	"segd/internal/postprocess"
 	"segd/internal/scanio"
@@ -55,10 +58,12 @@ func (s *Server) segment(c echo.Context) (err error) {
 		return err
 	case o.output == outputJSON:
 		return j.writeJSON(c)
+	case o.whole():
+		return j.writeObject(c)
 	case j.last > j.first:
 		return j.writeZip(c)
 	}
-	return j.writePicture(c)
+	return j.writeFrame(c)
 }
 
 // job is one scan on its way to an answer.
@@ -69,14 +74,15 @@ type job struct {
 
 	scan        *segd.Scan
 	model       *models.Model
-	first, last int // frames that are asked for, from 0
+	objects     *export.DICOM // where one is asked for
+	first, last int           // frames that are asked for, from 0
 	done        segmented
 }
 
 // segmented is what is known of one frame when it is segmented.
 type segmented struct {
 	measured frameResult
-	picture  bytes.Buffer // the PNG, if one is asked for
+	file     bytes.Buffer // the PNG or Secondary Capture, if one is asked for
 	network  time.Duration
 }
 
@@ -116,6 +122,13 @@ func (j *job) begin(b []byte) error {
 		if err != nil {
 			return err
 		}
+		if j.object() {
+			run := &dicomio.Run{Software: "segd " + j.server.Version, Time: time.Now()}
+			if j.objects, err = export.NewDICOM(run, b, j.scan, j.model.Manifest, []string{j.output}); err != nil {
+				return err
+			}
+			j.scan.Warnings = append(j.scan.Warnings, j.objects.Warnings()...)
+		}
 		if _, err := j.model.Predictor(j.server.Pool); err != nil {
 			return internalError{err} // whatever is wrong with its weights
 		}
@@ -139,7 +152,7 @@ func (j *job) segment(i int) error {
 		return err
 	}
 	j.done.network = r.Network
-	j.done.picture.Reset()
+	j.done.file.Reset()
 	f := frameResult{
 		Frame: i + 1, Width: img.Width, Height: img.Height, Confidence: r.Confidence,
 		NetworkMS: milliseconds(r.Network), Steps: r.Steps, Warnings: r.Warnings,
@@ -147,20 +160,25 @@ func (j *job) segment(i int) error {
 	if img.Spacing.Known() {
 		f.Spacing = &img.Spacing
 	}
-	var picture image.Image
 	switch j.output {
 	case outputMask:
-		picture = overlay.MaskImage(r.Mask, j.model.Classes)
+		err = encode(&j.done.file, overlay.MaskImage(r.Mask, j.model.Classes))
 	case outputOverlay:
-		picture = overlay.Overlay(overlay.Render(img), r.Mask, j.model.Classes, j.alpha)
+		err = encode(&j.done.file, overlay.Overlay(overlay.Render(img), r.Mask, j.model.Classes, j.alpha))
+	case export.SC:
+		err = j.objects.WriteSC(&j.done.file, i, r, j.alpha)
 	default:
 		f.Classes = postprocess.Measure(r.Mask, r.Probabilities, j.model.Classes, img.Spacing)
+		if j.objects != nil {
+			err = j.objects.Add(i, r, f.Classes)
+		}
 	}
 	j.done.measured = f
-	if picture == nil {
-		return nil
-	}
-	if err := overlay.EncodePNG(&j.done.picture, picture); err != nil {
+	return err
+}
+
+func encode(w io.Writer, picture image.Image) error {
+	if err := overlay.EncodePNG(w, picture); err != nil {
 		return internalError{err}
 	}
 	return nil
@@ -168,8 +186,13 @@ func (j *job) segment(i int) error {
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// writePicture answers the one frame as a PNG.
-func (j *job) writePicture(c echo.Context) error {
+// writeFrame answers the one frame, as a PNG or a Secondary Capture.
+func (j *job) writeFrame(c echo.Context) error {
 	j.setHeaders(c.Response().Header())
-	return c.Blob(http.StatusOK, "image/png", j.done.picture.Bytes())
+	media := "image/png"
+	if j.object() {
+		media = dicomMedia
+		c.Response().Header().Set("Content-Disposition", attachment(j.output+".dcm"))
+	}
+	return c.Blob(http.StatusOK, media, j.done.file.Bytes())
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"segd"
+	"segd/dicomio"
 	"segd/dicomio/dicomtest"
 )
 
@@ -298,4 +299,38 @@ func TestLargeFile(t *testing.T) {
 	wantOK(t, a, "image/png")
 	wantDisc(t, a.body)
 	wantEmpty(t, dir)
+}
+
+// TestSegmentDICOM asks for each kind of DICOM object.
+func TestSegmentDICOM(t *testing.T) {
+	url := start(t, newServer(t, nil)) + "/v1/segment"
+	f := dicomtest.Disc(side)
+	f.Frames, f.Pixels = 2, append(f.Pixels, f.Pixels...)
+	f.Elements = append(f.Elements, dicomtest.Element{Tag: 0x0020000e, VR: "UI", Value: "1.2.826.0.1.3680043.10.543.2"})
+	file := dicomtest.Write(f)
+	for output, modality := range map[string]string{"seg": "SEG", "segprob": "SEG", "sc&frame=2": "OT", "sr": "", "gsps": ""} {
+		a := post(t, url+"?output="+output, file)
+		wantOK(t, a, "application/dicom")
+		if len(a.body) < 132 || string(a.body[128:132]) != "DICM" || a.header.Get("Segd-Model") != "bright" {
+			t.Fatalf("%s: %d bytes, headers %v", output, len(a.body), a.header)
+		}
+		if modality == "" {
+			continue
+		}
+		scan, err := dicomio.Read(a.body)
+		if err != nil || scan.Modality != modality || scan.Width != side {
+			t.Errorf("%s: %+v: %v", output, scan, err)
+		}
+	}
+	if a := post(t, url+"?output=sc", file); a.header.Get("Content-Type") != "application/zip" {
+		t.Errorf("two captures are %s", a.header.Get("Content-Type"))
+	}
+	for _, bad := range []answer{
+		post(t, url+"?output=seg", disc(t, side)),
+		post(t, url+"?output=rtstruct", file),
+	} {
+		if bad.status != 422 {
+			t.Errorf("status %d: %s", bad.status, bad.body)
+		}
+	}
 }

@@ -9,9 +9,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"segd"
+	"segd/dicomio"
+	"segd/internal/export"
 	"segd/internal/kernel"
 	"segd/internal/overlay"
 	"segd/internal/postprocess"
@@ -33,6 +36,7 @@ type batch struct {
 	inputs    []input
 	stems     map[string]bool // of all inputs
 	pool      *kernel.Pool
+	objects   *dicomio.Run // what the DICOM objects have in common
 }
 
 // result is what is known of one input when it is done: JSON as it is written,
@@ -66,7 +70,7 @@ type frameResult struct {
 
 // one segments an input and writes its outputs; after an error none is left.
 func (b *batch) one(ctx context.Context, in input) (r *result, err error) {
-	scan, err := readScan(in.path)
+	scan, file, err := readScan(in.path)
 	if err != nil {
 		return nil, err
 	}
@@ -90,8 +94,15 @@ func (b *batch) one(ctx context.Context, in input) (r *result, err error) {
 		Width: scan.Width, Height: scan.Height, FrameCount: scan.Frames,
 		Steps: append([]string{}, scan.Steps...), Warnings: append([]string{}, scan.Warnings...),
 	}
+	var objects *export.DICOM
+	if kinds := b.objectKinds(); kinds != nil {
+		if objects, err = export.NewDICOM(b.objects, file, scan, m.Manifest, kinds); err != nil {
+			return nil, err
+		}
+		r.Warnings = append(r.Warnings, objects.Warnings()...)
+	}
 	for i := range scan.Frames {
-		f, paths, err := b.frame(ctx, in, m, scan, i)
+		f, paths, err := b.frame(ctx, in, m, scan, i, objects)
 		written = append(written, paths...)
 		if err != nil {
 			if scan.Frames > 1 {
@@ -100,6 +111,16 @@ func (b *batch) one(ctx context.Context, in input) (r *result, err error) {
 			return nil, err
 		}
 		r.Frames = append(r.Frames, *f)
+	}
+	for _, kind := range b.objectKinds() {
+		if kind == export.SC {
+			continue // written frame by frame
+		}
+		path := b.path(kind, in.stem)
+		if err := b.write(path, func(w io.Writer) error { return objects.Write(w, kind) }); err != nil {
+			return nil, err
+		}
+		written = append(written, path)
 	}
 	if b.wants(kindJSON) {
 		path := b.path(kindJSON, in.stem)
@@ -115,8 +136,20 @@ func (b *batch) one(ctx context.Context, in input) (r *result, err error) {
 	return r, nil
 }
 
-// frame segments frame i and writes its images, whose paths it returns.
-func (b *batch) frame(ctx context.Context, in input, m *models.Model, scan *segd.Scan, i int) (*frameResult, []string, error) {
+// objectKinds are the kinds of DICOM object that are asked for.
+func (b *batch) objectKinds() []string {
+	var kinds []string
+	for _, k := range export.Kinds() {
+		if b.wants(k) {
+			kinds = append(kinds, k)
+		}
+	}
+	return kinds
+}
+
+// frame segments frame i and writes its images, whose paths it returns. What
+// was found goes into objects, which may be nil.
+func (b *batch) frame(ctx context.Context, in input, m *models.Model, scan *segd.Scan, i int, objects *export.DICOM) (*frameResult, []string, error) {
 	stem, err := b.frameStem(in, i, scan.Frames)
 	if err != nil {
 		return nil, nil, err
@@ -145,27 +178,50 @@ func (b *batch) frame(ctx context.Context, in input, m *models.Model, scan *segd
 		}
 		written = append(written, path)
 	}
+	if b.wants(export.SC) {
+		path := b.path(export.SC, stem)
+		if err := b.write(path, func(w io.Writer) error { return objects.WriteSC(w, i, s, b.settings.alpha) }); err != nil {
+			return nil, written, err
+		}
+		written = append(written, path)
+	}
 	f := &frameResult{Frame: i + 1, Width: img.Width, Height: img.Height, Confidence: s.Confidence, Steps: s.Steps, Warnings: s.Warnings,
 		Classes: postprocess.Measure(s.Mask, s.Probabilities, m.Classes, img.Spacing)}
 	if img.Spacing.Known() {
 		f.Spacing = &img.Spacing
 	}
+	if objects != nil {
+		if err := objects.Add(i, s, f.Classes); err != nil {
+			return nil, written, err
+		}
+	}
 	return f, written, nil
 }
 
-// readScan reads the file at path. Its errors do not repeat the path, which
-// whoever reports them puts before.
-func readScan(path string) (*segd.Scan, error) {
+// readScan reads the file at path, and returns its bytes too. Its errors do not
+// repeat the path, which whoever reports them puts before.
+func readScan(path string) (*segd.Scan, []byte, error) {
+	b, err := readInput(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	scan, err := scanio.Read(b)
+	return scan, b, err
+}
+
+// readInput reads the bytes of the file at path, and no more of them than show
+// that it is too large.
+func readInput(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, withoutPath(err)
 	}
 	defer func() { _ = f.Close() }() // read only
-	bytes, err := io.ReadAll(io.LimitReader(f, maxInput))
+	b, err := io.ReadAll(io.LimitReader(f, maxInput))
 	if err != nil {
 		return nil, withoutPath(err)
 	}
-	return scanio.Read(bytes)
+	return b, nil
 }
 
 // withoutPath is the reason in an error of the file system.
@@ -197,8 +253,11 @@ func (b *batch) wants(kind string) bool {
 // path is where an output of kind goes.
 func (b *batch) path(kind, stem string) string {
 	ext := ".png"
-	if kind == kindJSON {
+	switch {
+	case kind == kindJSON:
 		ext = ".json"
+	case slices.Contains(export.Kinds(), kind):
+		ext = ".dcm"
 	}
 	return filepath.Join(b.settings.out, kind, filepath.FromSlash(stem)+ext)
 }

@@ -145,6 +145,7 @@ func newRoot(a *app) *cobra.Command {
 		newTrain(a),
 		newEvaluate(a),
 		newModel(a),
+		newInspect(a),
 		newBench(a),
 		newVersion(a),
 	)

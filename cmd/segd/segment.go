@@ -5,10 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"segd/dicomio"
+	"segd/internal/export"
 	"segd/internal/kernel"
 	"segd/internal/overlay"
 	"segd/internal/segment"
@@ -22,6 +26,9 @@ const (
 	kindCSV     = "csv"     // measurements of all inputs, one file
 )
 
+// outputKinds are those and the kinds of DICOM object.
+var outputKinds = append([]string{kindMask, kindOverlay, kindJSON, kindCSV}, export.Kinds()...)
+
 // autoModel asks for a model by each scan.
 const autoModel = "auto"
 
@@ -30,6 +37,7 @@ type segmentSettings struct {
 	inputs, kinds               []string
 	out, model, modelsDir       string
 	overwrite, dryRun, failFast bool
+	deidentify                  bool
 	alpha, threshold            float64
 	minSize                     int
 }
@@ -43,7 +51,8 @@ func newSegment(a *app) *cobra.Command {
 			"OUT/KIND/FOLDER/NAME.png holds the outputs of FOLDER/NAME.dcm; the frames of\n" +
 			"a multi-frame file are NAME_0001 and so on. Two inputs of one name keep the\n" +
 			"extension: a.png.png, a.dcm.png. The measurements of all inputs are in\n" +
-			"OUT/segd.csv. A file is written whole or not at all. An input that fails is\n" +
+			"OUT/segd.csv. The DICOM objects (seg, segprob, sc, sr, gsps, rtstruct) are made\n" +
+			"of DICOM files alone, and hold all frames but for sc. A file is written whole or not at all. An input that fails is\n" +
 			"named on standard error with the reason, leaves no output, and the run goes\n" +
 			"on; the exit status is then 3.",
 		Example: "  segd segment -i scans -o out -m cardiac-lv\n  segd segment -i a.png b.png -o out -m nuclei --output mask,json",
@@ -54,10 +63,11 @@ func newSegment(a *app) *cobra.Command {
 	f.StringVarP(&s.out, "out", "o", "", "folder for the outputs")
 	f.StringVarP(&s.model, "model", "m", "", "a model's name or directory, or auto: by the kind of scan")
 	f.StringVar(&s.modelsDir, "models", "", "directory with further models")
-	f.StringSliceVar(&s.kinds, "output", []string{kindMask, kindOverlay, kindCSV}, "any of mask, overlay, json, csv")
+	f.StringSliceVar(&s.kinds, "output", []string{kindMask, kindOverlay, kindCSV}, "any of "+strings.Join(outputKinds, ", "))
 	f.BoolVar(&s.overwrite, "overwrite", false, "replace outputs that are there")
 	f.BoolVar(&s.dryRun, "dry-run", false, "list the inputs and write nothing")
 	f.BoolVar(&s.failFast, "fail-fast", false, "stop at the first input that fails")
+	f.BoolVar(&s.deidentify, "deidentify", false, "take out of DICOM outputs who the patient is (PS3.15 Basic Profile)")
 	f.Float64Var(&s.threshold, "threshold", 0, "probability from which a pixel is foreground (0: the likeliest class)")
 	f.IntVar(&s.minSize, "min-size", 0, "leave out connected parts of fewer pixels")
 	f.Float64Var(&s.alpha, "alpha", overlay.DefaultAlpha, "opacity of the overlay's colours, 0 to 1")
@@ -76,8 +86,8 @@ func newSegment(a *app) *cobra.Command {
 
 func (s segmentSettings) validate() error {
 	for _, k := range s.kinds {
-		if !slices.Contains([]string{kindMask, kindOverlay, kindJSON, kindCSV}, k) {
-			return optionError("--output %s, want mask, overlay, json or csv", k)
+		if !slices.Contains(outputKinds, k) {
+			return optionError("--output %s, want any of %s", k, strings.Join(outputKinds, ", "))
 		}
 	}
 	switch {
@@ -95,7 +105,8 @@ func (a *app) segment(ctx context.Context, s segmentSettings) error {
 	if err := s.validate(); err != nil {
 		return err
 	}
-	b := &batch{settings: s, options: segment.Options{Threshold: s.threshold, MinSize: s.minSize}, stems: map[string]bool{}}
+	b := &batch{settings: s, options: segment.Options{Threshold: s.threshold, MinSize: s.minSize}, stems: map[string]bool{},
+		objects: &dicomio.Run{Software: "segd " + versionText(), Time: time.Now(), Deidentify: s.deidentify}}
 	var err error
 	if b.catalogue, err = openCatalogue(s.modelsDir); err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"segd/dicomio"
 	"segd/dicomio/dicomtest"
 )
 
@@ -300,5 +301,75 @@ func TestSegmentAuto(t *testing.T) {
 	}
 	if rows := readCSV(t, tree(t, out)["segd.csv"]); len(rows) != 1 || rows[0]["file"] != "CT.dcm" || rows[0]["model"] != "bright@1" {
 		t.Errorf("rows %v", rows)
+	}
+}
+
+// TestSegmentDICOM writes every kind of DICOM object of a file of two frames;
+// what is no DICOM file fails.
+func TestSegmentDICOM(t *testing.T) {
+	in, out := t.TempDir(), t.TempDir()
+	f := dicomtest.Disc(24)
+	f.Frames, f.Pixels = 2, append(f.Pixels, f.Pixels...)
+	f.Elements = append(f.Elements, dicomtest.Element{Tag: 0x0020000e, VR: "UI", Value: "1.2.826.0.1.3680043.10.543.2"})
+	write(t, filepath.Join(in, "two.dcm"), dicomtest.Write(f))
+	img, _ := discs(1, 40, 40)
+	writePNG(t, filepath.Join(in, "a.png"), img)
+	code, _, stderr := command(t, "segment", "-i", in, "-o", out, "-m", brightModel(t), "--output", "seg,segprob,sc,sr,gsps")
+	if code != exitPartial || !strings.Contains(stderr, "a png file names none") {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	files := tree(t, out)
+	want := []string{"gsps/two.dcm", "sc/two_0001.dcm", "sc/two_0002.dcm", "seg/two.dcm", "segprob/two.dcm", "sr/two.dcm"}
+	if diff := cmp.Diff(want, names(files)); diff != "" {
+		t.Fatal(diff)
+	}
+	scan, err := dicomio.Read([]byte(files["seg/two.dcm"]))
+	if err != nil || scan.Frames != 2 || scan.Modality != "SEG" || scan.Width != 24 {
+		t.Fatalf("%+v: %v", scan, err)
+	}
+	for i := range scan.Frames {
+		mask, err := scan.Frame(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		source, err := dicomio.Read(dicomtest.Write(f))
+		if err != nil {
+			t.Fatal(err)
+		}
+		picture, err := source.Frame(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for j, v := range picture.Pix {
+			if (v > 0) != (mask.Pix[j] == 1) {
+				t.Fatalf("frame %d: pixel %d of %v HU is %v", i+1, j, v, mask.Pix[j])
+			}
+		}
+	}
+	code, _, stderr = command(t, "segment", "-i", filepath.Join(in, "two.dcm"), "-o", t.TempDir(), "-m", brightModel(t), "--output", "rtstruct")
+	if code != exitPartial || !strings.Contains(stderr, "(0020,0052)") {
+		t.Errorf("a structure set without a frame of reference: exit %d: %s", code, stderr)
+	}
+	for _, private := range dicomtest.Patient {
+		if strings.Contains(stderr, private) {
+			t.Errorf("patient data in %q", stderr)
+		}
+	}
+}
+
+// TestSegmentDeidentify checks that --deidentify reaches the objects.
+func TestSegmentDeidentify(t *testing.T) {
+	in, out := filepath.Join(t.TempDir(), "a.dcm"), t.TempDir()
+	write(t, in, dicomtest.Write(dicomtest.Disc(24)))
+	done(t, "segment", "-i", in, "-o", out, "-m", brightModel(t), "--output", "seg,sc,sr,json", "--deidentify")
+	for name, content := range tree(t, out) {
+		for _, private := range dicomtest.Patient {
+			if strings.Contains(content, private) {
+				t.Errorf("%s holds patient data", name)
+			}
+		}
+		if name == "json/a.json" && !strings.Contains(content, "(0028,0301)") {
+			t.Errorf("no warning of what the capture's pixels may show: %s", content)
+		}
 	}
 }
