@@ -64,7 +64,7 @@ func (b *builder) unet(x op.Act) *G.Node {
 	skip := make([]op.Act, b.Depth)
 	for l := range b.Depth {
 		skip[l] = b.block(fmt.Sprint("enc.", l), l, x)
-		x = b.down(skip[l])
+		x, skip[l] = b.down(skip[l])
 	}
 	x = b.block("bottleneck", b.Depth, x)
 	if b.Skip == SkipNested {
@@ -170,9 +170,16 @@ func (b *builder) add(relu bool, x ...op.Act) op.Act {
 	return b.act(func() (op.Act, error) { return b.ops.Add(relu, x...) })
 }
 
-// down halves the resolution.
-func (b *builder) down(x op.Act) op.Act {
-	return b.act(func() (op.Act, error) { return b.ops.MaxPool2x2(x) })
+// down halves the resolution; skip is x, for the way up. Where one convolution
+// alone reads it there, the pooling adds up the gradients of both ways.
+func (b *builder) down(x op.Act) (half, skip op.Act) {
+	if b.Skip != SkipConcat || b.Attention || b.Block != BlockPlain {
+		return b.act(func() (op.Act, error) { return b.ops.MaxPool2x2(x) }), x
+	}
+	if b.err == nil {
+		half, skip, b.err = b.ops.PoolSkip(x)
+	}
+	return half, skip
 }
 
 // up doubles the resolution and halves the channels. A 1×1 convolution and

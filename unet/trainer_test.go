@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -240,6 +241,41 @@ func TestTrainerRefuses(t *testing.T) {
 			}
 		} else if !slices.Equal(w, before.data(n)) {
 			t.Errorf("%s has changed", n)
+		}
+	}
+}
+
+// TestStepAllocations: activations and gradients stay where they are from step
+// to step. What is left is the machine's: some values and slices for each node.
+func TestStepAllocations(t *testing.T) {
+	const maxAllocs, maxBytes = 5000, 1 << 20
+	for _, norm := range []Norm{NormNone, NormBatch} {
+		c := anchor(8, norm)
+		tr, err := NewTrainer(c, NewParams(c, 1), 2, 64, 64, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, y := discs(rand.New(rand.NewPCG(1, 1)), 2, 64, 64)
+		step := func() {
+			if _, err := tr.Step(x, y, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		step()
+		var before, after runtime.MemStats
+		const steps = 3
+		runtime.ReadMemStats(&before)
+		for range steps {
+			step()
+		}
+		runtime.ReadMemStats(&after)
+		allocs, bytes := (after.Mallocs-before.Mallocs)/steps, (after.TotalAlloc-before.TotalAlloc)/steps
+		t.Logf("norm %s: %d allocations, %d bytes a step", norm, allocs, bytes)
+		if allocs > maxAllocs || bytes > maxBytes {
+			t.Errorf("norm %s: %d allocations of %d bytes a step, limits %d and %d", norm, allocs, bytes, maxAllocs, maxBytes)
+		}
+		if err := tr.Close(); err != nil {
+			t.Error(err)
 		}
 	}
 }

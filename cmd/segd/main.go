@@ -22,6 +22,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
@@ -30,6 +31,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"segd"
+	"segd/internal/kernel"
 )
 
 // Exit statuses; PRODUCT promises them to scripts.
@@ -76,6 +78,7 @@ type app struct {
 	progress progressMode
 	threads  int
 	exact    bool
+	kernels  string // the kernel set to take
 }
 
 // partialError says that some inputs failed and the rest is done.
@@ -133,10 +136,17 @@ func newRoot(a *app) *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			return fromEnvironment(cmd.Flags(), os.LookupEnv)
+			if err := fromEnvironment(cmd.Flags(), os.LookupEnv); err != nil {
+				return err
+			}
+			if err := kernel.Use(a.kernels, slog.New(slog.NewTextHandler(a.stderr, nil))); err != nil {
+				return optionError("--kernel: %v", err)
+			}
+			return nil
 		},
 		RunE: needsCommand,
 	}
+	root.PersistentFlags().Var(newChoice(&a.kernels, kernel.Auto, kernel.SetNames()...), "kernel", "kernel set to compute with")
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddCommand(
 		newServe(a),

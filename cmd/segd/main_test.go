@@ -6,6 +6,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
+
+	"segd/internal/kernel"
 )
 
 func TestUsageErrors(t *testing.T) {
@@ -120,4 +122,35 @@ func TestFlags(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestKernelFlag: the flag goes before the environment, and a set that this
+// machine lacks is an error of usage.
+func TestKernelFlag(t *testing.T) {
+	t.Setenv("SEGD_KERNEL", "generic")
+	for _, tt := range []struct {
+		args string
+		code int
+		want string
+	}{
+		{"version", exitDone, " kernel generic\n"},
+		{"version --kernel auto", exitDone, " kernel " + best(t) + "\n"},
+		{"version --kernel sse9", exitUsage, ""},
+	} {
+		code, stdout, stderr := command(t, strings.Fields(tt.args)...)
+		if code != tt.code || !strings.HasSuffix(stdout, tt.want) {
+			t.Errorf("%s: exit %d, %q, %q; want %d and %q", tt.args, code, stdout, stderr, tt.code, tt.want)
+		}
+	}
+	if err := kernel.Use(kernel.Auto, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// best is the kernel set that auto takes here.
+func best(t *testing.T) string {
+	if err := kernel.Use(kernel.Auto, nil); err != nil {
+		t.Fatal(err)
+	}
+	return kernel.Set()
 }

@@ -14,7 +14,7 @@ import (
 var version = "0.1.0-dev"
 
 // versionText names the release, the commit where the build recorded one, the
-// Go release, the platform and the kernel set in use.
+// Go release and the platform.
 func versionText() string {
 	commit := ""
 	if info, ok := debug.ReadBuildInfo(); ok {
@@ -24,7 +24,7 @@ func versionText() string {
 			}
 		}
 	}
-	return fmt.Sprintf("segd %s%s %s %s/%s kernel %s", version, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH, kernel.Set())
+	return fmt.Sprintf("segd %s%s %s %s/%s", version, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 func newVersion(a *app) *cobra.Command {
@@ -33,7 +33,7 @@ func newVersion(a *app) *cobra.Command {
 		Short: "Print the version, the platform and the kernel set in use",
 		Args:  cobra.NoArgs,
 		RunE: a.do(func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintln(a.stdout, versionText())
+			_, err := fmt.Fprintf(a.stdout, "%s kernel %s\n", versionText(), kernel.Set())
 			return err
 		}),
 	}

@@ -115,11 +115,11 @@ func BenchmarkElementwise(b *testing.B) {
 		{"Moments", size, func(p *Pool) { Moments(p, s1, s2, x, s.H, s.W) }},
 		{"ChannelSum", size, func(p *Pool) { ChannelSum(p, db, x) }},
 		{"ScaleShift", 2 * size, func(p *Pool) { ScaleShift(p, dx, x, v, v, true) }},
-		{"NormGradSums", 3 * size, func(p *Pool) { NormGradSums(p, s1, s2, x, y, dy, true) }},
-		{"NormGrad", 4 * size, func(p *Pool) { NormGrad(p, dx, x, y, dy, v, v, v, true) }},
-		{"ReLUGrad", 3 * size, func(p *Pool) { ReLUGrad(p, dx, y, dy) }},
+		{"NormGradSums", 2 * size, func(p *Pool) { NormGradSums(p, s1, s2, x, dy, v, v, true) }},
+		{"NormGrad", 3 * size, func(p *Pool) { NormGrad(p, dx, x, dy, v, v, v, v, v, true) }},
+		{"ReLUGrad", 3 * size, func(p *Pool) { ReLUGrad(p, db, dx, y, dy) }},
 		{"MaxPool", 1.25 * size, func(p *Pool) { MaxPool2x2(p, small, x) }},
-		{"MaxPoolGrad", 2.5 * size, func(p *Pool) { MaxPool2x2Grad(p, dx, x, small, dsmall) }},
+		{"MaxPoolGrad", 3.5 * size, func(p *Pool) { MaxPool2x2Grad(p, dx, x, small, dsmall, dy) }},
 	} {
 		for threads := 1; threads <= 2; threads++ {
 			b.Run(fmt.Sprintf("%s/threads=%d", c.name, threads), func(b *testing.B) {

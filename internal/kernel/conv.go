@@ -7,12 +7,13 @@ import "fmt"
 //
 // Output pixel i takes, over blocks and rows of the kernel, the product of
 // kw·8 neighbouring inputs from pixel i·inStep on with as many rows of
-// weights. Strides are in elements.
+// weights. With w2, output pixel 2i takes the weights w, and 2i+1 the weights w2.
+// Strides are in elements.
 type convRow[T Float] struct {
 	kh, kw          int
 	inStep, outStep int
 	nv              int // output blocks: 2 or 1
-	out, in, w      []T
+	out, in, w, w2  []T
 	bias            []T // nil: add to out
 	blocks          int // input blocks of this run
 	lanes           int // lanes of them that hold channels; others may be left out
@@ -102,7 +103,12 @@ func (g Geometry) chunkBlocks() int { return [...]int{4, 32, 32, 8}[g] }
 func (r *convRun[T]) task(n, y0, y1, pair int) {
 	f := r.f
 	nv := pairLanes(f.out, pair) / Lanes
-	c := convRow[T]{kh: 1, kw: 1, inStep: 1, outStep: 1, nv: nv, outBlk: r.out.blockLen()}
+	c, _ := f.rows.Get().(*convRow[T]) // it escapes into the kernel's call
+	if c == nil {
+		c = new(convRow[T])
+	}
+	defer f.rows.Put(c)
+	*c = convRow[T]{kh: 1, kw: 1, inStep: 1, outStep: 1, nv: nv, outBlk: r.out.blockLen()}
 	switch f.g {
 	case Conv3x3:
 		c.kh, c.kw = 3, 3
@@ -111,12 +117,12 @@ func (r *convRun[T]) task(n, y0, y1, pair int) {
 	case Up2x2:
 		c.outStep = 2
 	}
-	passes := 1 // the four taps of Up2x2 are 1×1 convolutions
+	passes := 1 // the four taps of Up2x2 are 1×1 convolutions, two to a row of outputs
 	if f.g == Up2x2 {
-		passes = 4
+		passes = 2
 	}
 	c.pixels = r.out.W / c.outStep
-	for tap := range passes {
+	for ky := range passes {
 		block := 0
 		for s, in := range r.in {
 			c.inBlk, c.inRow = in.blockLen(), in.rowLen()
@@ -124,25 +130,28 @@ func (r *convRun[T]) task(n, y0, y1, pair int) {
 			for b := 0; b < nb; b += c.blocks {
 				c.blocks = min(f.g.chunkBlocks(), nb-b)
 				c.lanes = min(Lanes, in.C-b*Lanes)
-				c.w = f.w[f.index(pair, block+b, tap):]
+				c.w = f.w[f.index(pair, block+b, 2*ky):]
+				if f.g == Up2x2 {
+					c.w2 = f.w[f.index(pair, block+b, 2*ky+1):]
+				}
 				c.bias = nil
 				if block+b == 0 {
 					c.bias = r.bias[pair*2*Lanes:][:nv*Lanes]
 				}
 				c.relu = r.relu && s == len(r.in)-1 && b+c.blocks == nb
 				for y := y0; y < y1; y++ {
-					oy, ox, iy, ix := y, 0, y, 0
+					oy, iy, ix := y, y, 0
 					switch f.g {
 					case Conv3x3:
 						iy, ix = y-1, -1
 					case Down2x2:
 						iy = 2 * y
 					case Up2x2:
-						oy, ox = 2*y+tap/2, tap%2
+						oy = 2*y + ky
 					}
-					c.out = r.out.Data[r.out.at(n, 2*pair, oy, ox):]
+					c.out = r.out.Data[r.out.at(n, 2*pair, oy, 0):]
 					c.in = in.Data[in.at(n, b, iy, ix):]
-					r.ops.conv(&c)
+					r.ops.conv(c)
 				}
 			}
 			block += nb
@@ -152,6 +161,14 @@ func (r *convRun[T]) task(n, y0, y1, pair int) {
 
 // convGeneric is the reference.
 func convGeneric[T Float](c *convRow[T]) {
+	if c.w2 != nil {
+		tap := *c
+		tap.w2 = nil
+		convGeneric(&tap)
+		tap.w, tap.out = c.w2, c.out[Lanes:]
+		convGeneric(&tap)
+		return
+	}
 	wide := c.nv * Lanes
 	k := c.kw * Lanes
 	for v := range c.nv {

@@ -4,10 +4,20 @@ package kernel
 
 import "golang.org/x/sys/cpu"
 
-func chooseOps() *ops[float32] {
-	if !cpu.X86.HasAVX2 || !cpu.X86.HasFMA {
-		return genericOps[float32]()
+// sets are the float32 kernel sets that this machine can run, fastest first.
+func sets() (list []*ops[float32]) {
+	x := &cpu.X86
+	avx2 := x.HasAVX2 && x.HasFMA
+	if avx2 && x.HasAVX512F && x.HasAVX512DQ && x.HasAVX512VL {
+		list = append(list, avx512Ops())
 	}
+	if avx2 {
+		list = append(list, avx2Ops())
+	}
+	return append(list, genericOps[float32]())
+}
+
+func avx2Ops() *ops[float32] {
 	return &ops[float32]{
 		name:         "avx2",
 		conv:         convAVX2,
@@ -24,6 +34,15 @@ func chooseOps() *ops[float32] {
 		bilinearGrad: bilinearGradAVX2,
 		winograd:     chooseWinograd(),
 	}
+}
+
+// avx512Ops takes from avx2Ops what memory bounds: wider vectors do not pay.
+func avx512Ops() *ops[float32] {
+	o := avx2Ops()
+	o.name = "avx512"
+	o.conv = convAVX512
+	o.weightGrad = weightGradAVX512
+	return o
 }
 
 // convTile is a kernel that computes tiles of px pixels.
@@ -71,41 +90,64 @@ func tilesOf(c *convRow[float32]) *convTiles {
 }
 
 func convAVX2(c *convRow[float32]) {
-	k := tilesOf(c)
-	if c.nv == 1 {
-		x := 0
-		for _, t := range k.single {
-			if n := (c.pixels - x) / t.px; n > 0 {
-				callTile(c, t, x, n)
-				x += n * t.px
-			}
-		}
+	if c.w2 != nil {
+		tap := *c
+		tap.w2 = nil
+		convAVX2(&tap)
+		tap.w, tap.out = c.w2, c.out[Lanes:]
+		convAVX2(&tap)
 		return
 	}
-	// As few tiles as possible, of nearly the same size: 32 pixels are twice
-	// 6 and four times 5, since a tile of 2 pixels takes as long as one of 4.
-	pair := k.pair
-	if c.kw == 3 && c.lanes == 1 {
-		pair = conv3x3GreyPair
+	k := tilesOf(c)
+	switch {
+	case c.nv == 1:
+		callTiles(c, k.single)
+	case c.kw == 3 && c.lanes == 1:
+		callEven(c, conv3x3GreyPair)
+	default:
+		callEven(c, k.pair)
 	}
-	n := (c.pixels + len(pair) - 1) / len(pair)
+}
+
+// callTiles covers a row with the kernels of a list, longest first, that ends
+// with one of a single pixel.
+func callTiles(c *convRow[float32], list []convTile) {
+	x := 0
+	for _, t := range list {
+		if n := (c.pixels - x) / t.px; n > 0 {
+			callTile(c, t, x, n)
+			x += n * t.px
+		}
+	}
+}
+
+// callEven covers a row with kernels of a list that has one for each number of
+// pixels, counted from 1: as few tiles as possible, of nearly the same size.
+// 32 pixels are twice 6 and four times 5, since a tile of 2 pixels takes as
+// long as one of 4.
+func callEven(c *convRow[float32], list []convTile) {
+	n := (c.pixels + len(list) - 1) / len(list)
 	small, large := c.pixels/n, c.pixels%n
 	if large > 0 {
-		callTile(c, pair[small], 0, large)
+		callTile(c, list[small], 0, large)
 	}
-	callTile(c, pair[small-1], large*(small+1), n-large)
+	callTile(c, list[small-1], large*(small+1), n-large)
 }
 
 // callTile computes n tiles from pixel x on.
 func callTile(c *convRow[float32], t convTile, x, n int) {
-	var bias *float32
+	bias, relu := c.epilogue()
+	t.f(&c.out[x*c.outStep*Lanes], &c.in[x*c.inStep*Lanes], &c.w[0], bias,
+		c.blocks, c.inBlk*4, c.inRow*4, c.outBlk*4, n, relu)
+}
+
+// epilogue is what the assembly takes for bias and ReLU.
+func (c *convRow[T]) epilogue() (bias *T, relu int) {
 	if c.bias != nil {
 		bias = &c.bias[0]
 	}
-	relu := 0
 	if c.relu {
 		relu = 1
 	}
-	t.f(&c.out[x*c.outStep*Lanes], &c.in[x*c.inStep*Lanes], &c.w[0], bias,
-		c.blocks, c.inBlk*4, c.inRow*4, c.outBlk*4, n, relu)
+	return bias, relu
 }

@@ -2,4 +2,4 @@
 
 package kernel
 
-func chooseOps() *ops[float32] { return genericOps[float32]() }
+func sets() []*ops[float32] { return []*ops[float32]{genericOps[float32]()} }

@@ -1,6 +1,9 @@
 package kernel
 
-import "fmt"
+import (
+	"fmt"
+	"sync"
+)
 
 // Geometry is a kind of convolution.
 type Geometry uint8
@@ -76,6 +79,8 @@ type Filter[T Float] struct {
 	w []T
 
 	algorithm algorithm
+
+	rows sync.Pool // of *convRow[T], one for each task that runs
 
 	adjoint *affine // where PackAdjoint finds the weights
 	wlen    int     // the number of weights it expects

@@ -22,7 +22,7 @@ func FuzzKernels(f *testing.F) {
 			l.h, l.w = 2*l.h, 2*l.w
 		}
 		testConvolution[float32](t, l, int(seed>>1))
-		if l.g == Conv3x3 && ops32.winograd != nil {
+		if l.g == Conv3x3 && ops32.get().winograd != nil {
 			if d := deviation(t, l, int(seed>>1)); !(d <= relativeError) {
 				t.Errorf("%v: Winograd's result is off by %.2g σ", l, d)
 			}

@@ -10,14 +10,10 @@ import (
 
 // eachSet runs a test with every float32 kernel set of this machine.
 func eachSet(t *testing.T, f func(t *testing.T)) {
-	was := ops32
-	defer func() { ops32 = was }()
-	sets := []*ops[float32]{genericOps[float32]()}
-	if was.name != "generic" {
-		sets = append(sets, was)
-	}
-	for _, s := range sets {
-		ops32 = s
+	was := ops32.get()
+	defer ops32.ops.Store(was)
+	for _, s := range sets() {
+		ops32.ops.Store(s)
 		t.Run(s.name, f)
 	}
 }

@@ -14,8 +14,9 @@
 //	f.Run(pool, y, []kernel.Act[float32]{x}, bias, true)
 //
 // Everything is written once in plain Go, generic over float32 and float64:
-// that is the definition of right. float32 on amd64 with AVX2 and FMA takes
-// assembly made by the generator in _asm; the build tag purego leaves it out.
+// that is the definition of right. float32 on amd64 takes assembly for AVX-512 or
+// AVX2, made by the generator in _asm, once it has shown on the machine that it
+// computes the same; the build tag purego leaves it out.
 // Work is split into tasks by shape alone and sums are reduced in a fixed
 // order, so results are the same bits for any number of threads; between the
 // kernel sets they differ by rounding (FMA, order of sums).
@@ -40,11 +41,11 @@ type ops[T Float] struct {
 	weightGrad   func(c *gradRun[T])
 	moments      func(sum, sumsq *[Lanes]float64, x []T)
 	scaleShift   func(y, x []T, scale, shift *[Lanes]T, relu bool)
-	normGradSums func(sum, sumx *[Lanes]float64, x, y, dy []T, relu bool)
-	normGrad     func(dx, x, y, dy []T, a, b, c *[Lanes]T, relu bool)
-	reluGrad     func(dx, y, dy []T)
+	normGradSums func(sum, sumx *[Lanes]float64, x, dy []T, scale, shift *[Lanes]T, relu bool)
+	normGrad     func(dx, x, dy []T, a, b, c, scale, shift *[Lanes]T, relu bool)
+	reluGrad     func(sum *[Lanes]float64, dx, y, dy []T)
 	maxPool      func(out, in0, in1 []T)
-	maxPoolGrad  func(dx0, dx1, x0, x1, y, dy []T)
+	maxPoolGrad  func(dx0, dx1, x0, x1, y, dy, add0, add1 []T) // add0, add1: both nil or none
 	add          func(y, a, b []T, relu bool)
 	bilinear     func(y, near, far []T)
 	bilinearGrad func(dx, far0, near0, near1, far1 []T)
@@ -69,30 +70,11 @@ func genericOps[T Float]() *ops[T] {
 	}
 }
 
-// ops32 and ops64 are the sets in use; tests swap ops32.
-var (
-	ops32 = chooseOps()
-	ops64 = genericOps[float64]()
-)
-
-func opsOf[T Float]() *ops[T] {
-	if o, ok := any(ops32).(*ops[T]); ok {
-		return o
-	}
-	if o, ok := any(ops64).(*ops[T]); ok {
-		return o
-	}
-	return genericOps[T]()
-}
-
-// Set names the kernel set that float32 work takes: "avx2" or "generic".
-func Set() string { return ops32.name }
-
 // Winograd names the instruction set in which float32 3×3 convolutions take
 // Winograd's algorithm where it pays; empty, they all take the direct one.
 func Winograd() string {
-	if ops32.winograd == nil {
+	if ops32.get().winograd == nil {
 		return ""
 	}
-	return ops32.winograd.name
+	return ops32.get().winograd.name
 }

@@ -16,14 +16,22 @@ func MaxPool2x2[T Float](p *Pool, out, in Act[T]) {
 // output y and the output's gradient dy. Of every 2×2 pixels the first in
 // row-major order that is not less than the output takes the gradient: the
 // first maximum, or, where the output is NaN, the first pixel. The others are
-// set to zero.
-func MaxPool2x2Grad[T Float](p *Pool, dx, x, y, dy Act[T]) {
+// set to zero. add, of x's shape, is added to dx: the gradient that x has from
+// elsewhere. It may be the zero Act, for none.
+func MaxPool2x2Grad[T Float](p *Pool, dx, x, y, dy, add Act[T]) {
 	checkPool(y, x)
 	dx.check("pooling: input gradient", x.Shape)
 	dy.check("pooling: output gradient", y.Shape)
+	if add.Data != nil {
+		add.check("pooling: gradient to add", x.Shape)
+	}
 	o := opsOf[T]()
 	forRows(p, y.Shape, func(nb, r int) {
-		o.maxPoolGrad(dx.row(nb, 2*r), dx.row(nb, 2*r+1), x.row(nb, 2*r), x.row(nb, 2*r+1), y.row(nb, r), dy.row(nb, r))
+		var add0, add1 []T
+		if add.Data != nil {
+			add0, add1 = add.row(nb, 2*r), add.row(nb, 2*r+1)
+		}
+		o.maxPoolGrad(dx.row(nb, 2*r), dx.row(nb, 2*r+1), x.row(nb, 2*r), x.row(nb, 2*r+1), y.row(nb, r), dy.row(nb, r), add0, add1)
 	})
 }
 
@@ -45,12 +53,15 @@ func maxPoolGeneric[T Float](out, in0, in1 []T) {
 	}
 }
 
-func maxPoolGradGeneric[T Float](dx0, dx1, x0, x1, y, dy []T) {
+func maxPoolGradGeneric[T Float](dx0, dx1, x0, x1, y, dy, add0, add1 []T) {
 	for i := 0; i+Lanes <= len(y); i += Lanes {
 		yv, dv := (*[Lanes]T)(y[i:]), (*[Lanes]T)(dy[i:])
 		r0, r1 := (*[2 * Lanes]T)(x0[2*i:]), (*[2 * Lanes]T)(x1[2*i:])
 		d0, d1 := (*[2 * Lanes]T)(dx0[2*i:]), (*[2 * Lanes]T)(dx1[2*i:])
 		*d0, *d1 = [2 * Lanes]T{}, [2 * Lanes]T{}
+		if add0 != nil {
+			*d0, *d1 = [2 * Lanes]T(add0[2*i:]), [2 * Lanes]T(add1[2*i:])
+		}
 		for l, m := range yv {
 			window := [4]T{r0[l], r0[l+Lanes], r1[l], r1[l+Lanes]}
 			k := 0
@@ -59,13 +70,13 @@ func maxPoolGradGeneric[T Float](dx0, dx1, x0, x1, y, dy []T) {
 			}
 			switch k {
 			case 0:
-				d0[l] = dv[l]
+				d0[l] += dv[l]
 			case 1:
-				d0[l+Lanes] = dv[l]
+				d0[l+Lanes] += dv[l]
 			case 2:
-				d1[l] = dv[l]
+				d1[l] += dv[l]
 			case 3:
-				d1[l+Lanes] = dv[l]
+				d1[l+Lanes] += dv[l]
 			}
 		}
 	}

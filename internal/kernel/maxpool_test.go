@@ -32,9 +32,18 @@ func TestMaxPool(t *testing.T) {
 		for i := range dx.row(0, 0) { // must be overwritten
 			dx.row(0, 0)[i] = 5
 		}
-		MaxPool2x2Grad(p, dx.Act, x.Act, y.Act, dy.Act)
+		MaxPool2x2Grad(p, dx.Act, x.Act, y.Act, dy.Act, Act[float32]{})
 		dx.verify(t)
+		add, sum := randGuarded[float32](r, s), newGuarded[float32](s, 5)
+		MaxPool2x2Grad(p, sum.Act, x.Act, y.Act, dy.Act, add.Act)
+		sum.verify(t)
 		got, grad, gotDx := unpack(y.Act), unpack(dy.Act), unpack(dx.Act)
+		added := unpack(add.Act)
+		for i, v := range unpack(sum.Act) {
+			if want := added[i] + gotDx[i]; v != want {
+				t.Fatalf("sum %d is %v, want %v", i, v, want)
+			}
+		}
 		for i := range got {
 			ox, oy, nc := i%small.W, i/small.W%small.H, i/small.W/small.H
 			var index [4]int

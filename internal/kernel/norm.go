@@ -1,6 +1,9 @@
 package kernel
 
-import "fmt"
+import (
+	"fmt"
+	"sync"
+)
 
 // Moments sums x and x² over the top left validH×validW pixels of every
 // channel of every image. sum and sumsq have N·Blocks·8 elements, index
@@ -23,16 +26,38 @@ func Moments[T Float](p *Pool, sum, sumsq []float64, x Act[T], validH, validW in
 func ChannelSum[T Float](p *Pool, db []T, dy Act[T]) {
 	dy.check("channel sum: input", dy.Shape)
 	checkLen("channel sum", len(db), dy.C)
-	n := dy.N * dy.Blocks() * Lanes
-	buf := make([]float64, 2*n)
-	Moments(p, buf[:n], buf[n:], dy, dy.H, dy.W)
+	o := opsOf[T]()
+	channelSums(p, db, dy.Shape, func(s, q *[Lanes]float64, nb, y int) { o.moments(s, q, dy.row(nb, y)) })
+}
+
+// channelSums is reduceRows over all rows with the first of the two sums added
+// up over images; db may be nil.
+func channelSums[T Float](p *Pool, db []T, s Shape, row func(s, s2 *[Lanes]float64, nb, y int)) {
+	n := s.N * s.Blocks() * Lanes
+	buf := scratch(2 * n)
+	defer scratchPool.Put(buf)
+	sum := *buf
+	reduceRows(p, sum[:n], sum[n:], s, s.H, row)
 	for c := range db {
-		var s float64
-		for i := range dy.N {
-			s += buf[i*dy.Blocks()*Lanes+c]
+		var total float64
+		for i := range s.N {
+			total += sum[i*s.Blocks()*Lanes+c]
 		}
-		db[c] = T(s)
+		db[c] = T(total)
 	}
+}
+
+// scratchPool holds the memory of sums between calls.
+var scratchPool sync.Pool
+
+// scratch returns n numbers of any value, to be put back in scratchPool.
+func scratch(n int) *[]float64 {
+	s, _ := scratchPool.Get().(*[]float64)
+	if s == nil || cap(*s) < n {
+		s = new(make([]float64, n))
+	}
+	*s = (*s)[:n]
+	return s
 }
 
 // ScaleShift computes y = scale·x + shift, then max(0, ·) where relu is set
@@ -50,54 +75,65 @@ func ScaleShift[T Float](p *Pool, y, x Act[T], scale, shift []T, relu bool) {
 }
 
 // NormGradSums computes Σdy' and Σdy'·x of every channel of every image, where
-// dy' is dy, with relu only where y > 0 and zero elsewhere. The slices are
-// as in Moments. Without relu, y is not looked at and may be the zero Act.
-func NormGradSums[T Float](p *Pool, sumDy, sumDyX []float64, x, y, dy Act[T], relu bool) {
+// dy' is dy, with relu only where scale·x + shift > 0, the output of
+// ScaleShift, and zero elsewhere. The slices are as in Moments and ScaleShift;
+// without relu, scale and shift are not looked at.
+func NormGradSums[T Float](p *Pool, sumDy, sumDyX []float64, x, dy Act[T], scale, shift []T, relu bool) {
 	x.check("norm gradient: input", x.Shape)
 	dy.check("norm gradient: output gradient", x.Shape)
-	if relu {
-		y.check("norm gradient: output", x.Shape)
-	}
+	checkAffine(x.Shape, scale, shift, relu)
 	o := opsOf[T]()
 	reduceRows(p, sumDy, sumDyX, x.Shape, x.H, func(s, q *[Lanes]float64, nb, r int) {
-		var yr []T
-		if relu {
-			yr = y.row(nb, r)
-		}
-		o.normGradSums(s, q, x.row(nb, r), yr, dy.row(nb, r), relu)
+		k, d := affineOf(scale, shift, nb, relu)
+		o.normGradSums(s, q, x.row(nb, r), dy.row(nb, r), k, d, relu)
 	})
 }
 
 // NormGrad computes dx = a·dy' + b·x + c, with dy' as in NormGradSums and a,
 // b, c as ScaleShift's scale. dx may be dy or x.
-func NormGrad[T Float](p *Pool, dx, x, y, dy Act[T], a, b, c []T, relu bool) {
+func NormGrad[T Float](p *Pool, dx, x, dy Act[T], a, b, c, scale, shift []T, relu bool) {
 	x.check("norm gradient: input", x.Shape)
 	dx.check("norm gradient: input gradient", x.Shape)
 	dy.check("norm gradient: output gradient", x.Shape)
-	if relu {
-		y.check("norm gradient: output", x.Shape)
-	}
+	checkAffine(x.Shape, scale, shift, relu)
 	checkLen("norm gradient: a", len(a), x.N*x.Blocks()*Lanes)
 	checkLen("norm gradient: b", len(b), len(a))
 	checkLen("norm gradient: c", len(c), len(a))
 	o := opsOf[T]()
 	forRows(p, x.Shape, func(nb, r int) {
-		var yr []T
-		if relu {
-			yr = y.row(nb, r)
-		}
-		o.normGrad(dx.row(nb, r), x.row(nb, r), yr, dy.row(nb, r),
-			lanesOf(a, nb), lanesOf(b, nb), lanesOf(c, nb), relu)
+		k, d := affineOf(scale, shift, nb, relu)
+		o.normGrad(dx.row(nb, r), x.row(nb, r), dy.row(nb, r), lanesOf(a, nb), lanesOf(b, nb), lanesOf(c, nb), k, d, relu)
 	})
 }
 
-// ReLUGrad computes dx = dy where y > 0 and zero elsewhere. dx may be dy.
-func ReLUGrad[T Float](p *Pool, dx, y, dy Act[T]) {
+func checkAffine[T Float](s Shape, scale, shift []T, relu bool) {
+	if relu {
+		checkLen("norm gradient: scale", len(scale), s.N*s.Blocks()*Lanes)
+		checkLen("norm gradient: shift", len(shift), len(scale))
+	}
+}
+
+func affineOf[T Float](scale, shift []T, nb int, relu bool) (k, d *[Lanes]T) {
+	if relu {
+		k, d = lanesOf(scale, nb), lanesOf(shift, nb)
+	}
+	return k, d
+}
+
+// ReLUGrad computes dx = dy where y > 0 and zero elsewhere, and db, the sum of
+// dx over images and pixels, the gradient of a bias. dx may be dy. db has C
+// elements, or is nil where it is not wanted.
+func ReLUGrad[T Float](p *Pool, db []T, dx, y, dy Act[T]) {
 	y.check("relu gradient: output", y.Shape)
 	dx.check("relu gradient: input gradient", y.Shape)
 	dy.check("relu gradient: output gradient", y.Shape)
+	if db != nil {
+		checkLen("relu gradient: bias gradient", len(db), y.C)
+	}
 	o := opsOf[T]()
-	forRows(p, y.Shape, func(nb, r int) { o.reluGrad(dx.row(nb, r), y.row(nb, r), dy.row(nb, r)) })
+	channelSums(p, db, y.Shape, func(s, _ *[Lanes]float64, nb, r int) {
+		o.reluGrad(s, dx.row(nb, r), y.row(nb, r), dy.row(nb, r))
+	})
 }
 
 func lanesOf[T Float](v []T, nb int) *[Lanes]T { return (*[Lanes]T)(v[nb*Lanes:]) }
@@ -110,21 +146,26 @@ func reduceRows(p *Pool, sum, sum2 []float64, s Shape, h int, row func(s, s2 *[L
 	checkLen("second sum", len(sum2), planes*Lanes)
 	parts := max(1, s.H*s.W/taskPixels)
 	group := max(1, taskPixels/(s.H*s.W)) // planes of a task, where they are small
-	part := make([][2][Lanes]float64, planes*parts)
-	p.Run((len(part)+group-1)/group, func(t int) {
-		for i := t * group; i < min(len(part), (t+1)*group); i++ {
+	n := planes * parts
+	buf := scratch(n * 2 * Lanes)
+	defer scratchPool.Put(buf)
+	part := *buf
+	clear(part)
+	p.Run((n+group-1)/group, func(t int) {
+		for i := t * group; i < min(n, (t+1)*group); i++ {
 			nb, k := i/parts, i%parts
+			s, s2 := (*[Lanes]float64)(part[i*2*Lanes:]), (*[Lanes]float64)(part[(i*2+1)*Lanes:])
 			for y := k * h / parts; y < (k+1)*h/parts; y++ {
-				row(&part[i][0], &part[i][1], nb, y)
+				row(s, s2, nb, y)
 			}
 		}
 	})
 	clear(sum)
 	clear(sum2)
-	for i := range part {
+	for i := range n {
 		for l := range Lanes {
-			sum[i/parts*Lanes+l] += part[i][0][l]
-			sum2[i/parts*Lanes+l] += part[i][1][l]
+			sum[i/parts*Lanes+l] += part[i*2*Lanes+l]
+			sum2[i/parts*Lanes+l] += part[(i*2+1)*Lanes+l]
 		}
 	}
 }
@@ -162,12 +203,12 @@ func scaleShiftGeneric[T Float](y, x []T, scale, shift *[Lanes]T, relu bool) {
 	}
 }
 
-func normGradSumsGeneric[T Float](sum, sumx *[Lanes]float64, x, y, dy []T, relu bool) {
+func normGradSumsGeneric[T Float](sum, sumx *[Lanes]float64, x, dy []T, scale, shift *[Lanes]T, relu bool) {
 	var s, q [Lanes]T
 	for i := 0; i+Lanes <= len(x); i += Lanes {
 		xv, dv := (*[Lanes]T)(x[i:]), *(*[Lanes]T)(dy[i:])
 		if relu {
-			maskLanes(&dv, (*[Lanes]T)(y[i:]))
+			maskAffine(&dv, xv, scale, shift)
 		}
 		for l, d := range dv {
 			s[l] += d
@@ -178,21 +219,20 @@ func normGradSumsGeneric[T Float](sum, sumx *[Lanes]float64, x, y, dy []T, relu 
 	addLanes(sumx, &q)
 }
 
-// maskLanes zeroes the lanes of d where y is not positive.
-func maskLanes[T Float](d, y *[Lanes]T) {
-	for l, v := range y {
-		if v > 0 {
-			continue
+// maskAffine zeroes the lanes of d where scale·x + shift is not positive.
+func maskAffine[T Float](d, x, scale, shift *[Lanes]T) {
+	for l, v := range x {
+		if !(scale[l]*v+shift[l] > 0) {
+			d[l] = 0
 		}
-		d[l] = 0
 	}
 }
 
-func normGradGeneric[T Float](dx, x, y, dy []T, a, b, c *[Lanes]T, relu bool) {
+func normGradGeneric[T Float](dx, x, dy []T, a, b, c, scale, shift *[Lanes]T, relu bool) {
 	for i := 0; i+Lanes <= len(x); i += Lanes {
 		xv, dv := (*[Lanes]T)(x[i:]), *(*[Lanes]T)(dy[i:])
 		if relu {
-			maskLanes(&dv, (*[Lanes]T)(y[i:]))
+			maskAffine(&dv, xv, scale, shift)
 		}
 		dxv := (*[Lanes]T)(dx[i:])
 		for l, d := range dv {
@@ -201,10 +241,17 @@ func normGradGeneric[T Float](dx, x, y, dy []T, a, b, c *[Lanes]T, relu bool) {
 	}
 }
 
-func reluGradGeneric[T Float](dx, y, dy []T) {
+func reluGradGeneric[T Float](sum *[Lanes]float64, dx, y, dy []T) {
+	var s [Lanes]T
 	for i := 0; i+Lanes <= len(y); i += Lanes {
 		dv := *(*[Lanes]T)(dy[i:])
-		maskLanes(&dv, (*[Lanes]T)(y[i:]))
+		for l, v := range (*[Lanes]T)(y[i:]) {
+			if !(v > 0) {
+				dv[l] = 0
+			}
+			s[l] += dv[l]
+		}
 		*(*[Lanes]T)(dx[i:]) = dv
 	}
+	addLanes(sum, &s)
 }

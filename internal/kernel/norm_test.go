@@ -128,17 +128,20 @@ func TestScaleShift(t *testing.T) {
 func TestNormGradients(t *testing.T) {
 	eachShape(t, func(t *testing.T, p *Pool, s Shape) {
 		r := newRand(4)
-		x, y, dy := randGuarded[float32](r, s), randGuarded[float32](r, s), randGuarded[float32](r, s)
-		yv := unpack(y.Act)
-		yv[0], yv[len(yv)-1] = 0, float32(math.NaN()) // neither is positive
-		Pack(p, y.Act, yv)
-		xv, dv := unpack(x.Act), unpack(dy.Act)
-		a, b, c := lanesRand(s, 5), lanesRand(s, 6), lanesRand(s, 7)
+		x, dy := randGuarded[float32](r, s), randGuarded[float32](r, s)
+		a, b, c, scale, shift := lanesRand(s, 5), lanesRand(s, 6), lanesRand(s, 7), lanesRand(s, 8), lanesRand(s, 9)
+		shift[0] = 0
+		xv := unpack(x.Act)
+		xv[0] = 0 // with shift 0 not positive
+		Pack(p, x.Act, xv)
+		y := newGuarded[float32](s, 2)
+		ScaleShift(p, y.Act, x.Act, scale, shift, true)
+		yv, dv := unpack(y.Act), unpack(dy.Act)
 		n := len(a)
 		for _, relu := range []bool{false, true} {
-			out := y.Act
+			scale, shift := scale, shift
 			if !relu {
-				out = Act[float32]{}
+				scale, shift = nil, nil
 			}
 			masked := func(i int) float64 {
 				if relu && !(yv[i] > 0) {
@@ -147,7 +150,7 @@ func TestNormGradients(t *testing.T) {
 				return float64(dv[i])
 			}
 			sum, sumx := randSlice[float64](r, n), randSlice[float64](r, n)
-			NormGradSums(p, sum, sumx, x.Act, out, dy.Act, relu)
+			NormGradSums(p, sum, sumx, x.Act, dy.Act, scale, shift, relu)
 			checkSums(t, "dy", s, sum, func(i, _, _ int) (float64, float64) { return masked(i), 1 })
 			checkSums(t, "dy·x", s, sumx, func(i, _, _ int) (float64, float64) { return masked(i), float64(xv[i]) })
 
@@ -159,16 +162,28 @@ func TestNormGradients(t *testing.T) {
 				want[i].add(float64(c[k]), 1)
 			}
 			dx := newGuarded[float32](s, 1)
-			NormGrad(p, dx.Act, x.Act, out, dy.Act, a, b, c, relu)
+			NormGrad(p, dx.Act, x.Act, dy.Act, a, b, c, scale, shift, relu)
 			dx.verify(t)
 			compare(t, "norm gradient", unpack(dx.Act), want)
 			copyDy := newGuarded[float32](s, 1)
 			copy(copyDy.Data, dy.Data)
-			NormGrad(p, copyDy.Act, x.Act, out, copyDy.Act, a, b, c, relu)
+			NormGrad(p, copyDy.Act, x.Act, copyDy.Act, a, b, c, scale, shift, relu)
 			sameBits(t, "in place", copyDy.Data, dx.Data)
 		}
-		dx := newGuarded[float32](s, 1)
-		ReLUGrad(p, dx.Act, y.Act, dy.Act)
+		x.verify(t)
+		dy.verify(t)
+	})
+}
+
+func TestReLUGrad(t *testing.T) {
+	eachShape(t, func(t *testing.T, p *Pool, s Shape) {
+		r := newRand(4)
+		y, dy := randGuarded[float32](r, s), randGuarded[float32](r, s)
+		yv, dv := unpack(y.Act), unpack(dy.Act)
+		yv[0], yv[len(yv)-1] = 0, float32(math.NaN()) // neither is positive
+		Pack(p, y.Act, yv)
+		dx, db, bias := newGuarded[float32](s, 1), make([]float32, s.C), make([]value, s.C)
+		ReLUGrad(p, db, dx.Act, y.Act, dy.Act)
 		dx.verify(t)
 		for i, got := range unpack(dx.Act) {
 			want := dv[i]
@@ -178,8 +193,11 @@ func TestNormGradients(t *testing.T) {
 			if got != want {
 				t.Fatalf("relu gradient: element %d is %v, want %v", i, got, want)
 			}
+			bias[i/s.W/s.H%s.C].add(float64(want), 1)
 		}
-		x.verify(t)
+		compare(t, "bias gradient", db, bias)
+		ReLUGrad(p, nil, dy.Act, y.Act, dy.Act)
+		sameBits(t, "in place", dy.Data, dx.Data)
 		dy.verify(t)
 	})
 }

@@ -1,6 +1,9 @@
 package kernel
 
-import "fmt"
+import (
+	"fmt"
+	"sync"
+)
 
 // WeightGrad computes the weight gradient of one convolution. It owns the
 // memory for partial sums, so it serves one Run at a time.
@@ -16,6 +19,7 @@ type WeightGrad[T Float] struct {
 	sources []int
 	v, b    []gradBlock // the rows and columns of tiles
 	partial []T
+	runs    sync.Pool // of *gradRun[T], one for each task that runs
 }
 
 // gradBlock is a block, or a pair of them, of one of the tensors.
@@ -110,10 +114,14 @@ func (w *WeightGrad[T]) Run(p *Pool, dw []T, in []Act[T], dy Act[T]) {
 		part, i := t/tiles, t%tiles
 		sum := w.partial[t*tile:][:tile]
 		clear(sum)
-		var r gradRun[T] // one for the task: it escapes into the kernel's call
+		r, _ := w.runs.Get().(*gradRun[T]) // it escapes into the kernel's call
+		if r == nil {
+			r = new(gradRun[T])
+		}
+		defer w.runs.Put(r)
 		for u := part * units / parts; u < (part+1)*units/parts; u++ {
 			y := u % perImage * rows
-			w.segment(kernels, &r, sum, i, v, b, u/perImage, y, min(rows, s.H-y))
+			w.segment(kernels, r, sum, i, v, b, u/perImage, y, min(rows, s.H-y))
 		}
 	})
 	p.Run(tiles, func(i int) { w.reduce(dw, i, parts) })

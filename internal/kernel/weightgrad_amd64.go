@@ -20,6 +20,25 @@ func weightGradAVX2(r *gradRun[float32]) {
 	if r.lanes == 1 && r.k == 3 && r.nv == 2 {
 		k.f = grad3x3Grey
 	}
+	k.call(r)
+}
+
+func (k gradKernel) call(r *gradRun[float32]) {
 	k.f(&r.dw[0], &r.v[0], &r.b[0], r.vBlk*4, (r.vRow-r.pixels*Lanes)*4, (r.bRow-r.pixels*Lanes)*r.step*4, r.bRow*4,
 		r.rows, r.pixels, (r.lanes+k.group-1)/k.group, r.vNext*4, r.bNext*4)
+}
+
+// weightGradAVX512 leaves to AVX2 single blocks of v, half a vector, and all
+// but 3×3 taps: see _asm/weightgrad512.go.
+func weightGradAVX512(r *gradRun[float32]) {
+	switch {
+	case r.nv == 1 || r.k != 3:
+		weightGradAVX2(r)
+	case r.lanes == 1:
+		gradKernel{1, grad3x3Z1}.call(r)
+	case r.lanes <= 4:
+		gradKernel{4, grad3x3Z4}.call(r)
+	default:
+		gradKernel{8, grad3x3Z8}.call(r)
+	}
 }

@@ -9,8 +9,8 @@ import (
 // eachWinograd runs a test with Winograd's kernels for every instruction set
 // that this machine has.
 func eachWinograd(t *testing.T, f func(t *testing.T)) {
-	was := ops32
-	defer func() { ops32 = was }()
+	was := ops32.get()
+	defer ops32.ops.Store(was)
 	sets := winogradSets()
 	if len(sets) == 0 {
 		t.Skip("this kernel set has direct convolution only")
@@ -18,7 +18,7 @@ func eachWinograd(t *testing.T, f func(t *testing.T)) {
 	for _, w := range sets {
 		s := *was
 		s.winograd = w
-		ops32 = &s
+		ops32.ops.Store(&s)
 		t.Run(w.name, f)
 	}
 }
@@ -285,7 +285,7 @@ func TestWinogradAllocates(t *testing.T) {
 func TestAlgorithm(t *testing.T) {
 	pays := func(l layer) bool {
 		f := NewFilter[float32](l.g, l.out, l.sources...)
-		r := convRun[float32]{f: f, ops: ops32, out: Act[float32]{Shape: l.outShape()}}
+		r := convRun[float32]{f: f, ops: ops32.get(), out: Act[float32]{Shape: l.outShape()}}
 		_, pays := r.winograd()
 		return pays
 	}
@@ -309,7 +309,7 @@ func TestAlgorithm(t *testing.T) {
 	})
 	f := NewFilter[float32](Conv3x3, 32, 32)
 	f.Exact()
-	r := convRun[float32]{f: f, ops: ops32, out: Act[float32]{Shape: Shape{1, 32, 256, 256}}}
+	r := convRun[float32]{f: f, ops: ops32.get(), out: Act[float32]{Shape: Shape{1, 32, 256, 256}}}
 	if _, pays := r.winograd(); pays {
 		t.Error("an exact filter takes Winograd's algorithm")
 	}

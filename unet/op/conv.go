@@ -83,6 +83,7 @@ type convolution[T kernel.Float] struct {
 	sources []kernel.Shape
 	counts  []int
 	w       port
+	dbias   []T // what reluGrad leaves for the bias
 }
 
 func (s *Set[T]) convolve(g kernel.Geometry, out kernel.Shape, in int, w, bias *G.Node, relu bool, x []Act) (Act, error) {
@@ -99,7 +100,7 @@ func (s *Set[T]) convolve(g kernel.Geometry, out kernel.Shape, in int, w, bias *
 		total += a.Shape.C
 		c.sources, c.counts = append(c.sources, a.Shape), append(c.counts, a.Shape.C)
 		o.in, nodes = append(o.in, blocked(a.Shape)), append(nodes, a.Node)
-		o.wrt = append(o.wrt, !a.frozen)
+		o.wrt = append(o.wrt, !a.frozen && a.late == nil)
 	}
 	if total != in {
 		return Act{}, fmt.Errorf("op: weights of shape %v for %d channels", w.Shape(), total)
@@ -148,7 +149,7 @@ func (c *convolution[T]) diff(x []Act) func(in G.Nodes, out, dy *G.Node) (G.Node
 	return func(in G.Nodes, out, dy *G.Node) (G.Nodes, error) {
 		var err error
 		if c.spec.ReLU {
-			if dy, err = c.set.reluGrad(c.spec, c.spec.Out, out, dy); err != nil {
+			if dy, err = c.reluGrad(out, dy); err != nil {
 				return nil, err
 			}
 		}
@@ -161,12 +162,21 @@ func (c *convolution[T]) diff(x []Act) func(in G.Nodes, out, dy *G.Node) (G.Node
 			if grads[i], err = c.dataGrad(i, in[n], dy); err != nil {
 				return nil, err
 			}
+			if late := x[i].late; late != nil {
+				if late.grad != nil {
+					return nil, fmt.Errorf("op: a long skip of %v is read twice", x[i].Shape)
+				}
+				late.grad, grads[i] = grads[i], nil
+			}
 		}
 		if grads[n], err = c.weightGrad(in[:n], dy); err != nil {
 			return nil, err
 		}
-		if c.spec.Bias {
-			grads[n+1], err = c.set.biasGrad(c.spec, c.spec.Out, dy)
+		switch {
+		case c.spec.Bias && c.spec.ReLU:
+			grads[n+1], err = c.biasOfReLU(dy)
+		case c.spec.Bias:
+			grads[n+1], err = c.biasGrad(dy)
 		}
 		return grads, err
 	}
@@ -215,35 +225,77 @@ func (c *convolution[T]) weightGrad(x G.Nodes, dy *G.Node) (*G.Node, error) {
 }
 
 // biasGrad is the sum of dy over everything but the channel.
-func (s *Set[T]) biasGrad(of any, shape kernel.Shape, dy *G.Node) (*G.Node, error) {
-	return s.apply(&operation[T]{
-		spec: grad{of, "bias"},
+func (c *convolution[T]) biasGrad(dy *G.Node) (*G.Node, error) {
+	shape := c.spec.Out
+	return c.set.apply(&operation[T]{
+		spec: grad{c.spec, "bias"},
 		in:   []port{blocked(shape)},
 		out:  plain(shape.C),
 		run: func(out []T, in args[T]) error {
-			kernel.ChannelSum(s.pool, out, act(shape, in.f[0]))
+			kernel.ChannelSum(c.set.pool, out, act(shape, in.f[0]))
 			return nil
 		},
 	}, dy)
 }
 
-// reluGrad lets dy through where the output y of a fused ReLU is positive.
-func (s *Set[T]) reluGrad(of any, shape kernel.Shape, y, dy *G.Node) (*G.Node, error) {
+// reluGrad lets dy through where the output y of the fused ReLU is positive.
+// On the way it sums what it lets through, which is the gradient of the bias.
+func (c *convolution[T]) reluGrad(y, dy *G.Node) (*G.Node, error) {
+	shape := c.spec.Out
+	if c.spec.Bias {
+		c.dbias = make([]T, shape.C)
+	}
+	return c.set.reluGrad(c.spec, shape, c.dbias, y, dy)
+}
+
+// reluGrad lets dy through where y is positive; sum, if not nil, takes the sum
+// of what it lets through for each channel.
+func (s *Set[T]) reluGrad(of any, shape kernel.Shape, sum []T, y, dy *G.Node) (*G.Node, error) {
 	return s.apply(&operation[T]{
 		spec: grad{of, "relu"},
 		in:   []port{blocked(shape), blocked(shape)},
 		out:  blocked(shape),
 		run: func(out []T, in args[T]) error {
-			kernel.ReLUGrad(s.pool, act(shape, out), act(shape, in.f[0]), act(shape, in.f[1]))
+			kernel.ReLUGrad(s.pool, sum, act(shape, out), act(shape, in.f[0]), act(shape, in.f[1]))
 			return nil
 		},
 	}, y, dy)
 }
 
+// biasOfReLU is what reluGrad left; its result is the child, so that it has
+// run.
+func (c *convolution[T]) biasOfReLU(dy *G.Node) (*G.Node, error) {
+	return c.set.apply(&operation[T]{
+		spec: grad{c.spec, "bias"},
+		in:   []port{blocked(c.spec.Out)},
+		out:  plain(c.spec.Out.C),
+		run: func(out []T, _ args[T]) error {
+			copy(out, c.dbias)
+			return nil
+		},
+	}, dy)
+}
+
+// lateGrad is the gradient that a long skip has from the convolution at its
+// end. The pooling at its start adds it to its own: Gorgonia's sum of the two
+// would be another pass over both and a copy.
+type lateGrad struct{ grad *G.Node }
+
+// PoolSkip is MaxPool2x2 where x is also the start of a long skip connection:
+// skip is x, to be a source of one convolution.
+func (s *Set[T]) PoolSkip(x Act) (pooled, skip Act, err error) {
+	skip = x
+	skip.late = &lateGrad{}
+	pooled, err = s.maxPool(x, skip.late)
+	return pooled, skip, err
+}
+
 // MaxPool2x2 halves height and width, which are even, and keeps the largest
 // of each 2×2 square. Its derivative goes to the first largest in row-major
 // order.
-func (s *Set[T]) MaxPool2x2(x Act) (Act, error) {
+func (s *Set[T]) MaxPool2x2(x Act) (Act, error) { return s.maxPool(x, &lateGrad{}) }
+
+func (s *Set[T]) maxPool(x Act, late *lateGrad) (Act, error) {
 	if x.Shape.H%2 != 0 || x.Shape.W%2 != 0 {
 		return Act{}, fmt.Errorf("op: max-pool of an odd size, %v", x.Shape)
 	}
@@ -259,15 +311,26 @@ func (s *Set[T]) MaxPool2x2(x Act) (Act, error) {
 		},
 		wrt: []bool{true},
 		diff: func(in G.Nodes, out, dy *G.Node) (G.Nodes, error) {
-			dx, err := s.apply(&operation[T]{
+			// The convolution at the end of the skip is nearer to the loss, so
+			// that its derivative is there.
+			o := &operation[T]{
 				spec: grad{spec, "x"},
 				in:   []port{blocked(big), blocked(small), blocked(small)},
 				out:  blocked(big),
 				run: func(out []T, in args[T]) error {
-					kernel.MaxPool2x2Grad(s.pool, act(big, out), act(big, in.f[0]), act(small, in.f[1]), act(small, in.f[2]))
+					var add kernel.Act[T]
+					if len(in.f) > 3 {
+						add = act(big, in.f[3])
+					}
+					kernel.MaxPool2x2Grad(s.pool, act(big, out), act(big, in.f[0]), act(small, in.f[1]), act(small, in.f[2]), add)
 					return nil
 				},
-			}, in[0], out, dy)
+			}
+			nodes := []*G.Node{in[0], out, dy}
+			if late.grad != nil {
+				o.in, nodes = append(o.in, blocked(big)), append(nodes, late.grad)
+			}
+			dx, err := s.apply(o, nodes...)
 			return G.Nodes{dx}, err
 		},
 	}, x.Node)

@@ -74,8 +74,8 @@ func (s *Set[T]) Norm(spec Norm, x Act, gamma, beta, mean, variance *G.Node) (Ac
 			return nil
 		},
 		wrt: []bool{true, true, true},
-		diff: func(in G.Nodes, out, dy *G.Node) (G.Nodes, error) {
-			return s.normGrad(spec, st, in, out, dy)
+		diff: func(in G.Nodes, _, dy *G.Node) (G.Nodes, error) {
+			return s.normGrad(spec, st, in, dy)
 		},
 	}
 	nodes := []*G.Node{x.Node, gamma, beta}
@@ -90,7 +90,7 @@ func (s *Set[T]) Norm(spec Norm, x Act, gamma, beta, mean, variance *G.Node) (Ac
 // normGrad adds d(x), which also leaves d(γ) and d(β) in the scratch of the
 // statistics, and two nodes that read them there. Those have d(x) as a child
 // so that they run after it.
-func (s *Set[T]) normGrad(spec Norm, st *statistics[T], in G.Nodes, out, dy *G.Node) (G.Nodes, error) {
+func (s *Set[T]) normGrad(spec Norm, st *statistics[T], in G.Nodes, dy *G.Node) (G.Nodes, error) {
 	switch {
 	case spec.Over == Batch && !spec.Train:
 		return nil, errors.New("op: no derivative of a normalisation by running statistics")
@@ -100,15 +100,17 @@ func (s *Set[T]) normGrad(spec Norm, st *statistics[T], in G.Nodes, out, dy *G.N
 	big, vec := blocked(spec.X), plain(spec.X.C)
 	dx, err := s.apply(&operation[T]{
 		spec: grad{spec, "x"},
-		in:   []port{big, big, big, vec},
+		in:   []port{big, big, vec},
 		out:  big,
 		run: func(out []T, in args[T]) error {
-			x, y, dy := act(spec.X, in.f[0]), act(spec.X, in.f[1]), act(spec.X, in.f[2])
-			st.gradient(s.pool, x, y, dy, in.f[3])
-			kernel.NormGrad(s.pool, act(spec.X, out), x, y, dy, st.a, st.b, st.c, spec.ReLU)
+			// Where ReLU let y through is seen by scale·x + shift, as it was
+			// computed: reading y would be a third more memory.
+			x, dy := act(spec.X, in.f[0]), act(spec.X, in.f[1])
+			st.gradient(s.pool, x, dy, in.f[2])
+			kernel.NormGrad(s.pool, act(spec.X, out), x, dy, st.a, st.b, st.c, st.scale, st.shift, spec.ReLU)
 			return nil
 		},
-	}, in[0], out, dy, in[1])
+	}, in[0], dy, in[1])
 	if err != nil {
 		return nil, err
 	}
@@ -259,8 +261,8 @@ func (st *statistics[T]) affine(gamma, beta []T) {
 // With x̂ = (x-μ)·r, r = 1/√(σ²+ε) and g = γ·dy, the derivative is
 // dx = r·(g - mean(g) - x̂·mean(g·x̂)), means over the set (Ioffe and Szegedy
 // 2015, section 3). Σdy and Σdy·x by pair are all that it needs.
-func (st *statistics[T]) gradient(p *kernel.Pool, x, y, dy kernel.Act[T], gamma []T) {
-	kernel.NormGradSums(p, st.sum, st.sum2, x, y, dy, st.spec.ReLU)
+func (st *statistics[T]) gradient(p *kernel.Pool, x, dy kernel.Act[T], gamma []T) {
+	kernel.NormGradSums(p, st.sum, st.sum2, x, dy, st.scale, st.shift, st.spec.ReLU)
 	dgamma, dbeta := make([]float64, len(st.dgamma)), make([]float64, len(st.dbeta))
 	clear(st.m1)
 	clear(st.m2)

@@ -64,7 +64,8 @@ func (s *Set[T]) Dtype() tensor.Dtype {
 type Act struct {
 	*G.Node
 	Shape  kernel.Shape
-	frozen bool // no derivative is wanted: it is the image
+	frozen bool      // no derivative is wanted: it is the image
+	late   *lateGrad // of a long skip: takes the derivative by it
 }
 
 // args are the inputs of one run: f the floating-point ones, b the labels,

@@ -104,6 +104,24 @@ func TestSkipGradient(t *testing.T) {
 	}, blockedLeaf("x", 1, 2, 4, 4), plainLeaf("w1", 3, 2, 3, 3), plainLeaf("w2", 3, 2, 2, 2), plainLeaf("w3", 2, 5, 3, 3))
 }
 
+// The pooling at the start of a long skip adds up both gradients itself.
+func TestPoolSkipGradient(t *testing.T) {
+	checkGradient(t, func(g *graph) (*G.Node, error) {
+		a, err := g.ops.Conv3x3(g.in[1], nil, true, g.acts[0])
+		if err != nil {
+			return nil, err
+		}
+		b, skip, err := g.ops.PoolSkip(a)
+		if err != nil {
+			return nil, err
+		}
+		if b, err = g.ops.ConvTranspose2x2(g.in[2], nil, b); err != nil {
+			return nil, err
+		}
+		return node(g.ops.Conv3x3(g.in[3], nil, false, skip, b))
+	}, blockedLeaf("x", 1, 2, 4, 4), plainLeaf("w1", 3, 2, 3, 3), plainLeaf("w2", 3, 2, 2, 2), plainLeaf("w3", 2, 5, 3, 3))
+}
+
 // ⟨convᵀ x, y⟩ = ⟨x, conv y⟩: the gradient of the left side by x is conv y, so
 // its product with x gives the left side again. Both are the same sums in
 // another order: 1e-12 of float64.

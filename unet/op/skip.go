@@ -67,7 +67,7 @@ func (s *Set[T]) Add(relu bool, x ...Act) (Act, error) {
 	o.diff = func(in G.Nodes, out, dy *G.Node) (G.Nodes, error) {
 		if relu {
 			var err error
-			if dy, err = s.reluGrad(spec, spec.X, out, dy); err != nil {
+			if dy, err = s.reluGrad(spec, spec.X, nil, out, dy); err != nil {
 				return nil, err
 			}
 		}
@@ -103,7 +103,7 @@ func (s *Set[T]) ReLU(x Act) (Act, error) {
 		},
 		wrt: []bool{true},
 		diff: func(in G.Nodes, out, dy *G.Node) (G.Nodes, error) {
-			dx, err := s.reluGrad(spec, spec.X, out, dy)
+			dx, err := s.reluGrad(spec, spec.X, nil, out, dy)
 			return G.Nodes{dx}, err
 		},
 	}, x.Node)

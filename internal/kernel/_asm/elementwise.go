@@ -26,7 +26,8 @@ func elementwise() {
 	}
 	reluGrad()
 	maxPool()
-	maxPoolGrad()
+	maxPoolGrad(false)
+	maxPoolGrad(true)
 }
 
 func suffix(relu bool) string {
@@ -122,16 +123,27 @@ func end() {
 	RET()
 }
 
-// masked loads dy, with relu zero where y is not positive.
-func (r row) masked(dy, y reg.Register, null reg.VecVirtual, i int, relu bool) reg.VecVirtual {
-	d := YMM()
-	if !relu {
-		VMOVUPS(r.at(dy, i), d)
-		return d
+// affine is a scale and a shift by lane, and zero.
+type affine struct{ scale, shift, null reg.VecVirtual }
+
+// affineArgs loads the arguments scale and shift where relu is set.
+func affineArgs(relu bool) (a affine) {
+	if relu {
+		a = affine{lanesArg("scale"), lanesArg("shift"), zero()}
 	}
+	return a
+}
+
+// masked loads dy, with relu zero where scale*x+shift is not positive.
+func (r row) masked(dy reg.Register, x reg.VecVirtual, a affine, i int, relu bool) reg.VecVirtual {
+	if !relu {
+		return load(r.at(dy, i))
+	}
+	d := YMM()
+	VMOVAPS(x, d)
+	VFMADD213PS(a.shift, a.scale, d)
 	// y > 0 is 0 < y: the first source is the last but one operand.
-	VMOVUPS(r.at(y, i), d)
-	VCMPPS(U8(greaterThan), null, d, d)
+	VCMPPS(U8(greaterThan), a.null, d, d)
 	VANDPS(r.at(dy, i), d, d)
 	return d
 }
@@ -183,19 +195,15 @@ func scaleShift(relu bool) {
 }
 
 func normGradSums(relu bool) {
-	r := begin("normGradSumsRow"+suffix(relu), "func(sum, sumx *float64, x, y, dy *float32, n int)",
-		"	sum[l] += Σ dy[p][l]; sumx[l] += Σ dy[p][l] * x[p][l]", "with the sums Σ in float32; in normGradSumsRowReLU over the pixels with y[p][l] > 0.")
-	x, dy := ptr("x"), ptr("dy")
-	var y reg.Register
-	var null reg.VecVirtual
-	if relu {
-		y, null = ptr("y"), zero()
-	}
+	r := begin("normGradSumsRow"+suffix(relu), "func(sum, sumx *float64, x, dy, scale, shift *float32, n int)",
+		"	sum[l] += Σ dy[p][l]; sumx[l] += Σ dy[p][l] * x[p][l]", "with the sums Σ in float32; in normGradSumsRowReLU over the pixels with scale[l]*x[p][l]+shift[l] > 0.")
+	x, dy, a := ptr("x"), ptr("dy"), affineArgs(relu)
 	s, q := zeros(4), zeros(4)
 	r.each4(func(i int) {
-		d := r.masked(dy, y, null, i, relu)
+		v := load(r.at(x, i))
+		d := r.masked(dy, v, a, i, relu)
 		VADDPS(d, s[i], s[i])
-		VFMADD231PS(r.at(x, i), d, q[i])
+		VFMADD231PS(v, d, q[i])
 	})
 	addTo("sum", s)
 	addTo("sumx", q)
@@ -203,28 +211,34 @@ func normGradSums(relu bool) {
 }
 
 func normGrad(relu bool) {
-	r := begin("normGradRow"+suffix(relu), "func(dx, x, y, dy, a, b, c *float32, n int)",
-		"	dx[p][l] = a[l] * dy[p][l] + b[l] * x[p][l] + c[l]", "where normGradRowReLU takes zero for dy[p][l] unless y[p][l] > 0.")
+	r := begin("normGradRow"+suffix(relu), "func(dx, x, dy, a, b, c, scale, shift *float32, n int)",
+		"	dx[p][l] = a[l] * dy[p][l] + b[l] * x[p][l] + c[l]", "where normGradRowReLU takes zero for dy[p][l] unless scale[l]*x[p][l]+shift[l] > 0.")
 	dx, x, dy := ptr("dx"), ptr("x"), ptr("dy")
 	a, b, c := lanesArg("a"), lanesArg("b"), lanesArg("c")
-	var y reg.Register
-	var null reg.VecVirtual
-	if relu {
-		y, null = ptr("y"), zero()
-	}
+	f := affineArgs(relu)
 	r.each(func() {
-		d := r.masked(dy, y, null, 0, relu)
+		v := load(r.at(x, 0))
+		d := r.masked(dy, v, f, 0, relu)
 		VFMADD213PS(c, a, d)
-		VFMADD231PS(r.at(x, 0), b, d)
+		VFMADD231PS(v, b, d)
 		VMOVUPS(d, r.at(dx, 0))
 	})
 	end()
 }
 
 func reluGrad() {
-	r := begin("reluGradRow", "func(dx, y, dy *float32, n int)", "	dx[p][l] = dy[p][l] if y[p][l] > 0 and else 0.")
+	r := begin("reluGradRow", "func(sum *float64, dx, y, dy *float32, n int)",
+		"	dx[p][l] = dy[p][l] if y[p][l] > 0 and else 0; sum[l] += Σ dx[p][l]", "with the sum Σ in float32.")
 	dx, y, dy, null := ptr("dx"), ptr("y"), ptr("dy"), zero()
-	r.each(func() { VMOVUPS(r.masked(dy, y, null, 0, true), r.at(dx, 0)) })
+	s := zeros(4)
+	r.each4(func(i int) {
+		d := load(r.at(y, i))
+		VCMPPS(U8(greaterThan), null, d, d)
+		VANDPS(r.at(dy, i), d, d)
+		VMOVUPS(d, r.at(dx, i))
+		VADDPS(d, s[i], s[i])
+	})
+	addTo("sum", s)
 	end()
 }
 
@@ -246,22 +260,33 @@ func maxPool() {
 	end()
 }
 
-func maxPoolGrad() {
-	r := begin("maxPoolGradRow", "func(dx0, dx1, x0, x1, y, dy *float32, n int)",
-		"	dx[l] = dy[p][l] for the first of dx0[2*p], dx0[2*p+1], dx1[2*p], dx1[2*p+1]",
-		"whose x[l] is not less than y[p][l], and 0 for the others.")
+func maxPoolGrad(add bool) {
+	name, args := "maxPoolGradRow", "func(dx0, dx1, x0, x1, y, dy *float32, n int)"
+	doc := "whose x[l] is not less than y[p][l], and 0 for the others."
+	if add {
+		name, args = "maxPoolGradAddRow", "func(dx0, dx1, x0, x1, y, dy, add0, add1 *float32, n int)"
+		doc = "whose x[l] is not less than y[p][l], and 0 for the others, plus add0 and add1."
+	}
+	r := begin(name, args, "	dx[l] = dy[p][l] for the first of dx0[2*p], dx0[2*p+1], dx1[2*p], dx1[2*p+1]", doc)
 	dx0, dx1, x0, x1, y, dy := ptr("dx0"), ptr("dx1"), ptr("x0"), ptr("x1"), ptr("y"), ptr("dy")
+	adds := [2]reg.Register{}
+	if add {
+		adds = [2]reg.Register{ptr("add0"), ptr("add1")}
+	}
 	r.each(func() {
 		m, d := load(r.at(y, 0)), load(r.at(dy, 0)) // d: what is left to give
-		for _, k := range []struct{ x, dx Mem }{
-			{r.at2(x0, 0), r.at2(dx0, 0)}, {r.at2(x0, 1), r.at2(dx0, 1)},
-			{r.at2(x1, 0), r.at2(dx1, 0)}, {r.at2(x1, 1), r.at2(dx1, 1)},
-		} {
-			take, give := load(k.x), YMM()
+		for _, k := range []struct {
+			x, dx, add reg.Register
+			i          int
+		}{{x0, dx0, adds[0], 0}, {x0, dx0, adds[0], 1}, {x1, dx1, adds[1], 0}, {x1, dx1, adds[1], 1}} {
+			take, give := load(r.at2(k.x, k.i)), YMM()
 			VCMPPS(U8(notLessThan), m, take, take)
 			VANDPS(d, take, give)
 			VANDNPS(d, take, d)
-			VMOVUPS(give, k.dx)
+			if add {
+				VADDPS(r.at2(k.add, k.i), give, give)
+			}
+			VMOVUPS(give, r.at2(k.dx, k.i))
 		}
 	})
 	end()

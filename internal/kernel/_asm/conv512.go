@@ -1,0 +1,209 @@
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// wide is the number of bytes of a vector of AVX-512: the weights that one
+// input lane has for a pair of output blocks.
+const wide = 2 * pixel
+
+// convolutions512 generates the kernels of a pair of output blocks, whose 16
+// sums of a pixel are one register.
+//
+// A broadcast of an input from memory takes as long as two products, on Ice
+// Lake as a VM sees it, embedded in the product or not: each must serve
+// several. In a 3×3 convolution it serves the three taps of a row, in a
+// transposed one the two; in the other geometries there is nothing to share,
+// and the kernels of AVX2 are as fast. 3×3 rows are cut into nearly equal
+// tiles, which takes a kernel for each size; elsewhere that does not pay.
+func convolutions512() {
+	for px := 1; px <= 24; px++ {
+		convolution512{geometry{"conv3x3", 3, 3, 1, 1}, px, lanes}.generate()
+	}
+	for _, px := range []int{24, 16, 8, 4, 2, 1} {
+		convolution512{geometry{"conv3x3Grey", 3, 3, 1, 1}, px, 1}.generate()
+	}
+	for _, px := range []int{14, 8, 4, 2, 1} {
+		convolution512{geometry{"convUp", 1, 2, 1, 2}, px, lanes}.generate()
+	}
+}
+
+// convolution512 is a kernel that computes tiles of px neighbouring pixels of
+// two output blocks, from the first ics lanes of all input blocks. The
+// geometry of the transposed convolution has two taps, whose weights are the
+// arguments w and w2, that go from one input to two outputs.
+type convolution512 struct {
+	geometry
+	px, ics int
+}
+
+func (g convolution512) up() bool { return g.outStep == 2 }
+
+// registers makes the sum of each output pixel. Few pixels have one for each
+// tap of a row: a product can follow another into the same sum only after 4
+// cycles, in which 8 others could start.
+func (g convolution512) registers() (sums [][]reg.VecVirtual, parts int) {
+	parts = 1
+	if g.px <= 8 && !g.up() {
+		parts = g.kw
+	}
+	for range g.px * g.outStep {
+		var of []reg.VecVirtual
+		for range parts {
+			of = append(of, ZMM())
+		}
+		sums = append(sums, of)
+	}
+	return sums, parts
+}
+
+func (g convolution512) generate() {
+	name := fmt.Sprintf("%sZ%d", g.name, g.px)
+	args := "func(out, in, w, bias *float32, blocks, inBlk, inRow, outBlk, tiles, relu int)"
+	if g.up() {
+		args = "func(out, in, w, w2, bias *float32, blocks, inBlk, outBlk, tiles, relu int)"
+	}
+	TEXT(name, NOSPLIT, args)
+	Pragma("noescape")
+	Doc(fmt.Sprintf("%s computes what %sB2P1 does, for %d pixels in each of tiles steps.", name, g.name, g.px))
+	if g.up() {
+		Doc("The weights w2 belong to the output pixels 2*p+1.")
+	}
+	out, in, w := Load(Param("out"), GP64()), Load(Param("in"), GP64()), Load(Param("w"), GP64())
+	outBlk, tiles := Load(Param("outBlk"), GP64()), Load(Param("tiles"), GP64())
+	ip, rp, wp, blk, ky, t := GP64(), GP64(), []reg.Register{GP64()}, GP64(), GP64(), GP64()
+	sums, parts := g.registers()
+	first := func(p int) reg.VecVirtual { return sums[p][0] }
+	low := func(p int) Mem { return Mem{Base: out, Disp: p * pixel} }
+	high := func(p int) Mem { m := low(p); m.Index, m.Scale = outBlk, 1; return m }
+
+	Label("tile")
+	Load(Param("bias"), t)
+	TESTQ(t, t)
+	JE(LabelRef("load"))
+	VMOVUPS(Mem{Base: t}, first(0))
+	for p := 1; p < len(sums); p++ {
+		VMOVAPS(first(0), first(p))
+	}
+	JMP(LabelRef("body"))
+	Label("load")
+	for p := range sums {
+		VMOVUPS(low(p), first(p).AsY())
+		VINSERTF32X8(U8(1), high(p), first(p), first(p))
+	}
+
+	Label("body")
+	for k := 1; k < parts; k++ {
+		for p := range sums {
+			VPXORD(sums[p][k], sums[p][k], sums[p][k])
+		}
+	}
+	MOVQ(in, ip)
+	MOVQ(w, wp[0])
+	if g.up() {
+		wp = append(wp, GP64())
+		Load(Param("w2"), wp[1])
+	}
+	Load(Param("blocks"), blk)
+	Label("block")
+	row := ip
+	if g.kh > 1 {
+		row = rp
+		MOVQ(ip, rp)
+		MOVQ(U32(uint32(g.kh)), ky)
+		Label("row")
+	}
+	g.products(row, wp, sums, parts)
+	step := g.kw * lanes * wide
+	if g.up() {
+		step = lanes * wide
+	}
+	for _, r := range wp {
+		ADDQ(U32(uint32(step)), r)
+	}
+	if g.kh > 1 {
+		Load(Param("inRow"), t)
+		ADDQ(t, rp)
+		DECQ(ky)
+		JNZ(LabelRef("row"))
+	}
+	Load(Param("inBlk"), t)
+	ADDQ(t, ip)
+	DECQ(blk)
+	JNZ(LabelRef("block"))
+
+	for k := 1; k < parts; k++ {
+		for p := range sums {
+			VADDPS(sums[p][k], first(p), first(p))
+		}
+	}
+	Load(Param("relu"), t)
+	TESTQ(t, t)
+	JE(LabelRef("store"))
+	null := ZMM()
+	VPXORD(null, null, null)
+	for p := range sums {
+		// The second source, here the sum, is what VMAXPS returns if one is NaN.
+		VMAXPS(first(p), null, first(p))
+	}
+	Label("store")
+	for p := range sums {
+		VMOVUPS(first(p).AsY(), low(p))
+		VEXTRACTF32X8(U8(1), first(p), high(p))
+	}
+	ADDQ(U32(uint32(g.px*g.inStep*pixel)), in)
+	ADDQ(U32(uint32(g.px*g.outStep*pixel)), out)
+	DECQ(tiles)
+	JNZ(LabelRef("tile"))
+	VZEROUPPER()
+	RET()
+}
+
+// products adds those of one row of taps of one input block. Each input is
+// broadcast once, and multiplied by the weights of all taps that see it.
+func (g convolution512) products(row reg.Register, wp []reg.Register, sums [][]reg.VecVirtual, parts int) {
+	for ic := range g.ics {
+		var weights []reg.VecVirtual
+		for kx := range g.kw {
+			m := Mem{Base: wp[0], Disp: (kx*lanes + ic) * wide}
+			if g.up() {
+				m = Mem{Base: wp[kx], Disp: ic * wide}
+			}
+			weights = append(weights, load512(m))
+		}
+		ins := g.px
+		if !g.up() {
+			ins += g.kw - 1
+		}
+		for j := range ins {
+			var b reg.VecVirtual
+			for kx := g.kw - 1; kx >= 0; kx-- {
+				var p int
+				switch {
+				case g.up():
+					p = j*g.outStep + kx
+				case j < kx || j-kx >= g.px:
+					continue
+				default:
+					p = j - kx
+				}
+				if b == nil {
+					b = ZMM()
+					VBROADCASTSS(Mem{Base: row, Disp: j*pixel + ic*4}, b)
+				}
+				VFMADD231PS(weights[kx], b, sums[p][kx%parts])
+			}
+		}
+	}
+}
+
+func load512(m Mem) reg.VecVirtual {
+	v := ZMM()
+	VMOVUPS(m, v)
+	return v
+}

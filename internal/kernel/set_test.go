@@ -1,0 +1,111 @@
+package kernel
+
+import (
+	"bytes"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestSelfCheckPasses: every set of this machine computes what the reference
+// does.
+func TestSelfCheckPasses(t *testing.T) {
+	for _, o := range sets() {
+		if err := o.check(); err != nil {
+			t.Errorf("set %s: %v", o.name, err)
+		}
+	}
+}
+
+// TestSelfCheckRefuses breaks each kernel of a set in turn, which must then be
+// passed over for the next, with a line in the log.
+func TestSelfCheckRefuses(t *testing.T) {
+	broken := map[string]func(o *ops[float32]){
+		"conv, one pixel": func(o *ops[float32]) {
+			o.conv = func(c *convRow[float32]) { convGeneric(c); c.out[(c.pixels-1)*c.outStep*Lanes+7] += 0.1 }
+		},
+		"conv beyond the row": func(o *ops[float32]) {
+			o.conv = func(c *convRow[float32]) { convGeneric(c); c.out[c.pixels*c.outStep*Lanes] = 0 }
+		},
+		"conv without relu": func(o *ops[float32]) {
+			o.conv = func(c *convRow[float32]) { d := *c; d.relu = false; convGeneric(&d) }
+		},
+		"conv, panic": func(o *ops[float32]) { o.conv = func(*convRow[float32]) { panic("none") } },
+		"weightGrad": func(o *ops[float32]) {
+			o.weightGrad = func(r *gradRun[float32]) { d := *r; d.rows--; weightGradGeneric(&d) }
+		},
+		"moments": func(o *ops[float32]) { o.moments = func(_, _ *[Lanes]float64, _ []float32) {} },
+		"scaleShift": func(o *ops[float32]) {
+			o.scaleShift = func(y, x []float32, scale, shift *[Lanes]float32, _ bool) {
+				scaleShiftGeneric(y, x, scale, shift, false)
+			}
+		},
+		"normGradSums": func(o *ops[float32]) {
+			o.normGradSums = func(s, q *[Lanes]float64, x, dy []float32, _, _ *[Lanes]float32, _ bool) {
+				normGradSumsGeneric(s, q, x, dy, nil, nil, false)
+			}
+		},
+		"normGrad": func(o *ops[float32]) {
+			o.normGrad = func(dx, x, dy []float32, a, _, c, k, d *[Lanes]float32, relu bool) {
+				normGradGeneric(dx, x, dy, a, a, c, k, d, relu)
+			}
+		},
+		"reluGrad": func(o *ops[float32]) {
+			o.reluGrad = func(_ *[Lanes]float64, dx, y, dy []float32) { reluGradGeneric(new([Lanes]float64), dx, y, dy) }
+		},
+		"maxPool": func(o *ops[float32]) { o.maxPool = func(out, in0, _ []float32) { maxPoolGeneric(out, in0, in0) } },
+		"maxPoolGrad": func(o *ops[float32]) {
+			o.maxPoolGrad = func(dx0, dx1, x0, x1, y, dy, _, _ []float32) {
+				maxPoolGradGeneric(dx0, dx1, x0, x1, y, dy, nil, nil)
+			}
+		},
+	}
+	for name, change := range broken {
+		t.Run(name, func(t *testing.T) {
+			bad, good := genericOps[float32](), genericOps[float32]()
+			bad.name, good.name = "bad", "good"
+			change(bad)
+			var log bytes.Buffer
+			got := firstGood([]*ops[float32]{bad, good, genericOps[float32]()}, slog.New(slog.NewTextHandler(&log, nil)))
+			if got != good {
+				t.Errorf("chose %s, want good", got.name)
+			}
+			if s := log.String(); strings.Count(s, "\n") != 1 || !strings.Contains(s, `"kernel set refused, its self-check failed" set=bad`) {
+				t.Errorf("log %q", s)
+			}
+		})
+	}
+}
+
+func TestUse(t *testing.T) {
+	defer func() {
+		if err := Use(Auto, nil); err != nil {
+			t.Error(err)
+		}
+	}()
+	var here []string
+	for _, o := range sets() {
+		here = append(here, o.name)
+	}
+	for _, name := range append(SetNames(), "sse9") {
+		err := Use(name, nil)
+		if ok := name == Auto || slices.Contains(here, name); ok != (err == nil) {
+			t.Errorf("Use(%s): %v on a machine that runs %v", name, err, here)
+		}
+		if want := name; err == nil && name != Auto && Set() != want {
+			t.Errorf("set %s, want %s", Set(), want)
+		}
+	}
+	if err := Use(Auto, nil); err != nil || Set() != here[0] {
+		t.Errorf("Auto: set %s, %v; want %s", Set(), err, here[0])
+	}
+}
+
+func BenchmarkSelfCheck(b *testing.B) {
+	for b.Loop() {
+		if err := sets()[0].check(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
