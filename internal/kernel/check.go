@@ -21,6 +21,7 @@ var checks = []struct {
 	run    func(o, ref *ops[float32]) error
 }{
 	{"conv", checkConv},
+	{"winograd", checkWinograd},
 	{"weightGrad", checkWeightGrad},
 	{"sums", checkSumRows},
 	{"rows", checkRows},
@@ -142,6 +143,32 @@ func checkConvRows(o, ref *ops[float32], c convRow[float32]) error {
 	return nil
 }
 
+// checkWinograd runs small layers of 1 to 14 tiles, which is a product kernel
+// each, with inputs that fill part of a vector, and outputs for a pair of
+// vectors and for a single or half one.
+func checkWinograd(o, ref *ops[float32]) error {
+	if o.winograd == nil {
+		return nil
+	}
+	const in, out = 3, 40
+	f := NewFilter[float32](Conv3x3, out, in)
+	f.algorithm = winograd
+	f.Pack(checkValues(9 * in * out))
+	bias := checkValues(out)
+	for tiles := 1; tiles <= 14; tiles++ {
+		s := Shape{N: 1, C: in, H: 3, W: tilePixels*tiles - 1}
+		x := NewAct[float32](s)
+		Pack(nil, x, checkValues(s.C*s.H*s.W))
+		got, want := NewAct[float32](s.with(out)), NewAct[float32](s.with(out))
+		f.run(o, nil, got, []Act[float32]{x}, bias, true)
+		f.run(ref, nil, want, []Act[float32]{x}, bias, true)
+		if err := differ(fmt.Sprintf("%d tiles", tiles), got.Data, want.Data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func checkWeightGrad(o, ref *ops[float32]) error {
 	const rows, longest = 2, 9
 	for _, g := range []gradRun[float32]{{k: 1, step: 1}, {k: 2, step: 2}, {k: 3, step: 1}} {
@@ -217,6 +244,10 @@ func checkRows(o, ref *ops[float32]) error {
 			func(k *ops[float32], out, _ []float32) { k.normGrad(out[:n*Lanes], x, dy, a, b, c, b, a, true) },
 			func(k *ops[float32], out, _ []float32) { k.reluGrad(new([Lanes]float64), out[:n*Lanes], y, dy) },
 			func(k *ops[float32], out, _ []float32) { k.maxPool(out[:n*Lanes], x0, x1) },
+			func(k *ops[float32], out, _ []float32) { k.add(out[:n*Lanes], x, y, false) },
+			func(k *ops[float32], out, _ []float32) { k.add(out[:n*Lanes], x, y, true) },
+			func(k *ops[float32], out, _ []float32) { k.bilinear(out[:2*n*Lanes], x, y) },
+			func(k *ops[float32], out, _ []float32) { k.bilinearGrad(out[:n*Lanes], x0, x1, add0, add1) },
 			func(k *ops[float32], out, out2 []float32) {
 				k.maxPoolGrad(out[:2*n*Lanes], out2[:2*n*Lanes], x0, x1, pooled, dy, nil, nil)
 			},

@@ -42,7 +42,12 @@ func (f *Filter[T]) Run(p *Pool, out Act[T], in []Act[T], bias []T, relu bool) {
 	if bias != nil {
 		checkLen("convolution: bias", len(bias), f.out)
 	}
-	r := convRun[T]{f: f, ops: opsOf[T](), out: out, in: in, relu: relu, bias: bias}
+	f.run(opsOf[T](), p, out, in, bias, relu)
+}
+
+// run is Run with the inner loops o.
+func (f *Filter[T]) run(o *ops[T], p *Pool, out Act[T], in []Act[T], bias []T, relu bool) {
+	r := convRun[T]{f: f, ops: o, out: out, in: in, relu: relu, bias: bias}
 	if bias == nil || len(bias)%Lanes != 0 {
 		r.bias = make([]T, out.Blocks()*Lanes)
 		copy(r.bias, bias)

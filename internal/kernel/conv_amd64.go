@@ -32,7 +32,7 @@ func avx2Ops() *ops[float32] {
 		add:          addAVX2,
 		bilinear:     bilinearAVX2,
 		bilinearGrad: bilinearGradAVX2,
-		winograd:     chooseWinograd(),
+		winograd:     winogradAVX2(),
 	}
 }
 
@@ -42,6 +42,7 @@ func avx512Ops() *ops[float32] {
 	o.name = "avx512"
 	o.conv = convAVX512
 	o.weightGrad = weightGradAVX512
+	o.winograd = winogradAVX512()
 	return o
 }
 

@@ -61,6 +61,11 @@ func TestSelfCheckRefuses(t *testing.T) {
 			}
 		},
 	}
+	broken["add"] = func(o *ops[float32]) { o.add = func(y, a, b []float32, _ bool) { addGeneric(y, a, b, false) } }
+	broken["bilinear"] = func(o *ops[float32]) { o.bilinear = func(y, near, _ []float32) { bilinearGeneric(y, near, near) } }
+	broken["bilinearGrad"] = func(o *ops[float32]) {
+		o.bilinearGrad = func(dx, far0, near0, near1, _ []float32) { bilinearGradGeneric(dx, far0, near0, near1, far0) }
+	}
 	for name, change := range broken {
 		t.Run(name, func(t *testing.T) {
 			bad, good := genericOps[float32](), genericOps[float32]()
@@ -75,6 +80,26 @@ func TestSelfCheckRefuses(t *testing.T) {
 				t.Errorf("log %q", s)
 			}
 		})
+	}
+}
+
+// TestSelfCheckRefusesWinograd breaks one product kernel of each set that has
+// them, the last of those for a single vector of outputs.
+func TestSelfCheckRefusesWinograd(t *testing.T) {
+	for _, o := range sets() {
+		if o.winograd == nil {
+			continue
+		}
+		bad, k := *o, o.winograd
+		products := [3][]winogradProduct[float32]{nil, slices.Clone(k.product[1]), k.product[2]}
+		last := len(products[1]) - 1
+		products[1][last] = products[1][last-1] // leaves a tile out
+		bad.winograd = &winogradOps[float32]{
+			name: k.name, lanes: k.lanes, filter: k.filter, halfFilter: k.halfFilter, input: k.input, output: k.output, product: products,
+		}
+		if err := bad.check(); err == nil || !strings.Contains(err.Error(), "winograd") {
+			t.Errorf("set %s: %v", o.name, err)
+		}
 	}
 }
 

@@ -2,16 +2,6 @@
 
 package kernel
 
-import "golang.org/x/sys/cpu"
-
-// chooseWinograd is for machines that have AVX2 and FMA.
-func chooseWinograd() *winogradOps[float32] {
-	if cpu.X86.HasAVX512F {
-		return winogradAVX512()
-	}
-	return winogradAVX2()
-}
-
 func winogradAVX2() *winogradOps[float32] {
 	return &winogradOps[float32]{
 		name:   "avx2",
