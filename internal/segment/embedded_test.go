@@ -5,6 +5,8 @@ import (
 	"context"
 	"image"
 	"image/png"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"segd"
@@ -56,6 +58,88 @@ func TestEmbeddedModels(t *testing.T) {
 	}
 }
 
+// TestExactMasks holds the masks of Winograd's algorithm against those of direct
+// convolution, on phantoms and, where they lie beside the project, on test
+// images of the models' data: 9,999 of 10,000 pixels are the same.
+func TestExactMasks(t *testing.T) {
+	if kernel.Winograd() == "" || testing.Short() {
+		t.Skip("no Winograd kernels here, or -short")
+	}
+	fast, err := models.Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	exact, err := models.Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := kernel.NewPool(2)
+	defer pool.Close()
+	for name, folders := range map[string][]string{
+		"nuclei": {"nuclei"}, "cardiac-lv": {"cardiac_mr", "cardiac_dicom"},
+	} {
+		a, err := fast.Get(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := exact.Get(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Exact = true
+		var differ, pixels int
+		for _, img := range testImages(t, name, folders) {
+			masks := [2]*segd.Mask{}
+			for i, m := range []*models.Model{a, b} {
+				r, err := Frame(context.Background(), m, pool, img, Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				masks[i] = r.Mask
+			}
+			for i, v := range masks[0].Pix {
+				pixels++
+				if v != masks[1].Pix[i] {
+					differ++
+				}
+			}
+		}
+		t.Logf("%s: %d of %d pixels differ", name, differ, pixels)
+		if float64(differ) > 1e-4*float64(pixels) {
+			t.Errorf("%s: %d of %d pixels differ", name, differ, pixels)
+		}
+	}
+}
+
+// testImages are phantoms and, of each folder of the data, the first dozen of
+// the test images.
+func testImages(t *testing.T, model string, folders []string) (list []*segd.Image) {
+	for seed := range uint64(3) {
+		picture, _ := phantom.Heart(seed, 256)
+		if model == "nuclei" {
+			picture, _ = phantom.Micrograph(seed, 250, 190)
+		}
+		list = append(list, frameOf(t, picture))
+	}
+	for _, folder := range folders {
+		files, err := filepath.Glob(filepath.Join("..", "..", "..", "shared", "data", folder, "test", "images", "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(files) == 0 {
+			t.Logf("%s lies not beside the project: phantoms only", folder)
+		}
+		for _, path := range files[:min(12, len(files))] {
+			b, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, decoded(t, b))
+		}
+	}
+	return list
+}
+
 // frameOf is the picture as it comes out of a PNG file.
 func frameOf(t *testing.T, picture image.Image) *segd.Image {
 	t.Helper()
@@ -63,7 +147,13 @@ func frameOf(t *testing.T, picture image.Image) *segd.Image {
 	if err := png.Encode(&b, picture); err != nil {
 		t.Fatal(err)
 	}
-	scan, err := scanio.Read(b.Bytes())
+	return decoded(t, b.Bytes())
+}
+
+// decoded is the first frame of a file.
+func decoded(t *testing.T, b []byte) *segd.Image {
+	t.Helper()
+	scan, err := scanio.Read(b)
 	if err != nil {
 		t.Fatal(err)
 	}
