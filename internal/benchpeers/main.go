@@ -93,7 +93,7 @@ func run(ctx context.Context, s settings, out, log io.Writer) error {
 			return err
 		}
 		rows = append(rows, r)
-		_, _ = fmt.Fprintf(log, "%v: %v\n", c, r)
+		_, _ = fmt.Fprintf(log, "%v: segd %.1f ms, ONNX Runtime %s, PyTorch %s\n", c, r.segd.MinMS, r.onnx.ms(), r.torch.ms())
 	}
 	return write(out, peer, rows)
 }
