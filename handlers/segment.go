@@ -122,6 +122,7 @@ func (j *job) begin(b []byte) error {
 		if err != nil {
 			return err
 		}
+		j.scan.Warnings = append(j.scan.Warnings, j.model.Warnings(j.scan)...)
 		if j.object() {
 			run := &dicomio.Run{Software: "segd " + j.server.Version, Time: time.Now()}
 			if j.objects, err = export.NewDICOM(run, b, j.scan, j.model.Manifest, []string{j.output}); err != nil {

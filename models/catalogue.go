@@ -187,10 +187,7 @@ func (c *Catalogue) Auto(s *segd.Scan) (*Model, error) {
 			found = append(found, m.Name)
 		}
 	}
-	kind := s.Format + " file"
-	if slices.Contains(modalities, s.Modality) {
-		kind += " of modality " + s.Modality
-	}
+	kind := kindOf(s)
 	switch len(found) {
 	case 1:
 		return c.models[found[0]], nil
@@ -200,9 +197,23 @@ func (c *Catalogue) Auto(s *segd.Scan) (*Model, error) {
 	return nil, fmt.Errorf("models: %w: several models are meant for a %s; choose one of %s", segd.ErrUnprocessable, kind, strings.Join(found, ", "))
 }
 
-// Suits reports whether a scan is of the kind that the model is meant for. It
-// is true of every scan where the manifest does not say.
-func (m *Model) Suits(s *segd.Scan) bool { return m.Match.empty() || m.Match.fit(s) > 0 }
+// kindOf says what a scan is, in words that are fit for logs.
+func kindOf(s *segd.Scan) string {
+	if slices.Contains(modalities, s.Modality) {
+		return s.Format + " file of modality " + s.Modality
+	}
+	return s.Format + " file"
+}
+
+// Warnings says what a user should know who gives the model a scan: that it is
+// meant for another kind. There are none where the manifest does not say.
+func (m *Model) Warnings(s *segd.Scan) []string {
+	if m.Match.empty() || m.Match.fit(s) > 0 {
+		return nil
+	}
+	meant := strings.Join(append(slices.Clone(m.Match.Formats), m.Match.Modalities...), ", ")
+	return []string{fmt.Sprintf("model %s is meant for another kind of scan (%s) than a %s: its mask may mean nothing", m.Name, meant, kindOf(s))}
+}
 
 func (m Match) empty() bool { return len(m.Formats) == 0 && len(m.Modalities) == 0 }
 

@@ -203,8 +203,8 @@ func TestAuto(t *testing.T) {
 			}
 		})
 	}
-	if heart, _ := two.Get("heart"); heart.Suits(ct) || !heart.Suits(mr) {
-		t.Error("Suits disagrees with the rule")
+	if heart, _ := two.Get("heart"); len(heart.Warnings(ct)) != 1 || heart.Warnings(mr) != nil {
+		t.Error("Warnings disagrees with the rule")
 	}
 }
 

@@ -92,7 +92,7 @@ func (b *batch) one(ctx context.Context, in input) (r *result, err error) {
 		File: in.name, Model: m.Name, Version: m.Version,
 		Format: scan.Format, TransferSyntax: scan.TransferSyntax, Modality: scan.Modality,
 		Width: scan.Width, Height: scan.Height, FrameCount: scan.Frames,
-		Steps: append([]string{}, scan.Steps...), Warnings: append([]string{}, scan.Warnings...),
+		Steps: append([]string{}, scan.Steps...), Warnings: append(append([]string{}, scan.Warnings...), m.Warnings(scan)...),
 	}
 	var objects *export.DICOM
 	if kinds := b.objectKinds(); kinds != nil {
