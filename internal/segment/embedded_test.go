@@ -39,7 +39,11 @@ func TestEmbeddedModels(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for seed := range uint64(3) {
+		seeds := uint64(3)
+		if testing.Short() {
+			seeds = 1 // the race detector makes a network of plain Go slow
+		}
+		for seed := range seeds {
 			picture, truth := c.make(seed)
 			r, err := Frame(context.Background(), m, pool, frameOf(t, picture), Options{})
 			if err != nil {
