@@ -124,6 +124,9 @@ func TestAgainstPyTorch(t *testing.T) {
 		if err := kernel.Use(set, nil); err != nil {
 			t.Fatal(err)
 		}
+		if set == kernel.Auto && kernel.Set() == "generic" {
+			continue // that was it
+		}
 		t.Run(set, func(t *testing.T) { goldenAll(t, refs, pool) })
 	}
 }
