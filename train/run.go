@@ -212,7 +212,7 @@ func (s *progress) matches(o Options, f Fingerprint) error {
 		return fmt.Errorf("train: %w: %d steps asked for, the checkpoint is settled for %d; train without resume", segd.ErrOption, n, p.Steps)
 	}
 	n, kept := o.Network, p.Network.WithDefaults()
-	err := cmp.Or(other("width", n.Width, kept.Width), other("depth", n.Depth, kept.Depth),
+	err := cmp.Or(other("width", n.Width, kept.Width), other("max-width", n.MaxWidth, kept.MaxWidth), other("depth", n.Depth, kept.Depth),
 		other("norm", n.Norm, kept.Norm), other("groups", n.Groups, kept.Groups),
 		other("block", n.Block, kept.Block), other("convs", n.Convs, kept.Convs), other("growth", n.Growth, kept.Growth),
 		other("skip", n.Skip, kept.Skip), other("attention", n.Attention, kept.Attention), other("up", n.Up, kept.Up),

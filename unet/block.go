@@ -112,7 +112,7 @@ func (l *layout) units(name string, level, in int) {
 // dense is convolutions of which each reads all that came before, the sources
 // of the block too, and adds Growth channels (Huang et al. 2017,
 // arXiv:1608.06993, Fig. 1); a 1×1 transition then brings them to the level's
-// width. Growth doubles with the level as the width does (Huang et al. 2018,
+// width. Growth grows with the level as the width does (Huang et al. 2018,
 // CondenseNet, arXiv:1711.09224).
 //
 // Convolutions read many sources, so nothing is ever copied side by side.
@@ -127,7 +127,7 @@ func (b *builder) dense(name string, level int, x ...op.Act) op.Act {
 }
 
 func (l *layout) dense(name string, level, in int) {
-	growth := l.Growth << level
+	growth := max(1, l.Growth*l.LevelWidth(level)/l.Width)
 	for i := 1; i <= l.Convs; i++ {
 		l.convNorm(convAt(name, i), normAt(name, i), level, roleConv, 3, growth, in)
 		in += growth

@@ -55,12 +55,13 @@ type Config struct {
 	Channels  int   `json:"in_channels"`         // of the input image: 1 or 3
 	Classes   int   `json:"out_channels"`        // background included: at least 2
 	Width     int   `json:"width"`               // channels of the first level; each level below has twice as many
+	MaxWidth  int   `json:"max_width,omitempty"` // channels that no level exceeds; 0: no limit
 	Depth     int   `json:"depth"`               // number of 2×2 poolings
 	Norm      Norm  `json:"norm"`                // default batch
 	Groups    int   `json:"groups,omitempty"`    // of NormGroup
 	Block     Block `json:"block"`               // default plain
 	Convs     int   `json:"convs,omitempty"`     // 3×3 convolutions of a block, default 2, of a dense one 3
-	Growth    int   `json:"growth,omitempty"`    // of BlockDense: channels that a convolution adds at the first level, twice as many at each level below; default half of Width
+	Growth    int   `json:"growth,omitempty"`    // of BlockDense: channels that a convolution adds at the first level, more below as LevelWidth has more; default half of Width
 	Skip      Skip  `json:"skip"`                // long skip connection, default concat
 	Attention bool  `json:"attention,omitempty"` // long skips pass an attention gate: Oktay et al. 2018
 	Up        Up    `json:"up,omitempty"`        // default transposed
@@ -72,7 +73,12 @@ func (c Config) Stride() int { return 1 << c.Depth }
 
 // LevelWidth is the number of channels at level l, 0 being full resolution
 // and Depth the bottleneck.
-func (c Config) LevelWidth(l int) int { return c.Width << l }
+func (c Config) LevelWidth(l int) int {
+	if w := c.Width << l; c.MaxWidth == 0 || w < c.MaxWidth {
+		return w
+	}
+	return c.MaxWidth
+}
 
 // WithDefaults fills the fields that were left empty.
 func (c Config) WithDefaults() Config {
@@ -119,12 +125,16 @@ func (c Config) Validate() error {
 		return bad("out_channels", c.Classes, "2 to 256")
 	case c.Width < 1 || c.Width > maxWidth:
 		return bad("width", c.Width, fmt.Sprint("1 to ", maxWidth))
+	case c.MaxWidth != 0 && (c.MaxWidth < c.Width || c.MaxWidth > maxWidth<<maxDepth):
+		return bad("max_width", c.MaxWidth, fmt.Sprintf("0 or width %d to %d", c.Width, maxWidth<<maxDepth))
 	case c.Depth < 1 || c.Depth > maxDepth:
 		return bad("depth", c.Depth, fmt.Sprint("1 to ", maxDepth))
 	case c.Norm != NormNone && c.Norm != NormBatch && c.Norm != NormInstance && c.Norm != NormGroup:
 		return bad("norm", c.Norm, "batch, instance, group or none")
 	case c.Norm == NormGroup && (c.Groups < 1 || c.Width%c.Groups != 0):
 		return bad("groups", c.Groups, "a divisor of width")
+	case c.Norm == NormGroup && c.MaxWidth%c.Groups != 0:
+		return bad("groups", c.Groups, "a divisor of max_width")
 	case c.Convs < 1 || c.Convs > maxConvs:
 		return bad("convs", c.Convs, fmt.Sprint("1 to ", maxConvs))
 	}

@@ -13,13 +13,15 @@ import (
 type networkFlags struct {
 	block, skip, up string
 	attention       bool
+	maxWidth        int
 	convs, growth   int
 }
 
 // networkFlagNames are those that add defines.
-var networkFlagNames = []string{"block", "convs", "growth", "skip", "attention", "up"}
+var networkFlagNames = []string{"max-width", "block", "convs", "growth", "skip", "attention", "up"}
 
 func (n *networkFlags) add(f *pflag.FlagSet) {
+	f.IntVar(&n.maxWidth, "max-width", 0, "channels that no level exceeds (0: in training as the plan sees fit, else no limit)")
 	f.Var(newChoice(&n.block, "", string(unet.BlockPlain), string(unet.BlockResidual), string(unet.BlockPreact), string(unet.BlockDense)),
 		"block", "what a level is made of (default plain)")
 	f.IntVar(&n.convs, "convs", 0, "3×3 convolutions of a block (0: 2, of a dense one 3)")
@@ -34,7 +36,7 @@ func (n *networkFlags) add(f *pflag.FlagSet) {
 // config is a network of that width and depth.
 func (n *networkFlags) config(width, depth int) unet.Config {
 	return unet.Config{
-		Width: width, Depth: depth, Block: unet.Block(n.block), Convs: n.convs, Growth: n.growth,
+		Width: width, MaxWidth: n.maxWidth, Depth: depth, Block: unet.Block(n.block), Convs: n.convs, Growth: n.growth,
 		Skip: unet.Skip(n.skip), Attention: n.attention, Up: unet.Up(n.up),
 	}
 }
@@ -49,5 +51,9 @@ func networkText(c unet.Config) string {
 	if c.Attention {
 		attention = " with attention"
 	}
-	return fmt.Sprintf("width %d, depth %d, %s norm, %s, %s skips%s, %s up", c.Width, c.Depth, c.Norm, block, c.Skip, attention, c.Up)
+	width := fmt.Sprint("width ", c.Width)
+	if c.MaxWidth != 0 {
+		width += fmt.Sprint(" to ", c.MaxWidth)
+	}
+	return fmt.Sprintf("%s, depth %d, %s norm, %s, %s skips%s, %s up", width, c.Depth, c.Norm, block, c.Skip, attention, c.Up)
 }

@@ -25,7 +25,7 @@ EVERY = 7  # of the logits that are stored
 # Residual blocks get three channels: of a single one, batch normalisation
 # takes out the weight of the first projection, whose gradient is then nothing
 # but rounding, which Adam makes as large as any other.
-DEFAULTS = {"in_channels": 1, "norm": "batch", "block": "plain", "convs": 2, "growth": 0, "skip": "concat", "attention": False, "up": "transposed"}
+DEFAULTS = {"in_channels": 1, "max_width": 0, "norm": "batch", "block": "plain", "convs": 2, "growth": 0, "skip": "concat", "attention": False, "up": "transposed"}
 VARIANTS = {
     "none": {"norm": "none"},
     "batch": {},
@@ -43,11 +43,17 @@ VARIANTS = {
     "no skip": {"skip": "none"},
     "nested": {"skip": "nested"},
     "bilinear": {"up": "bilinear"},
+    "narrow bottleneck": {"max_width": 16},
+    "dense, narrow bottleneck": {"block": "dense", "growth": 4, "max_width": 16, "norm": "group"},
     "attention": {"attention": True},
     "residual, add, attention": {"block": "residual", "skip": "add", "attention": True, "norm": "group"},
     "preact, add, bilinear": {"block": "preact", "skip": "add", "up": "bilinear"},
     "dense, nested, bilinear": {"block": "dense", "convs": 2, "growth": 4, "skip": "nested", "up": "bilinear", "norm": "instance"},
 }
+
+
+def width(c, level):
+    return min(WIDTH << level, c.max_width or WIDTH << level)
 
 
 def norm(c, n):
@@ -76,9 +82,9 @@ class Block(nn.Module):
 
     def __init__(self, c, level, i):
         super().__init__()
-        self.c, o = c, WIDTH << level
+        self.c, o = c, width(c, level)
         for k in range(1, c.convs + 1):
-            n = c.growth << level if c.block == "dense" else o
+            n = c.growth * width(c, level) // WIDTH if c.block == "dense" else o
             setattr(self, f"conv{k}", nn.Conv2d(i, n, 3, padding=1, bias=c.norm == "none"))
             setattr(self, f"norm{k}", norm(c, n))
             i = i + n if c.block == "dense" else n
@@ -104,7 +110,7 @@ class Plain(Block):
 class Residual(Block):
     def __init__(self, c, level, i):
         super().__init__(c, level, i)
-        self.shortcut = nn.Identity() if i == WIDTH << level else ConvNorm(c, i, WIDTH << level)
+        self.shortcut = nn.Identity() if i == width(c, level) else ConvNorm(c, i, width(c, level))
 
     def forward(self, x):
         for k in range(1, self.c.convs, 2):
@@ -116,7 +122,7 @@ class Residual(Block):
 class Preact(Block):
     def __init__(self, c, level, i):
         super().__init__(c, level, i)
-        self.shortcut = nn.Identity() if i == WIDTH << level else ConvNorm(c, i, WIDTH << level, plain=True)
+        self.shortcut = nn.Identity() if i == width(c, level) else ConvNorm(c, i, width(c, level), plain=True)
 
     def forward(self, x):
         s = self.shortcut(x)
@@ -129,7 +135,7 @@ class Preact(Block):
 class Dense(Block):
     def __init__(self, c, level, i):
         super().__init__(c, level, i)
-        self.transition = ConvNorm(c, self.last, WIDTH << level)
+        self.transition = ConvNorm(c, self.last, width(c, level))
 
     def forward(self, x):
         for k in range(1, self.c.convs + 1):
@@ -161,7 +167,7 @@ class UNet(nn.Module):
     def __init__(self, c):
         super().__init__()
         self.c, block = c, BLOCKS[c.block]
-        w = [WIDTH << l for l in range(DEPTH + 1)]
+        w = [width(c, l) for l in range(DEPTH + 1)]
         self.enc = nn.ModuleList(block(c, l, w[l - 1] if l else c.in_channels) for l in range(DEPTH))
         self.bottleneck = block(c, DEPTH, w[DEPTH - 1])
 
