@@ -14,8 +14,8 @@ type Placement struct {
 	GridWidth, GridHeight int // of the network's input
 }
 
-// identity reports whether the grid is the image's own.
-func (p Placement) identity() bool { return p.Width == p.GridWidth && p.Height == p.GridHeight }
+// Identity reports whether the grid is the image's own.
+func (p Placement) Identity() bool { return p.Width == p.GridWidth && p.Height == p.GridHeight }
 
 // Probabilities maps t, [N, K, GridHeight, GridWidth], onto the original
 // pixels: [N, K, Height, Width], bilinear between pixel centres and averaged
@@ -27,7 +27,7 @@ func (p Placement) Probabilities(t *segd.Tensor) (*segd.Tensor, error) {
 	if t == nil || t.H != p.GridHeight || t.W != p.GridWidth || len(t.Data) != t.N*t.C*t.H*t.W {
 		return nil, fmt.Errorf("preprocess: %w: tensor is not of the grid's %d×%d pixels", segd.ErrUnprocessable, p.GridHeight, p.GridWidth)
 	}
-	if p.identity() {
+	if p.Identity() {
 		return t, nil
 	}
 	return resample(t, p.Height, p.Width), nil

@@ -45,6 +45,19 @@ func TestGrid(t *testing.T) {
 	}
 }
 
+// TestLongSide scales both sides alike, up and down, whatever the spacing.
+func TestLongSide(t *testing.T) {
+	for _, tt := range []struct{ h, w, side, gridH, gridW int }{
+		{40, 60, 60, 40, 60}, {40, 60, 30, 20, 30}, {60, 40, 30, 30, 20}, {40, 60, 100, 67, 100}, {1, 500, 100, 1, 100},
+	} {
+		x, p := apply(t, Recipe{Channels: 1, Normalise: ZScore, LongSide: tt.side}, spaced(tt.w, tt.h, 2, 1, 1))
+		want := Placement{Width: tt.w, Height: tt.h, GridWidth: tt.gridW, GridHeight: tt.gridH}
+		if p != want || x.H != tt.gridH || x.W != tt.gridW {
+			t.Errorf("%d×%d to %d: placement %+v, tensor %d×%d; want %+v", tt.h, tt.w, tt.side, p, x.H, x.W, want)
+		}
+	}
+}
+
 // TestIdentity restores any mask exactly on the identity grid, and hands the
 // probabilities through.
 func TestIdentity(t *testing.T) {

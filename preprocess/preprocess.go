@@ -29,8 +29,9 @@ import (
 
 // Limits of the grid that a Recipe may resample to.
 const (
-	maxSide   = 16384
-	maxPixels = 64 << 20
+	maxSide     = 16384
+	maxPixels   = 64 << 20
+	maxLongSide = 8192 // its square is maxPixels
 )
 
 // Ways to normalise, the values of Recipe.Normalise.
@@ -60,6 +61,11 @@ type Recipe struct {
 	// SpacingMM is the distance between pixel centres, in millimetres, that
 	// images of known spacing are resampled to; 0 keeps the native grid.
 	SpacingMM float64 `json:"spacing_mm,omitempty"`
+	// LongSide is the number of pixels of the longer side that images are
+	// resampled to, both sides by the same factor; 0 keeps the native grid. It
+	// is for scans that show the whole of something at whatever resolution, as
+	// chest radiographs do. Not with SpacingMM.
+	LongSide int `json:"long_side,omitempty"`
 }
 
 // clips reports whether the percentiles change anything.
@@ -79,6 +85,10 @@ func (r Recipe) Validate() error {
 		return fmt.Errorf("preprocess: %w: clip percentiles %g and %g, want 0 ≤ low < high ≤ 100", segd.ErrOption, r.ClipLow, r.ClipHigh)
 	case !(r.SpacingMM >= 0) || math.IsInf(r.SpacingMM, 0):
 		return fmt.Errorf("preprocess: %w: spacing_mm %g, want 0 or more", segd.ErrOption, r.SpacingMM)
+	case r.LongSide < 0 || r.LongSide > maxLongSide:
+		return fmt.Errorf("preprocess: %w: long_side %d, want 0 to %d", segd.ErrOption, r.LongSide, maxLongSide)
+	case r.LongSide > 0 && r.SpacingMM > 0:
+		return fmt.Errorf("preprocess: %w: both spacing_mm and long_side, want one", segd.ErrOption)
 	}
 	return nil
 }
@@ -86,8 +96,8 @@ func (r Recipe) Validate() error {
 // Apply returns the network's input for img, a tensor [1, Channels, h, w], and
 // the Placement that leads back to img's pixels.
 //
-// h and w are img's own height and width, unless SpacingMM is set and img's
-// spacing is known. Padding pixels and values that are not finite take the
+// h and w are img's own height and width, unless LongSide is set, or SpacingMM
+// and img's spacing is known. Padding pixels and values that are not finite take the
 // lowest value of the image, so every value of the tensor is finite. img is
 // neither kept nor changed. Safe for concurrent use. The errors are
 // segd.ErrOption for a recipe that does not validate, segd.ErrUnprocessable
@@ -113,7 +123,7 @@ func (r Recipe) Apply(img *segd.Image) (*segd.Tensor, Placement, error) {
 	for c := distinct; c < r.Channels; c++ {
 		copy(native.Plane(0, c), native.Plane(0, 0))
 	}
-	if place.identity() {
+	if place.Identity() {
 		return native, place, nil
 	}
 	return resample(native, place.GridHeight, place.GridWidth), place, nil
@@ -122,6 +132,12 @@ func (r Recipe) Apply(img *segd.Image) (*segd.Tensor, Placement, error) {
 // place chooses the grid of the network's input.
 func (r Recipe) place(img *segd.Image) (Placement, error) {
 	p := Placement{Width: img.Width, Height: img.Height, GridWidth: img.Width, GridHeight: img.Height}
+	if r.LongSide > 0 {
+		scale := float64(r.LongSide) / float64(max(img.Width, img.Height))
+		p.GridHeight = int(math.Max(1, math.Round(float64(img.Height)*scale)))
+		p.GridWidth = int(math.Max(1, math.Round(float64(img.Width)*scale)))
+		return p, nil
+	}
 	if r.SpacingMM == 0 || !img.Spacing.Known() {
 		return p, nil
 	}

@@ -6,6 +6,7 @@ import (
 	"image"
 	"image/color"
 	"image/jpeg"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -283,6 +284,52 @@ func TestPlanFitsTheData(t *testing.T) {
 		}
 		if p.PatchHeight != tt.patchH || p.PatchWidth != tt.patchW || p.Network.Depth != tt.depth || p.Batch != tt.batch {
 			t.Errorf("%s: patch %d×%d depth %d batch %d, want %d×%d, %d, %d", name, p.PatchHeight, p.PatchWidth, p.Network.Depth, p.Batch, tt.patchH, tt.patchW, tt.depth, tt.batch)
+		}
+	}
+}
+
+func TestThicknesses(t *testing.T) {
+	m := segd.NewMask(200, 200)
+	for y := range 200 {
+		for x := range 200 {
+			switch dy, dx := float64(y)-59.5, float64(x)-59.5; {
+			case dy*dy+dx*dx < 40*40:
+				m.Pix[y*200+x] = 1
+			case y >= 150 && y < 156:
+				m.Pix[y*200+x] = 3
+			}
+		}
+	}
+	got := thicknesses(m, 5)
+	// The disc's diameter; of a band its double width, over the mean length of
+	// a pixel's edge, since a straight line along the grid has no stairs.
+	if len(got) != 2 || math.Abs(got[0]-80) > 1 || math.Abs(got[1]-12/(math.Pi/4)) > 0.01 {
+		t.Errorf("thickness %v, want 80 of the disc and 15.3 of the band", got)
+	}
+}
+
+// Images of thick structures are resampled and seen whole, by a deeper network
+// that is no wider.
+func TestPlanOfThickStructures(t *testing.T) {
+	ids := make([]string, 100)
+	for _, tt := range []struct {
+		thickness            float64
+		h, w                 int
+		side, patchH, patchW int
+		depth, maxWidth      int
+	}{
+		{120, 512, 512, 0, 192, 192, 4, 0},
+		{160, 512, 512, 320, 320, 320, 5, 128},
+		{200, 270, 400, 192, 144, 192, 4, 0},
+		{2000, 3000, 2000, 160, 160, 112, 3, 0},
+	} {
+		p, err := newPlan(Options{}, Fingerprint{Channels: 1, Classes: 2, MedianHeight: tt.h, MedianWidth: tt.w, Thickness: tt.thickness}, ids, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Recipe.LongSide != tt.side || p.PatchHeight != tt.patchH || p.PatchWidth != tt.patchW || p.Network.Depth != tt.depth || p.Network.MaxWidth != tt.maxWidth {
+			t.Errorf("%g pixels thick: long side %d, patch %d×%d, depth %d, at most %d channels; want %d, %d×%d, %d, %d", tt.thickness,
+				p.Recipe.LongSide, p.PatchHeight, p.PatchWidth, p.Network.Depth, p.Network.MaxWidth, tt.side, tt.patchH, tt.patchW, tt.depth, tt.maxWidth)
 		}
 	}
 }

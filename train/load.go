@@ -10,8 +10,10 @@ import (
 
 	"segd"
 	"segd/internal/metric"
+	"segd/internal/postprocess"
 	"segd/internal/scanio"
 	"segd/preprocess"
+	"segd/unet"
 )
 
 // maxClass is the highest class index taken for one. Beyond it a label image
@@ -25,9 +27,11 @@ const spotsPerClass = 256
 // example is a case in memory: the network's input and its labels.
 type example struct {
 	*Case
-	x     *segd.Tensor // [1, C, H, W], normalised
+	x     *segd.Tensor // [1, C, H, W], normalised, on the network's grid
 	y     []uint8      // H×W; metric.Ignore where left open
 	spots [][]int32    // by class, background empty: evenly spaced pixels of it
+	place preprocess.Placement
+	truth *segd.Mask // on the image's own pixels, which figures are of
 }
 
 // raw is a case as its files hold it.
@@ -225,19 +229,39 @@ func (l *values) apply(m *segd.Mask) {
 	}
 }
 
+// predict is the mask that q finds, on the image's own pixels.
+func (e *example) predict(ctx context.Context, q *unet.Predictor) (*segd.Mask, error) {
+	if e.place.Identity() {
+		z, err := q.Logits(ctx, e.x)
+		if err != nil {
+			return nil, err
+		}
+		return postprocess.Labels(z, 0), nil
+	}
+	p, err := q.Predict(ctx, e.x)
+	if err != nil {
+		return nil, err
+	}
+	if p, err = e.place.Probabilities(p); err != nil {
+		return nil, err
+	}
+	return postprocess.Labels(p, 0), nil
+}
+
 // normalise turns the raw cases into examples; it consumes raws.
 func normalise(ctx context.Context, cases []Case, raws []raw, recipe preprocess.Recipe, classes int) ([]example, error) {
 	examples := make([]example, len(cases))
 	err := forEach(ctx, len(cases), func(i int) error {
-		x, _, err := recipe.Apply(raws[i].image)
+		x, place, err := recipe.Apply(raws[i].image)
 		if err != nil {
 			return fmt.Errorf("train: image %s: %w", cases[i].Image, err)
 		}
-		if x.H != raws[i].mask.Height || x.W != raws[i].mask.Width {
-			return fmt.Errorf("train: image %s: %w: the recipe resamples, which training doesn't do yet", cases[i].Image, segd.ErrUnsupported)
+		truth := raws[i].mask
+		labels, err := place.Labels(truth)
+		if err != nil {
+			return fmt.Errorf("train: label %s: %w", cases[i].Label, err)
 		}
-		y := raws[i].mask.Pix
-		examples[i] = example{Case: &cases[i], x: x, y: y, spots: spots(y, classes)}
+		examples[i] = example{Case: &cases[i], x: x, y: labels.Pix, spots: spots(labels.Pix, classes), place: place, truth: truth}
 		raws[i] = raw{}
 		return nil
 	})

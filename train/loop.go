@@ -7,9 +7,7 @@ import (
 	"math"
 	"time"
 
-	"segd"
 	"segd/internal/metric"
-	"segd/internal/postprocess"
 	"segd/unet"
 )
 
@@ -149,12 +147,11 @@ func (r *run) evaluate(ctx context.Context) (*metric.Report, error) {
 	a := metric.Accumulator{Names: append([]string{"background"}, r.classNames()...)}
 	for i := range r.validation {
 		e := &r.validation[i]
-		z, err := q.Logits(ctx, e.x)
+		mask, err := e.predict(ctx, q)
 		if err != nil {
 			return nil, err
 		}
-		truth := &segd.Mask{Width: e.x.W, Height: e.x.H, Pix: e.y}
-		counts, err := metric.Count(truth, postprocess.Labels(z, 0), p.Network.Classes)
+		counts, err := metric.Count(e.truth, mask, p.Network.Classes)
 		if err != nil {
 			return nil, err
 		}

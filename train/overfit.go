@@ -5,10 +5,8 @@ import (
 	"sort"
 	"time"
 
-	"segd"
 	"segd/internal/kernel"
 	"segd/internal/metric"
-	"segd/internal/postprocess"
 	"segd/unet"
 )
 
@@ -138,12 +136,11 @@ func knownDice(ctx context.Context, p *Plan, params *unet.Params, examples []exa
 	sum, n := 0.0, 0
 	for i := range examples {
 		e := &examples[i]
-		z, err := q.Logits(ctx, e.x)
+		mask, err := e.predict(ctx, q)
 		if err != nil {
 			return 0, err
 		}
-		truth := &segd.Mask{Width: e.x.W, Height: e.x.H, Pix: e.y}
-		counts, err := metric.Count(truth, postprocess.Labels(z, 0), p.Network.Classes)
+		counts, err := metric.Count(e.truth, mask, p.Network.Classes)
 		if err != nil {
 			return 0, err
 		}

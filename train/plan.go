@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/bits"
 	"math/rand/v2"
+	"slices"
 	"sort"
 
 	"segd"
@@ -27,6 +28,7 @@ type Fingerprint struct {
 	MaxHeight    int     `json:"max_height"`
 	Foreground   float64 `json:"foreground"` // share of all pixels
 	Empty        int     `json:"empty"`      // cases without foreground
+	Thickness    float64 `json:"thickness"`  // of the structures: median over cases and classes of thickness, in pixels
 	Hash         string  `json:"hash"`       // over ids, groups, sizes and label pixels in order
 }
 
@@ -64,6 +66,7 @@ type Plan struct {
 func fingerprint(cases []Case, raws []raw, classes int) Fingerprint {
 	f := Fingerprint{Cases: len(cases), Channels: 1, Classes: classes}
 	var widths, heights []int
+	var thick []float64
 	groups := map[string]bool{}
 	var pixels, foreground int
 	h := fnv.New64a()
@@ -71,6 +74,7 @@ func fingerprint(cases []Case, raws []raw, classes int) Fingerprint {
 		f.Channels = max(f.Channels, r.image.Channels)
 		widths, heights = append(widths, r.image.Width), append(heights, r.image.Height)
 		groups[cases[i].subject] = true
+		thick = append(thick, thicknesses(r.mask, classes)...)
 		n := 0
 		for _, v := range r.mask.Pix {
 			if v != 0 && int(v) < classes {
@@ -87,6 +91,9 @@ func fingerprint(cases []Case, raws []raw, classes int) Fingerprint {
 	f.Groups, f.Foreground = len(groups), float64(foreground)/float64(max(1, pixels))
 	f.MinWidth, f.MedianWidth, f.MaxWidth = spread(widths)
 	f.MinHeight, f.MedianHeight, f.MaxHeight = spread(heights)
+	if slices.Sort(thick); len(thick) > 0 {
+		f.Thickness = thick[len(thick)/2]
+	}
 	f.Hash = fmt.Sprintf("%016x", h.Sum64())
 	return f
 }
@@ -97,12 +104,46 @@ func spread(v []int) (lowest, median, highest int) {
 	return s[0], s[len(s)/2], s[len(s)-1]
 }
 
+// thicknesses returns the thickness of each foreground class that occurs in m:
+// four times its area through its perimeter, which is the diameter of a disc
+// and twice the width of a long vessel. The perimeter counts edges of pixels,
+// π/4 of each as on average over all directions.
+func thicknesses(m *segd.Mask, classes int) []float64 {
+	area, edges := make([]int, 256), make([]int, 256)
+	between := func(a, b uint8) {
+		if a != b {
+			edges[a]++
+			edges[b]++
+		}
+	}
+	for i, v := range m.Pix {
+		area[v]++
+		if i%m.Width > 0 {
+			between(v, m.Pix[i-1])
+		}
+		if i >= m.Width {
+			between(v, m.Pix[i-m.Width])
+		}
+	}
+	var t []float64
+	for c := 1; c < classes; c++ {
+		if edges[c] > 0 {
+			t = append(t, 4*float64(area[c])/(float64(edges[c])*math.Pi/4))
+		}
+	}
+	return t
+}
+
 // Bounds of the default plan.
 const (
 	defaultPatch       = 192 // larger than the receptive field of depth 4, small enough for batches on two cores
 	defaultWidth       = 16
 	defaultValFraction = 0.2
-	maxDepth           = 4
+	maxDepth           = 5
+	usualDepth         = 4             // deeper networks are no wider than widestLevel times their width
+	widestLevel        = 8             // they have to see further, not to know more
+	wholePatch         = 320           // of images that are resampled: they are seen whole
+	thickest           = 100           // pixels: images of thicker structures are resampled until theirs are that
 	bottleneck         = 8             // pixels a side that the lowest level keeps at least
 	batchPixels        = 6 * 192 * 192 // of a step
 	validateShare      = 0.10          // of the work of training, at most
@@ -120,11 +161,19 @@ func newPlan(o Options, f Fingerprint, training, validation []string) (Plan, err
 		Data: f, Training: training, Validation: validation,
 	}
 	p.WeightDecay, p.Foreground = max(0, p.WeightDecay), max(0, p.Foreground)
-	side := or(o.Patch, defaultPatch)
-	h, w := min(side, f.MedianHeight), min(side, f.MedianWidth)
+	h, w, side := f.MedianHeight, f.MedianWidth, defaultPatch
+	if p.Recipe.LongSide = longSide(f); p.Recipe.LongSide > 0 {
+		scale := float64(p.Recipe.LongSide) / float64(max(h, w))
+		h, w, side = int(math.Round(float64(h)*scale)), int(math.Round(float64(w)*scale)), wholePatch
+	}
+	side = or(o.Patch, side)
+	h, w = min(side, h), min(side, w)
 	c := o.Network
 	c.Channels, c.Classes, c.Width = f.Channels, f.Classes, or(c.Width, defaultWidth)
 	c.Depth = or(c.Depth, max(1, min(maxDepth, bits.Len(uint(min(h, w)/bottleneck))-1)))
+	if c.Depth > usualDepth {
+		c.MaxWidth = or(c.MaxWidth, widestLevel*c.Width)
+	}
 	p.Network = c.WithDefaults()
 	if err := p.Network.Validate(); err != nil {
 		return Plan{}, err
@@ -136,6 +185,18 @@ func newPlan(o Options, f Fingerprint, training, validation []string) (Plan, err
 	p.Batch = or(o.Batch, max(2, min(fit, 16, len(training)/6)))
 	p.EpochSteps = float64(len(training)) / float64(p.Batch)
 	return p, p.Recipe.Validate()
+}
+
+// longSide is the longer side of the images that makes the structures thickest
+// pixels thick, where they are clearly thicker, else 0. A network sees so far
+// and no further, and what it has to see of a large organ is its outline and
+// its surroundings. The step is coarse: the number means little.
+func longSide(f Fingerprint) int {
+	if f.Thickness < 1.25*thickest {
+		return 0
+	}
+	n := float64(max(f.MedianHeight, f.MedianWidth)) * thickest / f.Thickness
+	return 32 * int(max(2, math.Round(n/32)))
 }
 
 func or[T comparable](given, fallback T) T {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -85,6 +86,42 @@ func TestRunLearns(t *testing.T) {
 }
 
 // The weights are a function of data, settings and seed, to the bit.
+// A network that works on resampled images is measured, and answers, on the
+// images' own pixels.
+func TestRunResamples(t *testing.T) {
+	if raceDetector {
+		t.Skip("takes long under the race detector, and shares nothing new")
+	}
+	dir, out := discs(t, 8, 600), filepath.Join(t.TempDir(), "model")
+	r, err := Run(t.Context(), Options{Datasets: []string{dir}, Out: out, Steps: 60, Network: unet.Config{Width: 4, Depth: 2}, Patch: 128, ValFraction: 0.25}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if side := r.Plan.Recipe.LongSide; side == 0 || side > 512 {
+		t.Fatalf("a longer side of %d pixels for images of 600 with structures %.0f thick", side, r.Plan.Data.Thickness)
+	}
+	m, err := models.Open(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Recipe != r.Plan.Recipe {
+		t.Errorf("the model's recipe is %+v, the plan's %+v", m.Recipe, r.Plan.Recipe)
+	}
+	report, err := Evaluate(t.Context(), EvaluateOptions{Datasets: []string{dir}, Model: m}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sum float64
+	for _, c := range report.Cases {
+		if slices.Contains(r.Plan.Validation, c.ID) {
+			sum += c.Classes[0].Dice
+		}
+	}
+	if got := sum / float64(len(r.Plan.Validation)); math.Abs(got-r.ValDice) > 1e-3 || got < 0.7 {
+		t.Errorf("evaluation has Dice %.4f on the validation cases, the training %.4f", got, r.ValDice)
+	}
+}
+
 func TestRunIsDeterministic(t *testing.T) {
 	dir := discs(t, 8, 32)
 	train := func(threads int, seed uint64) []byte {

@@ -141,6 +141,8 @@ func (r *Result) explain(m *models.Model, o Options) {
 	}
 	step("normalised (%s)", recipe.Normalise)
 	switch s := img.Spacing; {
+	case recipe.LongSide > 0:
+		step("resampled to a longer side of %d pixels: %d×%d pixels", recipe.LongSide, r.GridWidth, r.GridHeight)
 	case recipe.SpacingMM == 0:
 	case s.Known():
 		step("resampled from %g mm × %g mm, %s, to %g mm: %d×%d pixels", s.RowMM, s.ColMM, s.Source, recipe.SpacingMM, r.GridWidth, r.GridHeight)
