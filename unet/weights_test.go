@@ -14,55 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"segd"
+	"segd/internal/tensors"
 )
-
-func TestFloat16(t *testing.T) {
-	for _, c := range []struct {
-		f float32
-		h uint16
-	}{
-		{0, 0}, {float32(math.Copysign(0, -1)), 0x8000}, {1, 0x3c00}, {-2, 0xc000}, {65504, 0x7bff},
-		{65519, 0x7bff}, {65520, 0x7c00}, {1e30, 0x7c00}, {float32(math.Inf(-1)), 0xfc00},
-		{1 + 1.0/2048, 0x3c00},               // tie to even, down
-		{1 + 3.0/2048, 0x3c02},               // tie to even, up
-		{1 + 1.0/2048 + 1.0/(1<<20), 0x3c01}, // just above the tie
-		{2 - 1.0/4096, 0x4000},               // carries into the exponent
-		{1.0 / (1 << 14), 0x0400},            // smallest normal
-		{1.0 / (1 << 24), 1},                 // smallest subnormal
-		{1.0 / (1 << 25), 0},                 // half of it, tie to even
-		{1.5 / (1 << 25), 1}, {1.0 / (1 << 26), 0},
-		{(1 - 1.0/4096) / (1 << 14), 0x0400}, // subnormal that rounds to normal
-	} {
-		if got := float16(c.f); got != c.h {
-			t.Errorf("float16(%v) = %#04x, want %#04x", c.f, got, c.h)
-		}
-	}
-	// Every finite binary16 comes back from the float32 it stands for, and a
-	// float32 goes to no binary16 that is further away than another.
-	for h := range 1 << 16 {
-		f := float32of16(uint16(h))
-		if got := float16(f); got != uint16(h) && !math.IsNaN(float64(f)) {
-			t.Fatalf("%#04x -> %v -> %#04x", h, f, got)
-		}
-	}
-	rng := rand.New(rand.NewPCG(1, 2))
-	for range 100000 {
-		f := float32(rng.NormFloat64() * math.Exp(4*rng.NormFloat64()))
-		if math.Abs(float64(f)) > 65504 {
-			continue
-		}
-		h := float16(f)
-		d := math.Abs(float64(float32of16(h)) - float64(f))
-		for _, o := range []uint16{h - 1, h + 1} {
-			if e := math.Abs(float64(float32of16(o)) - float64(f)); e < d {
-				t.Fatalf("float16(%v) = %#04x is %v off, %#04x only %v", f, h, d, o, e)
-			}
-		}
-	}
-	if h := float16(float32(math.NaN())); !math.IsNaN(float64(float32of16(h))) {
-		t.Errorf("NaN becomes %#04x", h)
-	}
-}
 
 var tiny = Config{Channels: 1, Classes: 2, Width: 4, Depth: 1}.WithDefaults()
 
@@ -93,7 +46,7 @@ func TestWeightsRoundTrip(t *testing.T) {
 				want := append([]float32{}, p.data(n)...)
 				if tt, _ := p.Get(n); half && tt.Dims() > 1 {
 					for i := range want {
-						want[i] = float32of16(float16(want[i]))
+						want[i] = tensors.Float32of16(tensors.Float16(want[i]))
 					}
 				}
 				if d := cmp.Diff(want, q.data(n)); d != "" {

@@ -1,9 +1,9 @@
-package unet
+package tensors
 
 import "math"
 
-// float16 rounds f to IEEE 754 binary16, to nearest and ties to even.
-func float16(f float32) uint16 {
+// Float16 rounds f to IEEE 754 binary16, to nearest and ties to even.
+func Float16(f float32) uint16 {
 	b := math.Float32bits(f)
 	sign := uint16(b >> 16 & 0x8000)
 	exp, frac := int(b>>23&0xff), b&0x7fffff
@@ -39,8 +39,8 @@ func roundShift(v uint32, n uint) uint32 {
 	return q
 }
 
-// float32of16 is the exact value of a binary16.
-func float32of16(h uint16) float32 {
+// Float32of16 is the exact value of a binary16.
+func Float32of16(h uint16) float32 {
 	sign, exp, frac := uint32(h&0x8000)<<16, uint32(h>>10&0x1f), uint32(h&0x3ff)
 	switch exp {
 	case 0:
