@@ -1,0 +1,99 @@
+package exchange
+
+import (
+	"bytes"
+	"maps"
+	"slices"
+	"testing"
+
+	"segd"
+	"segd/internal/onnx"
+	"segd/internal/tensors"
+	"segd/unet"
+)
+
+// What is written is a graph by the rules of the format, with every tensor of
+// the network and free axes.
+func TestONNXStructure(t *testing.T) {
+	for name, c := range variants() {
+		p := weights(c, 1)
+		b, err := ONNX(manifest("m", c), p)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		m, err := onnx.Decode(b)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if !bytes.Equal(b, m.Encode()) {
+			t.Errorf("%s: what was decoded is encoded as other bytes", name)
+		}
+		if m.Opset < 17 || m.Prop("segd.network") == "" || m.Prop("segd.classes") == "" || m.Prop("segd.preprocessing") == "" {
+			t.Errorf("%s: opset %d, metadata %v", name, m.Opset, m.Metadata)
+		}
+		in, out := m.Graph.Inputs, m.Graph.Outputs
+		if len(in) != 1 || len(out) != 1 || in[0].Name != "image" || out[0].Name != "logits" ||
+			in[0].Dims[1].Size != int64(c.Channels) || out[0].Dims[1].Size != int64(c.Classes) {
+			t.Errorf("%s: inputs %v, outputs %v", name, in, out)
+		}
+		for _, axis := range []int{0, 2, 3} {
+			if in[0].Dims[axis].Name == "" || in[0].Dims[axis] != out[0].Dims[axis] {
+				t.Errorf("%s: axis %d is %v, then %v", name, axis, in[0].Dims[axis], out[0].Dims[axis])
+			}
+		}
+		given := map[string]tensors.Tensor{}
+		for _, i := range m.Graph.Initializers {
+			given[i.Name] = i
+		}
+		for _, n := range p.Names() {
+			want, _ := p.Get(n)
+			v, err := given[n].Floats()
+			if err != nil || !slices.Equal(given[n].Shape, want.Shape()) || !slices.Equal(v, want.Data().([]float32)) {
+				t.Errorf("%s: tensor %s is not the network's", name, n)
+			}
+		}
+	}
+}
+
+// ONNX Runtime gives segd's logits for every variant: whole strides, odd
+// sizes, batches, and images smaller than the stride, which are reflected more
+// than once.
+func TestONNXRuntime(t *testing.T) {
+	command := runtime(t)
+	var want [][]float32
+	var names []string
+	j := jobs{dir: t.TempDir()}
+	all := variants()
+	for i, name := range slices.Sorted(maps.Keys(all)) {
+		if testing.Short() && i%7 != 0 {
+			continue
+		}
+		c := all[name]
+		p := weights(c, uint64(i))
+		b, err := ONNX(manifest("m", c), p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		smallest := noise(3, 1, c.Channels, 3, 1)
+		if c.Norm == unet.NormInstance {
+			// Of a single pixel the variance is zero, and its normalisation
+			// multiplies what rounding left: nothing can be compared.
+			smallest = noise(3, 1, c.Channels, 11, 10)
+		}
+		for k, x := range []*segd.Tensor{noise(1, 1, c.Channels, 16, 24), noise(2, 2, c.Channels, 21, 35), smallest} {
+			j.add(t, b, k == 0, x)
+			want, names = append(want, logits(t, p, x)), append(names, name)
+		}
+	}
+	worst := map[string]float64{}
+	for i, got := range j.run(t, command) {
+		d := apart(got, want[i])
+		worst[names[i]] = max(worst[names[i]], d)
+		if !(d < 1e-4) {
+			t.Errorf("%s of %v: ONNX Runtime is %.1e from segd", names[i], j.list[i].Shape, d)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(worst)) {
+		t.Logf("%-40s %.1e", name, worst[name])
+	}
+}
