@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
@@ -15,7 +14,7 @@ import (
 func newModel(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "model",
-		Short: "List, show and export models",
+		Short: "List, show, export and import models",
 		Args:  cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -108,45 +107,6 @@ func (a *app) printCard(m *models.Model) error {
 	}
 	line("weights", "SHA-256 %s", m.WeightsSHA256)
 	return t.Flush()
-}
-
-func newModelExport(a *app) *cobra.Command {
-	var dir, format, out, cardFile string
-	var half, overwrite bool
-	cmd := &cobra.Command{
-		Use:   "export MODEL -o DIR",
-		Short: "Write a model as a directory of its own",
-		Long: "Write model.json and weights.safetensors, with the names and the layout that\n" +
-			"PyTorch has them in.",
-		Args: cobra.ExactArgs(1),
-		RunE: a.do(func(_ *cobra.Command, args []string) error {
-			m, err := resolveModel(args[0], dir)
-			if err != nil {
-				return err
-			}
-			p, err := m.Params()
-			if err != nil {
-				return err
-			}
-			if file := filepath.Join(out, "model.json"); exists(file) && !overwrite {
-				return fmt.Errorf("%s is there already: --overwrite replaces it", file)
-			}
-			c, err := readCard(cardFile)
-			if err != nil {
-				return err
-			}
-			return models.Save(out, c.merge(m.Manifest), p, half)
-		}),
-	}
-	f := cmd.Flags()
-	f.StringVarP(&out, "out", "o", "", "directory to write")
-	f.StringVar(&dir, "models", "", "directory with further models")
-	f.Var(newChoice(&format, "safetensors", "safetensors"), "format", "form of the weights")
-	f.BoolVar(&half, "half", false, "weights of half precision, but for vectors")
-	f.BoolVar(&overwrite, "overwrite", false, "replace a model that is there")
-	f.StringVar(&cardFile, "card", "", "JSON file with what model.json shall say besides: title, description, classes, data, metrics")
-	_ = cmd.MarkFlagRequired("out") // fails for unknown names only
-	return cmd
 }
 
 func manifests(list []*models.Model) []models.Manifest {

@@ -2,12 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"segd/internal/onnx"
 	"segd/models"
 )
 
@@ -79,5 +81,31 @@ func TestModelExport(t *testing.T) {
 	write(t, card, []byte(`{"titel": "misspelt"}`))
 	if code, _, stderr := command(t, append(args, "--overwrite")...); code != exitFailed || !strings.Contains(stderr, "titel") {
 		t.Errorf("misspelt key: exit %d, %q", code, stderr)
+	}
+}
+
+func TestModelExportONNX(t *testing.T) {
+	dir, out := brightModel(t), filepath.Join(t.TempDir(), "new", "bright.onnx")
+	args := []string{"model", "export", dir, "--format", "onnx", "-o", out}
+	done(t, args...)
+	b, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := onnx.Decode(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Prop("segd.name") != `"bright"` || !strings.Contains(m.Prop("segd.preprocessing"), "minmax") {
+		t.Errorf("metadata: %v", m.Metadata)
+	}
+	if code, _, stderr := command(t, args...); code != exitFailed || !strings.Contains(stderr, "--overwrite") {
+		t.Errorf("exit %d, %q", code, stderr)
+	}
+	done(t, append(args, "--overwrite")...)
+	for _, wrong := range [][]string{{"--half", "--overwrite"}, {"-o", dir}} {
+		if code, _, stderr := command(t, append(args, wrong...)...); code != exitUsage {
+			t.Errorf("%v: exit %d, %q", wrong, code, stderr)
+		}
 	}
 }
