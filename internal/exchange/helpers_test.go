@@ -43,6 +43,8 @@ func variants() map[string]unet.Config {
 		"residual, attention":      {Block: unet.BlockResidual, Attention: true},
 		"preact, none":             {Block: unet.BlockPreact, Skip: unet.SkipNone},
 		"dense, none, one":         {Block: unet.BlockDense, Convs: 1, Skip: unet.SkipNone},
+		"narrow bottleneck":        {MaxWidth: 16},
+		"dense, narrow bottleneck": {Block: unet.BlockDense, Growth: 4, MaxWidth: 16},
 		"one, bilinear, add":       {Convs: 1, Up: unet.UpBilinear, Skip: unet.SkipAdd},
 	} {
 		for i, norm := range []unet.Norm{unet.NormNone, unet.NormBatch, unet.NormInstance, unet.NormGroup} {
