@@ -3,13 +3,9 @@ package train
 import (
 	"context"
 	"math/rand/v2"
-)
 
-// batch is what one step is fed with.
-type batch struct {
-	x []float32 // N, C, H, W
-	y []uint8   // N, H, W
-}
+	"segd/unet"
+)
 
 // feeder makes batches ahead of the steps that use them. Batch number k holds
 // samples k·B to (k+1)·B-1, and sample i is a patch of the (i mod n)-th case
@@ -25,8 +21,8 @@ const ahead = 2
 
 // start makes the batches of steps from, from+1 … up to but without to, in
 // order, until ctx ends. The channel is closed after the last.
-func (f *feeder) start(ctx context.Context, from, to int) <-chan batch {
-	out := make(chan batch, ahead)
+func (f *feeder) start(ctx context.Context, from, to int) <-chan unet.Batch {
+	out := make(chan unet.Batch, ahead)
 	go func() {
 		defer close(out)
 		for step := from; step < to; step++ {
@@ -45,10 +41,10 @@ func (f *feeder) start(ctx context.Context, from, to int) <-chan batch {
 }
 
 // batch makes the batch of one step, its patches in parallel.
-func (f *feeder) batch(ctx context.Context, step int) (batch, error) {
+func (f *feeder) batch(ctx context.Context, step int) (unet.Batch, error) {
 	p := f.plan
 	hw, c := p.PatchHeight*p.PatchWidth, p.Network.Channels
-	b := batch{make([]float32, p.Batch*c*hw), make([]uint8, p.Batch*hw)}
+	b := unet.Batch{X: make([]float32, p.Batch*c*hw), Y: make([]uint8, p.Batch*hw)}
 	picks := make([]*example, p.Batch)
 	for k := range picks {
 		picks[k] = &f.examples[f.pick(step*p.Batch+k)]
@@ -56,7 +52,7 @@ func (f *feeder) batch(ctx context.Context, step int) (batch, error) {
 	err := forEach(ctx, p.Batch, func(k int) error {
 		s := patch{
 			rng: sampleRNG(p.Seed, uint64(step*p.Batch+k)), h: p.PatchHeight, w: p.PatchWidth,
-			x: b.x[k*c*hw : (k+1)*c*hw], y: b.y[k*hw : (k+1)*hw], tmp: make([]float32, hw),
+			x: b.X[k*c*hw : (k+1)*c*hw], y: b.Y[k*hw : (k+1)*hw], tmp: make([]float32, hw),
 		}
 		s.cut(picks[k], &p.Augment, p.Foreground)
 		return nil

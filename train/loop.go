@@ -57,11 +57,11 @@ func (r *run) loop(ctx context.Context) error {
 }
 
 // step runs one batch and moves the average along.
-func (r *run) step(b batch) error {
+func (r *run) step(b unet.Batch) error {
 	p := &r.Plan
 	r.solver.LearnRate = learnRate(p.LearnRate, r.Step, p.Warmup, p.Steps)
 	t := time.Now()
-	loss, err := r.trainer.Step(b.x, b.y, r.solver)
+	loss, err := r.trainer.Step(b, r.solver)
 	if err != nil {
 		if math.IsNaN(loss) || math.IsInf(loss, 0) {
 			err = fmt.Errorf("train: %w: %v", ErrDiverged, err)

@@ -97,7 +97,7 @@ func mostForeground(all []*checked) []Case {
 // byHeartDice trains until the images are known or the time is over.
 func byHeartDice(ctx context.Context, p *Plan, examples []example, began time.Time, limit time.Duration, pool *kernel.Pool) (*OverfitResult, error) {
 	params := unet.NewParams(p.Network, 1)
-	t, err := unet.NewTrainer(p.Network, params, p.Batch, p.PatchHeight, p.PatchWidth, pool)
+	t, err := unet.NewTrainer(p.Network, params, p.Batch, p.PatchHeight, p.PatchWidth, unet.TrainerOptions{Pool: pool})
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func byHeartDice(ctx context.Context, p *Plan, examples []example, began time.Ti
 				return nil, err
 			}
 			solver.LearnRate = overfitRate * min(1, float64(r.Steps+1)/overfitLook)
-			if _, err := t.Step(b.x, b.y, solver); err != nil {
+			if _, err := t.Step(b, solver); err != nil {
 				return nil, err
 			}
 			r.Steps++

@@ -253,7 +253,7 @@ func (r *run) build(tensors []byte) error {
 	r.solver = NewAdamW(p.LearnRate, p.WeightDecay, p.Clip)
 	r.before, r.firstStep = r.Seconds, r.Step
 	var err error
-	r.trainer, err = unet.NewTrainer(p.Network, r.params, p.Batch, p.PatchHeight, p.PatchWidth, r.o.Pool)
+	r.trainer, err = unet.NewTrainer(p.Network, r.params, p.Batch, p.PatchHeight, p.PatchWidth, unet.TrainerOptions{Pool: r.o.Pool})
 	if err != nil {
 		return err
 	}
@@ -334,7 +334,7 @@ func (r *run) measure(ctx context.Context) (step, validate float64, err error) {
 			return 0, 0, err
 		}
 		t := time.Now()
-		if _, err := r.trainer.Step(b.x, b.y, still); err != nil {
+		if _, err := r.trainer.Step(b, still); err != nil {
 			return 0, 0, err
 		}
 		if i > 0 { // the first one fills memory

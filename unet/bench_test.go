@@ -59,7 +59,7 @@ func BenchmarkStep(b *testing.B) {
 				pool := kernel.NewPool(threads)
 				defer pool.Close()
 				c := anchor(16, NormBatch)
-				tr, err := NewTrainer(c, NewParams(c, 1), batch, 256, 256, pool)
+				tr, err := NewTrainer(c, NewParams(c, 1), batch, 256, 256, TrainerOptions{Pool: pool})
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -68,7 +68,7 @@ func BenchmarkStep(b *testing.B) {
 				s := G.NewAdamSolver()
 				b.ReportAllocs()
 				for b.Loop() {
-					if _, err := tr.Step(x, y, s); err != nil {
+					if _, err := tr.Step(Batch{X: x, Y: y}, s); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -10,8 +10,8 @@
 //
 // and to train them:
 //
-//	t, err := unet.NewTrainer(config, p, batch, h, w, pool)
-//	loss, err := t.Step(images, labels, solver)
+//	t, err := unet.NewTrainer(config, p, batch, h, w, unet.TrainerOptions{Pool: pool})
+//	loss, err := t.Step(unet.Batch{X: images, Y: labels}, solver)
 //
 // One function, builder.unet in net.go, draws the network, from blocks that
 // block.go draws. Training runs its graph and its symbolic derivative on

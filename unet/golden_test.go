@@ -179,7 +179,7 @@ func golden(t *testing.T, c Config, ref reference, x *segd.Tensor, y []uint8, po
 	if d := apart(seventh(z.Data), ref.Eval); !(d < logits) {
 		t.Errorf("eval logits are %.1e off", d)
 	}
-	tr, err := NewTrainer(c, p, x.N, x.H, x.W, pool)
+	tr, err := NewTrainer(c, p, x.N, x.H, x.W, TrainerOptions{Pool: pool})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +188,7 @@ func golden(t *testing.T, c Config, ref reference, x *segd.Tensor, y []uint8, po
 			t.Error(err)
 		}
 	}()
-	if _, err := tr.Step(x.Data, y, nil); err != nil {
+	if _, err := tr.Step(Batch{X: x.Data, Y: y}, nil); err != nil {
 		t.Fatal(err)
 	}
 	for _, n := range tr.params {
@@ -207,7 +207,7 @@ func golden(t *testing.T, c Config, ref reference, x *segd.Tensor, y []uint8, po
 	p.CopyFrom(goldenParams(c)) // running statistics as they were
 	solver := G.NewAdamSolver(G.WithLearnRate(1e-3))
 	for i, want := range ref.Losses {
-		got, err := tr.Step(x.Data, y, solver)
+		got, err := tr.Step(Batch{X: x.Data, Y: y}, solver)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -258,7 +258,7 @@ func goldenTrainLogits(t *testing.T, c Config, ref reference, x *segd.Tensor) {
 // The names say which tensors a solver may touch.
 func TestRunningStatisticsAreNotLearned(t *testing.T) {
 	c := Config{Channels: 1, Classes: 2, Width: 4, Depth: 1}.WithDefaults()
-	tr, err := NewTrainer(c, NewParams(c, 1), 1, 4, 4, nil)
+	tr, err := NewTrainer(c, NewParams(c, 1), 1, 4, 4, TrainerOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,7 +48,7 @@ func noneBetween(lives []life, offset []int, j, i int) bool {
 // Training keeps what the derivative needs, inference nearly nothing.
 func TestMemoryIsShared(t *testing.T) {
 	c := Config{Channels: 1, Classes: 2, Width: 8, Depth: 3}.WithDefaults()
-	tr, err := NewTrainer(c, NewParams(c, 1), 1, 64, 64, nil)
+	tr, err := NewTrainer(c, NewParams(c, 1), 1, 64, 64, TrainerOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

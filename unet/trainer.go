@@ -21,8 +21,7 @@ import (
 // itself. A Trainer is not safe for concurrent use, and no two that share
 // Params may run at once.
 type Trainer struct {
-	x      []float32
-	y      []uint8
+	batch  Batch
 	loss   G.Value
 	vm     G.VM
 	params G.Nodes
@@ -30,16 +29,26 @@ type Trainer struct {
 	memory usage
 }
 
+// TrainerOptions says what a Trainer makes small and how.
+type TrainerOptions struct {
+	Pool *kernel.Pool // runs the kernels; nil: the calling goroutine
+	Loss Loss         // the zero value is cross-entropy plus soft Dice
+}
+
+// Batch is what one step is fed with.
+type Batch struct {
+	X       []float32 // N,C,H,W: images
+	Y       []uint8   // N,H,W: each a class, or 255 for a pixel that takes no part
+	Weights []float32 // N,H,W: of the pixels, where the loss is Weighted; else empty
+}
+
 // usage is the memory of activations and gradients, in elements: what they
 // take, and what they would take if each had its own.
 type usage struct{ shared, apart int }
 
 // NewTrainer makes the training graph of c for batches of batch images of h×w
-// pixels, multiples of c.Stride. p holds the weights, which are shared; pool
-// runs the kernels, nil meaning the calling goroutine.
-//
-// The loss is the sum of cross-entropy and soft Dice (package op, DiceCE).
-func NewTrainer(c Config, p *Params, batch, h, w int, pool *kernel.Pool) (*Trainer, error) {
+// pixels, multiples of c.Stride. p holds the weights, which are shared.
+func NewTrainer(c Config, p *Params, batch, h, w int, o TrainerOptions) (*Trainer, error) {
 	c = c.WithDefaults()
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -50,18 +59,19 @@ func NewTrainer(c Config, p *Params, batch, h, w int, pool *kernel.Pool) (*Train
 	if p.config != c {
 		return nil, fmt.Errorf("unet: %w: parameters of another network", segd.ErrOption)
 	}
-	b, err := build(c, p, shape{N: batch, H: h, W: w, ValidH: h, ValidW: w}, true, pool)
+	if err := o.Loss.Validate(c.Classes); err != nil {
+		return nil, err
+	}
+	b, err := build(c, p, shape{N: batch, H: h, W: w, ValidH: h, ValidW: w}, true, o.Pool)
 	if err != nil {
 		return nil, err
 	}
-	t := &Trainer{x: make([]float32, batch*c.Channels*h*w), y: make([]uint8, batch*h*w)}
-	labels := G.NewTensor(b.net.graph, tensor.Uint8, 3, G.WithShape(batch, h, w), G.WithName("labels"),
-		G.WithValue(tensor.New(tensor.WithShape(batch, h, w), tensor.WithBacking(t.y))))
-	err = G.Let(b.net.image, tensor.New(tensor.WithShape(b.net.image.Shape()...), tensor.WithBacking(t.x)))
+	t := &Trainer{batch: Batch{X: make([]float32, batch*c.Channels*h*w), Y: make([]uint8, batch*h*w)}}
+	err = G.Let(b.net.image, tensor.New(tensor.WithShape(b.net.image.Shape()...), tensor.WithBacking(t.batch.X)))
 	if err != nil {
 		return nil, fmt.Errorf("unet: %w", err)
 	}
-	loss, err := b.ops.DiceCE(b.net.logits, labels)
+	loss, err := t.addLoss(b, o.Loss)
 	if err != nil {
 		return nil, err
 	}
@@ -83,6 +93,23 @@ func NewTrainer(c Config, p *Params, batch, h, w int, pool *kernel.Pool) (*Train
 	t.vm = G.NewTapeMachine(b.net.graph, G.BindDualValues(t.params...))
 	t.values = G.NodesToValueGrads(t.params)
 	return t, nil
+}
+
+// addLoss adds the loss and its inputs to the graph.
+func (t *Trainer) addLoss(b *builder, l Loss) (*G.Node, error) {
+	d := b.net.logits.Shape()
+	n, h, w := d[0], d[2], d[3]
+	input := func(of tensor.Dtype, name string, memory any) *G.Node {
+		return G.NewTensor(b.net.graph, of, 3, G.WithShape(n, h, w), G.WithName(name),
+			G.WithValue(tensor.New(tensor.WithShape(n, h, w), tensor.WithBacking(memory))))
+	}
+	labels := input(tensor.Uint8, "labels", t.batch.Y)
+	var weights *G.Node
+	if l.Weighted() {
+		t.batch.Weights = make([]float32, n*h*w)
+		weights = input(tensor.Float32, "pixel weights", t.batch.Weights)
+	}
+	return b.ops.Loss(l.terms(), b.net.logits, labels, weights)
 }
 
 // distinct makes sure that no two nodes have the same hash: the compiler would
@@ -141,17 +168,17 @@ func share(g *G.ExprGraph) (usage, error) {
 // Step runs one batch forward and back, has s update the weights, and returns
 // the loss before the update.
 //
-// x is N,C,H,W and y is N,H,W, each a class or 255 for a pixel that takes no
-// part; both are copied. A nil s computes the gradients and leaves them for
+// The batch is copied. A nil s computes the gradients and leaves them for
 // Learnables. A loss that is not finite is an error, and the weights are left
 // as they were.
-func (t *Trainer) Step(x []float32, y []uint8, s G.Solver) (float64, error) {
-	if len(x) != len(t.x) || len(y) != len(t.y) {
-		return 0, fmt.Errorf("unet: %w: batch of %d values and %d labels, want %d and %d",
-			segd.ErrFormat, len(x), len(y), len(t.x), len(t.y))
+func (t *Trainer) Step(b Batch, s G.Solver) (float64, error) {
+	if want := t.batch; len(b.X) != len(want.X) || len(b.Y) != len(want.Y) || len(b.Weights) != len(want.Weights) {
+		return 0, fmt.Errorf("unet: %w: batch of %d values, %d labels and %d weights, want %d, %d and %d",
+			segd.ErrFormat, len(b.X), len(b.Y), len(b.Weights), len(want.X), len(want.Y), len(want.Weights))
 	}
-	copy(t.x, x)
-	copy(t.y, y)
+	copy(t.batch.X, b.X)
+	copy(t.batch.Y, b.Y)
+	copy(t.batch.Weights, b.Weights)
 	// The machine adds to the gradients; not every solver clears them.
 	for _, v := range t.values {
 		if g, err := v.Grad(); err == nil {

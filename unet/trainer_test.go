@@ -44,7 +44,7 @@ func TestTrainingEndsInMasks(t *testing.T) {
 			c := Config{Channels: 1, Classes: 2, Width: 4, Depth: 2, Norm: norm, Groups: 2}.WithDefaults()
 			p := NewParams(c, 1)
 			const n = 16
-			tr, err := NewTrainer(c, p, 3, n, n, pool)
+			tr, err := NewTrainer(c, p, 3, n, n, TrainerOptions{Pool: pool})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -54,7 +54,7 @@ func TestTrainingEndsInMasks(t *testing.T) {
 			var first, last float64
 			for i := range 40 {
 				x, y := discs(rng, 3, n, n)
-				if last, err = tr.Step(x, y, s); err != nil {
+				if last, err = tr.Step(Batch{X: x, Y: y}, s); err != nil {
 					t.Fatal(err)
 				}
 				if i == 0 {
@@ -102,7 +102,7 @@ func TestStepIsNotStale(t *testing.T) {
 	x2, y2 := discs(rng, 2, 8, 8)
 	run := func(tr *Trainer, x []float32, y []uint8) (float64, []float32) {
 		t.Helper()
-		l, err := tr.Step(x, y, nil)
+		l, err := tr.Step(Batch{X: x, Y: y}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,7 +117,7 @@ func TestStepIsNotStale(t *testing.T) {
 		return l, all
 	}
 	fresh := func() *Trainer {
-		tr, err := NewTrainer(c, NewParams(c, 1), 2, 8, 8, nil)
+		tr, err := NewTrainer(c, NewParams(c, 1), 2, 8, 8, TrainerOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -142,7 +142,7 @@ func TestStepIsNotStale(t *testing.T) {
 		}
 		bad := append([]uint8{}, y1...)
 		bad[5] = 9
-		if _, err := tr.Step(x1, bad, nil); err == nil {
+		if _, err := tr.Step(Batch{X: x1, Y: bad}, nil); err == nil {
 			t.Error("a label that is no class was taken")
 		}
 	}
@@ -157,7 +157,7 @@ func TestStepUpdatesParams(t *testing.T) {
 		c := Config{Channels: 1, Classes: 2, Width: 8, Depth: 1}.WithDefaults()
 		p := NewParams(c, 1)
 		before := p.Clone()
-		tr, err := NewTrainer(c, p, 2, 16, 24, pool)
+		tr, err := NewTrainer(c, p, 2, 16, 24, TrainerOptions{Pool: pool})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -165,7 +165,7 @@ func TestStepUpdatesParams(t *testing.T) {
 		s := G.NewAdamSolver()
 		var losses []float64
 		for range 5 {
-			l, err := tr.Step(x, y, s)
+			l, err := tr.Step(Batch{X: x, Y: y}, s)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -193,12 +193,12 @@ func TestStepUpdatesParams(t *testing.T) {
 func TestSmallestNetwork(t *testing.T) {
 	for _, norm := range []Norm{NormNone, NormBatch, NormInstance, NormGroup} {
 		c := Config{Channels: 1, Classes: 2, Width: 1, Depth: 1, Norm: norm, Groups: 1}.WithDefaults()
-		tr, err := NewTrainer(c, NewParams(c, 1), 1, 2, 2, nil)
+		tr, err := NewTrainer(c, NewParams(c, 1), 1, 2, 2, TrainerOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for range 2 {
-			if _, err := tr.Step([]float32{1, 2, 3, 4}, []uint8{0, 1, 1, 255}, G.NewAdamSolver()); err != nil {
+			if _, err := tr.Step(Batch{X: []float32{1, 2, 3, 4}, Y: []uint8{0, 1, 1, 255}}, G.NewAdamSolver()); err != nil {
 				t.Errorf("%s: %v", norm, err)
 			}
 		}
@@ -209,26 +209,26 @@ func TestTrainerRefuses(t *testing.T) {
 	c := Config{Channels: 1, Classes: 2, Width: 2, Depth: 2}.WithDefaults()
 	p := NewParams(c, 1)
 	for name, f := range map[string]func() error{
-		"size":    func() error { _, err := NewTrainer(c, p, 1, 10, 8, nil); return err },
-		"batch":   func() error { _, err := NewTrainer(c, p, 0, 8, 8, nil); return err },
-		"network": func() error { _, err := NewTrainer(Config{}, p, 1, 8, 8, nil); return err },
-		"params":  func() error { o := c; o.Width = 3; _, err := NewTrainer(o, p, 1, 8, 8, nil); return err },
+		"size":    func() error { _, err := NewTrainer(c, p, 1, 10, 8, TrainerOptions{}); return err },
+		"batch":   func() error { _, err := NewTrainer(c, p, 0, 8, 8, TrainerOptions{}); return err },
+		"network": func() error { _, err := NewTrainer(Config{}, p, 1, 8, 8, TrainerOptions{}); return err },
+		"params":  func() error { o := c; o.Width = 3; _, err := NewTrainer(o, p, 1, 8, 8, TrainerOptions{}); return err },
 	} {
 		if err := f(); !errors.Is(err, segd.ErrOption) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	tr, err := NewTrainer(c, p, 1, 8, 8, nil)
+	tr, err := NewTrainer(c, p, 1, 8, 8, TrainerOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tr.Step(make([]float32, 63), make([]uint8, 64), nil); !errors.Is(err, segd.ErrFormat) {
+	if _, err := tr.Step(Batch{X: make([]float32, 63), Y: make([]uint8, 64)}, nil); !errors.Is(err, segd.ErrFormat) {
 		t.Errorf("short batch: %v", err)
 	}
 	x := make([]float32, 64)
 	x[0] = float32(math.NaN())
 	before := p.Clone()
-	if _, err := tr.Step(x, make([]uint8, 64), G.NewAdamSolver()); err == nil {
+	if _, err := tr.Step(Batch{X: x, Y: make([]uint8, 64)}, G.NewAdamSolver()); err == nil {
 		t.Error("a loss that is not a number was taken")
 	}
 	for _, n := range p.Names() {
@@ -251,13 +251,13 @@ func TestStepAllocations(t *testing.T) {
 	const maxAllocs, maxBytes = 5000, 1 << 20
 	for _, norm := range []Norm{NormNone, NormBatch} {
 		c := anchor(8, norm)
-		tr, err := NewTrainer(c, NewParams(c, 1), 2, 64, 64, nil)
+		tr, err := NewTrainer(c, NewParams(c, 1), 2, 64, 64, TrainerOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		x, y := discs(rand.New(rand.NewPCG(1, 1)), 2, 64, 64)
 		step := func() {
-			if _, err := tr.Step(x, y, nil); err != nil {
+			if _, err := tr.Step(Batch{X: x, Y: y}, nil); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -158,7 +158,7 @@ func TestVariantsLearn(t *testing.T) {
 			c := v.with(1, 4, 2, NormBatch)
 			p := NewParams(c, 1)
 			const n, steps = 16, 60
-			tr, err := NewTrainer(c, p, 3, n, n, pool)
+			tr, err := NewTrainer(c, p, 3, n, n, TrainerOptions{Pool: pool})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -167,7 +167,7 @@ func TestVariantsLearn(t *testing.T) {
 			s := G.NewAdamSolver(G.WithLearnRate(0.01))
 			for range steps {
 				x, y := discs(rng, 3, n, n)
-				if _, err = tr.Step(x, y, s); err != nil {
+				if _, err = tr.Step(Batch{X: x, Y: y}, s); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -205,12 +205,12 @@ func TestSmallestVariants(t *testing.T) {
 			if err := c.Validate(); err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
-			tr, err := NewTrainer(c, NewParams(c, 1), 1, 2, 2, nil)
+			tr, err := NewTrainer(c, NewParams(c, 1), 1, 2, 2, TrainerOptions{})
 			if err != nil {
 				t.Fatalf("%s, %s: %v", name, norm, err)
 			}
 			for range 2 {
-				if _, err := tr.Step([]float32{1, 2, 3, 4}, []uint8{0, 1, 1, 255}, G.NewAdamSolver()); err != nil {
+				if _, err := tr.Step(Batch{X: []float32{1, 2, 3, 4}, Y: []uint8{0, 1, 1, 255}}, G.NewAdamSolver()); err != nil {
 					t.Errorf("%s, %s: %v", name, norm, err)
 				}
 			}

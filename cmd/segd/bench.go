@@ -195,7 +195,7 @@ func inference(ctx context.Context, q *unet.Predictor, c unet.Config, size int) 
 
 // trainingStep returns one step of training, and what ends the trainer.
 func trainingStep(c unet.Config, s benchSettings, pool *kernel.Pool) (step, stop func() error, err error) {
-	t, err := unet.NewTrainer(c, unet.NewParams(c, 1), s.batch, s.size, s.size, pool)
+	t, err := unet.NewTrainer(c, unet.NewParams(c, 1), s.batch, s.size, s.size, unet.TrainerOptions{Pool: pool})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -209,7 +209,7 @@ func trainingStep(c unet.Config, s benchSettings, pool *kernel.Pool) (step, stop
 	}
 	solver := train.NewAdamW(1e-3, 0, 0)
 	return func() error {
-		_, err := t.Step(x, y, solver)
+		_, err := t.Step(unet.Batch{X: x, Y: y}, solver)
 		return err
 	}, t.Close, nil
 }

@@ -16,66 +16,130 @@ const Ignored = 255
 // a class that is neither in the batch nor predicted scores 1.
 const DiceSmooth = 1
 
-// Loss describes the sum of cross-entropy and soft-Dice loss.
-type Loss struct{ N, C, H, W int }
+// Terms says what a segmentation loss is the sum of: a mean over the labelled
+// pixels, of p, the probability of a pixel's own class,
+//
+//	Pixel·(1-p)^Gamma·(-log p)
+//
+// which is cross-entropy with Gamma 0 and the focal loss of Lin et al. 2017
+// with another; and one minus the mean overlap of the foreground classes, each
+// taken over the whole batch,
+//
+//	I_k = (2·TP + s) / (2·TP + 2·Alpha·FP + 2·Beta·FN + s)
+//	TP = Σ p_k·[y=k], FP = Σ p_k·[y≠k], FN = Σ (1-p_k)·[y=k]
+//
+// which is the soft Dice of Milletari et al. 2016, with p in place of p² as
+// Isensee et al. 2021 have it, where Alpha and Beta are ½, and the Tversky
+// index of Salehi et al. 2017 elsewhere.
+type Terms struct {
+	Pixel       bool // the mean over pixels
+	Gamma       float64
+	Overlap     bool // one minus the mean overlap
+	Alpha, Beta float64
+	// Classes weighs the classes, background first; empty: all alike. A pixel
+	// counts with the weight of its class, divided by the sum of all weights
+	// (as in PyTorch), and so does the overlap of a class.
+	Classes []float64
+}
 
-// DiceCE is the training loss: the mean cross-entropy of the softmax over the
-// labelled pixels, plus one minus the mean soft Dice of the foreground
-// classes, each taken over the whole batch:
-//
-//	Dice_k = (2·Σ p_k·[y=k] + s) / (Σ p_k + Σ [y=k] + s)
-//
-// (Milletari et al. 2016 for the Dice, with p in place of p² as Isensee et al.
-// 2021 do; the sum with cross-entropy is theirs too). logits is N,C,H,W with
-// C ≥ 2; labels is N,H,W of uint8, each below C or Ignored. A batch without a
-// labelled pixel has loss 0. The result is a scalar.
-func (s *Set[T]) DiceCE(logits, labels *G.Node) (*G.Node, error) {
+// DiceCE is the sum of soft Dice and cross-entropy (Isensee et al. 2021).
+func DiceCE() Terms { return Terms{Pixel: true, Overlap: true, Alpha: 0.5, Beta: 0.5} }
+
+// Loss describes a segmentation loss.
+type Loss struct {
+	N, C, H, W int
+	Terms
+	Weighted bool // a third input weighs the pixels
+}
+
+// Loss is a training loss over the softmax of the logits. logits is N,C,H,W
+// with C ≥ 2; labels is N,H,W of uint8, each below C or Ignored; weights,
+// which may be nil, is N,H,W and multiplies the weight of each pixel in the
+// mean over pixels. A batch whose pixels weigh nothing has loss 0. The result
+// is a scalar.
+func (s *Set[T]) Loss(t Terms, logits, labels, weights *G.Node) (*G.Node, error) {
 	d := logits.Shape()
-	if d.Dims() != 4 || d[1] < 2 {
-		return nil, fmt.Errorf("op: loss: logits of shape %v", d)
+	if d.Dims() != 4 || d[1] < 2 || len(t.Classes) != 0 && len(t.Classes) != d[1] {
+		return nil, fmt.Errorf("op: loss: logits of shape %v, %d weights of classes", d, len(t.Classes))
 	}
-	l := &loss[T]{pool: s.pool, spec: Loss{d[0], d[1], d[2], d[3]}}
+	spec := Loss{N: d[0], C: d[1], H: d[2], W: d[3], Terms: t, Weighted: weights != nil}
+	l := newLoss[T](s.pool, spec)
+	nodes := []*G.Node{logits, labels}
 	in := []port{like(logits), {shape: []int{d[0], d[2], d[3]}, labels: true}}
+	if weights != nil {
+		nodes, in = append(nodes, weights), append(in, plain(d[0], d[2], d[3]))
+	}
 	return s.apply(&operation[T]{
 		spec: l.spec,
 		in:   in,
-		run: func(out []T, in args[T]) error {
-			v, err := l.forward(in.f[0], in.b[1])
+		run: func(out []T, a args[T]) error {
+			var w []T
+			if spec.Weighted {
+				w = a.f[2]
+			}
+			v, err := l.forward(a.f[0], a.b[1], w)
 			out[0] = T(v)
 			return err
 		},
-		wrt: []bool{true, false},
+		wrt: []bool{true, false, false}[:len(in)],
 		diff: func(nodes G.Nodes, out, dy *G.Node) (G.Nodes, error) {
 			// The loss itself is a child: what it leaves in l must be there.
 			dx, err := s.apply(&operation[T]{
 				spec: grad{l.spec, "logits"},
 				in:   []port{in[1], {}, {}},
 				out:  in[0],
-				run: func(out []T, in args[T]) error {
-					l.backward(out, in.b[0], float64(in.f[2][0]))
+				run: func(out []T, a args[T]) error {
+					l.backward(out, a.b[0], float64(a.f[2][0]))
 					return nil
 				},
 			}, nodes[1], out, dy)
-			return G.Nodes{dx, nil}, err
+			return append(G.Nodes{dx}, make(G.Nodes, len(in)-1)...), err
 		},
-	}, logits, labels)
+	}, nodes...)
 }
 
 // loss holds what the derivative needs of the forward pass.
 type loss[T kernel.Float] struct {
 	pool    *kernel.Pool
 	spec    Loss
+	class   []float64   // weight of each
+	overlap []float64   // share of each class in the mean overlap; background 0
 	prob    []T         // softmax, N,C,H,W
+	factor  []T         // N,H,W: of the gradient of each pixel; nil: 1
 	partial [][]float64 // by task: see sums
 	total   []float64
 }
 
+func newLoss[T kernel.Float](pool *kernel.Pool, spec Loss) *loss[T] {
+	l := &loss[T]{pool: pool, spec: spec, class: make([]float64, spec.C), overlap: make([]float64, spec.C)}
+	sum := 0.0
+	for c := range l.class {
+		l.class[c] = 1
+		if len(spec.Classes) > 0 {
+			l.class[c] = spec.Classes[c]
+		}
+		if c > 0 {
+			sum += l.class[c]
+		}
+	}
+	for c := 1; c < spec.C && sum > 0; c++ {
+		l.overlap[c] = l.class[c] / sum
+	}
+	return l
+}
+
+// even reports whether all pixels of the mean weigh the same, so that their
+// gradient needs no factor.
+func (l *loss[T]) even() bool {
+	return l.spec.Gamma == 0 && len(l.spec.Classes) == 0 && !l.spec.Weighted
+}
+
 // The sums over a set of pixels, in one slice so that partial sums can be
-// added in a fixed order: cross-entropy, labelled pixels, pixels whose label
+// added in a fixed order: the loss of pixels, their weights, pixels whose label
 // is no class; then for each class Σ p·[y=k], Σ p and Σ [y=k].
 const (
-	sumCE = iota
-	sumPixels
+	sumPixel = iota
+	sumWeight
 	sumBad
 	sumClasses
 )
@@ -96,11 +160,14 @@ func (l *loss[T]) span(task int) (n, lo, hi int) {
 	return n, r * l.spec.W, min(r+rows, l.spec.H) * l.spec.W
 }
 
-func (l *loss[T]) forward(logits []T, labels []uint8) (float64, error) {
+func (l *loss[T]) forward(logits []T, labels []uint8, weights []T) (float64, error) {
 	k, hw := l.spec.C, l.spec.H*l.spec.W
 	_, tasks := l.tasks()
 	if l.prob == nil {
 		l.prob = make([]T, len(logits))
+		if !l.even() {
+			l.factor = make([]T, len(labels))
+		}
 		l.partial = make([][]float64, tasks)
 		for i := range l.partial {
 			l.partial[i] = make([]float64, sumClasses+3*k)
@@ -109,7 +176,14 @@ func (l *loss[T]) forward(logits []T, labels []uint8) (float64, error) {
 	}
 	l.pool.Run(tasks, func(task int) {
 		n, lo, hi := l.span(task)
-		l.softmax(l.partial[task], logits[n*k*hw:][:k*hw], l.prob[n*k*hw:][:k*hw], labels[n*hw:][:hw], lo, hi)
+		p := pixels[T]{logits: logits[n*k*hw:][:k*hw], prob: l.prob[n*k*hw:][:k*hw], labels: labels[n*hw:][:hw]}
+		if l.factor != nil {
+			p.factor = l.factor[n*hw:][:hw]
+		}
+		if weights != nil {
+			p.weights = weights[n*hw:][:hw]
+		}
+		l.softmax(l.partial[task], p, lo, hi)
 	})
 	clear(l.total)
 	for _, p := range l.partial {
@@ -121,26 +195,41 @@ func (l *loss[T]) forward(logits []T, labels []uint8) (float64, error) {
 	if t[sumBad] > 0 {
 		return 0, fmt.Errorf("%v labels are neither below %d nor %d", t[sumBad], k, Ignored)
 	}
-	if t[sumPixels] == 0 {
+	if t[sumWeight] == 0 {
 		return 0, nil
 	}
-	dice := 0.0
-	for c := 1; c < k; c++ {
-		i, d := l.dice(c)
-		dice += i / d
+	v := 0.0
+	if l.spec.Pixel {
+		v = t[sumPixel] / t[sumWeight]
 	}
-	return t[sumCE]/t[sumPixels] + 1 - dice/float64(k-1), nil
+	if l.spec.Overlap {
+		v++
+		for c := 1; c < k; c++ {
+			num, den := l.index(c)
+			v -= l.overlap[c] * num / den
+		}
+	}
+	return v, nil
 }
 
-// dice returns numerator and denominator of the soft Dice of class c.
-func (l *loss[T]) dice(c int) (num, den float64) {
+// index returns numerator and denominator of the overlap of class c.
+func (l *loss[T]) index(c int) (num, den float64) {
 	s := l.total[sumClasses+3*c:]
-	return 2*s[0] + DiceSmooth, s[1] + s[2] + DiceSmooth
+	a, b := 2*l.spec.Alpha, 2*l.spec.Beta
+	return 2*s[0] + DiceSmooth, (2-a-b)*s[0] + a*s[1] + b*s[2] + DiceSmooth
 }
 
-// softmax fills prob and the sums of the pixels lo to hi of one image.
-func (l *loss[T]) softmax(sum []float64, logits, prob []T, labels []uint8, lo, hi int) {
-	k, hw := l.spec.C, len(labels)
+// pixels are those of one image.
+type pixels[T kernel.Float] struct {
+	logits, prob    []T // C, H·W
+	labels          []uint8
+	factor, weights []T // H·W or nil
+}
+
+// softmax fills prob, factor and the sums of the pixels lo to hi of one image.
+func (l *loss[T]) softmax(sum []float64, p pixels[T], lo, hi int) {
+	k, hw := l.spec.C, len(p.labels)
+	logits, prob := p.logits, p.prob
 	clear(sum)
 	for i := lo; i < hi; i++ {
 		top := logits[i]
@@ -160,7 +249,7 @@ func (l *loss[T]) softmax(sum []float64, logits, prob []T, labels []uint8, lo, h
 		for c := range k {
 			prob[c*hw+i] = T(float64(prob[c*hw+i]) * r)
 		}
-		y := int(labels[i])
+		y := int(p.labels[i])
 		if y == Ignored {
 			continue
 		}
@@ -168,8 +257,20 @@ func (l *loss[T]) softmax(sum []float64, logits, prob []T, labels []uint8, lo, h
 			sum[sumBad]++
 			continue
 		}
-		sum[sumPixels]++
-		sum[sumCE] += math.Log(z) - float64(logits[y*hw+i]-top)
+		ce := math.Log(z) - float64(logits[y*hw+i]-top)
+		if l.factor == nil {
+			sum[sumWeight]++
+			sum[sumPixel] += ce
+		} else {
+			u := l.class[y]
+			if p.weights != nil {
+				u *= float64(p.weights[i])
+			}
+			f, slope := l.focus(float64(prob[y*hw+i]), ce)
+			sum[sumWeight] += u
+			sum[sumPixel] += u * f * ce
+			p.factor[i] = T(u * slope)
+		}
 		sum[sumClasses+3*y] += float64(prob[y*hw+i])
 		sum[sumClasses+3*y+2]++
 		for c := range k {
@@ -178,24 +279,46 @@ func (l *loss[T]) softmax(sum []float64, logits, prob []T, labels []uint8, lo, h
 	}
 }
 
+// focus is what the focal loss multiplies the cross-entropy of a pixel by, and
+// its derivative by the logits: with q = 1-p,
+// d(q^γ·ce)/dz_j = (q^γ + γ·p·q^(γ-1)·ce)·(p_j - [y=j]).
+func (l *loss[T]) focus(p, ce float64) (factor, slope float64) {
+	switch g, q := l.spec.Gamma, 1-p; {
+	case g == 0:
+		return 1, 1
+	case q <= 0:
+		return 0, 0
+	case g == 2: // the usual one, without the library's help
+		return q * q, q*q + 2*p*q*ce
+	default:
+		f := math.Pow(q, g)
+		return f, f + g*p*f/q*ce
+	}
+}
+
 // backward writes dy times the derivative by the logits.
 //
-// With q_k the derivative of the Dice part by p_k at one pixel,
-// d/dz_j = (p_j - [y=j])/M + p_j·(q_j - Σ_k q_k·p_k).
+// With q_k the derivative of the overlap part by p_k at one pixel, w its weight
+// and factor, M the sum of the weights,
+// d/dz_j = w·(p_j - [y=j])/M + p_j·(q_j - Σ_k q_k·p_k).
 func (l *loss[T]) backward(out []T, labels []uint8, dy float64) {
 	k, hw := l.spec.C, l.spec.H*l.spec.W
 	clear(out)
-	if l.total[sumPixels] == 0 {
+	if l.total[sumWeight] == 0 {
 		return
 	}
 	// q_k is on[k] where the label is k and off[k] elsewhere.
 	on, off := make([]float64, k), make([]float64, k)
-	for c := 1; c < k; c++ {
-		num, den := l.dice(c)
-		off[c] = dy / float64(k-1) * num / (den * den)
-		on[c] = off[c] - dy/float64(k-1)*2/den
+	for c := 1; c < k && l.spec.Overlap; c++ {
+		num, den := l.index(c)
+		share := dy * l.overlap[c]
+		off[c] = share * num / (den * den) * 2 * l.spec.Alpha
+		on[c] = share*num/(den*den)*2*(1-l.spec.Beta) - share*2/den
 	}
-	ce := dy / l.total[sumPixels]
+	mean := 0.0
+	if l.spec.Pixel {
+		mean = dy / l.total[sumWeight]
+	}
 	_, tasks := l.tasks()
 	l.pool.Run(tasks, func(task int) {
 		n, lo, hi := l.span(task)
@@ -205,13 +328,17 @@ func (l *loss[T]) backward(out []T, labels []uint8, dy float64) {
 			if label == Ignored {
 				continue
 			}
-			mean := 0.0
+			u := mean
+			if l.factor != nil {
+				u *= float64(l.factor[n*hw+i])
+			}
+			sum := 0.0
 			for c := 1; c < k; c++ {
 				q := off[c]
 				if c == label {
 					q = on[c]
 				}
-				mean += q * float64(p[c*hw+i])
+				sum += q * float64(p[c*hw+i])
 			}
 			for c := range k {
 				q, hit := off[c], 0.0
@@ -219,7 +346,7 @@ func (l *loss[T]) backward(out []T, labels []uint8, dy float64) {
 					q, hit = on[c], 1
 				}
 				pc := float64(p[c*hw+i])
-				g[c*hw+i] = T(ce*(pc-hit) + pc*(q-mean))
+				g[c*hw+i] = T(u*(pc-hit) + pc*(q-sum))
 			}
 		}
 	})

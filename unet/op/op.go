@@ -10,7 +10,7 @@
 //	ops := op.New[float32](pool)
 //	x, _ := ops.Pack(image)                      // N,C,H,W → blocked
 //	y, _ := ops.Conv3x3(w, bias, true, x)        // relu(conv(x))
-//	loss, _ := ops.DiceCE(logits, labels)
+//	loss, _ := ops.Loss(op.DiceCE(), logits, labels, nil)
 //
 // Activations travel between the operations in the blocked layout of package
 // kernel, as 5-D tensors (N, ceil(C/8), H+2, W+2, 8) with a halo of zeros;

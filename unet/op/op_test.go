@@ -3,7 +3,6 @@ package op
 import (
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -72,17 +71,6 @@ func TestHeadGradient(t *testing.T) {
 	checkGradient(t, func(g *graph) (*G.Node, error) {
 		return g.ops.Head(g.in[1], g.in[2], g.acts[0])
 	}, blockedLeaf("x", 2, 9, 3, 4), plainLeaf("w", 3, 9, 1, 1), plainLeaf("b", 3))
-}
-
-func TestDiceCEGradient(t *testing.T) {
-	labels := leaf{name: "labels", dims: tensor.Shape{2, 4, 5}, labels: make([]uint8, 40)}
-	rng := rand.New(rand.NewPCG(1, 1))
-	for i := range labels.labels {
-		labels.labels[i] = [...]uint8{0, 1, 2, Ignored}[rng.IntN(4)]
-	}
-	checkGradient(t, func(g *graph) (*G.Node, error) {
-		return g.ops.DiceCE(g.in[0], g.in[1])
-	}, plainLeaf("logits", 2, 3, 4, 5), labels)
 }
 
 // Gradients that meet at a long skip are summed by the library, in place of
@@ -169,37 +157,6 @@ func TestRunningStatistics(t *testing.T) {
 	}
 }
 
-func TestDiceCEValue(t *testing.T) {
-	// Even logits: cross-entropy ln 2; Dice of class 1 is (2·½·2+1)/(4·½+2+1),
-	// the ignored pixel apart.
-	b := newBench(t, plainLeaf("logits", 1, 2, 1, 5),
-		leaf{name: "labels", dims: tensor.Shape{1, 1, 5}, labels: []uint8{0, 1, 1, 0, Ignored}})
-	b.values[0].Zero()
-	g, _ := b.build(func(g *graph) (*G.Node, error) { return g.ops.DiceCE(g.in[0], g.in[1]) }, nil)
-	run := func() (float64, error) {
-		vm := G.NewTapeMachine(g.loss.Graph())
-		defer func() { _ = vm.Close() }()
-		if err := vm.RunAll(); err != nil {
-			return 0, err
-		}
-		return g.loss.Value().Data().(float64), nil
-	}
-	got, err := run()
-	if want := math.Log(2) + 1 - 3.0/5; err != nil || math.Abs(got-want) > 1e-12 {
-		t.Errorf("loss %v (%v), want %v", got, err, want)
-	}
-	b.leaves[1].labels[0] = 2
-	if _, err := run(); err == nil || !strings.Contains(err.Error(), "labels") {
-		t.Errorf("a label that is no class gives %v", err)
-	}
-	for i := range b.leaves[1].labels {
-		b.leaves[1].labels[i] = Ignored
-	}
-	if got, err := run(); got != 0 || err != nil {
-		t.Errorf("without labelled pixels the loss is %v (%v)", got, err)
-	}
-}
-
 func TestShapesAreChecked(t *testing.T) {
 	b := newBench(t, blockedLeaf("x", 1, 3, 4, 4), plainLeaf("w", 5, 4, 3, 3), plainLeaf("w2", 3, 5, 2, 2),
 		plainLeaf("b", 4), blockedLeaf("odd", 1, 3, 3, 4), plainLeaf("logits", 1, 1, 2, 2))
@@ -211,7 +168,7 @@ func TestShapesAreChecked(t *testing.T) {
 		"odd pool":   func(g *graph) error { _, err := g.ops.MaxPool2x2(g.acts[4]); return err },
 		"sources":    func(g *graph) error { _, err := g.ops.Conv3x3(g.in[1], nil, false, g.acts[0], g.acts[4]); return err },
 		"head":       func(g *graph) error { _, err := g.ops.Head(g.in[1], g.in[3], g.acts[0]); return err },
-		"one class":  func(g *graph) error { _, err := g.ops.DiceCE(g.in[5], g.in[5]); return err },
+		"one class":  func(g *graph) error { _, err := g.ops.Loss(DiceCE(), g.in[5], g.in[5], nil); return err },
 		"groups": func(g *graph) error {
 			_, err := g.ops.Norm(Norm{Over: Group, Groups: 2}, g.acts[0], nil, nil, nil, nil)
 			return err
