@@ -60,7 +60,7 @@ type Curve struct{ Levels []float32 }
 // Frames are decoded when asked for, so that a multi-frame file costs the
 // memory of a frame at a time.
 type Scan struct {
-	Format         string // "dicom", "png", "jpeg" or "tiff"
+	Format         string // "dicom", "nifti", "png", "jpeg" or "tiff"
 	TransferSyntax string // DICOM transfer syntax UID; empty otherwise
 	Modality       string // DICOM Modality (0008,0060); empty otherwise
 	Width, Height  int

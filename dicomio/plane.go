@@ -33,8 +33,8 @@ func (p *plane) at(x, y float64) [3]float64 {
 
 // depth is how far the plane lies along the normal of its orientation, in mm.
 func (p *plane) depth() float64 {
-	r, d, o := p.right, p.down, p.origin
-	return (r[1]*d[2]-r[2]*d[1])*o[0] + (r[2]*d[0]-r[0]*d[2])*o[1] + (r[0]*d[1]-r[1]*d[0])*o[2]
+	n, o := p.normal(), p.origin
+	return n[0]*o[0] + n[1]*o[1] + n[2]*o[2]
 }
 
 // readPlanes reads the plane of each frame: of the image itself or, of an

@@ -91,6 +91,17 @@ func (j *job) writeObject(c echo.Context) error {
 	return err
 }
 
+// writeVolume answers the masks of all frames as a NIfTI file.
+func (j *job) writeVolume(c echo.Context) error {
+	if _, err := j.all(c, func() {}); err != nil {
+		return err
+	}
+	h := c.Response().Header()
+	h.Set("Content-Type", "application/gzip")
+	h.Set("Content-Disposition", attachment(j.output+".nii.gz"))
+	return j.volume.Write(c.Response())
+}
+
 // cutOff ends an answer that has begun and cannot be finished: half of it must
 // not look like the whole. There is no one left to tell but the log.
 func (j *job) cutOff(c echo.Context, err error) {

@@ -22,14 +22,16 @@ const (
 	outputJSON    = "json"
 )
 
-// outputs are those and the kinds of DICOM object.
-var outputs = append([]string{outputOverlay, outputMask, outputJSON}, export.Kinds()...)
+// outputs are those, a volume, and the kinds of DICOM object.
+var outputs = append([]string{outputOverlay, outputMask, outputJSON, export.NIfTI}, export.Kinds()...)
 
 // object reports whether a DICOM object is asked for.
 func (o options) object() bool { return slices.Contains(export.Kinds(), o.output) }
 
 // whole reports whether one answer holds all frames.
-func (o options) whole() bool { return o.output == outputJSON || o.object() && o.output != export.SC }
+func (o options) whole() bool {
+	return o.output == outputJSON || o.output == export.NIfTI || o.object() && o.output != export.SC
+}
 
 // options are what a client may ask of POST /v1/segment.
 type options struct {
@@ -76,6 +78,9 @@ func parseOptions(query url.Values, accept []string) (options, error) {
 	}
 	if o.frame, err = parseCount(query, "frame", 1); err != nil {
 		return o, err
+	}
+	if o.output == export.NIfTI && o.frame > 0 {
+		return o, fmt.Errorf("handlers: %w: output nifti is the whole volume, and has no frame %d of its own", segd.ErrOption, o.frame)
 	}
 	return o, o.Validate()
 }

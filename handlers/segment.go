@@ -14,6 +14,7 @@ import (
 	"segd"
 	"segd/dicomio"
 	"segd/internal/export"
+	"segd/internal/nifti"
 	"segd/internal/overlay"
 	"segd/internal/postprocess"
 	"segd/internal/scanio"
@@ -58,6 +59,8 @@ func (s *Server) segment(c echo.Context) (err error) {
 		return err
 	case o.output == outputJSON:
 		return j.writeJSON(c)
+	case o.output == export.NIfTI:
+		return j.writeVolume(c)
 	case o.whole():
 		return j.writeObject(c)
 	case j.last > j.first:
@@ -75,6 +78,7 @@ type job struct {
 	scan        *segd.Scan
 	model       *models.Model
 	objects     *export.DICOM // where one is asked for
+	volume      *nifti.Writer // likewise
 	first, last int           // frames that are asked for, from 0
 	done        segmented
 }
@@ -130,6 +134,11 @@ func (j *job) begin(b []byte) error {
 			}
 			j.scan.Warnings = append(j.scan.Warnings, j.objects.Warnings()...)
 		}
+		if j.output == export.NIfTI {
+			if j.volume, err = export.NewNIfTI(b, j.scan); err != nil {
+				return err
+			}
+		}
 		if _, err := j.model.Predictor(j.server.Pool); err != nil {
 			return internalError{err} // whatever is wrong with its weights
 		}
@@ -168,6 +177,8 @@ func (j *job) segment(i int) error {
 		err = encode(&j.done.file, overlay.Overlay(overlay.Render(img), r.Mask, j.model.Classes, j.alpha))
 	case export.SC:
 		err = j.objects.WriteSC(&j.done.file, i, r, j.alpha)
+	case export.NIfTI:
+		err = j.volume.Add(r.Mask)
 	default:
 		f.Classes = postprocess.Measure(r.Mask, r.Probabilities, j.model.Classes, img.Spacing)
 		if j.objects != nil {

@@ -13,6 +13,7 @@ import (
 
 	"segd"
 	"segd/dicomio"
+	"segd/internal/nifti"
 )
 
 const (
@@ -112,7 +113,7 @@ func (s *Server) spool(r io.Reader) (*upload, error) {
 	case err != nil && err != io.ErrUnexpectedEOF:
 		return nil, readError(err)
 	case !recognised(head):
-		return nil, fmt.Errorf("handlers: %w: the content is not DICOM, PNG, JPEG or TIFF", segd.ErrUnsupported)
+		return nil, fmt.Errorf("handlers: %w: the content is not DICOM, NIfTI, PNG, JPEG or TIFF", segd.ErrUnsupported)
 	case err != nil: // that was all
 		return &upload{bytes: head}, nil
 	}
@@ -179,5 +180,5 @@ func recognised(head []byte) bool {
 			return true
 		}
 	}
-	return dicomio.Is(head)
+	return nifti.Is(head) || dicomio.Is(head)
 }

@@ -16,6 +16,7 @@ import (
 	"segd/dicomio"
 	"segd/internal/export"
 	"segd/internal/kernel"
+	"segd/internal/nifti"
 	"segd/internal/overlay"
 	"segd/internal/postprocess"
 	"segd/internal/scanio"
@@ -101,8 +102,14 @@ func (b *batch) one(ctx context.Context, in input) (r *result, err error) {
 		}
 		r.Warnings = append(r.Warnings, objects.Warnings()...)
 	}
+	var volume *nifti.Writer
+	if b.wants(export.NIfTI) {
+		if volume, err = export.NewNIfTI(file, scan); err != nil {
+			return nil, err
+		}
+	}
 	for i := range scan.Frames {
-		f, paths, err := b.frame(ctx, in, m, scan, i, objects)
+		f, paths, err := b.frame(ctx, in, m, scan, i, objects, volume)
 		written = append(written, paths...)
 		if err != nil {
 			if scan.Frames > 1 {
@@ -118,6 +125,13 @@ func (b *batch) one(ctx context.Context, in input) (r *result, err error) {
 		}
 		path := b.path(kind, in.stem)
 		if err := b.write(path, func(w io.Writer) error { return objects.Write(w, kind) }); err != nil {
+			return nil, err
+		}
+		written = append(written, path)
+	}
+	if volume != nil {
+		path := b.path(export.NIfTI, in.stem)
+		if err := b.write(path, volume.Write); err != nil {
 			return nil, err
 		}
 		written = append(written, path)
@@ -148,8 +162,8 @@ func (b *batch) objectKinds() []string {
 }
 
 // frame segments frame i and writes its images, whose paths it returns. What
-// was found goes into objects, which may be nil.
-func (b *batch) frame(ctx context.Context, in input, m *models.Model, scan *segd.Scan, i int, objects *export.DICOM) (*frameResult, []string, error) {
+// was found goes into objects and volume, which may be nil.
+func (b *batch) frame(ctx context.Context, in input, m *models.Model, scan *segd.Scan, i int, objects *export.DICOM, volume *nifti.Writer) (*frameResult, []string, error) {
 	stem, err := b.frameStem(in, i, scan.Frames)
 	if err != nil {
 		return nil, nil, err
@@ -192,6 +206,11 @@ func (b *batch) frame(ctx context.Context, in input, m *models.Model, scan *segd
 	}
 	if objects != nil {
 		if err := objects.Add(i, s, f.Classes); err != nil {
+			return nil, written, err
+		}
+	}
+	if volume != nil {
+		if err := volume.Add(s.Mask); err != nil {
 			return nil, written, err
 		}
 	}
@@ -256,6 +275,8 @@ func (b *batch) path(kind, stem string) string {
 	switch {
 	case kind == kindJSON:
 		ext = ".json"
+	case kind == export.NIfTI:
+		ext = ".nii.gz"
 	case slices.Contains(export.Kinds(), kind):
 		ext = ".dcm"
 	}

@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"segd"
@@ -77,7 +75,7 @@ func collectInputs(paths []string, out string) ([]input, error) {
 func nameOutputs(list []input) error {
 	users := map[string]int{}
 	for i := range list {
-		list[i].stem = withoutExtension(list[i].name)
+		list[i].stem = scanio.Stem(list[i].name)
 		users[list[i].stem]++
 	}
 	taken := map[string]string{}
@@ -92,18 +90,6 @@ func nameOutputs(list []input) error {
 		taken[list[i].stem] = list[i].path
 	}
 	return nil
-}
-
-// imageExtensions are cut off to name outputs; other endings (1.2.840.10008)
-// belong to the name.
-var imageExtensions = []string{".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".dicom"}
-
-func withoutExtension(name string) string {
-	ext := path.Ext(name)
-	if slices.Contains(imageExtensions, strings.ToLower(ext)) && ext != path.Base(name) {
-		return strings.TrimSuffix(name, ext)
-	}
-	return name
 }
 
 func hidden(name string) bool { return strings.HasPrefix(name, ".") && name != "." && name != ".." }

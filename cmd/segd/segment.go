@@ -26,8 +26,8 @@ const (
 	kindCSV     = "csv"     // measurements of all inputs, one file
 )
 
-// outputKinds are those and the kinds of DICOM object.
-var outputKinds = append([]string{kindMask, kindOverlay, kindJSON, kindCSV}, export.Kinds()...)
+// outputKinds are those, a volume, and the kinds of DICOM object.
+var outputKinds = append([]string{kindMask, kindOverlay, kindJSON, kindCSV, export.NIfTI}, export.Kinds()...)
 
 // autoModel asks for a model by each scan.
 const autoModel = "auto"
@@ -47,12 +47,13 @@ func newSegment(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "segment -i PATH... -o DIR -m MODEL",
 		Short: "Segment files and folders",
-		Long: "Segment files and folders (to the bottom) of DICOM, PNG, JPEG and TIFF.\n\n" +
+		Long: "Segment files and folders (to the bottom) of DICOM, NIfTI, PNG, JPEG and TIFF.\n\n" +
 			"OUT/KIND/FOLDER/NAME.png holds the outputs of FOLDER/NAME.dcm; the frames of\n" +
 			"a multi-frame file are NAME_0001 and so on. Two inputs of one name keep the\n" +
 			"extension: a.png.png, a.dcm.png. The measurements of all inputs are in\n" +
 			"OUT/segd.csv. The DICOM objects (seg, segprob, sc, sr, gsps, rtstruct) are made\n" +
-			"of DICOM files alone, and hold all frames but for sc. A file is written whole or not at all. An input that fails is\n" +
+			"of DICOM files alone, and hold all frames but for sc; so does nifti, a .nii.gz that\n" +
+			"lies where the scan does. A file is written whole or not at all. An input that fails is\n" +
 			"named on standard error with the reason, leaves no output, and the run goes\n" +
 			"on; the exit status is then 3.",
 		Example: "  segd segment -i scans -o out -m cardiac-lv\n  segd segment -i a.png b.png -o out -m nuclei --output mask,json",

@@ -1,5 +1,6 @@
 // Package scanio reads any file that segd takes, told apart by content and
-// not by name: DICOM (package dicomio), PNG of 8 and 16 bits, JPEG and TIFF.
+// not by name: DICOM (package dicomio), NIfTI (internal/nifti), PNG of 8 and 16
+// bits, JPEG and TIFF.
 //
 //	scan, err := scanio.Read(b)
 //	img, err := scan.Frame(0)
@@ -24,6 +25,7 @@ import (
 
 	"segd"
 	"segd/dicomio"
+	"segd/internal/nifti"
 )
 
 // Limits that are checked before memory is taken.
@@ -52,26 +54,40 @@ func Read(b []byte) (*segd.Scan, error) {
 		return readJPEG(b)
 	case bytes.HasPrefix(b, []byte("II*\x00")), bytes.HasPrefix(b, []byte("MM\x00*")):
 		return readTIFF(b)
+	case nifti.Is(b):
+		return readNIfTI(b)
 	case dicomio.Is(b):
 		return dicomio.Read(b)
 	}
-	return nil, fmt.Errorf("scanio: %w: content is not DICOM, PNG, JPEG or TIFF", segd.ErrUnsupported)
+	return nil, fmt.Errorf("scanio: %w: content is not DICOM, NIfTI, PNG, JPEG or TIFF", segd.ErrUnsupported)
 }
 
 // IsScan reports whether the name of a file is that of a scan, for walks over
-// folders: .png, .jpg, .jpeg, .tif, .tiff, .dcm, .dicom in any case, and names
-// without an extension, which is how DICOM media name their files. Hidden
-// files and DICOMDIR are not scans.
+// folders: one of the extensions that Stem cuts off, and names without an
+// extension, which is how DICOM media name their files. Hidden files and
+// DICOMDIR are not scans.
 func IsScan(name string) bool {
 	base := filepath.Base(name)
 	if strings.HasPrefix(base, ".") || strings.EqualFold(base, "DICOMDIR") {
 		return false
 	}
-	switch strings.ToLower(filepath.Ext(base)) {
-	case ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".dicom", "":
-		return true
+	return filepath.Ext(base) == "" || Stem(base) != base
+}
+
+// extensions of scans and of label images.
+var extensions = []string{".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".dicom", ".nii", ".nii.gz"}
+
+// Stem cuts the extension off the name of a scan or a label image: .png, .jpg,
+// .jpeg, .tif, .tiff, .dcm, .dicom, .nii or .nii.gz, in any case. Other endings
+// (1.2.840.10008) belong to the name, which is then returned as it is.
+func Stem(name string) string {
+	lower := strings.ToLower(name)
+	for _, ext := range extensions {
+		if strings.HasSuffix(lower, ext) && filepath.Base(lower) != ext {
+			return name[:len(name)-len(ext)]
+		}
 	}
-	return false
+	return name
 }
 
 // checkSize checks the size that a header promises: against the limits, and

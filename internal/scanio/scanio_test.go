@@ -297,7 +297,7 @@ func TestIsScan(t *testing.T) {
 		"a.png": true, "a.PNG": true, "b/c.tif": true, "c.TIFF": true, "d.jpg": true, "d.jpeg": true,
 		"e.dcm": true, "e.DICOM": true, "IM0001": true, "dir/IM0001": true,
 		"a.txt": false, "ids.csv": false, ".DS_Store": false, ".hidden.png": false, "DICOMDIR": false,
-		"LICENCE.md": false, "model.json": false, "x.nii.gz": false,
+		"LICENCE.md": false, "model.json": false, "x.nii.gz": true, "x.NII": true, ".nii.gz": false, "x.gz": false,
 	} {
 		if got := IsScan(name); got != want {
 			t.Errorf("%s: got %t, want %t", name, got, want)

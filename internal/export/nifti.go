@@ -1,0 +1,45 @@
+package export
+
+import (
+	"segd"
+	"segd/dicomio"
+	"segd/internal/nifti"
+)
+
+// NIfTI is the kind of output that holds the masks of all frames of a scan as
+// one volume, a .nii.gz.
+const NIfTI = "nifti"
+
+// NewNIfTI returns a writer for the masks of the frames of scan, which was read
+// from file, in order. The volume lies where the scan does: a NIfTI file's
+// geometry is kept as it is, a DICOM file's is that of its image planes.
+// Where frames are no planes of one grid, and for other formats, the volume has
+// the spacing of the first frame, if that is known, and no position.
+//
+// The errors are those of the scan's readers.
+func NewNIfTI(file []byte, scan *segd.Scan) (*nifti.Writer, error) {
+	switch scan.Format {
+	case "nifti":
+		h, err := nifti.ReadHeader(file)
+		if err != nil {
+			return nil, err
+		}
+		return nifti.LikeWriter(h), nil
+	case "dicom":
+		// A file that no object can refer to has pixels all the same.
+		if s, err := dicomio.OpenSource(file); err == nil {
+			if m, ok := s.Affine(); ok {
+				ras := m // DICOM has left and posterior rising, NIfTI right and anterior
+				for c := range 4 {
+					ras[0][c], ras[1][c] = -m[0][c], -m[1][c]
+				}
+				return nifti.NewWriter(scan.Width, scan.Height, scan.Frames, &ras, segd.Spacing{}), nil
+			}
+		}
+	}
+	first, err := scan.Frame(0)
+	if err != nil {
+		return nil, err
+	}
+	return nifti.NewWriter(scan.Width, scan.Height, scan.Frames, nil, first.Spacing), nil
+}

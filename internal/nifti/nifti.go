@@ -1,0 +1,211 @@
+// Package nifti reads and writes NIfTI files, of which neuroimaging and most
+// public data sets of volumes are made: .nii and .nii.gz, versions 1 and 2, in
+// either byte order.
+//
+//	v, err := nifti.Read(b)
+//	plane := make([]float32, v.Width*v.Height*v.Channels)
+//	v.Plane(0, plane)
+//
+// A volume is taken as it is stored, plane by plane across its third axis; a
+// fourth axis follows as further planes. Row j, column i of plane k is voxel
+// (i, j, k): nothing is flipped or turned, so that a mask of plane k is a mask
+// of these voxels.
+//
+// Limits, checked on the header before memory is taken: 1 to 16384 rows and
+// columns, 64 Mpixel a plane, 20,000 planes, 1 GiB of values. Not read, with
+// segd.ErrUnsupported: pairs of .hdr and .img, ANALYZE 7.5, complex, binary and
+// 128-bit values, more than four axes.
+//
+// Source: nifti1.h (Cox et al. 2004) and nifti2.h (2011), nifti.nimh.nih.gov.
+package nifti
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	"segd"
+)
+
+// Limits that are checked before memory is taken.
+const (
+	maxSide   = 16384
+	maxPixels = 64 << 20
+	maxPlanes = 20_000
+	maxData   = 1 << 30
+	maxOffset = 64 << 20 // of the values in the file: extensions lie before them
+
+	// maxTrailing is what is read behind the values to find a damaged end.
+	maxTrailing = 1 << 20
+	// deflateRatio is how far deflate expands at the very most.
+	deflateRatio = 1032
+)
+
+// Volume is a NIfTI file with its values. It does not change, and may be used
+// from several goroutines.
+type Volume struct {
+	Header
+	data []byte // values, as they are stored
+}
+
+// Is reports whether b is, or sets out to be, a NIfTI file, compressed or not.
+// It reads a few hundred bytes.
+func Is(b []byte) bool {
+	head, _, err := headOf(b)
+	return err == nil && isHeader(head)
+}
+
+// Read reads the NIfTI file b, which is not kept.
+//
+// The errors are segd.ErrFormat (malformed or truncated), segd.ErrTooLarge and
+// segd.ErrUnsupported.
+func Read(b []byte) (*Volume, error) {
+	head, rest, err := headOf(b)
+	if err != nil {
+		return nil, err
+	}
+	h, err := parse(head)
+	if err != nil {
+		return nil, err
+	}
+	size := h.size()
+	if zipped(b) {
+		if (h.offset+size)/deflateRatio > int64(len(b)) {
+			return nil, malformed("truncated: %d bytes of values in a compressed file of %d", size, len(b))
+		}
+	} else if h.offset+size > int64(len(b)) {
+		return nil, malformed("truncated: %d bytes of values from byte %d on in a file of %d", size, h.offset, len(b))
+	}
+	if _, err := io.CopyN(io.Discard, rest, h.offset-int64(len(head))); err != nil {
+		return nil, malformed("truncated or damaged before the values")
+	}
+	v := &Volume{Header: *h, data: make([]byte, size)}
+	if _, err := io.ReadFull(rest, v.data); err != nil {
+		return nil, malformed("truncated or damaged: fewer than %d bytes of values", size)
+	}
+	// Only at its end does a compressed file show whether it is whole.
+	if _, err := io.CopyN(io.Discard, rest, maxTrailing); err != nil && !errors.Is(err, io.EOF) {
+		return nil, malformed("the compressed file is damaged")
+	}
+	return v, nil
+}
+
+// ReadHeader reads the header of the NIfTI file b alone. The errors are those
+// of Read.
+func ReadHeader(b []byte) (*Header, error) {
+	head, _, err := headOf(b)
+	if err != nil {
+		return nil, err
+	}
+	return parse(head)
+}
+
+func malformed(format string, args ...any) error {
+	return fmt.Errorf("nifti: %w: %s", segd.ErrFormat, fmt.Sprintf(format, args...))
+}
+
+func zipped(b []byte) bool { return bytes.HasPrefix(b, []byte{0x1f, 0x8b}) }
+
+// headOf returns the first bytes of b, as many as a header has or fewer, and
+// a reader of what follows them.
+func headOf(b []byte) ([]byte, io.Reader, error) {
+	var r io.Reader = bytes.NewReader(b)
+	if zipped(b) {
+		z, err := gzip.NewReader(r)
+		if err != nil {
+			return nil, nil, malformed("damaged compression")
+		}
+		r = z
+	}
+	head := make([]byte, size1)
+	n, err := io.ReadFull(r, head)
+	if err != nil {
+		if zipped(b) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+			return nil, nil, malformed("damaged compression")
+		}
+		return head[:n], r, nil
+	}
+	if order := orderOf(head); order != nil && order.Uint32(head) == size2 {
+		head = append(head, make([]byte, size2-size1)...)
+		if n, err = io.ReadFull(r, head[size1:]); err != nil {
+			return head[:size1+n], r, nil
+		}
+	}
+	return head, r, nil
+}
+
+// Plane writes the values of plane k, counted from 0, scaled by the header's
+// slope and intercept, to dst: Width·Height·Channels of them, row by row.
+func (v *Volume) Plane(k int, dst []float32) {
+	src := v.plane(k)
+	n := v.Width * v.Height
+	if v.kind.channels > 1 {
+		for i := range n {
+			for c := range v.Channels {
+				dst[i*v.Channels+c] = float32(src[i*v.kind.bytes+c])
+			}
+		}
+		return
+	}
+	at := v.kind.value
+	if v.Slope == 1 && v.Intercept == 0 {
+		for i := range n {
+			dst[i] = float32(at(v.order, src[i*v.kind.bytes:]))
+		}
+		return
+	}
+	for i := range n {
+		dst[i] = float32(at(v.order, src[i*v.kind.bytes:])*v.Slope + v.Intercept)
+	}
+}
+
+// Labels returns the class indices of plane k. A value that is not a whole
+// number from 0 to 255, and colour, is segd.ErrUnprocessable.
+func (v *Volume) Labels(k int) (*segd.Mask, error) {
+	if v.kind.channels > 1 {
+		return nil, fmt.Errorf("nifti: %w: labels in colour, want class indices", segd.ErrUnprocessable)
+	}
+	src := v.plane(k)
+	m := segd.NewMask(v.Width, v.Height)
+	for i := range m.Pix {
+		x := v.kind.value(v.order, src[i*v.kind.bytes:])*v.Slope + v.Intercept
+		if !(x >= 0 && x <= 255) || x != math.Trunc(x) {
+			return nil, fmt.Errorf("nifti: %w: label value %g, want class indices 0 to 255", segd.ErrUnprocessable, x)
+		}
+		m.Pix[i] = uint8(x)
+	}
+	return m, nil
+}
+
+func (v *Volume) plane(k int) []byte {
+	n := v.Width * v.Height * v.kind.bytes
+	return v.data[k*n : (k+1)*n]
+}
+
+// kind is a type of value.
+type kind struct {
+	name     string
+	bytes    int // of a voxel
+	channels int
+	value    func(binary.ByteOrder, []byte) float64 // of one channel
+}
+
+// kinds are the data types that are read, by their code.
+var kinds = map[int]kind{
+	2:    {"uint8", 1, 1, func(_ binary.ByteOrder, b []byte) float64 { return float64(b[0]) }},
+	4:    {"int16", 2, 1, func(o binary.ByteOrder, b []byte) float64 { return float64(int16(o.Uint16(b))) }},
+	8:    {"int32", 4, 1, func(o binary.ByteOrder, b []byte) float64 { return float64(int32(o.Uint32(b))) }},
+	16:   {"float32", 4, 1, func(o binary.ByteOrder, b []byte) float64 { return float64(math.Float32frombits(o.Uint32(b))) }},
+	64:   {"float64", 8, 1, func(o binary.ByteOrder, b []byte) float64 { return math.Float64frombits(o.Uint64(b)) }},
+	128:  {name: "RGB", bytes: 3, channels: 3},
+	256:  {"int8", 1, 1, func(_ binary.ByteOrder, b []byte) float64 { return float64(int8(b[0])) }},
+	512:  {"uint16", 2, 1, func(o binary.ByteOrder, b []byte) float64 { return float64(o.Uint16(b)) }},
+	768:  {"uint32", 4, 1, func(o binary.ByteOrder, b []byte) float64 { return float64(o.Uint32(b)) }},
+	1024: {"int64", 8, 1, func(o binary.ByteOrder, b []byte) float64 { return float64(int64(o.Uint64(b))) }},
+	1280: {"uint64", 8, 1, func(o binary.ByteOrder, b []byte) float64 { return float64(o.Uint64(b)) }},
+	2304: {name: "RGBA", bytes: 4, channels: 4},
+}

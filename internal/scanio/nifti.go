@@ -1,0 +1,43 @@
+package scanio
+
+import (
+	"fmt"
+
+	"segd"
+	"segd/internal/nifti"
+)
+
+// readNIfTI reads a volume, whose planes across the third axis are the frames.
+func readNIfTI(b []byte) (*segd.Scan, error) {
+	v, err := nifti.Read(b)
+	if err != nil {
+		return nil, err
+	}
+	s := &segd.Scan{
+		Format: "nifti", Width: v.Width, Height: v.Height, Frames: v.Planes(),
+		Steps: []string{fmt.Sprintf("NIfTI-%d, %s, planes across the third axis as they are stored", v.Version, v.Type())},
+	}
+	if v.Slope != 1 || v.Intercept != 0 {
+		s.Steps = append(s.Steps, fmt.Sprintf("scaled by %g and %g (scl_slope, scl_inter)", v.Slope, v.Intercept))
+	}
+	if v.Times > 1 {
+		s.Steps = append(s.Steps, fmt.Sprintf("%d planes at each of %d times", v.Depth, v.Times))
+	}
+	s.Frame = func(i int) (*segd.Image, error) {
+		if i < 0 || i >= s.Frames {
+			return nil, fmt.Errorf("scanio: %w: frame %d of %d", segd.ErrNotFound, i+1, s.Frames)
+		}
+		img := &segd.Image{
+			Width: v.Width, Height: v.Height, Channels: v.Channels, Spacing: v.Spacing(),
+			Pix: make([]float32, v.Width*v.Height*v.Channels),
+		}
+		if v.Channels > 1 {
+			img.Display = segd.Display{High: 255}
+		} else {
+			img.Display = segd.Display{Low: float32(v.Low), High: float32(v.High)}
+		}
+		v.Plane(i, img.Pix)
+		return img, nil
+	}
+	return s, nil
+}
