@@ -59,6 +59,11 @@ type layout struct {
 // readLayout reads and checks the image pixel module of a file in a transfer
 // syntax, whose pixels are the element with the tag pixels.
 func readLayout(a attributes, syntax string, pixels uint32) (*layout, error) {
+	return readLayoutUpTo(maxFrames, a, syntax, pixels)
+}
+
+// readLayoutUpTo is readLayout with another limit to the number of frames.
+func readLayoutUpTo(limit int, a attributes, syntax string, pixels uint32) (*layout, error) {
 	var err error
 	get := func(t uint32, fallback int) int {
 		v, e := a.integer(t, fallback)
@@ -85,7 +90,7 @@ func readLayout(a attributes, syntax string, pixels uint32) (*layout, error) {
 	c, encapsulated := encapsulations[syntax]
 	l.compressed = encapsulated && c.form != native
 	l.float = pixels != tagPixelData
-	if err := l.checkSize(); err != nil {
+	if err := l.checkSize(limit); err != nil {
 		return nil, err
 	}
 	if l.float {
@@ -94,7 +99,7 @@ func readLayout(a attributes, syntax string, pixels uint32) (*layout, error) {
 	return l, l.checkBits()
 }
 
-func (l *layout) checkSize() error {
+func (l *layout) checkSize(limit int) error {
 	switch {
 	case l.rows < 1 || l.cols < 1:
 		return unprocessable("%d rows and %d columns", l.rows, l.cols)
@@ -104,8 +109,8 @@ func (l *layout) checkSize() error {
 		return fmt.Errorf("dicomio: %w: %d×%d pixels, limit %d a frame", segd.ErrTooLarge, l.rows, l.cols, maxPixels)
 	case l.frames < 1:
 		return unprocessable("%d frames", l.frames)
-	case l.frames > maxFrames:
-		return fmt.Errorf("dicomio: %w: %d frames, limit %d", segd.ErrTooLarge, l.frames, maxFrames)
+	case l.frames > limit:
+		return fmt.Errorf("dicomio: %w: %d frames, limit %d", segd.ErrTooLarge, l.frames, limit)
 	}
 	return nil
 }
@@ -160,7 +165,11 @@ func (l *layout) checkFloat(pixels uint32) error {
 }
 
 func (l *layout) checkDecoded() error {
-	if n := l.frames * l.frameBytes(); n > maxDecoded {
+	n := l.frames * l.frameBytes()
+	if l.allocated == 1 { // bits are spread over bytes a frame at a time
+		n = l.frames * l.storedBits() / 8
+	}
+	if n > maxDecoded {
 		return fmt.Errorf("dicomio: %w: %d bytes of pixels, limit %d", segd.ErrTooLarge, n, maxDecoded)
 	}
 	return nil
