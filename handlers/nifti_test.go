@@ -15,7 +15,7 @@ func TestSegmentNIfTI(t *testing.T) {
 		v.Values = append(v.Values, int16(i%side*10))
 	}
 	file := niftitest.Write(v)
-	a := post(t, url+"?output=nifti", file)
+	a := post(t, url+"?model=bright&output=nifti", file)
 	wantOK(t, a, "application/gzip")
 	got, err := nifti.Read(a.body)
 	if err != nil {
@@ -31,9 +31,9 @@ func TestSegmentNIfTI(t *testing.T) {
 	if m.Pix[0] != 0 || m.Pix[side-1] != 1 {
 		t.Errorf("the dark pixel is of class %d, the bright one of %d", m.Pix[0], m.Pix[side-1])
 	}
-	wantOK(t, post(t, url+"?output=mask", file), "application/zip")
-	wantOK(t, post(t, url+"?output=mask&frame=2", file), "image/png")
-	if bad := post(t, url+"?output=nifti&frame=2", file); bad.status != 400 {
+	wantOK(t, post(t, url+"?model=bright&output=mask", file), "application/zip")
+	wantOK(t, post(t, url+"?model=bright&output=mask&frame=2", file), "image/png")
+	if bad := post(t, url+"?model=bright&output=nifti&frame=2", file); bad.status != 400 {
 		t.Errorf("one frame of a volume: status %d", bad.status)
 	}
 }
