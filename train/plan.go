@@ -161,13 +161,14 @@ func newPlan(o Options, f Fingerprint, training, validation []string) (Plan, err
 		Data: f, Training: training, Validation: validation,
 	}
 	p.WeightDecay, p.Foreground = max(0, p.WeightDecay), max(0, p.Foreground)
-	h, w, side := f.MedianHeight, f.MedianWidth, defaultPatch
+	height, width, side := f.MedianHeight, f.MedianWidth, defaultPatch
 	if p.Recipe.LongSide = longSide(f); p.Recipe.LongSide > 0 {
-		scale := float64(p.Recipe.LongSide) / float64(max(h, w))
-		h, w, side = int(math.Round(float64(h)*scale)), int(math.Round(float64(w)*scale)), wholePatch
+		scale := float64(p.Recipe.LongSide) / float64(max(height, width))
+		height, width = int(math.Round(float64(height)*scale)), int(math.Round(float64(width)*scale))
+		side = wholePatch
 	}
 	side = or(o.Patch, side)
-	h, w = min(side, h), min(side, w)
+	h, w := min(side, height), min(side, width)
 	c := o.Network
 	c.Channels, c.Classes, c.Width = f.Channels, f.Classes, or(c.Width, defaultWidth)
 	c.Depth = or(c.Depth, max(1, min(maxDepth, bits.Len(uint(min(h, w)/bottleneck))-1)))
@@ -180,9 +181,12 @@ func newPlan(o Options, f Fingerprint, training, validation []string) (Plan, err
 	}
 	stride := p.Network.Stride()
 	p.PatchHeight, p.PatchWidth = (h+stride-1)/stride*stride, (w+stride-1)/stride*stride
-	// Few images make few steps an epoch; small batches give them more.
-	fit := int(math.Round(float64(batchPixels) / float64(p.PatchHeight*p.PatchWidth)))
-	p.Batch = or(o.Batch, max(2, min(fit, 16, len(training)/6)))
+	// Few images make few steps an epoch; small batches give them more. An image
+	// much larger than a patch counts for as many as it has room for.
+	pixels := p.PatchHeight * p.PatchWidth
+	fit := int(math.Round(float64(batchPixels) / float64(pixels)))
+	different := len(training) * max(1, height*width/pixels)
+	p.Batch = or(o.Batch, max(2, min(fit, 16, different/6)))
 	p.EpochSteps = float64(len(training)) / float64(p.Batch)
 	return p, p.Recipe.Validate()
 }
