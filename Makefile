@@ -1,5 +1,5 @@
-# make build | test | check | bench | bench-peers
-.PHONY: build test check bench bench-peers vuln
+# make build | test | check | bench | bench-peers | models | vuln
+.PHONY: build test check bench bench-peers models vuln
 
 # A static binary in bin/; CGO is not needed anywhere.
 build:
@@ -21,6 +21,10 @@ bench: build
 # and PyTorch (needs a python3 that imports it), in turn. Takes half an hour.
 bench-peers: build
 	go run ./internal/benchpeers -segd bin/segd -peers ../shared/peers
+
+# The embedded models, from the data sets in ../shared/data to bin/models; hours.
+models: build
+	bash models/make.sh bin/segd ../shared/data bin/models
 
 # Known vulnerabilities; needs the Go vulnerability database.
 vuln:

@@ -78,6 +78,9 @@ type Metric struct {
 	Unit  string  `json:"unit,omitempty"`  // empty: none
 	Cases int     `json:"cases,omitempty"` // that the figure was taken over
 	Value float64 `json:"value"`
+	// Interval holds 95 % of what the figure would be on other groups of the
+	// same kind, by bootstrap.
+	Interval *[2]float64 `json:"interval,omitempty"`
 }
 
 // Training says how the weights came to be.

@@ -84,6 +84,44 @@ func TestSaveOpen(t *testing.T) {
 	}
 }
 
+// Amend changes words, not weights, and leaves a model whole where it fails.
+func TestAmend(t *testing.T) {
+	dir := t.TempDir()
+	man := tiny("discs")
+	if err := Save(dir, man, unet.NewParams(man.Network, 7), true); err != nil {
+		t.Fatal(err)
+	}
+	weights := func() string {
+		b, err := os.ReadFile(filepath.Join(dir, weightsFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	before := weights()
+	if err := Amend(dir, func(m *Manifest) { m.Title = "Amended" }); err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*Manifest){
+		"another network": func(m *Manifest) { m.Network.Width *= 2 },
+		"no classes":      func(m *Manifest) { m.Classes = nil },
+	} {
+		if err := Amend(dir, change); !errors.Is(err, segd.ErrFormat) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	m, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Params(); err != nil || m.Title != "Amended" || weights() != before {
+		t.Errorf("title %q, same weights %v, %v", m.Title, weights() == before, err)
+	}
+	if err := Amend(t.TempDir(), func(*Manifest) {}); !errors.Is(err, segd.ErrNotFound) {
+		t.Errorf("no model there: %v", err)
+	}
+}
+
 // A Save that is cut off anywhere leaves the old model or the new one. The
 // states are those between the steps of replace.
 func TestSaveIsWhole(t *testing.T) {

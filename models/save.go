@@ -31,26 +31,70 @@ func Save(dir string, man Manifest, p *unet.Params, half bool) error {
 	if err := p.Write(&weights, half); err != nil {
 		return fmt.Errorf("models: weights: %w", err)
 	}
-	man = man.complete()
 	man.WeightsSHA256 = sum(weights.Bytes())
-	if err := man.Validate(); err != nil {
+	text, err := man.encode()
+	if err != nil {
 		return err
 	}
-	text, err := json.MarshalIndent(man, "", "  ")
-	if err != nil {
-		return fmt.Errorf("models: manifest: %w", err)
-	}
-	if len(text) >= maxManifest || weights.Len() > maxWeights {
-		return fmt.Errorf("models: %w: manifest of %d bytes, limit %d; weights of %d, limit %d",
-			segd.ErrTooLarge, len(text), maxManifest, weights.Len(), maxWeights)
+	if weights.Len() > maxWeights {
+		return fmt.Errorf("models: %w: weights of %d bytes, limit %d", segd.ErrTooLarge, weights.Len(), maxWeights)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("models: %w", err)
 	}
-	if err := replace(dir, append(text, '\n'), weights.Bytes()); err != nil {
+	if err := replace(dir, text, weights.Bytes()); err != nil {
 		return fmt.Errorf("models: %w", err)
 	}
 	return nil
+}
+
+// Amend changes what the manifest of the model in directory dir says and
+// leaves its weights as they are, to the byte. change must not touch what
+// describes them, Network above all. At every moment the manifest is the old
+// one or the new one. The errors are those of Open, and segd.ErrFormat where
+// the changed manifest does not validate.
+func Amend(dir string, change func(*Manifest)) error {
+	m, err := Open(dir)
+	if err != nil {
+		return err
+	}
+	man := m.Manifest
+	change(&man)
+	if man.Network != m.Network || man.WeightsSHA256 != m.WeightsSHA256 {
+		return fmt.Errorf("models: %w: a changed network or checksum needs other weights", segd.ErrFormat)
+	}
+	text, err := man.encode()
+	if err != nil {
+		return err
+	}
+	next := filepath.Join(dir, nextFile)
+	err = writeSynced(next, text)
+	if err == nil {
+		err = os.Rename(next, filepath.Join(dir, manifestFile))
+	}
+	if err == nil {
+		err = syncDir(dir)
+	}
+	if err != nil {
+		return fmt.Errorf("models: %w", err)
+	}
+	return nil
+}
+
+// encode completes and checks the manifest and returns the text of model.json.
+func (man Manifest) encode() ([]byte, error) {
+	man = man.complete()
+	if err := man.Validate(); err != nil {
+		return nil, err
+	}
+	text, err := json.MarshalIndent(man, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("models: manifest: %w", err)
+	}
+	if len(text) >= maxManifest {
+		return nil, fmt.Errorf("models: %w: manifest of %d bytes, limit %d", segd.ErrTooLarge, len(text), maxManifest)
+	}
+	return append(text, '\n'), nil
 }
 
 // replace is the part of Save that touches the directory.

@@ -32,18 +32,27 @@ func (r *run) manifest(report *metric.Report) models.Manifest {
 			m.Data = append(m.Data, models.DataCard{Name: name})
 		}
 	}
+	m.Metrics = Figures(report, joined(r.names), "validation", names)
+	return m
+}
+
+// Figures are what a report says of a model, in the words of its card: data
+// and split name the data set, classes the foreground classes.
+func Figures(report *metric.Report, data, split string, classes []string) []models.Metric {
+	var list []models.Metric
 	for k, s := range report.Mean.Classes {
-		g := report.GroupMean.Classes[k]
-		add := func(name string, cases int, value float64) {
-			m.Metrics = append(m.Metrics, models.Metric{
-				Data: joined(r.names), Split: "validation", Name: name, Class: names[k], Cases: cases, Value: value,
+		g, p := report.GroupMean.Classes[k], report.Pooled.Classes[k]
+		add := func(name string, cases int, value float64, interval *[2]float64) {
+			list = append(list, models.Metric{
+				Data: data, Split: split, Name: name, Class: classes[k], Cases: cases, Value: value, Interval: interval,
 			})
 		}
-		add("mean_dice", len(report.Cases), s.Dice)
-		add("mean_iou", len(report.Cases), s.IoU)
-		add("group_dice", len(report.Groups), g.Dice)
+		add("mean_dice", len(report.Cases), s.Dice, s.DiceCI)
+		add("mean_iou", len(report.Cases), s.IoU, s.IoUCI)
+		add("group_dice", len(report.Groups), g.Dice, g.DiceCI)
+		add("pooled_dice", len(report.Cases), p.Dice, p.DiceCI)
 	}
-	return m
+	return list
 }
 
 // classNames names the foreground classes.

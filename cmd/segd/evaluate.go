@@ -5,11 +5,15 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"os"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"segd/internal/kernel"
 	"segd/internal/metric"
+	"segd/models"
 	"segd/train"
 )
 
@@ -19,6 +23,7 @@ type evaluateSettings struct {
 	model, modelsDir    string
 	predictions, report string
 	against, html       string
+	record              string
 	worst               int
 	tolerance           float64
 }
@@ -45,6 +50,7 @@ func newEvaluate(a *app) *cobra.Command {
 	f.StringVar(&s.predictions, "predictions", "", "folder of mask PNGs, named like the images")
 	f.StringVar(&s.report, "report", "", "JSON file to write: every case, every group and the means")
 	f.StringVar(&s.against, "against", "", "another model, to be compared with on the same cases")
+	f.StringVar(&s.record, "record", "", "write the figures into the card of -m DIR, as those of this split, for example test")
 	f.StringVar(&s.html, "html", "", "HTML page to write: figures, charts, and the --worst cases with how their masks agree")
 	s.worst = 5
 	f.Var(newIntRange(&s.worst, 0, 1_000_000), "worst", "cases of lowest Dice to list")
@@ -55,6 +61,7 @@ func newEvaluate(a *app) *cobra.Command {
 	_ = cmd.MarkFlagRequired("data") // fails for unknown names only
 	cmd.MarkFlagsOneRequired("model", "predictions")
 	cmd.MarkFlagsMutuallyExclusive("model", "predictions")
+	cmd.MarkFlagsMutuallyExclusive("record", "predictions")
 	cmd.RunE = a.do(func(cmd *cobra.Command, args []string) error {
 		s.datasets = append(s.datasets, args...)
 		return a.evaluate(cmd.Context(), s)
@@ -117,6 +124,11 @@ func (a *app) evaluate(ctx context.Context, s evaluateSettings) error {
 			return err
 		}
 	}
+	if s.record != "" {
+		if err := recordFigures(s, o.Model, out.Report); err != nil {
+			return err
+		}
+	}
 	if s.html != "" {
 		if err := writePage(ctx, s, o, out); err != nil {
 			return err
@@ -126,6 +138,29 @@ func (a *app) evaluate(ctx context.Context, s evaluateSettings) error {
 		return err
 	}
 	return metric.WriteDifferences(a.stdout, s.against, out.Comparison.Classes)
+}
+
+// recordFigures puts the figures into the card of the model directory, in the
+// place of older ones of the same data and split.
+func recordFigures(s evaluateSettings, m *models.Model, r *metric.Report) error {
+	if info, err := os.Stat(s.model); err != nil || !info.IsDir() {
+		return optionError("--record: %s is not a model directory", s.model)
+	}
+	data, err := train.Open(s.datasets...)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, c := range m.Classes[1:] {
+		names = append(names, c.Name)
+	}
+	figures := train.Figures(r, strings.Join(data.Names, " + "), s.record, names)
+	return models.Amend(s.model, func(m *models.Manifest) {
+		m.Metrics = slices.DeleteFunc(slices.Clone(m.Metrics), func(v models.Metric) bool {
+			return v.Data == figures[0].Data && v.Split == s.record
+		})
+		m.Metrics = append(m.Metrics, figures...)
+	})
 }
 
 // writePage writes the evaluation as a page with pictures of its worst cases.

@@ -119,17 +119,9 @@ func (a *app) train(ctx context.Context, o train.Options, s trainSettings) error
 	return err
 }
 
-// applyCard rewrites the model in dir with what the card says.
+// applyCard rewrites the manifest of the model in dir with what the card says.
 func applyCard(dir string, c card) error {
-	m, err := models.Open(dir)
-	if err != nil {
-		return err
-	}
-	p, err := m.Params()
-	if err != nil {
-		return err
-	}
-	return models.Save(dir, c.merge(m.Manifest), p, false)
+	return models.Amend(dir, func(m *models.Manifest) { *m = c.merge(*m) })
 }
 
 // trainProgress shows the events of a training.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"segd/internal/metric"
 	"segd/models"
 )
 
@@ -83,7 +84,11 @@ func TestTrainSegmentEvaluate(t *testing.T) {
 	if page := tree(t, out)["page.html"]; strings.Count(page, "<svg") != 3 || strings.Count(page, "data:image/png") != 2 || !strings.Contains(page, "disc") {
 		t.Errorf("page of %d bytes with %d charts and %d pictures, want 3 and 2", len(page), strings.Count(page, "<svg"), strings.Count(page, "data:image/png"))
 	}
+	for range 2 { // the second time in the place of the first
+		done(t, "evaluate", "-d", test, "-m", dir, "--record", "test")
+	}
 	a, b := readReport(t, fromMasks), readReport(t, fromModel)
+	recorded(t, dir, b.Mean.Classes[0])
 	if len(a.Cases) != 4 || a.Mean.Classes[0].Dice < enough {
 		t.Errorf("%d cases, mean Dice %.3f; want 4 and %.1f", len(a.Cases), a.Mean.Classes[0].Dice, enough)
 	}
@@ -92,6 +97,26 @@ func TestTrainSegmentEvaluate(t *testing.T) {
 	}
 	if a.Mean.Classes[0].Dice != b.Mean.Classes[0].Dice || a.Pooled.Classes[0].IoU != b.Pooled.Classes[0].IoU {
 		t.Errorf("masks %+v, model %+v", a.Mean, b.Mean)
+	}
+}
+
+// recorded checks that the card of the model in dir has the figures of a test
+// set, once, beside those of its validation.
+func recorded(t *testing.T, dir string, want metric.Score) {
+	t.Helper()
+	m, err := models.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	splits := map[string]int{}
+	for _, v := range m.Metrics {
+		splits[v.Split]++
+		if v.Split == "test" && v.Name == "mean_dice" && (v.Value != want.Dice || v.Cases != 4 || v.Interval == nil || v.Class != "disc") {
+			t.Errorf("recorded %+v, want a Dice of %v", v, want.Dice)
+		}
+	}
+	if splits["test"] != 4 || splits["validation"] != 4 {
+		t.Errorf("figures by split: %v, want 4 of test and 4 of validation", splits)
 	}
 }
 
@@ -126,6 +151,7 @@ func TestEvaluateUsage(t *testing.T) {
 	for _, args := range [][]string{
 		{"evaluate", "-d", d},
 		{"evaluate", "-d", d, "-m", brightModel(t), "--predictions", d},
+		{"evaluate", "-d", d, "--predictions", d, "--record", "test"},
 	} {
 		if code, _, stderr := command(t, args...); code != exitUsage || !strings.Contains(stderr, "predictions") {
 			t.Errorf("%v: exit %d, %q", args, code, stderr)

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# How each embedded model was made: train, export as fp16 with its card, measure
+# the exported bytes on the test split and write the figures into the card.
+#
+#   bash models/make.sh SEGD DATA OUT [NAME...]
+#
+# SEGD is the binary, DATA the folder with the data sets that the cards name, OUT
+# gets NAME.train (what segd train writes) and NAME (the model). The steps are
+# what `--time` settled on or was chosen by validation; with them the weights
+# depend on the kernel set (plan.json names it) and on nothing else.
+set -euo pipefail
+segd=$1 data=$2 out=$3
+shift 3
+
+# make NAME SETS FLAGS... trains on train of each set and measures on its test.
+make() {
+	local name=$1 sets=$2 training=() test=()
+	shift 2
+	for set in $sets; do
+		training+=(-d "$data/$set/train") test+=(-d "$data/$set/test")
+	done
+	"$segd" train "${training[@]}" -o "$out/$name.train" --name "$name" --card "models/cards/$name.json" "$@"
+	"$segd" model export "$out/$name.train" -o "$out/$name" --half
+	"$segd" evaluate "${test[@]}" -m "$out/$name" --record test --worst 0
+}
+
+model() {
+	case $1 in
+	nuclei) make nuclei "nuclei" --steps 1441 --seed 1 ;;
+	cardiac-lv) make cardiac-lv "cardiac_mr cardiac_dicom" --steps 1453 --seed 1 ;;
+	hippocampus) make hippocampus "hippocampus_mr" --steps 3018 --no-flip ;;
+	cxr-lungs) make cxr-lungs "cxr_lungs" --steps 1500 ;;
+	retina-vessels) make retina-vessels "retina_vessels" --steps 1500 ;;
+	fetal-head) make fetal-head "us_fetal_head" --steps 1200 ;;
+	*) echo "make.sh: no model $1" >&2 && exit 2 ;;
+	esac
+}
+
+for name in "${@:-nuclei cardiac-lv hippocampus cxr-lungs retina-vessels fetal-head}"; do
+	for each in $name; do
+		model "$each"
+	done
+done
