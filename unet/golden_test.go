@@ -236,7 +236,7 @@ func golden(t *testing.T, c Config, ref reference, x *segd.Tensor, y []uint8, po
 // goldenTrainLogits checks the network with the statistics of the batch.
 func goldenTrainLogits(t *testing.T, c Config, ref reference, x *segd.Tensor) {
 	logits, _ := tolerances()
-	b, err := build(c, goldenParams(c), shape{x.N, x.H, x.W, x.H, x.W}, true, nil)
+	b, err := build(c, goldenParams(c), shape{x.N, x.H, x.W, x.H, x.W}, mode{train: true}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,7 +50,7 @@ func (c Config) Layers() ([]Layer, error) {
 		return nil, err
 	}
 	s := c.Stride()
-	b, err := build(c, nil, shape{N: 1, H: s, W: s, ValidH: s, ValidW: s}, false, nil)
+	b, err := build(c, nil, shape{N: 1, H: s, W: s, ValidH: s, ValidW: s}, mode{}, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -32,21 +32,42 @@ type builder struct {
 	shapes map[string]tensor.Shape
 	values *Params // nil: nodes without values, for a plan
 	size   shape
-	train  bool
-	err    error
+	mode
+	err error
+
+	frozen bool   // the part that is added now is not trained
+	heads  []head // of deep supervision
 }
 
-// build makes the graph of c for one shape of batch. In training batch
-// normalisation takes the statistics of the batch, else the running ones.
-func build(c Config, values *Params, s shape, train bool, pool *kernel.Pool) (*builder, error) {
+// mode says what a graph is for; the zero value serves.
+type mode struct {
+	train  bool    // batch normalisation takes the statistics of the batch
+	freeze bool    // nothing of the encoder is trained
+	deep   *Params // DeepHeads; nil: none
+}
+
+// head is an auxiliary output.
+type head struct {
+	logits *G.Node
+	level  int // of the pixels
+	far    int // blocks from the last one
+}
+
+// build makes the graph of c for one shape of batch.
+func build(c Config, values *Params, s shape, m mode, pool *kernel.Pool) (*builder, error) {
 	g := G.NewGraph()
 	b := &builder{
-		Config: c, ops: op.New[float32](pool), values: values, size: s, train: train,
+		Config: c, ops: op.New[float32](pool), values: values, size: s, mode: m,
 		net:    &network{graph: g, params: map[string]*G.Node{}},
 		shapes: map[string]tensor.Shape{},
 	}
 	for _, p := range c.layout() {
 		b.shapes[p.name] = p.shape
+	}
+	if m.deep != nil {
+		for _, name := range m.deep.names {
+			b.shapes[name] = m.deep.tensors[name].Shape()
+		}
 	}
 	b.net.image = G.NewTensor(g, tensor.Float32, 4, G.WithShape(s.N, c.Channels, s.H, s.W), G.WithName("image"))
 	x, err := b.ops.Pack(b.net.image)
@@ -62,23 +83,28 @@ func build(c Config, values *Params, s shape, train bool, pool *kernel.Pool) (*b
 // the right, and at each level a skip across.
 func (b *builder) unet(x op.Act) *G.Node {
 	skip := make([]op.Act, b.Depth)
+	b.frozen = b.freeze
 	for l := range b.Depth {
 		skip[l] = b.block(fmt.Sprint("enc.", l), l, x)
 		x, skip[l] = b.down(skip[l])
 	}
 	x = b.block("bottleneck", b.Depth, x)
+	if b.frozen = false; b.freeze {
+		x = x.Frozen()
+	}
 	if b.Skip == SkipNested {
 		return b.head("head", b.nested(append(skip, x)))
 	}
 	for l := b.Depth - 1; l >= 0; l-- {
 		x = b.up(fmt.Sprint("up.", l), x)
 		x = b.block(fmt.Sprint("dec.", l), l, b.join(l, skip[l], x)...)
+		b.deepHead(fmt.Sprint("deep.", l), l, l, x)
 	}
 	return b.head("head", x)
 }
 
-// nested is Figure 1(a) of Zhou et al. 2018 (UNet++, arXiv:1807.10165) without
-// its deep supervision: column by column, node x[i][j] reads all nodes to its
+// nested is Figure 1(a) of Zhou et al. 2018 (UNet++, arXiv:1807.10165):
+// column by column, node x[i][j] reads all nodes to its
 // left, and what comes up from the one below. x0 is the first column.
 func (b *builder) nested(x0 []op.Act) op.Act {
 	x := make([][]op.Act, len(x0))
@@ -90,6 +116,9 @@ func (b *builder) nested(x0 []op.Act) op.Act {
 			up := b.up(fmt.Sprintf("up.%d.%d", i, j), x[i+1][j-1])
 			node := b.block(fmt.Sprintf("dec.%d.%d", i, j), i, append(slices.Clip(x[i]), up)...)
 			x[i] = append(x[i], node)
+			if i == 0 {
+				b.deepHead(fmt.Sprint("deep.", j), 0, b.Depth-j, node)
+			}
 		}
 	}
 	return x[0][b.Depth]
@@ -153,7 +182,7 @@ func (b *builder) norm(name string, level int, relu bool, x op.Act) op.Act {
 	// one valid pixel of the image.
 	round := 1<<level - 1
 	spec := op.Norm{
-		Over: op.Statistics(b.Norm), Groups: b.Groups, ReLU: relu, Train: b.train,
+		Over: op.Statistics(b.Norm), Groups: b.Groups, ReLU: relu, Train: b.train && !b.frozen,
 		ValidH: (b.size.ValidH + round) >> level, ValidW: (b.size.ValidW + round) >> level,
 	}
 	return b.act(func() (op.Act, error) {
@@ -173,6 +202,10 @@ func (b *builder) add(relu bool, x ...op.Act) op.Act {
 // down halves the resolution; skip is x, for the way up. Where one convolution
 // alone reads it there, the pooling adds up the gradients of both ways.
 func (b *builder) down(x op.Act) (half, skip op.Act) {
+	if b.frozen {
+		half = b.act(func() (op.Act, error) { return b.ops.MaxPool2x2(x) })
+		return half, x.Frozen()
+	}
 	if b.Skip != SkipConcat || b.Attention || b.Block != BlockPlain {
 		return b.act(func() (op.Act, error) { return b.ops.MaxPool2x2(x) }), x
 	}
@@ -204,6 +237,13 @@ func (b *builder) head(name string, x op.Act) *G.Node {
 	return n
 }
 
+// deepHead adds the auxiliary head of that name where there is one.
+func (b *builder) deepHead(name string, level, far int, x op.Act) {
+	if b.deep != nil && b.has(name+".weight") {
+		b.heads = append(b.heads, head{b.head(name, x), level, far})
+	}
+}
+
 // act runs f unless something before it failed.
 func (b *builder) act(f func() (op.Act, error)) op.Act {
 	if b.err != nil {
@@ -228,8 +268,10 @@ func (b *builder) param(name string) *G.Node {
 		s = tensor.Shape{1}
 	}
 	opts := []G.NodeConsOpt{G.WithShape(s...), G.WithName(name)}
-	if b.values != nil {
-		opts = append(opts, G.WithValue(b.values.tensors[name]))
+	for _, p := range []*Params{b.values, b.deep} {
+		if p != nil && p.tensors[name] != nil {
+			opts = append(opts, G.WithValue(p.tensors[name]))
+		}
 	}
 	n := G.NewTensor(b.net.graph, tensor.Float32, s.Dims(), opts...)
 	b.net.params[name] = n

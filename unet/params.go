@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 
 	"gorgonia.org/tensor"
 
+	"segd"
 	"segd/internal/kernel"
 )
 
@@ -170,8 +172,33 @@ func (l *layout) convNorm(conv, norm string, level int, r role, k, out, in int) 
 // seed gives the same weights.
 func NewParams(c Config, seed uint64) *Params {
 	p := emptyParams(c)
-	rng := rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15))
-	for _, s := range p.config.layout() {
+	p.start(p.config.layout(), rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15)))
+	return p
+}
+
+// DeepHeads returns fresh heads for deep supervision of network c (Lee et al.
+// 2015): 1×1 convolutions deep.l on the decoder's blocks at the levels l from 1
+// on, or on the nodes of the top row of a nested network but for the last. They
+// are no part of the network, and only ever trained. Its head is on the block
+// that is left out.
+func DeepHeads(c Config, seed uint64) *Params {
+	c = c.WithDefaults()
+	l := &layout{Config: c}
+	for i := 1; i < c.Depth; i++ {
+		width := c.LevelWidth(i)
+		if c.Skip == SkipNested {
+			width = c.LevelWidth(0)
+		}
+		l.conv(fmt.Sprint("deep.", i), i, roleLinear, 1, c.Classes, width, true)
+	}
+	p := paramsOf(c, l.params)
+	p.start(l.params, rand.New(rand.NewPCG(seed, 0x5deece66d)))
+	return p
+}
+
+// start fills in what the tensors start as.
+func (p *Params) start(list []param, rng *rand.Rand) {
+	for _, s := range list {
 		w := p.data(s.name)
 		switch s.role {
 		case roleConv, roleLinear:
@@ -192,12 +219,16 @@ func NewParams(c Config, seed uint64) *Params {
 			}
 		}
 	}
-	return p
 }
 
 func emptyParams(c Config) *Params {
-	p := &Params{config: c.WithDefaults(), tensors: map[string]*tensor.Dense{}}
-	for _, s := range p.config.layout() {
+	c = c.WithDefaults()
+	return paramsOf(c, c.layout())
+}
+
+func paramsOf(c Config, list []param) *Params {
+	p := &Params{config: c, tensors: map[string]*tensor.Dense{}}
+	for _, s := range list {
 		p.names = append(p.names, s.name)
 		p.tensors[s.name] = tensor.New(tensor.WithShape(s.shape...),
 			tensor.WithBacking(kernel.Aligned[float32](s.shape.TotalSize())))
@@ -225,6 +256,55 @@ func (p *Params) Clone() *Params {
 	q := emptyParams(p.config)
 	q.CopyFrom(p)
 	return q
+}
+
+// Adapt returns weights for network to, which differs from p's at most in
+// Channels, 3 in place of 1, and in Classes. Each class c takes the head's
+// weights of p's class from[c], or, where that is negative, new ones drawn with
+// the seed. From grey to colour, the first convolution's weights are repeated
+// and divided by three, so that a grey image gives what it gave. Another network
+// is a segd.ErrOption.
+func (p *Params) Adapt(to Config, from []int, seed uint64) (*Params, error) {
+	to = to.WithDefaults()
+	same := to
+	same.Channels, same.Classes = p.config.Channels, p.config.Classes
+	if same != p.config || to.Channels != p.config.Channels && (to.Channels != 3 || p.config.Channels != 1) || len(from) != to.Classes {
+		return nil, fmt.Errorf("unet: %w: weights of a network of %d channels for another of %d channels and %d classes",
+			segd.ErrOption, p.config.Channels, to.Channels, to.Classes)
+	}
+	q := NewParams(to, seed)
+	for _, name := range q.names {
+		src, dst := p.data(name), q.data(name)
+		switch {
+		case strings.HasPrefix(name, "head."):
+			n := len(dst) / to.Classes
+			for c, k := range from {
+				if k >= 0 {
+					copy(dst[c*n:(c+1)*n], src[k*n:(k+1)*n])
+				}
+			}
+		case len(src) != len(dst): // reads the image: (out, 3, k, k) of (out, 1, k, k), or with more that a dense block reads
+			repeatGrey(dst, src, q.tensors[name].Shape(), p.tensors[name].Shape()[1])
+		default:
+			copy(dst, src)
+		}
+	}
+	return q, nil
+}
+
+// repeatGrey fills weights that read three channels and in-1 others from such
+// that read one and the others.
+func repeatGrey(dst, src []float32, d tensor.Shape, in int) {
+	k := d[2] * d[3]
+	for o := range d[0] {
+		from, to := src[o*in*k:(o+1)*in*k], dst[o*d[1]*k:(o+1)*d[1]*k]
+		for c := range 3 {
+			for i, v := range from[:k] {
+				to[c*k+i] = v / 3
+			}
+		}
+		copy(to[3*k:], from[k:])
+	}
 }
 
 // CopyFrom overwrites p's values with those of o, which must have the same

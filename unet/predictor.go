@@ -252,7 +252,7 @@ func (q *Predictor) giveBack(a *arena) {
 // compile makes the plan of one size. With p, layers are packed from it; later
 // plans find them packed.
 func (q *Predictor) compile(s shape, p *Params) (*plan, error) {
-	b, err := build(q.config, nil, s, false, nil)
+	b, err := build(q.config, nil, s, mode{}, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -58,7 +58,7 @@ func tape(t *testing.T, c Config, p *Params, x *segd.Tensor) *segd.Tensor {
 			}
 		}
 	}
-	b, err := build(c, p, shape{x.N, h, w, x.H, x.W}, false, nil)
+	b, err := build(c, p, shape{x.N, h, w, x.H, x.W}, mode{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

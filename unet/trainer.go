@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -22,6 +23,7 @@ import (
 // Params may run at once.
 type Trainer struct {
 	batch  Batch
+	coarse []coarse
 	loss   G.Value
 	vm     G.VM
 	params G.Nodes
@@ -33,6 +35,15 @@ type Trainer struct {
 type TrainerOptions struct {
 	Pool *kernel.Pool // runs the kernels; nil: the calling goroutine
 	Loss Loss         // the zero value is cross-entropy plus soft Dice
+
+	// Deep holds heads of DeepHeads, which are trained with the network: the
+	// loss is then the mean of the loss at each of them and at the network's
+	// own, a head n blocks from the end weighing 2^-n. Nil: none.
+	Deep *Params
+	// FreezeEncoder leaves encoder and bottleneck as they are, the running
+	// statistics of their batch normalisation included, which they normalise
+	// with.
+	FreezeEncoder bool
 }
 
 // Batch is what one step is fed with.
@@ -62,7 +73,10 @@ func NewTrainer(c Config, p *Params, batch, h, w int, o TrainerOptions) (*Traine
 	if err := o.Loss.Validate(c.Classes); err != nil {
 		return nil, err
 	}
-	b, err := build(c, p, shape{N: batch, H: h, W: w, ValidH: h, ValidW: w}, true, o.Pool)
+	if o.Deep != nil && o.Deep.config != c {
+		return nil, fmt.Errorf("unet: %w: heads of another network", segd.ErrOption)
+	}
+	b, err := build(c, p, shape{N: batch, H: h, W: w, ValidH: h, ValidW: w}, mode{train: true, freeze: o.FreezeEncoder, deep: o.Deep}, o.Pool)
 	if err != nil {
 		return nil, err
 	}
@@ -76,8 +90,13 @@ func NewTrainer(c Config, p *Params, batch, h, w int, o TrainerOptions) (*Traine
 		return nil, err
 	}
 	for _, s := range c.layout() {
-		if !s.fixed {
+		if !s.fixed && !(o.FreezeEncoder && inEncoder(s.name)) {
 			t.params = append(t.params, b.net.params[s.name])
+		}
+	}
+	if o.Deep != nil {
+		for _, name := range o.Deep.names {
+			t.params = append(t.params, b.net.params[name])
 		}
 	}
 	if _, err := G.Grad(loss, t.params...); err != nil {
@@ -95,21 +114,76 @@ func NewTrainer(c Config, p *Params, batch, h, w int, o TrainerOptions) (*Traine
 	return t, nil
 }
 
-// addLoss adds the loss and its inputs to the graph.
+// inEncoder reports whether a parameter is one of the contracting path.
+func inEncoder(name string) bool {
+	return strings.HasPrefix(name, "enc.") || strings.HasPrefix(name, "bottleneck.")
+}
+
+// coarse is what the labels of a batch are at a lower resolution.
+type coarse struct {
+	Batch
+	level, h, w int // h×w at full resolution
+}
+
+// addLoss adds the loss of every head and their inputs to the graph.
 func (t *Trainer) addLoss(b *builder, l Loss) (*G.Node, error) {
-	d := b.net.logits.Shape()
+	loss, err := t.lossOf(b, l, b.net.logits, &t.batch, "")
+	if err != nil || len(b.heads) == 0 {
+		return loss, err
+	}
+	losses, weights, sum := G.Nodes{loss}, []float64{1}, 1.0
+	t.coarse = make([]coarse, len(b.heads))
+	for i, h := range b.heads {
+		c := &t.coarse[i]
+		c.level, c.h, c.w = h.level, b.size.H, b.size.W
+		d := h.logits.Shape()
+		c.Y = make([]uint8, d[0]*d[2]*d[3])
+		if loss, err = t.lossOf(b, l, h.logits, &c.Batch, fmt.Sprint(" ", i)); err != nil {
+			return nil, err
+		}
+		w := math.Pow(0.5, float64(h.far))
+		losses, weights, sum = append(losses, loss), append(weights, w), sum+w
+	}
+	for i := range weights {
+		weights[i] /= sum
+	}
+	return b.ops.Total(weights, losses...)
+}
+
+// lossOf adds the loss of one head; its inputs are the memory of in.
+func (t *Trainer) lossOf(b *builder, l Loss, logits *G.Node, in *Batch, suffix string) (*G.Node, error) {
+	d := logits.Shape()
 	n, h, w := d[0], d[2], d[3]
 	input := func(of tensor.Dtype, name string, memory any) *G.Node {
-		return G.NewTensor(b.net.graph, of, 3, G.WithShape(n, h, w), G.WithName(name),
+		return G.NewTensor(b.net.graph, of, 3, G.WithShape(n, h, w), G.WithName(name+suffix),
 			G.WithValue(tensor.New(tensor.WithShape(n, h, w), tensor.WithBacking(memory))))
 	}
-	labels := input(tensor.Uint8, "labels", t.batch.Y)
+	labels := input(tensor.Uint8, "labels", in.Y)
 	var weights *G.Node
 	if l.Weighted() {
-		t.batch.Weights = make([]float32, n*h*w)
-		weights = input(tensor.Float32, "pixel weights", t.batch.Weights)
+		in.Weights = make([]float32, n*h*w)
+		weights = input(tensor.Float32, "pixel weights", in.Weights)
 	}
-	return b.ops.Loss(l.terms(), b.net.logits, labels, weights)
+	return b.ops.Loss(l.terms(), logits, labels, weights)
+}
+
+// fill takes of each square of pixels the one right and below of its middle, as
+// nnU-Net takes the nearest (Isensee et al. 2021).
+func (c *coarse) fill(b Batch) {
+	step, first := 1<<c.level, 1<<c.level/2
+	i := 0
+	for n := range len(b.Y) / (c.h * c.w) {
+		for y := first; y < c.h; y += step {
+			for x := first; x < c.w; x += step {
+				j := (n*c.h+y)*c.w + x
+				c.Y[i] = b.Y[j]
+				if b.Weights != nil {
+					c.Weights[i] = b.Weights[j]
+				}
+				i++
+			}
+		}
+	}
 }
 
 // distinct makes sure that no two nodes have the same hash: the compiler would
@@ -179,6 +253,9 @@ func (t *Trainer) Step(b Batch, s G.Solver) (float64, error) {
 	copy(t.batch.X, b.X)
 	copy(t.batch.Y, b.Y)
 	copy(t.batch.Weights, b.Weights)
+	for i := range t.coarse {
+		t.coarse[i].fill(t.batch)
+	}
 	// The machine adds to the gradients; not every solver clears them.
 	for _, v := range t.values {
 		if g, err := v.Grad(); err == nil {
@@ -207,8 +284,8 @@ func (t *Trainer) Step(b Batch, s G.Solver) (float64, error) {
 	return float64(loss), nil
 }
 
-// Learnables returns the trainable tensors with their gradients, in the order
-// of Params.Names without the running statistics. The gradients are those of
+// Learnables returns the tensors that are trained with their gradients, in the
+// order of Params.Names without the running statistics, heads of Deep last. The gradients are those of
 // the last Step; before the first there are none.
 func (t *Trainer) Learnables() []G.ValueGrad { return t.values }
 

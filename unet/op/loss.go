@@ -98,6 +98,47 @@ func (s *Set[T]) Loss(t Terms, logits, labels, weights *G.Node) (*G.Node, error)
 	}, nodes...)
 }
 
+// Total describes a weighted sum of scalars.
+type Total struct{ Weights []float64 }
+
+// Total is the sum of scalars, each multiplied by its weight.
+func (s *Set[T]) Total(weights []float64, x ...*G.Node) (*G.Node, error) {
+	if len(x) == 0 || len(x) != len(weights) {
+		return nil, fmt.Errorf("op: %d weights of %d scalars", len(weights), len(x))
+	}
+	spec := Total{weights}
+	o := &operation[T]{spec: spec, in: make([]port, len(x)), run: func(out []T, in args[T]) error {
+		sum := 0.0
+		for i, w := range weights {
+			sum += w * float64(in.f[i][0])
+		}
+		out[0] = T(sum)
+		return nil
+	}}
+	for range x {
+		o.wrt = append(o.wrt, true)
+	}
+	o.diff = func(in G.Nodes, _, dy *G.Node) (G.Nodes, error) {
+		grads := make(G.Nodes, len(in))
+		for i, w := range weights {
+			var err error
+			grads[i], err = s.apply(&operation[T]{
+				spec: grad{spec, fmt.Sprint("scalar ", i)},
+				in:   []port{{}},
+				run: func(out []T, in args[T]) error {
+					out[0] = T(w * float64(in.f[0][0]))
+					return nil
+				},
+			}, dy)
+			if err != nil {
+				return nil, err
+			}
+		}
+		return grads, nil
+	}
+	return s.apply(o, x...)
+}
+
 // loss holds what the derivative needs of the forward pass.
 type loss[T kernel.Float] struct {
 	pool    *kernel.Pool

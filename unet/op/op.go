@@ -64,8 +64,15 @@ func (s *Set[T]) Dtype() tensor.Dtype {
 type Act struct {
 	*G.Node
 	Shape  kernel.Shape
-	frozen bool      // no derivative is wanted: it is the image
+	frozen bool      // no derivative is wanted: it is the image, or Frozen
 	late   *lateGrad // of a long skip: takes the derivative by it
+}
+
+// Frozen is a without a derivative: nothing before it is to be trained, and
+// nothing before it is differentiated.
+func (a Act) Frozen() Act {
+	a.frozen = true
+	return a
 }
 
 // args are the inputs of one run: f the floating-point ones, b the labels,
