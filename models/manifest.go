@@ -99,6 +99,7 @@ type Training struct {
 	Loss        string  `json:"loss,omitempty"`
 	Kernels     string  `json:"kernels,omitempty"` // the set they ran on
 	From        string  `json:"from,omitempty"`    // the model that training started from
+	NoFlip      bool    `json:"no_flip,omitempty"` // images were not mirrored: left and right differ
 }
 
 // DataFormat is MONAI's network_data_format, as far as it says something of a

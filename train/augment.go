@@ -45,6 +45,7 @@ type patch struct {
 	x    []float32 // [C, h, w], written
 	y    []uint8   // [h, w], written
 	tmp  []float32 // h·w of scratch
+	wt   []float32 // [h, w], written: weights of pixels; nil: none
 
 	sigma, zoom float64 // what spatialFilters drew; 0: nothing
 }
@@ -184,6 +185,9 @@ func (p *patch) sample(e *example, m matrix, cy, cx float64, dy, dx *field) {
 				nx = x1
 			}
 			p.y[i] = e.y[ny+nx]
+			if p.wt != nil {
+				p.wt[i] = e.weights[ny+nx]
+			}
 		}
 	}
 }

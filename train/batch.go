@@ -45,6 +45,11 @@ func (f *feeder) batch(ctx context.Context, step int) (unet.Batch, error) {
 	p := f.plan
 	hw, c := p.PatchHeight*p.PatchWidth, p.Network.Channels
 	b := unet.Batch{X: make([]float32, p.Batch*c*hw), Y: make([]uint8, p.Batch*hw)}
+	weight := func(int) []float32 { return nil }
+	if p.Loss.Weighted() {
+		b.Weights = make([]float32, p.Batch*hw)
+		weight = func(k int) []float32 { return b.Weights[k*hw : (k+1)*hw] }
+	}
 	picks := make([]*example, p.Batch)
 	for k := range picks {
 		picks[k] = &f.examples[f.pick(step*p.Batch+k)]
@@ -52,7 +57,7 @@ func (f *feeder) batch(ctx context.Context, step int) (unet.Batch, error) {
 	err := forEach(ctx, p.Batch, func(k int) error {
 		s := patch{
 			rng: sampleRNG(p.Seed, uint64(step*p.Batch+k)), h: p.PatchHeight, w: p.PatchWidth,
-			x: b.X[k*c*hw : (k+1)*c*hw], y: b.Y[k*hw : (k+1)*hw], tmp: make([]float32, hw),
+			x: b.X[k*c*hw : (k+1)*c*hw], y: b.Y[k*hw : (k+1)*hw], tmp: make([]float32, hw), wt: weight(k),
 		}
 		s.cut(picks[k], &p.Augment, p.Foreground)
 		return nil

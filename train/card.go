@@ -24,7 +24,7 @@ func (r *run) manifest(report *metric.Report) models.Manifest {
 		Training: &models.Training{
 			Seconds: r.Seconds, Steps: p.Steps, BestStep: r.BestStep, Epochs: float64(r.BestStep) / p.EpochSteps, Seed: p.Seed,
 			Cases: len(p.Training), Validation: len(p.Validation), Batch: p.Batch, PatchHeight: p.PatchHeight, PatchWidth: p.PatchWidth,
-			LearnRate: p.LearnRate, Loss: "cross-entropy and soft Dice", Kernels: p.Kernels,
+			LearnRate: p.LearnRate, Loss: p.Loss.String(), Kernels: p.Kernels, From: p.From, NoFlip: !p.Augment.Flip,
 		},
 	}
 	if m.Data == nil {

@@ -25,9 +25,9 @@ const checkpointName = "checkpoint.bin"
 // checkpointMagic opens the file: format and version. Then follow the length
 // of the JSON as uint64, the JSON of progress, all tensors as float32, and the
 // SHA-256 of everything before it; all numbers little-endian. The tensors are
-// those of the network's parameters, of their average, of the solver's first
-// and of its second moments, in the order of unet.Params.Names (moments
-// without the running statistics).
+// those of the network's parameters, of their average, of the heads of deep
+// supervision and of the solver's moments, one after the other, in the order of
+// unet.Params.Names (moments only of what is trained).
 const checkpointMagic = "segd checkpoint 1\n"
 
 // progress is where a training stands, but for its tensors.
@@ -43,6 +43,7 @@ type progress struct {
 	BestDice    float64 `json:"best_dice"`
 	BestGroup   float64 `json:"best_group"`
 	BestStep    int     `json:"best_step"` // 0: none yet
+	Stale       int     `json:"stale"`     // validations since
 	History     []row   `json:"history"`
 }
 

@@ -22,6 +22,12 @@ type Case struct {
 	Image string // file
 	Label string // file
 
+	// Instances is the PNG in instances/ that numbers the objects of the label;
+	// empty where there is none.
+	Instances string
+
+	set int // of the data set, in the order they were given
+
 	// subject is the group without the name of the data set: one subject in
 	// two sets must not end up on both sides of a split.
 	subject string
@@ -55,6 +61,9 @@ func Open(dirs ...string) (*Dataset, error) {
 		cases, warnings, err := openOne(dir)
 		if err != nil {
 			return nil, err
+		}
+		for k := range cases {
+			cases[k].set = i
 		}
 		if len(dirs) > 1 {
 			for k := range cases {
@@ -132,7 +141,7 @@ func openOne(dir string) ([]Case, []string, error) {
 			group = stem
 			ungrouped++
 		}
-		cases = append(cases, Case{ID: stem, Group: group, Image: files[stem], Label: label, subject: group})
+		cases = append(cases, Case{ID: stem, Group: group, Image: files[stem], Label: label, Instances: instancesOf(dir, stem), subject: group})
 	}
 	if missing > 0 {
 		return nil, nil, fmt.Errorf("train: %w: no label PNG in %s for %s (%d of %d images lack one)",

@@ -27,11 +27,13 @@ const spotsPerClass = 256
 // example is a case in memory: the network's input and its labels.
 type example struct {
 	*Case
-	x     *segd.Tensor // [1, C, H, W], normalised, on the network's grid
-	y     []uint8      // H×W; metric.Ignore where left open
-	spots [][]int32    // by class, background empty: evenly spaced pixels of it
-	place preprocess.Placement
-	truth *segd.Mask // on the image's own pixels, which figures are of
+	x *segd.Tensor // [1, C, H, W], normalised, on the network's grid
+	y []uint8      // H×W; metric.Ignore where left open
+	// weights of the pixels in the loss, H×W; nil: all alike
+	weights []float32
+	spots   [][]int32 // by class, background empty: evenly spaced pixels of it
+	place   preprocess.Placement
+	truth   *segd.Mask // on the image's own pixels, which figures are of
 }
 
 // raw is a case as its files hold it.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"path/filepath"
 	"time"
 
 	"segd/internal/metric"
@@ -32,7 +33,7 @@ func (r *run) loop(ctx context.Context) error {
 				return r.stopped(ctx, err)
 			}
 		}
-		if r.Step >= p.Steps {
+		if r.Step >= p.Steps || p.StoppedEarly > 0 {
 			break
 		}
 		b, ok := <-batches
@@ -49,17 +50,32 @@ func (r *run) loop(ctx context.Context) error {
 	if err := r.save(); err != nil {
 		return err
 	}
+	if p.StoppedEarly > 0 {
+		if err := writeJSON(filepath.Join(r.o.Out, "plan.json"), p); err != nil {
+			return err
+		}
+	}
 	if err := r.writePage(ctx); err != nil {
 		return err
 	}
-	r.report(r.event(EventDone, fmt.Sprintf("%d steps; best val_dice %.4f at step %d", r.Step, r.BestDice, r.BestStep)))
+	r.report(r.event(EventDone, fmt.Sprintf("%s; best val_dice %.4f at step %d", r.ended(), r.BestDice, r.BestStep)))
 	return nil
+}
+
+// ended says how far a training came.
+func (r *run) ended() string {
+	p := &r.Plan
+	if p.StoppedEarly > 0 {
+		return fmt.Sprintf("stopped early after %d of %d steps: %d validations without a better one", p.StoppedEarly, p.Steps, p.Patience)
+	}
+	return fmt.Sprintf("%d steps", r.Step)
 }
 
 // step runs one batch and moves the average along.
 func (r *run) step(b unet.Batch) error {
 	p := &r.Plan
-	r.solver.LearnRate = learnRate(p.LearnRate, r.Step, p.Warmup, p.Steps)
+	solver := r.solver.base()
+	solver.LearnRate = p.rate(r.Step)
 	t := time.Now()
 	loss, err := r.trainer.Step(b, r.solver)
 	if err != nil {
@@ -67,7 +83,7 @@ func (r *run) step(b unet.Batch) error {
 			err = fmt.Errorf("train: %w: %v", ErrDiverged, err)
 		}
 		if errors.Is(err, ErrDiverged) {
-			return fmt.Errorf("%w at step %d of %d with learning rate %.2g; %s", err, r.Step+1, p.Steps, r.solver.LearnRate, r.kept())
+			return fmt.Errorf("%w at step %d of %d with learning rate %.2g; %s", err, r.Step+1, p.Steps, solver.LearnRate, r.kept())
 		}
 		return err
 	}
@@ -77,7 +93,7 @@ func (r *run) step(b unet.Batch) error {
 	r.busy += time.Since(t)
 	r.images += p.Batch
 	r.Step++
-	r.SolverSteps = r.solver.steps
+	r.SolverSteps = solver.steps
 	r.LossSum += loss
 	r.LossCount++
 	if time.Since(r.lastReport) >= reportEvery {
@@ -116,15 +132,17 @@ func (r *run) validate(ctx context.Context) error {
 	r.Validated = r.Step
 	r.Seconds = r.elapsed()
 	r.History = append(r.History, row{
-		Step: r.Step, Epoch: r.epoch(), Loss: r.LossSum / float64(max(1, r.LossCount)), Rate: r.solver.LearnRate,
+		Step: r.Step, Epoch: r.epoch(), Loss: r.LossSum / float64(max(1, r.LossCount)), Rate: r.solver.base().LearnRate,
 		Dice: dice, Group: group, Seconds: r.Seconds,
 	})
 	if score := (dice + group) / 2; r.BestStep == 0 || score > r.BestScore {
 		r.BestScore, r.BestDice, r.BestGroup, r.BestStep = score, dice, group, r.Step
-		r.best = result
+		r.best, r.Stale = result, 0
 		if err := r.saveModel(result); err != nil {
 			return err
 		}
+	} else if r.Stale++; r.Stale == r.Plan.Patience && r.Step < r.Plan.Steps {
+		r.Plan.StoppedEarly = r.Step
 	}
 	r.report(r.event(EventValidation, ""))
 	r.LossSum, r.LossCount = 0, 0
@@ -178,7 +196,7 @@ func (r *run) stopped(ctx context.Context, err error) error {
 func (r *run) save() error {
 	r.Seconds = r.elapsed()
 	r.lastSave = time.Now()
-	return writeCheckpoint(r.o.Out, &r.progress, r.now, r.avg, r.solver.first, r.solver.twice)
+	return writeCheckpoint(r.o.Out, &r.progress, r.tensors()...)
 }
 
 // elapsed is the time of all runs of this training, in seconds.
@@ -191,7 +209,7 @@ func (r *run) epoch() int {
 
 func (r *run) event(kind EventKind, message string) Event {
 	e := Event{
-		Kind: kind, Message: message, Step: r.Step, Steps: r.Plan.Steps, Epoch: r.epoch(), Rate: r.solver.LearnRate,
+		Kind: kind, Message: message, Step: r.Step, Steps: r.Plan.Steps, Epoch: r.epoch(), Rate: r.solver.base().LearnRate,
 		Loss: r.LossSum / float64(max(1, r.LossCount)), ValDice: r.valDice, ValGroup: r.valGroup,
 		Images: r.rate, Elapsed: r.elapsed(),
 	}
@@ -220,7 +238,7 @@ func (r *run) result() *Result {
 
 // summary is the plan in one line.
 func (p *Plan) summary() string {
-	return fmt.Sprintf("%d training and %d validation images of %d groups; U-Net width %d depth %d, %d classes; patches %d×%d, batch %d; %d steps (%.1f epochs, from %s), validation every %d",
+	return fmt.Sprintf("%d training and %d validation images of %d groups; U-Net width %d depth %d, %d classes; patches %d×%d, batch %d; %d steps (%.1f epochs, from %s), validation every %d; %s, %s, %s schedule",
 		len(p.Training), len(p.Validation), p.Data.Groups, p.Network.Width, p.Network.Depth, p.Network.Classes,
-		p.PatchHeight, p.PatchWidth, p.Batch, p.Steps, float64(p.Steps)/p.EpochSteps, p.StepsFrom, p.ValidateEvery)
+		p.PatchHeight, p.PatchWidth, p.Batch, p.Steps, float64(p.Steps)/p.EpochSteps, p.StepsFrom, p.ValidateEvery, p.Loss, p.Solver, p.Schedule)
 }

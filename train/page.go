@@ -42,8 +42,8 @@ func EvaluationPage(title string, r *metric.Report, shown []Shown, against strin
 // trainingPage lays out a finished training: its curves, its plan, and how the
 // weights that are kept do on the validation images.
 func (r *run) trainingPage(shown []Shown) *report.Page {
-	p := &report.Page{Title: "Training of " + or(r.o.Title, or(r.o.Name, filepath.Base(r.o.Out))), Lead: r.Plan.summary(), Foot: researchOnly}
-	loss := report.Chart{Title: "Loss", X: "epoch", Y: "cross-entropy + soft Dice"}
+	p := &report.Page{Title: "Training of " + or(r.o.Title, or(r.o.Name, filepath.Base(r.o.Out))), Lead: strings.ToUpper(r.ended()[:1]) + r.ended()[1:] + ". " + r.Plan.summary(), Foot: researchOnly}
+	loss := report.Chart{Title: "Loss", X: "epoch", Y: r.Plan.Loss.String()}
 	dice := report.Chart{Title: "Validation Dice", X: "epoch", Y: "Dice", YMax: 1, YMin: 1,
 		Caption: fmt.Sprintf("Of the averaged weights. Those of step %d are kept: %.4f by image, %.4f by group.", r.BestStep, r.BestDice, r.BestGroup)}
 	var epochs, losses, images, groups []float64

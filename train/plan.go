@@ -48,6 +48,16 @@ type Plan struct {
 	LearnRate     float64           `json:"learning_rate"`  // peak
 	Warmup        int               `json:"warmup_steps"`
 	WeightDecay   float64           `json:"weight_decay"`
+	Solver        string            `json:"solver"`
+	Momentum      float64           `json:"momentum,omitempty"`
+	Schedule      string            `json:"schedule"`
+	Loss          unet.Loss         `json:"loss"`
+	Deep          bool              `json:"deep_supervision,omitempty"`
+	From          string            `json:"from,omitempty"` // the model that the weights started from
+	FreezeEncoder bool              `json:"freeze_encoder,omitempty"`
+	Repeat        []int             `json:"repeat,omitempty"`        // by data set: how often its images come in an epoch
+	Patience      int               `json:"patience,omitempty"`      // validations without a better one that end it
+	StoppedEarly  int               `json:"stopped_early,omitempty"` // the step at which they did
 	Clip          float64           `json:"gradient_clip"`
 	Average       float64           `json:"weight_average"` // decay of the running average of weights
 	Foreground    float64           `json:"foreground_share"`
@@ -155,24 +165,33 @@ const (
 // them, stay open until settle.
 func newPlan(o Options, f Fingerprint, training, validation []string) (Plan, error) {
 	p := Plan{
-		Recipe:    preprocess.Recipe{Channels: f.Channels, Normalise: preprocess.ZScore, ClipLow: 0.5, ClipHigh: 99.5},
-		LearnRate: or(o.LearnRate, 2e-3), WeightDecay: or(o.WeightDecay, 1e-2), Clip: 5, Foreground: or(o.Foreground, 0.4),
+		Recipe: preprocess.Recipe{Channels: f.Channels, Normalise: preprocess.ZScore, ClipLow: 0.5, ClipHigh: 99.5},
+		Clip:   5, Foreground: or(o.Foreground, 0.4),
 		Augment: defaultAugment(!o.NoFlip), Seed: o.Seed, ValFraction: or(o.ValFraction, defaultValFraction), Fold: o.Fold, Folds: o.Folds,
 		Data: f, Training: training, Validation: validation,
 	}
-	p.WeightDecay, p.Foreground = max(0, p.WeightDecay), max(0, p.Foreground)
+	p.Foreground = max(0, p.Foreground)
+	p.takeRecipe(o)
+	c := o.Network
+	if o.From != nil {
+		var err error
+		if c, p.Recipe, err = tuned(o, f); err != nil {
+			return Plan{}, err
+		}
+	} else {
+		p.Recipe.LongSide = longSide(f)
+	}
 	height, width, side := f.MedianHeight, f.MedianWidth, defaultPatch
-	if p.Recipe.LongSide = longSide(f); p.Recipe.LongSide > 0 {
+	if p.Recipe.LongSide > 0 {
 		scale := float64(p.Recipe.LongSide) / float64(max(height, width))
 		height, width = int(math.Round(float64(height)*scale)), int(math.Round(float64(width)*scale))
 		side = wholePatch
 	}
 	side = or(o.Patch, side)
 	h, w := min(side, height), min(side, width)
-	c := o.Network
-	c.Channels, c.Classes, c.Width = f.Channels, f.Classes, or(c.Width, defaultWidth)
+	c.Channels, c.Classes, c.Width = p.Recipe.Channels, f.Classes, or(c.Width, defaultWidth)
 	c.Depth = or(c.Depth, max(1, min(maxDepth, bits.Len(uint(min(h, w)/bottleneck))-1)))
-	if c.Depth > usualDepth {
+	if c.Depth > usualDepth && o.From == nil {
 		c.MaxWidth = or(c.MaxWidth, widestLevel*c.Width)
 	}
 	p.Network = c.WithDefaults()

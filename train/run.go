@@ -100,7 +100,8 @@ type run struct {
 	validation []example
 	params     *unet.Params // what the solver moves
 	average    *unet.Params // their running average: what is validated and kept
-	solver     *AdamW
+	deep       *unet.Params // heads of deep supervision; nil: none
+	solver     solver
 	trainer    *unet.Trainer
 	now, avg   [][]float32 // memory of params and average
 
@@ -151,6 +152,10 @@ func prepare(ctx context.Context, o Options, saved *progress, report func(Event)
 		meant.apply(raws[i].mask)
 	}
 	classes := or(known, meant.max+1)
+	if o.From != nil && known == 0 {
+		classes = max(classes, len(o.From.Classes))
+		o.ClassNames = tunedNames(o.From, classes)
+	}
 	if classes < 2 {
 		return nil, fmt.Errorf("train: %w: every label is background", segd.ErrUnprocessable)
 	}
@@ -177,6 +182,24 @@ func prepare(ctx context.Context, o Options, saved *progress, report func(Event)
 		} else {
 			r.training = append(r.training, e)
 		}
+	}
+	if saved == nil && o.Balance {
+		r.Plan.Loss.Classes = balance(r.training, classes)
+	}
+	if r.Plan.Loss.Weighted() {
+		if err := weigh(ctx, r.training, r.Plan.Loss); err != nil {
+			return nil, err
+		}
+	}
+	if repeat := r.Plan.Repeat; len(repeat) > 0 {
+		for i, n := 0, len(r.training); i < n; i++ {
+			for range repeat[r.training[i].set] - 1 {
+				r.training = append(r.training, r.training[i])
+			}
+		}
+	}
+	if saved == nil {
+		r.Plan.EpochSteps = float64(len(r.training)) / float64(r.Plan.Batch)
 	}
 	return r, nil
 }
@@ -211,28 +234,35 @@ func (s *progress) matches(o Options, f Fingerprint) error {
 	if n := o.steps(p); n != 0 && n != p.Steps {
 		return fmt.Errorf("train: %w: %d steps asked for, the checkpoint is settled for %d; train without resume", segd.ErrOption, n, p.Steps)
 	}
-	n, kept := o.Network, p.Network.WithDefaults()
-	err := cmp.Or(other("width", n.Width, kept.Width), other("max-width", n.MaxWidth, kept.MaxWidth), other("depth", n.Depth, kept.Depth),
-		other("norm", n.Norm, kept.Norm), other("groups", n.Groups, kept.Groups),
-		other("block", n.Block, kept.Block), other("convs", n.Convs, kept.Convs), other("growth", n.Growth, kept.Growth),
-		other("skip", n.Skip, kept.Skip), other("attention", n.Attention, kept.Attention), other("up", n.Up, kept.Up),
-		other("batch", o.Batch, p.Batch), other("learning rate", o.LearnRate, p.LearnRate),
-		other("validation fraction", o.ValFraction, p.ValFraction), other("folds", o.Folds, p.Folds))
+	const whose = "the checkpoint (train without resume to change it)"
+	from, loss := p.From, p.Loss
+	if o.From != nil {
+		from = origin(o.From)
+	}
+	if o.Loss.Terms != "" {
+		loss = o.Loss.WithDefaults()
+	}
+	kept := p.Loss
+	if o.Balance {
+		loss.Classes, kept.Classes = nil, nil // the weights come from the data, which are the same
+	}
+	err := cmp.Or(sameNetwork(o.Network, p.Network.WithDefaults(), whose),
+		other("batch", o.Batch, p.Batch, whose), other("learning rate", o.LearnRate, p.LearnRate, whose),
+		other("validation fraction", o.ValFraction, p.ValFraction, whose), other("folds", o.Folds, p.Folds, whose),
+		other("solver", o.Solver, p.Solver, whose), other("momentum", o.Momentum, p.Momentum, whose), other("schedule", o.Schedule, p.Schedule, whose),
+		other("loss", loss.String(), kept.String(), whose), other("deep supervision", o.Deep, p.Deep, whose),
+		other("patience", o.Patience, p.Patience, whose), other("start from", from, p.From, whose), other("frozen encoder", o.FreezeEncoder, p.FreezeEncoder, whose),
+		other("repetitions", fmt.Sprint(o.Repeat), fmt.Sprint(p.Repeat), whose))
 	if err != nil {
 		return err
+	}
+	if p.From != "" && o.From == nil {
+		return fmt.Errorf("train: %w: the checkpoint started from model %s: name it again", segd.ErrOption, p.From)
 	}
 	if o.Folds > 0 && o.Fold != p.Fold {
 		return fmt.Errorf("train: %w: fold %d, the checkpoint has %d; train without resume", segd.ErrOption, o.Fold, p.Fold)
 	}
 	return nil
-}
-
-// other refuses a setting that was given and is not the checkpoint's.
-func other[T comparable](field string, given, kept T) error {
-	if or(given, kept) == kept {
-		return nil
-	}
-	return fmt.Errorf("train: %w: %s %v, the checkpoint has %v; train without resume", segd.ErrOption, field, given, kept)
 }
 
 // steps is the number of steps that epochs or steps ask for, 0 if the clock
@@ -247,13 +277,24 @@ func (o Options) steps(p *Plan) int {
 // build makes the network, new or as the checkpoint left it.
 func (r *run) build(tensors []byte) error {
 	p := &r.Plan
-	r.params = unet.NewParams(p.Network, p.Seed)
+	var err error
+	if r.o.From != nil && tensors == nil {
+		if r.params, err = r.startFrom(); err != nil {
+			return err
+		}
+	} else {
+		r.params = unet.NewParams(p.Network, p.Seed)
+	}
+	if p.Deep {
+		r.deep = unet.DeepHeads(p.Network, p.Seed)
+	}
 	r.average = r.params.Clone()
 	r.now, r.avg = tensorsOf(r.params), tensorsOf(r.average)
-	r.solver = NewAdamW(p.LearnRate, p.WeightDecay, p.Clip)
+	r.solver = newSolver(p)
 	r.before, r.firstStep = r.Seconds, r.Step
-	var err error
-	r.trainer, err = unet.NewTrainer(p.Network, r.params, p.Batch, p.PatchHeight, p.PatchWidth, unet.TrainerOptions{Pool: r.o.Pool})
+	r.trainer, err = unet.NewTrainer(p.Network, r.params, p.Batch, p.PatchHeight, p.PatchWidth, unet.TrainerOptions{
+		Pool: r.o.Pool, Loss: p.Loss, Deep: r.deep, FreezeEncoder: p.FreezeEncoder,
+	})
 	if err != nil {
 		return err
 	}
@@ -271,9 +312,18 @@ func (r *run) build(tensors []byte) error {
 	if tensors == nil {
 		return nil
 	}
-	r.solver.steps = r.SolverSteps
-	r.solver.LearnRate = learnRate(p.LearnRate, max(0, r.Step-1), p.Warmup, p.Steps)
-	return restore(tensors, r.now, r.avg, r.solver.first, r.solver.twice)
+	r.solver.base().steps = r.SolverSteps
+	r.solver.base().LearnRate = p.rate(max(0, r.Step-1))
+	return restore(tensors, r.tensors()...)
+}
+
+// tensors are those of a checkpoint, in its order.
+func (r *run) tensors() [][][]float32 {
+	all := [][][]float32{r.now, r.avg}
+	if r.deep != nil {
+		all = append(all, tensorsOf(r.deep))
+	}
+	return append(all, r.solver.moments()...)
 }
 
 // settle fixes the number of steps. Where a time was asked for, it runs a few

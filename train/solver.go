@@ -1,6 +1,7 @@
 package train
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -9,6 +10,166 @@ import (
 
 	"segd"
 )
+
+// Solvers and schedules, as Options and plan.json name them.
+const (
+	SolverAdamW    = "adamw"
+	SolverSGD      = "sgd"    // with Nesterov's momentum
+	ScheduleCosine = "cosine" // half a cosine: Loshchilov and Hutter 2017
+	SchedulePoly   = "poly"   // (1-t)^0.9: Chen et al. 2018, and nnU-Net
+)
+
+// solver is what moves the weights. Its state is saved with a checkpoint.
+type solver interface {
+	gorgonia.Solver
+	base() *descent
+	// prepare makes the state, or checks the one there is.
+	prepare(weights [][]float32) error
+	// moments is the state, a group of tensors for each moment.
+	moments() [][][]float32
+}
+
+// newSolver makes the solver of a plan.
+func newSolver(p *Plan) solver {
+	if p.Solver == SolverSGD {
+		return NewSGD(p.LearnRate, p.Momentum, p.WeightDecay, p.Clip)
+	}
+	return NewAdamW(p.LearnRate, p.WeightDecay, p.Clip)
+}
+
+// descent is what the solvers have in common.
+type descent struct {
+	LearnRate   float64
+	WeightDecay float64 // per step LearnRate·WeightDecay of the weight is taken away
+	Clip        float64 // limit of the global gradient norm; 0: none
+
+	steps int // taken so far
+	norm  float64
+}
+
+func (d *descent) base() *descent { return d }
+
+// GradientNorm is the global norm of the last step's gradient before clipping.
+func (d *descent) GradientNorm() float64 { return d.norm }
+
+// parameter is a tensor that is trained.
+type parameter struct {
+	w, g   []float32
+	decays bool // vectors (biases, scales and shifts of the norm) don't
+}
+
+// gather lists the parameters and what their gradients are to be multiplied
+// with, for a global norm of at most Clip. A gradient that is not finite is
+// ErrDiverged.
+func (d *descent) gather(model []gorgonia.ValueGrad) (list []parameter, scale float32, err error) {
+	var sum float64
+	for i, p := range model {
+		w, g, err := denseOf(p)
+		if err != nil {
+			return nil, 0, fmt.Errorf("train: parameter %d: %w", i, err)
+		}
+		q := parameter{w.Data().([]float32), g.Data().([]float32), w.Dims() > 1}
+		for _, v := range q.g {
+			sum += float64(v) * float64(v)
+		}
+		list = append(list, q)
+	}
+	d.norm = math.Sqrt(sum)
+	if math.IsNaN(d.norm) || math.IsInf(d.norm, 0) {
+		return nil, 0, fmt.Errorf("train: %w: gradient norm is %v", ErrDiverged, d.norm)
+	}
+	if d.Clip > 0 && d.norm > d.Clip {
+		return list, float32(d.Clip / d.norm), nil
+	}
+	return list, 1, nil
+}
+
+func tensorsIn(list []parameter) [][]float32 {
+	var w [][]float32
+	for _, p := range list {
+		w = append(w, p.w)
+	}
+	return w
+}
+
+// zeros returns a slice for each of the weights, of its length.
+func zeros(weights [][]float32) [][]float32 {
+	var z [][]float32
+	for _, w := range weights {
+		z = append(z, make([]float32, len(w)))
+	}
+	return z
+}
+
+// checkState refuses a moment of another network.
+func checkState(moment, weights [][]float32) error {
+	if len(moment) != len(weights) {
+		return fmt.Errorf("train: %w: solver state of %d parameters, network of %d", segd.ErrFormat, len(moment), len(weights))
+	}
+	for i, w := range weights {
+		if len(moment[i]) != len(w) {
+			return fmt.Errorf("train: %w: solver state of parameter %d has %d values, the parameter %d", segd.ErrFormat, i, len(moment[i]), len(w))
+		}
+	}
+	return nil
+}
+
+// SGD is gradient descent with Nesterov's momentum (Sutskever et al. 2013, in
+// the form of PyTorch's SGD with nesterov) behind gorgonia.Solver, for float32:
+//
+//	v = Momentum·v + g,  w = w - LearnRate·(g + Momentum·v)
+//
+// with weight decay added to the gradient g of tensors of more than one
+// dimension. All else is as AdamW says. Gorgonia's own momentum is not
+// Nesterov's and its state can't be saved.
+type SGD struct {
+	descent
+	Momentum float64
+
+	velocity [][]float32 // a slice per parameter
+}
+
+// NewSGD returns a solver.
+func NewSGD(learnRate, momentum, weightDecay, clip float64) *SGD {
+	return &SGD{descent: descent{LearnRate: learnRate, WeightDecay: weightDecay, Clip: clip}, Momentum: momentum}
+}
+
+// Step implements gorgonia.Solver. A gradient that is not finite leaves the
+// weights as they are and is ErrDiverged.
+func (s *SGD) Step(model []gorgonia.ValueGrad) error {
+	list, scale, err := s.gather(model)
+	if err != nil {
+		return err
+	}
+	if err := s.prepare(tensorsIn(list)); err != nil {
+		return err
+	}
+	s.steps++
+	rate, momentum := float32(s.LearnRate), float32(s.Momentum)
+	for k, p := range list {
+		decay := float32(0)
+		if p.decays {
+			decay = float32(s.WeightDecay)
+		}
+		w, g, v := p.w, p.g[:len(p.w)], s.velocity[k][:len(p.w)]
+		for i := range w {
+			d := g[i]*scale + decay*w[i]
+			g[i] = 0
+			v[i] = momentum*v[i] + d
+			w[i] -= rate * (d + momentum*v[i])
+		}
+	}
+	return nil
+}
+
+func (s *SGD) prepare(weights [][]float32) error {
+	if s.velocity == nil {
+		s.velocity = zeros(weights)
+	}
+	return checkState(s.velocity, weights)
+}
+
+func (s *SGD) moments() [][][]float32 { return [][][]float32{s.velocity} }
 
 // AdamW is Adam with decoupled weight decay (Kingma and Ba 2015; Loshchilov
 // and Hutter 2019, Algorithm 2) behind gorgonia.Solver, for float32.
@@ -22,79 +183,44 @@ import (
 // The library's AdamW never updates weights and its Adam can't be saved,
 // hence this one.
 type AdamW struct {
-	LearnRate   float64
-	Beta1       float64 // decay of the mean of the gradient, for example 0.9
-	Beta2       float64 // decay of the mean of its square, for example 0.999
-	Epsilon     float64
-	WeightDecay float64 // per step LearnRate·WeightDecay of the weight is taken away
-	Clip        float64 // limit of the global gradient norm; 0: none
+	descent
+	Beta1   float64 // decay of the mean of the gradient, for example 0.9
+	Beta2   float64 // decay of the mean of its square, for example 0.999
+	Epsilon float64
 
-	steps        int         // taken so far
 	first, twice [][]float32 // moments, a slice per parameter
-	norm         float64
 }
 
 // NewAdamW returns a solver with the usual constants.
 func NewAdamW(learnRate, weightDecay, clip float64) *AdamW {
-	return &AdamW{LearnRate: learnRate, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, WeightDecay: weightDecay, Clip: clip}
+	return &AdamW{descent: descent{LearnRate: learnRate, WeightDecay: weightDecay, Clip: clip}, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8}
 }
-
-// GradientNorm is the global norm of the last step's gradient before clipping.
-func (s *AdamW) GradientNorm() float64 { return s.norm }
 
 // Step implements gorgonia.Solver. A gradient that is not finite leaves the
 // weights as they are and is ErrDiverged.
 func (s *AdamW) Step(model []gorgonia.ValueGrad) error {
-	weights, grads := make([][]float32, len(model)), make([][]float32, len(model))
-	decays := make([]bool, len(model))
-	var sum float64
-	for i, p := range model {
-		w, g, err := denseOf(p)
-		if err != nil {
-			return fmt.Errorf("train: parameter %d: %w", i, err)
-		}
-		weights[i], grads[i], decays[i] = w.Data().([]float32), g.Data().([]float32), w.Dims() > 1
-		for _, v := range grads[i] {
-			sum += float64(v) * float64(v)
-		}
-	}
-	s.norm = math.Sqrt(sum)
-	if math.IsNaN(s.norm) || math.IsInf(s.norm, 0) {
-		return fmt.Errorf("train: %w: gradient norm is %v", ErrDiverged, s.norm)
-	}
-	if err := s.prepare(weights); err != nil {
+	list, scale, err := s.gather(model)
+	if err != nil {
 		return err
 	}
-	scale := 1.0
-	if s.Clip > 0 && s.norm > s.Clip {
-		scale = s.Clip / s.norm
+	if err := s.prepare(tensorsIn(list)); err != nil {
+		return err
 	}
 	s.steps++
-	for i := range weights {
-		s.update(weights[i], grads[i], s.first[i], s.twice[i], float32(scale), decays[i])
+	for i, p := range list {
+		s.update(p.w, p.g, s.first[i], s.twice[i], scale, p.decays)
 	}
 	return nil
 }
 
-// prepare makes the moments on the first step and checks them on later ones.
 func (s *AdamW) prepare(weights [][]float32) error {
 	if s.first == nil {
-		for _, w := range weights {
-			s.first = append(s.first, make([]float32, len(w)))
-			s.twice = append(s.twice, make([]float32, len(w)))
-		}
+		s.first, s.twice = zeros(weights), zeros(weights)
 	}
-	if len(s.first) != len(weights) {
-		return fmt.Errorf("train: %w: solver state of %d parameters, network of %d", segd.ErrFormat, len(s.first), len(weights))
-	}
-	for i, w := range weights {
-		if len(s.first[i]) != len(w) || len(s.twice[i]) != len(w) {
-			return fmt.Errorf("train: %w: solver state of parameter %d has %d values, the parameter %d",
-				segd.ErrFormat, i, len(s.first[i]), len(w))
-		}
-	}
-	return nil
+	return errors.Join(checkState(s.first, weights), checkState(s.twice, weights))
 }
+
+func (s *AdamW) moments() [][][]float32 { return [][][]float32{s.first, s.twice} }
 
 func (s *AdamW) update(w, g, m, v []float32, scale float32, decays bool) {
 	b1, b2 := float32(s.Beta1), float32(s.Beta2)
@@ -129,14 +255,17 @@ func denseOf(p gorgonia.ValueGrad) (w, g *tensor.Dense, err error) {
 	return w, g, nil
 }
 
-// learnRate is the schedule: linear warm-up, then half a cosine down to zero
-// (Loshchilov and Hutter 2017). step counts from 0 and is below steps.
-func learnRate(peak float64, step, warmup, steps int) float64 {
-	if step < warmup {
-		return peak * float64(step+1) / float64(warmup)
+// rate is the schedule: linear warm-up, then down to zero. step counts from 0
+// and is below Steps.
+func (p *Plan) rate(step int) float64 {
+	if step < p.Warmup {
+		return p.LearnRate * float64(step+1) / float64(p.Warmup)
 	}
-	t := float64(step-warmup) / float64(max(1, steps-warmup))
-	return peak * 0.5 * (1 + math.Cos(math.Pi*t))
+	t := float64(step-p.Warmup) / float64(max(1, p.Steps-p.Warmup))
+	if p.Schedule == SchedulePoly {
+		return p.LearnRate * math.Pow(1-t, 0.9)
+	}
+	return p.LearnRate * 0.5 * (1 + math.Cos(math.Pi*t))
 }
 
 // average moves the running average of every value a small step towards the

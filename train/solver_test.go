@@ -69,25 +69,53 @@ func TestAdamWFollowsThePaper(t *testing.T) {
 	}
 }
 
-func TestAdamWRefusesWhatIsNotFinite(t *testing.T) {
-	for _, bad := range []float64{math.NaN(), math.Inf(1)} {
-		m := model(param{dense([]int{2}, 1, 2), dense([]int{2}, 0, float32(bad))})
-		if err := NewAdamW(1, 0, 1).Step(m); !errors.Is(err, ErrDiverged) {
-			t.Errorf("gradient %v: %v, want ErrDiverged", bad, err)
+// The reference is PyTorch's: torch.optim.SGD(momentum=0.9, weight_decay=0.1,
+// nesterov=True) in float64.
+func TestSGDFollowsPyTorch(t *testing.T) {
+	const rate, momentum, decay = 0.1, 0.9, 0.1
+	matrix := param{dense([]int{1, 2}, 1, -2), dense([]int{1, 2}, 0, 0)}
+	vector := param{dense([]int{1}, 0.5), dense([]int{1}, 0)}
+	m := model(matrix, vector)
+	s := NewSGD(rate, momentum, decay, 0)
+	for step := 1; step <= 4; step++ {
+		copy(gradOf(m[0]), []float32{0.3 * float32(step), -4})
+		gradOf(m[1])[0] = 0.01 * float32(step*step)
+		if err := s.Step(m); err != nil {
+			t.Fatal(err)
 		}
-		if valueOf(m[0])[0] != 1 || valueOf(m[0])[1] != 2 {
-			t.Errorf("gradient %v moved the weights", bad)
+	}
+	got := append(append([]float32(nil), valueOf(m[0])...), valueOf(m[1])...)
+	for i, want := range []float64{0.096284631, 2.957892015, 0.427358900} {
+		if math.Abs(float64(got[i])-want) > 1e-5 { // float32 against float64
+			t.Errorf("value %d: %v, PyTorch has %v", i, got[i], want)
+		}
+	}
+}
+
+func TestSolversRefuseWhatIsNotFinite(t *testing.T) {
+	for _, bad := range []float64{math.NaN(), math.Inf(1)} {
+		for _, s := range []solver{NewAdamW(1, 0, 1), NewSGD(1, 0.9, 0, 1)} {
+			m := model(param{dense([]int{2}, 1, 2), dense([]int{2}, 0, float32(bad))})
+			if err := s.Step(m); !errors.Is(err, ErrDiverged) {
+				t.Errorf("%T, gradient %v: %v, want ErrDiverged", s, bad, err)
+			}
+			if valueOf(m[0])[0] != 1 || valueOf(m[0])[1] != 2 {
+				t.Errorf("%T, gradient %v moved the weights", s, bad)
+			}
 		}
 	}
 }
 
 func TestSchedule(t *testing.T) {
 	for _, tt := range []struct {
-		step int
-		want float64
-	}{{0, 0.1}, {9, 1}, {10, 1}, {55, 0.5}, {99, 0.000304586}} {
-		if got := learnRate(1, tt.step, 10, 100); math.Abs(got-tt.want) > 1e-6 {
-			t.Errorf("step %d: %v, want %v", tt.step, got, tt.want)
+		schedule string
+		step     int
+		want     float64
+	}{{ScheduleCosine, 0, 0.1}, {ScheduleCosine, 9, 1}, {ScheduleCosine, 10, 1}, {ScheduleCosine, 55, 0.5}, {ScheduleCosine, 99, 0.000304586},
+		{SchedulePoly, 4, 0.5}, {SchedulePoly, 10, 1}, {SchedulePoly, 55, 0.535887}, {SchedulePoly, 99, 0.017425}} {
+		p := Plan{LearnRate: 1, Warmup: 10, Steps: 100, Schedule: tt.schedule}
+		if got := p.rate(tt.step); math.Abs(got-tt.want) > 1e-6 {
+			t.Errorf("%s, step %d: %v, want %v", tt.schedule, tt.step, got, tt.want)
 		}
 	}
 }

@@ -29,6 +29,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"segd"
@@ -70,8 +71,23 @@ type Options struct {
 	Batch       int         // patches per step
 	LearnRate   float64     // peak
 	WeightDecay float64     // negative: none
+	Solver      string      // SolverAdamW (default) or SolverSGD
+	Momentum    float64     // of SolverSGD; default 0.99
+	Schedule    string      // ScheduleCosine (default) or SchedulePoly
+	Loss        unet.Loss   // default: cross-entropy plus soft Dice
+	Balance     bool        // rare classes weigh more in Loss; see balance
+	Deep        bool        // deep supervision
+	Patience    int         // end after so many validations without a better one; 0: never
 	NoFlip      bool        // where left and right, up and down mean something
 	Foreground  float64     // share of patches centred on foreground; negative: none
+
+	// From is the model that the weights start from, with its network and its
+	// Recipe: fine-tuning. FreezeEncoder leaves its encoder as it is.
+	From          *models.Model
+	FreezeEncoder bool
+	// Repeat says how often the images of each data set come in an epoch;
+	// empty: once. It has as many elements as Datasets.
+	Repeat []int
 
 	Pool      *kernel.Pool // nil: one thread
 	MaxMemory int64        // bytes of images in memory; default 8 GiB
@@ -84,6 +100,8 @@ func (o Options) validate() error {
 	bad := func(field string, v any, want string) error {
 		return fmt.Errorf("train: %w: %s %v, want %s", segd.ErrOption, field, v, want)
 	}
+	loss := o.Loss
+	loss.Classes = nil // their number hangs on the data
 	set := 0
 	for _, given := range []bool{o.Epochs != 0, o.Steps != 0, o.Time != 0} {
 		if given {
@@ -115,6 +133,26 @@ func (o Options) validate() error {
 		return bad("learning rate", o.LearnRate, "0 to 1")
 	case math.IsNaN(o.WeightDecay) || o.WeightDecay > 1:
 		return bad("weight decay", o.WeightDecay, "at most 1")
+	case o.Solver != "" && o.Solver != SolverAdamW && o.Solver != SolverSGD:
+		return bad("solver", o.Solver, "adamw or sgd")
+	case o.Momentum != 0 && o.Solver != SolverSGD:
+		return bad("momentum", o.Momentum, "none: it is of the solver sgd")
+	case !(o.Momentum >= 0 && o.Momentum < 1):
+		return bad("momentum", o.Momentum, "0 to less than 1")
+	case o.Schedule != "" && o.Schedule != ScheduleCosine && o.Schedule != SchedulePoly:
+		return bad("schedule", o.Schedule, "cosine or poly")
+	case o.Patience < 0:
+		return bad("patience", o.Patience, "0 or more")
+	case loss.Validate(0) != nil:
+		return loss.Validate(0)
+	case o.Balance && len(o.Loss.Classes) > 0:
+		return bad("class weights", o.Loss.Classes, "none with balanced classes")
+	case o.FreezeEncoder && o.From == nil && !o.Resume:
+		return fmt.Errorf("train: %w: a frozen encoder needs a model to start from: one that was never trained finds nothing", segd.ErrOption)
+	case len(o.Repeat) > 0 && len(o.Repeat) != len(o.Datasets):
+		return bad("number of repetitions", len(o.Repeat), fmt.Sprintf("%d, one for each data set", len(o.Datasets)))
+	case slices.ContainsFunc(o.Repeat, func(n int) bool { return n < 1 || n > 1000 }):
+		return bad("repetitions", o.Repeat, "1 to 1000 each")
 	case math.IsNaN(o.Foreground) || o.Foreground > 1:
 		return bad("foreground share", o.Foreground, "at most 1")
 	}

@@ -27,6 +27,7 @@ type trainSettings struct {
 	classes      []string
 	width, depth int
 	network      networkFlags
+	recipe       recipeFlags
 }
 
 func newTrain(a *app) *cobra.Command {
@@ -42,8 +43,9 @@ func newTrain(a *app) *cobra.Command {
 			"and serves as -m DIR; --resume goes on from its checkpoint.\n\n" +
 			"For a fixed number of steps the weights depend on data, settings and seed, not\n" +
 			"on --threads.",
-		Example: "  segd train -d nuclei/train -o my-nuclei --time 20m\n  segd train -d a -d b -o ab --epochs 50 --seed 7 --card card.json\n  segd train -d nuclei/train -o my-nuclei --block residual --skip add",
-		Args:    cobra.ArbitraryArgs, // more data sets
+		Example: "  segd train -d nuclei/train -o my-nuclei --time 20m\n  segd train -d a -d b -o ab --epochs 50 --seed 7 --card card.json\n  segd train -d nuclei/train -o my-nuclei --block residual --skip add\n" +
+			"  segd train -d nuclei/train -d corrected -o better --from nuclei --repeat 1,4 --time 10m",
+		Args: cobra.ArbitraryArgs, // more data sets
 	}
 	f := cmd.Flags()
 	f.StringArrayVarP(&o.Datasets, "data", "d", nil, "data set; may be given again")
@@ -58,6 +60,7 @@ func newTrain(a *app) *cobra.Command {
 	f.IntVar(&s.width, "width", 0, "channels of the first level (0: as the plan sees fit; so below)")
 	f.IntVar(&s.depth, "depth", 0, "number of poolings")
 	s.network.add(f)
+	s.recipe.add(f, &o)
 	f.IntVar(&o.Patch, "patch", 0, "side of a training patch in pixels")
 	f.IntVar(&o.Batch, "batch", 0, "patches in a step")
 	f.Float64Var(&o.LearnRate, "lr", 0, "highest learning rate")
@@ -95,6 +98,9 @@ func (a *app) train(ctx context.Context, o train.Options, s trainSettings) error
 		o.Time = defaultTrainingTime
 	}
 	o.Network = s.network.config(s.width, s.depth)
+	if err := s.recipe.complete(&o); err != nil {
+		return err
+	}
 	o.Title, o.Description, o.Version, o.Data = c.Title, c.Description, c.Version, c.Data
 	o.Pool = kernel.NewPool(a.threadCount())
 	defer o.Pool.Close()

@@ -10,6 +10,7 @@ import (
 
 	"segd/internal/metric"
 	"segd/models"
+	"segd/train"
 )
 
 // dataset writes a data set of n images of discs and returns its folder.
@@ -130,6 +131,44 @@ func readReport(t *testing.T, path string) (r evaluation) {
 		t.Fatal(err)
 	}
 	return r
+}
+
+// Every flag of the recipe arrives in the plan.
+func TestTrainRecipe(t *testing.T) {
+	data, start, tuned := dataset(t, 0, 6), filepath.Join(t.TempDir(), "start"), filepath.Join(t.TempDir(), "tuned")
+	small := []string{"--steps", "2", "--patch", "32", "--batch", "2", "--progress", "none"}
+	done(t, append([]string{"train", "-d", data, "-o", start, "--width", "4", "--depth", "2", "--loss", "focal+tversky", "--focal-gamma", "1.5",
+		"--tversky-alpha", "0.4", "--tversky-beta", "0.6", "--class-weights", "1,2", "--solver", "sgd", "--momentum", "0.9", "--schedule", "poly",
+		"--deep-supervision", "--patience", "7", "--classes", "disc"}, small...)...)
+	plan := func(dir string) (p train.Plan) {
+		t.Helper()
+		b, err := os.ReadFile(filepath.Join(dir, "plan.json"))
+		if err == nil {
+			err = json.Unmarshal(b, &p)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	p := plan(start)
+	if l := p.Loss; l.Terms != "focal+tversky" || l.Gamma != 1.5 || l.Alpha != 0.4 || l.Beta != 0.6 || len(l.Classes) != 2 || l.Classes[1] != 2 {
+		t.Errorf("loss %+v", l)
+	}
+	if p.Solver != "sgd" || p.Momentum != 0.9 || p.Schedule != "poly" || !p.Deep || p.Patience != 7 {
+		t.Errorf("plan %+v", p)
+	}
+	done(t, append([]string{"train", "-d", data, "-d", data, "-o", tuned, "--from", start, "--freeze", "encoder", "--repeat", "1,3", "--class-weights", "balanced"}, small...)...)
+	p = plan(tuned)
+	if p.Network.Width != 4 || !p.FreezeEncoder || !strings.HasPrefix(p.From, "start 1") || len(p.Loss.Classes) != 2 || p.EpochSteps*2 != float64(4*len(p.Training)/2) {
+		t.Errorf("plan %+v", p)
+	}
+	for _, args := range [][]string{{"--loss", "ce+focal"}, {"--class-weights", "1,x"}, {"--freeze", "encoder"}, {"--momentum", "0.5"}, {"--repeat", "1,2"}} {
+		args = append(append([]string{"train", "-d", data, "-o", t.TempDir()}, small...), args...)
+		if code, _, stderr := command(t, args...); code != exitUsage {
+			t.Errorf("%v: exit %d, %s", args, code, stderr)
+		}
+	}
 }
 
 func TestTrainInterrupted(t *testing.T) {

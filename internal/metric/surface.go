@@ -126,6 +126,34 @@ func distances(from, to []point, rowStep, colStep float64) []float64 {
 	for _, p := range to {
 		squared[(p.y-low.y)*w+p.x-low.x] = 0
 	}
+	transformAll(squared, w, h, rowStep, colStep)
+	list := make([]float64, len(from))
+	for i, p := range from {
+		list[i] = math.Sqrt(squared[(p.y-low.y)*w+p.x-low.x])
+	}
+	return list
+}
+
+// Distances returns, for each pixel of a rectangle, how far it is from the
+// nearest that is set, in pixels; +Inf where none is. The transform is that of
+// HD95.
+func Distances(set []bool, width, height int) []float64 {
+	d := make([]float64, width*height)
+	for i := range d {
+		if !set[i] {
+			d[i] = math.Inf(1)
+		}
+	}
+	transformAll(d, width, height, 1, 1)
+	for i, v := range d {
+		d[i] = math.Sqrt(v)
+	}
+	return d
+}
+
+// transformAll turns zeros and infinities of a rectangle into the squared
+// distance to the nearest zero.
+func transformAll(squared []float64, w, h int, rowStep, colStep float64) {
 	t := newTransform(max(h, w))
 	for x := range w {
 		t.run(squared[x:], w, h, rowStep)
@@ -133,11 +161,6 @@ func distances(from, to []point, rowStep, colStep float64) []float64 {
 	for y := range h {
 		t.run(squared[y*w:], 1, w, colStep)
 	}
-	list := make([]float64, len(from))
-	for i, p := range from {
-		list[i] = math.Sqrt(squared[(p.y-low.y)*w+p.x-low.x])
-	}
-	return list
 }
 
 // transform is the scratch of the distance transform of a line: the lower

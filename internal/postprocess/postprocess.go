@@ -56,6 +56,14 @@ func RemoveSmall(m *segd.Mask, pixels int) {
 	}
 }
 
+// Components numbers the connected sets of foreground pixels of a class from 1
+// on, in the order of their first pixel; 0 is background. n is how many there
+// are.
+func Components(m *segd.Mask) (id []int32, n int) {
+	id, parts := components(m)
+	return id, len(parts)
+}
+
 // component is a connected set of pixels of one class.
 type component struct {
 	Class  uint8
