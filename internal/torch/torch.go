@@ -1,0 +1,262 @@
+// Package torch reads the weights in a file that PyTorch's torch.save wrote,
+// without running what is in it.
+//
+//	list, err := torch.Read(file)
+//
+// Such a file is a zip archive of a pickle, a program for a machine with a
+// stack that may call any function of Python, and of storages, the bytes of
+// tensors. Here the machine (pickle.go) knows the few functions that a state
+// dict needs, as data, and refuses every other by name.
+//
+// What is read is a state dict or a dict that holds one; other entries, such as
+// numbers and texts, are passed over. Files of before PyTorch 1.6, which are no
+// archives, are refused.
+//
+// Limits: a pickle of 4 MiB and 2^18 objects, tensors.MaxTensors storages. No
+// memory is taken for tensors but for those that do not lie contiguously, and
+// then no more than the file has.
+//
+// Source: torch/serialization.py and torch/_utils.py of PyTorch 1.13 and 2.4;
+// pickletools.py of Python for the opcodes.
+package torch
+
+import (
+	"archive/zip"
+	"bytes"
+	"fmt"
+	"hash/crc32"
+	"slices"
+	"strings"
+
+	"segd"
+	"segd/internal/tensors"
+)
+
+// maxPickle bounds the pickle; that of a large U-Net has some 50 kB.
+const maxPickle = 4 << 20
+
+// dictKeys are where programs put the state dict in a larger dict; the first
+// that is there is taken.
+var dictKeys = []string{"state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights"}
+
+func bad(format string, a ...any) error {
+	return fmt.Errorf("torch: %w: %s", segd.ErrFormat, fmt.Sprintf(format, a...))
+}
+
+func refuse(format string, a ...any) error {
+	return fmt.Errorf("torch: %w: %s", segd.ErrUnsupported, fmt.Sprintf(format, a...))
+}
+
+// Read returns the tensors of the state dict in a file, in its order. They share
+// b where they lie contiguously. The errors are segd.ErrFormat,
+// segd.ErrUnsupported for what a state dict does not have, and segd.ErrTooLarge.
+func Read(b []byte) ([]tensors.Tensor, error) {
+	if bytes.HasPrefix(b, []byte{0x80, 0x02}) {
+		return nil, refuse("a file of before PyTorch 1.6: load it there and torch.save it anew")
+	}
+	a, err := open(b)
+	if err != nil {
+		return nil, err
+	}
+	top, err := unpickle(a.pickle)
+	if err != nil {
+		return nil, err
+	}
+	dict, err := stateDict(top)
+	if err != nil {
+		return nil, err
+	}
+	var list []tensors.Tensor
+	for _, e := range dict.entries {
+		name, t := e.tensor()
+		if t == nil {
+			continue
+		}
+		if len(list) >= tensors.MaxTensors {
+			return nil, fmt.Errorf("torch: %w: more than %d tensors", segd.ErrTooLarge, tensors.MaxTensors)
+		}
+		read, err := a.tensor(name, t)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, read)
+	}
+	return list, nil
+}
+
+// tensor is an entry's name and tensor, or nil.
+func (e entry) tensor() (string, *rebuilt) {
+	name, ok := e.key.(string)
+	t, is := e.value.(*rebuilt)
+	if !ok || !is {
+		return "", nil
+	}
+	return name, t
+}
+
+// stateDict finds the dict of tensors in what a file holds.
+func stateDict(top any) (*dict, error) {
+	d, ok := top.(*dict)
+	if !ok {
+		return nil, refuse("the file holds no state dict: torch.save(net.state_dict(), file) writes one")
+	}
+	for _, key := range dictKeys {
+		for _, e := range d.entries {
+			if inner, ok := e.value.(*dict); ok && e.key == key && inner.tensors() > 0 {
+				return inner, nil
+			}
+		}
+	}
+	if d.tensors() > 0 {
+		return d, nil
+	}
+	var found []*dict
+	for _, e := range d.entries {
+		if inner, ok := e.value.(*dict); ok && inner.tensors() > 0 {
+			found = append(found, inner)
+		}
+	}
+	if len(found) != 1 {
+		return nil, refuse("the file holds %d dicts of tensors, want one: torch.save(net.state_dict(), file) writes one", len(found))
+	}
+	return found[0], nil
+}
+
+func (d *dict) tensors() int {
+	n := 0
+	for _, e := range d.entries {
+		if _, t := e.tensor(); t != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// archive is the zip file.
+type archive struct {
+	b      []byte
+	pickle []byte
+	prefix string // of the storages
+	files  map[string]*zip.File
+	sound  map[string]bool // storages whose checksum is right
+	spare  int             // bytes that tensors which are no slice of a storage may take
+}
+
+func open(b []byte) (*archive, error) {
+	z, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		return nil, bad("no zip archive: %v", err)
+	}
+	if len(z.File) > tensors.MaxTensors {
+		return nil, fmt.Errorf("torch: %w: %d files in the archive, limit %d", segd.ErrTooLarge, len(z.File), tensors.MaxTensors)
+	}
+	a := &archive{b: b, files: map[string]*zip.File{}, sound: map[string]bool{}, spare: len(b)}
+	pickles := 0
+	for _, f := range z.File {
+		a.files[f.Name] = f
+		if f.Name == "data.pkl" || strings.HasSuffix(f.Name, "/data.pkl") {
+			pickles++
+			a.prefix = strings.TrimSuffix(f.Name, "data.pkl")
+		}
+	}
+	if pickles != 1 {
+		return nil, bad("%d files data.pkl in the archive, want 1", pickles)
+	}
+	if f := a.files[a.prefix+"data.pkl"]; f.UncompressedSize64 > maxPickle {
+		return nil, fmt.Errorf("torch: %w: pickle of %d bytes, limit %d", segd.ErrTooLarge, f.UncompressedSize64, maxPickle)
+	}
+	if a.files[a.prefix+"byteorder"] != nil {
+		order, err := a.bytes(a.prefix + "byteorder")
+		if err != nil {
+			return nil, err
+		}
+		if string(order) != "little" {
+			return nil, refuse("byte order %.20q, want little", order)
+		}
+	}
+	a.pickle, err = a.bytes(a.prefix + "data.pkl")
+	return a, err
+}
+
+// bytes returns a file of the archive, which shares the archive's memory:
+// torch.save compresses nothing.
+func (a *archive) bytes(name string) ([]byte, error) {
+	f := a.files[name]
+	if f == nil {
+		return nil, bad("no file %.120q in the archive", name)
+	}
+	if f.Method != zip.Store {
+		return nil, refuse("file %.120q of the archive is compressed", name)
+	}
+	at, err := f.DataOffset()
+	if err != nil || at < 0 || at > int64(len(a.b)) || f.UncompressedSize64 != f.CompressedSize64 || f.UncompressedSize64 > uint64(int64(len(a.b))-at) {
+		return nil, bad("file %.120q of the archive is cut off", name)
+	}
+	b := a.b[at:][:f.UncompressedSize64]
+	if !a.sound[name] {
+		if crc32.ChecksumIEEE(b) != f.CRC32 {
+			return nil, bad("file %.120q of the archive is damaged: its checksum is wrong", name)
+		}
+		a.sound[name] = true
+	}
+	return b, nil
+}
+
+// tensor cuts a tensor out of its storage.
+func (a *archive) tensor(name string, t *rebuilt) (tensors.Tensor, error) {
+	out := tensors.Tensor{Name: name, Dtype: t.storage.dtype, Shape: t.size}
+	b, err := a.bytes(a.prefix + "data/" + t.storage.key)
+	if err != nil {
+		return out, err
+	}
+	size := t.storage.dtype.Size()
+	have := len(b) / size
+	n, ok := tensors.Elements(t.size, have)
+	if !ok || len(t.stride) != len(t.size) || t.offset < 0 || t.offset > have {
+		return out, bad("tensor %.80q of shape %.80v at %d in a storage of %d elements", name, t.size, t.offset, have)
+	}
+	if n == 0 {
+		return out, nil
+	}
+	last, next, contiguous := t.offset, 1, true
+	for i, d := range slices.Backward(t.size) {
+		s := t.stride[i]
+		if s < 0 || d > 1 && s > (have-last)/(d-1) {
+			return out, bad("tensor %.80q of shape %.80v and strides %.80v leaves its storage of %d elements", name, t.size, t.stride, have)
+		}
+		contiguous = contiguous && (d == 1 || s == next)
+		last, next = last+(d-1)*s, next*d
+	}
+	if last >= have {
+		return out, bad("tensor %.80q of shape %.80v and strides %.80v leaves its storage of %d elements", name, t.size, t.stride, have)
+	}
+	if contiguous {
+		out.Data = b[t.offset*size:][:n*size]
+		return out, nil
+	}
+	if a.spare -= n * size; a.spare < 0 {
+		return out, fmt.Errorf("torch: %w: tensors that share storages are larger than the file", segd.ErrTooLarge)
+	}
+	out.Data = gather(b, size, n, t)
+	return out, nil
+}
+
+// gather copies the elements of a tensor of any strides, the last axis running
+// fastest.
+func gather(b []byte, size, n int, t *rebuilt) []byte {
+	data := make([]byte, 0, n*size)
+	index := make([]int, len(t.size))
+	for at := t.offset; len(data) < n*size; {
+		data = append(data, b[at*size:][:size]...)
+		for i := len(index) - 1; i >= 0; i-- {
+			index[i]++
+			at += t.stride[i]
+			if index[i] < t.size[i] {
+				break
+			}
+			at -= index[i] * t.stride[i]
+			index[i] = 0
+		}
+	}
+	return data
+}
