@@ -252,6 +252,15 @@ func validCode(c segd.Code) bool {
 
 func isControl(r rune) bool { return r < 0x20 || r == 0x7f }
 
+// ParseManifest reads the text of a model.json; the errors are those of
+// Validate.
+func ParseManifest(b []byte) (Manifest, error) {
+	if len(b) > maxManifest {
+		return Manifest{}, fmt.Errorf("models: %w: manifest of %d bytes, limit %d", segd.ErrTooLarge, len(b), maxManifest)
+	}
+	return decodeManifest(b)
+}
+
 // decodeManifest reads model.json. Unknown keys are malformed: what they ask
 // for would be left undone in silence.
 func decodeManifest(b []byte) (Manifest, error) {

@@ -236,6 +236,22 @@ func paramsOf(c Config, list []param) *Params {
 	return p
 }
 
+// Spec is the name and shape of a tensor of a network.
+type Spec struct {
+	Name  string
+	Shape []int
+}
+
+// Tensors lists the tensors of the network in PyTorch's order, without taking
+// memory for them. c must be valid.
+func (c Config) Tensors() []Spec {
+	var list []Spec
+	for _, p := range c.WithDefaults().layout() {
+		list = append(list, Spec{Name: p.name, Shape: p.shape})
+	}
+	return list
+}
+
 // Config returns the network that the weights are for.
 func (p *Params) Config() Config { return p.config }
 

@@ -23,7 +23,7 @@ func newModel(a *app) *cobra.Command {
 			return needsCommand(cmd, args)
 		},
 	}
-	cmd.AddCommand(newModelList(a), newModelShow(a), newModelExport(a))
+	cmd.AddCommand(newModelList(a), newModelShow(a), newModelExport(a), newModelImport(a))
 	return cmd
 }
 

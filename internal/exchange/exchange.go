@@ -14,3 +14,7 @@ import (
 func bad(format string, a ...any) error {
 	return fmt.Errorf("exchange: %w: %s", segd.ErrFormat, fmt.Sprintf(format, a...))
 }
+
+func refuse(format string, a ...any) error {
+	return fmt.Errorf("exchange: %w: %s", segd.ErrUnsupported, fmt.Sprintf(format, a...))
+}

@@ -76,11 +76,9 @@ func graphOf(c unet.Config) (*onnx.Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("exchange: %w", err)
 	}
-	p := unet.NewParams(c, 0)
 	w := &writer{config: c, layers: layers, constants: map[string]bool{}}
-	for _, name := range p.Names() {
-		t, _ := p.Get(name)
-		w.graph.Initializers = append(w.graph.Initializers, tensors.Tensor{Name: name, Dtype: tensors.F32, Shape: t.Shape()})
+	for _, t := range c.Tensors() {
+		w.graph.Initializers = append(w.graph.Initializers, tensors.Tensor{Name: t.Name, Dtype: tensors.F32, Shape: t.Shape})
 	}
 	w.graph.Name = "U-Net"
 	axes := func(channels int) []onnx.Dim {

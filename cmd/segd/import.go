@@ -1,0 +1,162 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"segd"
+	"segd/internal/exchange"
+	"segd/models"
+	"segd/preprocess"
+	"segd/unet"
+)
+
+// maxImport bounds the file of a network.
+const maxImport = 1 << 30
+
+// importSettings are the flags of segd model import.
+type importSettings struct {
+	out, name, card       string
+	classes               []string
+	normalise             string
+	clipLow, clipHigh     float64
+	spacing, epsilon      float64
+	block, skip, norm, up string
+	groups                int
+	half, overwrite       bool
+}
+
+func newModelImport(a *app) *cobra.Command {
+	var s importSettings
+	cmd := &cobra.Command{
+		Use:   "import FILE -o DIR",
+		Short: "Make a model of a network from PyTorch or of an ONNX file",
+		Long: "Make a model of a U-Net in a file: a state dict of PyTorch, as torch.save or\n" +
+			"safetensors write it, or an ONNX file. Nothing in the file is executed. How\n" +
+			"images are prepared is for you to say: it must be what the network was trained\n" +
+			"with.",
+		Args: cobra.ExactArgs(1),
+		RunE: a.do(func(cmd *cobra.Command, args []string) error {
+			if file := filepath.Join(s.out, "model.json"); exists(file) && !s.overwrite {
+				return fmt.Errorf("%s is there already: --overwrite replaces it", file)
+			}
+			net, err := s.read(args[0])
+			if err != nil {
+				return err
+			}
+			man, err := s.manifest(net, cmd.Flags().Changed)
+			if err != nil {
+				return err
+			}
+			if err := models.Save(s.out, man, net.Params, s.half); err != nil {
+				return err
+			}
+			say(a.stderr, "%s: %s, %d channels, %d classes, %s\n", net.Source, s.out, man.Network.Channels, man.Network.Classes, networkText(man.Network))
+			return nil
+		}),
+	}
+	s.flags(cmd)
+	return cmd
+}
+
+// flags defines the flags.
+func (s *importSettings) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVarP(&s.out, "out", "o", "", "directory to write")
+	f.StringVar(&s.name, "name", "", "name of the model (default: that of the file, of segd's own ONNX files the one it had)")
+	f.StringVar(&s.card, "card", "", "JSON file with what model.json shall say besides: title, description, classes, data, metrics")
+	f.StringSliceVar(&s.classes, "classes", nil, "names of the foreground classes, index 1 first")
+	f.Var(newChoice(&s.normalise, preprocess.MinMax, preprocess.MinMax, preprocess.ZScore), "normalise", "how pixels are normalised")
+	f.Float64Var(&s.clipLow, "clip-low", 0, "percentile that values are clipped to from below before that")
+	f.Float64Var(&s.clipHigh, "clip-high", 100, "percentile that values are clipped to from above")
+	f.Float64Var(&s.spacing, "spacing", 0, "millimetres between pixels that images are resampled to (0: as they are)")
+	f.Float64Var(&s.epsilon, "epsilon", unet.NormEps, "of batch normalisation, where a state dict was made with another than PyTorch's")
+	f.Var(newChoice(&s.block, "", string(unet.BlockPlain), string(unet.BlockResidual), string(unet.BlockPreact), string(unet.BlockDense)),
+		"block", "what a level is made of, where a state dict leaves it open")
+	f.Var(newChoice(&s.skip, "", string(unet.SkipConcat), string(unet.SkipAdd), string(unet.SkipNone), string(unet.SkipNested)),
+		"skip", "long skip connections, where a state dict leaves them open")
+	f.Var(newChoice(&s.norm, "", string(unet.NormBatch), string(unet.NormInstance), string(unet.NormGroup), string(unet.NormNone)),
+		"norm", "normalisation, where a state dict leaves it open")
+	f.IntVar(&s.groups, "groups", 0, "of --norm group")
+	f.BoolVar(&s.half, "half", false, "weights of half precision, but for vectors")
+	f.BoolVar(&s.overwrite, "overwrite", false, "replace a model that is there")
+	_ = cmd.MarkFlagRequired("out") // fails for unknown names only
+}
+
+// read reads the network.
+func (s *importSettings) read(path string) (*exchange.Net, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, notThere(err)
+	}
+	if info.IsDir() {
+		return nil, optionError("%s is a directory, want a file", path)
+	}
+	if info.Size() > maxImport {
+		return nil, fmt.Errorf("%w: %s has %d bytes, limit %d", segd.ErrTooLarge, path, info.Size(), int64(maxImport))
+	}
+	if !(s.epsilon > 0) {
+		return nil, optionError("--epsilon %v, want more than 0", s.epsilon)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	net, err := exchange.Import(b, exchange.Options{
+		Epsilon: s.epsilon,
+		Network: unet.Config{Block: unet.Block(s.block), Skip: unet.Skip(s.skip), Norm: unet.Norm(s.norm), Groups: s.groups},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w (%s)", err, path)
+	}
+	if s.name == "" && net.Manifest == nil {
+		s.name = models.NameFrom(path[:len(path)-len(filepath.Ext(path))])
+	}
+	return net, nil
+}
+
+// manifest says what the model is: what segd's own file says of it, then what
+// the flags that were given say, then the card.
+func (s *importSettings) manifest(net *exchange.Net, given func(flag string) bool) (models.Manifest, error) {
+	var man models.Manifest
+	if net.Manifest != nil {
+		man = *net.Manifest
+	}
+	n := net.Params.Config()
+	if net.Manifest == nil {
+		man.Version, man.Description = "1", "Imported: "+net.Source+"."
+		man.Network, man.Recipe.Channels = n, n.Channels
+	}
+	take(&man.Name, s.name)
+	for flag, set := range map[string]func(){
+		"normalise": func() { man.Recipe.Normalise = s.normalise },
+		"clip-low":  func() { man.Recipe.ClipLow, man.Recipe.ClipHigh = s.clipLow, s.clipHigh },
+		"clip-high": func() { man.Recipe.ClipLow, man.Recipe.ClipHigh = s.clipLow, s.clipHigh },
+		"spacing":   func() { man.Recipe.SpacingMM = s.spacing },
+	} {
+		if net.Manifest == nil || given(flag) {
+			set()
+		}
+	}
+	c, err := readCard(s.card)
+	if err != nil {
+		return man, err
+	}
+	man = c.merge(man)
+	switch names := s.classes; {
+	case len(names) > 0:
+		if len(names) != n.Classes-1 {
+			return man, optionError("--classes names %d, the network has %d besides background", len(names), n.Classes-1)
+		}
+		man.Classes = models.ClassList(names...)
+	case man.Classes == nil:
+		for i := 1; i < n.Classes; i++ {
+			names = append(names, fmt.Sprint("class ", i))
+		}
+		man.Classes = models.ClassList(names...)
+	}
+	return man, nil
+}

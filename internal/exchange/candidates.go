@@ -1,0 +1,89 @@
+package exchange
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"segd/unet"
+)
+
+// facts are what the shapes of a network's tensors say of its Config. What they
+// leave open, candidates enumerates.
+type facts struct {
+	channels, classes int
+	widths            []int // by level, the bottleneck last
+	convs, growth     int   // of the first block
+}
+
+// candidates lists the networks that facts allow; told holds fields that are
+// known from elsewhere, zero where they are not.
+func (f facts) candidates(told unet.Config) []unet.Config {
+	base := unet.Config{
+		Channels: f.channels, Classes: f.classes, Width: f.widths[0], Depth: len(f.widths) - 1,
+		Convs: f.convs, Groups: told.Groups,
+	}
+	if last := f.widths[base.Depth]; last != base.Width<<base.Depth {
+		base.MaxWidth = last
+	}
+	var list []unet.Config
+	for _, block := range choices(told.Block, unet.BlockPlain, unet.BlockResidual, unet.BlockPreact, unet.BlockDense) {
+		for _, skip := range choices(told.Skip, unet.SkipConcat, unet.SkipAdd, unet.SkipNone, unet.SkipNested) {
+			for _, norm := range choices(told.Norm, unet.NormBatch, unet.NormNone, unet.NormInstance, unet.NormGroup) {
+				for _, up := range choices(told.Up, unet.UpTransposed, unet.UpBilinear) {
+					for _, attention := range []bool{false, true} {
+						c := base
+						c.Block, c.Skip, c.Norm, c.Up, c.Attention = block, skip, norm, up, attention
+						if block == unet.BlockDense {
+							c.Growth = f.growth
+						}
+						if norm != unet.NormGroup {
+							c.Groups = 0
+						}
+						if c.Validate() == nil && slices.Equal(widths(c), f.widths) {
+							list = append(list, c)
+						}
+					}
+				}
+			}
+		}
+	}
+	return list
+}
+
+func choices[T comparable](told T, all ...T) []T {
+	var none T
+	if told != none {
+		return []T{told}
+	}
+	return all
+}
+
+func widths(c unet.Config) []int {
+	var w []int
+	for l := range c.Depth + 1 {
+		w = append(w, c.LevelWidth(l))
+	}
+	return w
+}
+
+// fieldsThatDiffer names what sets candidates apart, as flags.
+func fieldsThatDiffer(list []unet.Config) string {
+	var text []string
+	add := func(flag string, value func(unet.Config) string) {
+		var seen []string
+		for _, c := range list {
+			if v := value(c); !slices.Contains(seen, v) {
+				seen = append(seen, v)
+			}
+		}
+		if len(seen) > 1 {
+			text = append(text, fmt.Sprintf("--%s %s", flag, strings.Join(seen, "|")))
+		}
+	}
+	add("block", func(c unet.Config) string { return string(c.Block) })
+	add("skip", func(c unet.Config) string { return string(c.Skip) })
+	add("norm", func(c unet.Config) string { return string(c.Norm) })
+	add("up", func(c unet.Config) string { return string(c.Up) })
+	return strings.Join(text, " and ")
+}
