@@ -10,7 +10,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"segd/internal/onnx"
+	"segd/internal/tensors"
+	"segd/internal/torch/torchtest"
 	"segd/models"
+	"segd/models/modelstest"
 )
 
 func TestModelListAndShow(t *testing.T) {
@@ -106,6 +109,83 @@ func TestModelExportONNX(t *testing.T) {
 	for _, wrong := range [][]string{{"--half", "--overwrite"}, {"-o", dir}} {
 		if code, _, stderr := command(t, append(args, wrong...)...); code != exitUsage {
 			t.Errorf("%v: exit %d, %q", wrong, code, stderr)
+		}
+	}
+}
+
+// A network that comes back from a file segments as it did, whatever the file:
+// it is served by the same plan.
+func TestModelImport(t *testing.T) {
+	dir, in := brightModel(t), t.TempDir()
+	img, _ := discs(1, 90, 70)
+	writePNG(t, filepath.Join(in, "a.png"), img)
+	masks := func(model string) map[string]string {
+		out := filepath.Join(t.TempDir(), "out")
+		done(t, "segment", "-i", in, "-o", out, "-m", model)
+		return tree(t, filepath.Join(out, "mask"))
+	}
+	want := masks(dir)
+
+	files := t.TempDir()
+	file := filepath.Join(files, "bright.onnx")
+	done(t, "model", "export", dir, "--format", "onnx", "-o", file)
+	p := modelstest.Params()
+	var list []tensors.Tensor
+	for _, name := range p.Names() {
+		v, _ := p.Get(name)
+		list = append(list, tensors.FromFloats("module."+name, v.Shape(), v.Data().([]float32)))
+	}
+	pt := filepath.Join(files, "my net.pt")
+	write(t, pt, torchtest.Save(torchtest.Dict(list)))
+
+	for _, c := range []struct {
+		file, name, class string
+		flags             []string
+	}{
+		{file, "bright", "bright", nil},
+		{file, "bright", "light", []string{"--classes", "light"}},
+		{pt, "my-net", "class 1", nil},
+		{pt, "other", "light", []string{"--name", "other", "--classes", "light"}},
+		{filepath.Join(dir, "weights.safetensors"), "weights", "class 1", nil},
+	} {
+		out := filepath.Join(t.TempDir(), "model")
+		args := append([]string{"model", "import", c.file, "-o", out}, c.flags...)
+		if c.file != file {
+			args = append(args, "--block", "plain")
+		}
+		done(t, args...)
+		m, err := models.Open(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Name != c.name || m.Classes[1].Name != c.class || m.Recipe.Normalise != "minmax" {
+			t.Errorf("%s: %+v", c.file, m.Manifest)
+		}
+		if diff := cmp.Diff(want, masks(out)); diff != "" {
+			t.Errorf("%s: other masks", c.file)
+		}
+		if code, _, stderr := command(t, args...); code != exitFailed || !strings.Contains(stderr, "--overwrite") {
+			t.Errorf("exit %d, %q", code, stderr)
+		}
+	}
+
+	out := filepath.Join(t.TempDir(), "model")
+	for _, c := range []struct {
+		code int
+		want string
+		args []string
+	}{
+		{exitUsage, "--classes", []string{file, "--classes", "a,b"}},
+		{exitUsage, "directory", []string{dir}},
+		{exitUsage, "--epsilon", []string{pt, "--epsilon", "0"}},
+		{exitFailed, "nowhere", []string{filepath.Join(files, "nowhere")}},
+		{exitFailed, "ONNX", []string{filepath.Join(in, "a.png")}},
+	} {
+		if code, _, stderr := command(t, append([]string{"model", "import", "-o", out}, c.args...)...); code != c.code || !strings.Contains(stderr, c.want) {
+			t.Errorf("%v: exit %d, %q", c.args, code, stderr)
+		}
+		if exists(out) {
+			t.Fatalf("%v: something was written", c.args)
 		}
 	}
 }

@@ -14,6 +14,9 @@ type facts struct {
 	channels, classes int
 	widths            []int // by level, the bottleneck last
 	convs, growth     int   // of the first block
+	// skips and attention are what may be, nil: anything.
+	skips     []unet.Skip
+	attention []bool
 }
 
 // candidates lists the networks that facts allow; told holds fields that are
@@ -26,19 +29,29 @@ func (f facts) candidates(told unet.Config) []unet.Config {
 	if last := f.widths[base.Depth]; last != base.Width<<base.Depth {
 		base.MaxWidth = last
 	}
+	skips, attention := f.skips, f.attention
+	if skips == nil {
+		skips = choices(told.Skip, unet.SkipConcat, unet.SkipAdd, unet.SkipNone, unet.SkipNested)
+	}
+	if attention == nil {
+		attention = []bool{false, true}
+	}
 	var list []unet.Config
 	for _, block := range choices(told.Block, unet.BlockPlain, unet.BlockResidual, unet.BlockPreact, unet.BlockDense) {
-		for _, skip := range choices(told.Skip, unet.SkipConcat, unet.SkipAdd, unet.SkipNone, unet.SkipNested) {
+		for _, skip := range skips {
 			for _, norm := range choices(told.Norm, unet.NormBatch, unet.NormNone, unet.NormInstance, unet.NormGroup) {
 				for _, up := range choices(told.Up, unet.UpTransposed, unet.UpBilinear) {
-					for _, attention := range []bool{false, true} {
+					for _, attention := range attention {
 						c := base
 						c.Block, c.Skip, c.Norm, c.Up, c.Attention = block, skip, norm, up, attention
 						if block == unet.BlockDense {
 							c.Growth = f.growth
 						}
-						if norm != unet.NormGroup {
+						switch {
+						case norm != unet.NormGroup:
 							c.Groups = 0
+						case c.Groups == 0:
+							c.Groups = 1 // of any number the tensors look the same
 						}
 						if c.Validate() == nil && slices.Equal(widths(c), f.widths) {
 							list = append(list, c)
@@ -83,7 +96,12 @@ func fieldsThatDiffer(list []unet.Config) string {
 	}
 	add("block", func(c unet.Config) string { return string(c.Block) })
 	add("skip", func(c unet.Config) string { return string(c.Skip) })
-	add("norm", func(c unet.Config) string { return string(c.Norm) })
+	add("norm", func(c unet.Config) string {
+		if c.Norm == unet.NormGroup {
+			return "group (with --groups N)"
+		}
+		return string(c.Norm)
+	})
 	add("up", func(c unet.Config) string { return string(c.Up) })
 	return strings.Join(text, " and ")
 }

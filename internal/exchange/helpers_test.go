@@ -43,15 +43,15 @@ func variants() map[string]unet.Config {
 		"residual, attention":      {Block: unet.BlockResidual, Attention: true},
 		"preact, none":             {Block: unet.BlockPreact, Skip: unet.SkipNone},
 		"dense, none, one":         {Block: unet.BlockDense, Convs: 1, Skip: unet.SkipNone},
-		"narrow bottleneck":        {MaxWidth: 16},
-		"dense, narrow bottleneck": {Block: unet.BlockDense, Growth: 4, MaxWidth: 16},
+		"narrow bottleneck":        {MaxWidth: 8},
+		"dense, narrow bottleneck": {Block: unet.BlockDense, Growth: 2, MaxWidth: 8},
 		"one, bilinear, add":       {Convs: 1, Up: unet.UpBilinear, Skip: unet.SkipAdd},
 	} {
 		for i, norm := range []unet.Norm{unet.NormNone, unet.NormBatch, unet.NormInstance, unet.NormGroup} {
 			c.Norm, c.Groups = norm, 0
-			c.Channels, c.Classes, c.Width, c.Depth = 1+i%2*2, 2+i%2, 8, 2+i%2
+			c.Channels, c.Classes, c.Width, c.Depth = 1+i%2*2, 2+i%2, 4, 2+i%2
 			if norm == unet.NormGroup {
-				c.Groups = 4
+				c.Groups = 2
 			}
 			all[fmt.Sprint(name, ", ", norm)] = c.WithDefaults()
 		}

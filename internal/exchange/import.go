@@ -44,7 +44,7 @@ func Import(b []byte, o Options) (*Net, error) {
 		read = torch.Read
 	case len(b) > 8 && b[8] == '{' && binary.LittleEndian.Uint64(b) < uint64(len(b)):
 	default:
-		return fromONNX(b, o)
+		return fromONNX(b)
 	}
 	list, err := read(b)
 	if err != nil {

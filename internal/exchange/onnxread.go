@@ -13,15 +13,15 @@ import (
 )
 
 // fromONNX reads a network from an ONNX file.
-func fromONNX(b []byte, o Options) (*Net, error) {
+func fromONNX(b []byte) (*Net, error) {
 	m, err := onnx.Decode(b)
 	if err != nil {
 		return nil, fmt.Errorf("exchange: neither PyTorch's archive nor safetensors nor ONNX: %w", err)
 	}
-	if m.Prop(propPrefix+"network") == "" {
-		return nil, refuse("an ONNX file that segd did not write")
+	if m.Prop(propPrefix+"network") != "" {
+		return own(m)
 	}
-	return own(m)
+	return foreign(m)
 }
 
 // own reads what ONNX has written: the graph is that of the network that the

@@ -277,6 +277,9 @@ func settle(dict map[string]weight, s scheme, told unet.Config) (unet.Config, er
 	if _, ok := dict["up.0.weight"]; !ok && s.name == "milesial/Pytorch-UNet" {
 		return told, refuse("a network of %s without transposed convolutions: it interpolates with aligned corners, which segd does not", s.name)
 	}
+	if told.Norm == unet.NormGroup && told.Groups == 0 {
+		return told, fmt.Errorf("exchange: %w: group normalisation without --groups", segd.ErrOption)
+	}
 	f, err := factsOf(dict)
 	if err != nil {
 		return told, err

@@ -106,7 +106,7 @@ func (m *machine) step(o byte) error {
 		return m.fill(o)
 	case 'c', 0x93: // GLOBAL, STACK_GLOBAL
 		return m.global(o)
-	case 'R': // REDUCE
+	case 'R', 0x81: // REDUCE, NEWOBJ
 		return m.reduce()
 	case 'b': // BUILD: the _metadata of an OrderedDict
 		return m.build()

@@ -1,0 +1,266 @@
+package exchange
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"segd"
+	"segd/internal/tensors"
+	"segd/internal/torch/torchtest"
+	"segd/unet"
+)
+
+// values are all weights of a network, in order.
+func values(p *unet.Params) []float32 {
+	var all []float32
+	for _, name := range p.Names() {
+		t, _ := p.Get(name)
+		all = append(all, t.Data().([]float32)...)
+	}
+	return all
+}
+
+// What ONNX writes comes back to the bit, with its manifest, for every variant.
+func TestOwnONNX(t *testing.T) {
+	for name, c := range variants() {
+		man, p := manifest("mine", c), weights(c, 1)
+		b, err := ONNX(man, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		net, err := Import(b, Options{})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if net.Params.Config() != c || !slices.Equal(values(net.Params), values(p)) {
+			t.Errorf("%s: another network came back", name)
+		}
+		man.WeightsSHA256 = net.Manifest.WeightsSHA256
+		if d := cmp.Diff(man, *net.Manifest); d != "" {
+			t.Errorf("%s: %s", name, d)
+		}
+	}
+}
+
+// dict is the state dict of a network under other names.
+func dict(p *unet.Params, name func(string) string) []tensors.Tensor {
+	var list []tensors.Tensor
+	for _, n := range p.Names() {
+		v, _ := p.Get(n)
+		list = append(list, tensors.FromFloats(name(n), v.Shape(), v.Data().([]float32)))
+	}
+	return list
+}
+
+func same(n string) string { return n }
+
+// A state dict with segd's names gives the network, whatever its variant; what
+// names and shapes leave open has to be said.
+func TestStateDictOfVariants(t *testing.T) {
+	for name, c := range variants() {
+		p := weights(c, 1)
+		file := torchtest.Save(torchtest.Dict(dict(p, same)))
+		net, err := Import(file, Options{})
+		if err != nil {
+			if !errors.Is(err, segd.ErrUnsupported) || !strings.Contains(err.Error(), "--") {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			net, err = Import(file, Options{Network: c})
+		}
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if net.Params.Config() != c || !slices.Equal(values(net.Params), values(p)) {
+			t.Errorf("%s: %+v came back, want %+v", name, net.Params.Config(), c)
+		}
+	}
+}
+
+// A wrapper's prefix, a bias before a normalisation, a single logit and
+// another epsilon change nothing of what the network computes.
+func TestStateDictForms(t *testing.T) {
+	c := unet.Config{Channels: 1, Classes: 2, Width: 8, Depth: 2}.WithDefaults()
+	p := weights(c, 3)
+	zero(p, "head.weight", 8)
+	zero(p, "head.bias", 1)
+	x := noise(1, 1, 1, 16, 16)
+	want := logits(t, p, x)
+
+	var list []tensors.Tensor
+	const epsilon = 1e-3
+	for _, d := range dict(p, same) {
+		v, err := d.Floats()
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case strings.HasPrefix(d.Name, "head."):
+			v, d.Shape = v[len(v)/2:], append([]int{1}, d.Shape[1:]...)
+		case strings.HasSuffix(d.Name, ".running_var"):
+			for i := range v {
+				v[i] -= epsilon - unet.NormEps
+			}
+		case strings.HasSuffix(d.Name, "norm1.running_mean"):
+			bias := make([]float32, len(v))
+			for i := range v {
+				bias[i] = float32(i) / 7
+				v[i] += bias[i]
+			}
+			list = append(list, tensors.FromFloats("module."+strings.Replace(d.Name, "norm1.running_mean", "conv1.bias", 1), d.Shape, bias))
+		}
+		list = append(list, tensors.FromFloats("module."+d.Name, d.Shape, v))
+	}
+	list = append(list, tensors.FromInts("module.enc.0.norm1.num_batches_tracked", nil, 5))
+	net, err := Import(torchtest.Save(torchtest.Dict(list)), Options{Epsilon: epsilon})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := apart(logits(t, net.Params, x), want); !(d < 1e-5) {
+		t.Errorf("logits are %.1e off", d)
+	}
+}
+
+func zero(p *unet.Params, name string, n int) {
+	t, _ := p.Get(name)
+	clear(t.Data().([]float32)[:n])
+}
+
+// safetensors gives what the archive gives.
+func TestSafetensors(t *testing.T) {
+	c := unet.Config{Channels: 3, Classes: 3, Width: 8, Depth: 1}.WithDefaults()
+	p := weights(c, 1)
+	var b bytes.Buffer
+	if err := p.Write(&b, false); err != nil {
+		t.Fatal(err)
+	}
+	net, err := Import(b.Bytes(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if net.Params.Config() != c || !slices.Equal(values(net.Params), values(p)) {
+		t.Error("another network came back")
+	}
+}
+
+// What does not fit is refused by name.
+func TestStateDictRefused(t *testing.T) {
+	c := unet.Config{Channels: 1, Classes: 2, Width: 8, Depth: 2}.WithDefaults()
+	good := dict(weights(c, 1), same)
+	with := func(f func(list []tensors.Tensor) []tensors.Tensor) []byte {
+		return torchtest.Save(torchtest.Dict(f(slices.Clone(good))))
+	}
+	rename := func(i int, to string) []byte {
+		return with(func(l []tensors.Tensor) []tensors.Tensor { l[i].Name = to; return l })
+	}
+	for name, f := range map[string]struct {
+		file []byte
+		want string
+	}{
+		"unknown names": {torchtest.Save(torchtest.Dict(dict(weights(c, 1), func(n string) string { return "x" + n }))), "milesial"},
+		"missing":       {with(func(l []tensors.Tensor) []tensors.Tensor { return l[:len(l)-1] }), "head.bias"},
+		"one too many": {with(func(l []tensors.Tensor) []tensors.Tensor {
+			return append(l, tensors.FromFloats("extra", nil, []float32{1}))
+		}), "extra"},
+		"twice":            {with(func(l []tensors.Tensor) []tensors.Tensor { return append(l, l[0]) }), "twice"},
+		"aligned corners":  {torchtest.Save(torchtest.Dict([]tensors.Tensor{tensors.FromFloats("inc.double_conv.0.weight", []int{8, 1, 3, 3}, make([]float32, 72))})), "aligned"},
+		"other width":      {with(func(l []tensors.Tensor) []tensors.Tensor { l[0].Shape = []int{4, 2, 3, 3}; return l }), "no"},
+		"without variance": {rename(4, "enc.0.norm1.other"), "norm1"},
+		"negative variance": {with(func(l []tensors.Tensor) []tensors.Tensor {
+			l[4] = tensors.FromFloats(l[4].Name, l[4].Shape, slices.Repeat([]float32{-1}, 8))
+			return l
+		}), "variance"},
+		"integers": {with(func(l []tensors.Tensor) []tensors.Tensor { l[0].Dtype = tensors.I64; l[0].Shape = []int{36}; return l }), "I64"},
+		"nothing":  {torchtest.Save(torchtest.Pickle{Code: []byte("}")}), "dicts of tensors"},
+		"garbage":  {[]byte("garbage, and more of it"), "ONNX"},
+	} {
+		_, err := Import(f.file, Options{})
+		if !errors.Is(err, segd.ErrUnsupported) && !errors.Is(err, segd.ErrFormat) || !strings.Contains(err.Error(), f.want) {
+			t.Errorf("%s: %v, want %q", name, err, f.want)
+		}
+	}
+}
+
+// torchCase is one of make_torch.py's.
+type torchCase struct {
+	Name    string  `json:"name"`
+	File    string  `json:"file"`
+	Shape   []int   `json:"shape"`
+	Classes int     `json:"classes"`
+	Eps     float64 `json:"eps"`
+}
+
+// What PyTorch writes gives PyTorch's logits, to 1e-4 of the largest.
+func TestPyTorch(t *testing.T) {
+	dir := os.Getenv("SEGD_TORCH_CASES") // of an earlier run of make_torch.py
+	if dir == "" {
+		if testing.Short() {
+			t.Skip("exports of PyTorch take half a minute")
+		}
+		p := python("torch")
+		if p == "" {
+			t.Skip("no Python with torch; SEGD_PYTHON names an interpreter")
+		}
+		dir = t.TempDir()
+		execute(t, p, "testdata/make_torch.py", dir)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "cases.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []torchCase
+	if err := json.Unmarshal(text, &cases); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range cases {
+		t.Run(c.Name, func(t *testing.T) {
+			net := importFile(t, filepath.Join(dir, c.File), c)
+			x := segd.NewTensor(c.Shape[0], c.Shape[1], c.Shape[2], c.Shape[3])
+			copy(x.Data, load(t, filepath.Join(dir, c.Name+".in")))
+			got, want := logits(t, net.Params, x), load(t, filepath.Join(dir, c.Name+".out"))
+			if c.Classes == 1 {
+				if slices.ContainsFunc(got[:len(want)], func(v float32) bool { return v != 0 }) {
+					t.Error("the background of a single logit is not zero")
+				}
+				got = got[len(want):]
+			}
+			d := apart(got, want)
+			if !(d < 1e-4) {
+				t.Errorf("%.1e off", d)
+			}
+			t.Logf("%.1e off, %+v", d, net.Params.Config())
+		})
+	}
+	for file, want := range map[string]string{"module.pt": "__main__", "legacy.pt": "1.6"} {
+		b, err := os.ReadFile(filepath.Join(dir, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Import(b, Options{}); !errors.Is(err, segd.ErrUnsupported) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+}
+
+func importFile(t *testing.T, path string, c torchCase) *Net {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	net, err := Import(b, Options{Epsilon: c.Eps})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return net
+}
