@@ -19,14 +19,14 @@ const maxImport = 1 << 30
 
 // importSettings are the flags of segd model import.
 type importSettings struct {
-	out, name, card       string
-	classes               []string
-	normalise             string
-	clipLow, clipHigh     float64
-	spacing, epsilon      float64
-	block, skip, norm, up string
-	groups                int
-	half, overwrite       bool
+	out, name, card   string
+	classes           []string
+	normalise         string
+	clipLow, clipHigh float64
+	spacing, epsilon  float64
+	block, skip, norm string
+	groups            int
+	half, overwrite   bool
 }
 
 func newModelImport(a *app) *cobra.Command {
