@@ -65,3 +65,17 @@ func (p *plane) normal() [3]float64 {
 	r, d := p.right, p.down
 	return [3]float64{r[1]*d[2] - r[2]*d[1], r[2]*d[0] - r[0]*d[2], r[0]*d[1] - r[1]*d[0]}
 }
+
+// FramePlane returns where frame i, counted from 0, lies: the centre of its
+// first pixel, and the ways to the next pixel along a row and along a column,
+// in mm, left, posterior and superior rising. ok is false where s is not Placed.
+func (s *Source) FramePlane(i int) (origin, right, down [3]float64, ok bool) {
+	if i < 0 || i >= len(s.planes) {
+		return origin, right, down, false
+	}
+	p := &s.planes[i]
+	for r := range 3 {
+		right[r], down[r] = p.right[r]*p.colMM, p.down[r]*p.rowMM
+	}
+	return p.origin, right, down, true
+}

@@ -2,6 +2,7 @@ package dicomio
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
@@ -210,6 +211,13 @@ func (s *Segmentation) Knows(image *Source) bool {
 	return len(s.images)+len(s.series) == 0 && s.source.Placed() && image.Placed() &&
 		s.source.image.text(tagFrameOfReference) == image.image.text(tagFrameOfReference)
 }
+
+// Instances and Series return the UIDs of the images and of the series that the
+// segmentation refers to, in no order.
+func (s *Segmentation) Instances() []string { return slices.Collect(maps.Keys(s.images)) }
+
+// Series is the counterpart of Instances for series.
+func (s *Segmentation) Series() []string { return slices.Collect(maps.Keys(s.series)) }
 
 // Mask returns what is marked in a frame, counted from 0, of image: the class of
 // a pixel is the number of its segment, of the highest where segments overlap.

@@ -221,3 +221,14 @@ var singleFrame = map[string]bool{
 }
 
 type code = segd.Code
+
+// Instance, Series and Study return the UIDs of s, to tell files apart that
+// belong together. They may be empty, and must not be shown: they lead to the
+// patient.
+func (s *Source) Instance() string { return s.instance }
+
+// Series returns the UID of the series; see Instance.
+func (s *Source) Series() string { return s.series }
+
+// Study returns the UID of the study; see Instance.
+func (s *Source) Study() string { return s.study.text(tagStudyUID) }

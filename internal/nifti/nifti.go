@@ -209,3 +209,68 @@ var kinds = map[int]kind{
 	1280: {"uint64", 8, 1, func(o binary.ByteOrder, b []byte) float64 { return float64(o.Uint64(b)) }},
 	2304: {name: "RGBA", bytes: 4, channels: 4},
 }
+
+// LabelsAt returns the class indices at the pixels of an image that lies
+// anywhere in the volume: of each pixel those of the voxel that its centre is
+// in, 0 outside. origin is the centre of the first pixel and right and down are
+// the ways to the next one along a row and along a column, in mm, right,
+// anterior and superior rising. The errors are those of Labels, and
+// segd.ErrUnprocessable for a volume that is not placed or has several times.
+func (v *Volume) LabelsAt(width, height int, origin, right, down [3]float64) (*segd.Mask, error) {
+	inverse, ok := invert(v.Affine)
+	if !ok || v.From == "pixdim" || v.Times > 1 {
+		return nil, fmt.Errorf("nifti: %w: labels without a place in the patient (sform or qform), or of several times", segd.ErrUnprocessable)
+	}
+	planes := make([]*segd.Mask, v.Depth) // read when needed
+	m := segd.NewMask(width, height)
+	size := [3]int{v.Width, v.Height, v.Depth}
+	for i := range m.Pix {
+		x, y := float64(i%width), float64(i/width)
+		var at [3]int
+		inside := true
+		for r, row := range inverse {
+			p := row[3]
+			for c := range 3 {
+				p += row[c] * (origin[c] + right[c]*x + down[c]*y)
+			}
+			p = math.Floor(p + 0.5)
+			inside = inside && p >= 0 && p < float64(size[r])
+			if inside {
+				at[r] = int(p)
+			}
+		}
+		if !inside {
+			continue
+		}
+		if planes[at[2]] == nil {
+			plane, err := v.Labels(at[2])
+			if err != nil {
+				return nil, err
+			}
+			planes[at[2]] = plane
+		}
+		m.Pix[i] = planes[at[2]].Pix[at[1]*v.Width+at[0]]
+	}
+	return m, nil
+}
+
+// invert returns the affine that undoes m.
+func invert(m [3][4]float64) (out [3][4]float64, ok bool) {
+	a := [3][3]float64{[3]float64(m[0][:3]), [3]float64(m[1][:3]), [3]float64(m[2][:3])}
+	d := determinant(a)
+	if d == 0 || !finite(d, 1/d) {
+		return out, false
+	}
+	for r := range 3 {
+		for c := range 3 {
+			// The cofactor of the transposed: rows and columns cyclic, so that
+			// signs come out by themselves.
+			r1, r2, c1, c2 := (c+1)%3, (c+2)%3, (r+1)%3, (r+2)%3
+			out[r][c] = (a[r1][c1]*a[r2][c2] - a[r1][c2]*a[r2][c1]) / d
+		}
+		for c := range 3 {
+			out[r][3] -= out[r][c] * m[c][3]
+		}
+	}
+	return out, true
+}

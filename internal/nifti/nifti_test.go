@@ -450,3 +450,33 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// TestLabelsAt looks at a volume from images that lie in it in several ways.
+func TestLabelsAt(t *testing.T) {
+	s := small(1, binary.LittleEndian) // 2×3×2, values 0 to 11
+	s.sform, s.srow = 1, [3][4]float64{{-0.5, 0, 0, 10}, {0, 0.75, 0, -20}, {0, 0, 2, 5}}
+	v := read(t, s.bytes())
+	for name, tt := range map[string]struct {
+		w, h                int
+		origin, right, down [3]float64
+		want                []uint8
+	}{
+		"as stored":    {2, 3, [3]float64{10, -20, 7}, [3]float64{-0.5, 0, 0}, [3]float64{0, 0.75, 0}, []uint8{6, 7, 8, 9, 10, 11}},
+		"upside down":  {2, 3, [3]float64{10, -18.5, 7}, [3]float64{-0.5, 0, 0}, [3]float64{0, -0.75, 0}, []uint8{10, 11, 8, 9, 6, 7}},
+		"another axis": {2, 2, [3]float64{10, -19.25, 5}, [3]float64{-0.5, 0, 0}, [3]float64{0, 0, 2}, []uint8{2, 3, 8, 9}},
+		"finer":        {4, 1, [3]float64{10.1, -20, 5.5}, [3]float64{-0.25, 0, 0}, [3]float64{0, 1, 0}, []uint8{0, 0, 1, 1}},
+		"outside":      {3, 1, [3]float64{10.5, -20, 5}, [3]float64{-0.5, 0, 0}, [3]float64{0, 1, 0}, []uint8{0, 0, 1}},
+	} {
+		m, err := v.LabelsAt(tt.w, tt.h, tt.origin, tt.right, tt.down)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(tt.want, m.Pix); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	v = read(t, small(1, binary.LittleEndian).bytes())
+	if _, err := v.LabelsAt(1, 1, [3]float64{}, [3]float64{}, [3]float64{}); !errors.Is(err, segd.ErrUnprocessable) {
+		t.Errorf("not placed: %v", err)
+	}
+}

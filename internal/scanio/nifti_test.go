@@ -2,11 +2,13 @@ package scanio
 
 import (
 	"errors"
+	"image"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"segd"
+	"segd/dicomio/dicomtest"
 	"segd/internal/nifti/niftitest"
 )
 
@@ -45,5 +47,45 @@ func TestStem(t *testing.T) {
 		if got := Stem(name); got != want {
 			t.Errorf("%s: got %s, want %s", name, got, want)
 		}
+	}
+}
+
+// TestReadLabels reads the same mask out of every format that has one for an
+// image of its own.
+func TestReadLabels(t *testing.T) {
+	want := []uint8{0, 1, 2, 0, 5, 1}
+	grey := image.NewGray(image.Rect(0, 0, 3, 2))
+	copy(grey.Pix, want)
+	v := niftitest.Volume{Width: 3, Height: 2, Depth: 2}
+	for _, c := range append(want, want...) {
+		v.Values = append(v.Values, int16(c))
+	}
+	for format, b := range map[string][]byte{"png": encodePNG(t, grey), "tiff": encodeTIFF(t, grey), "nifti": niftitest.Write(v)} {
+		l, err := ReadLabels(b)
+		if err != nil {
+			t.Errorf("%s: %v", format, err)
+			continue
+		}
+		m, err := l.Mask(l.Frames - 1)
+		if diff := cmp.Diff(&segd.Mask{Width: 3, Height: 2, Pix: want}, m); err != nil || diff != "" || l.Format != format || l.Width != 3 || l.Height != 2 {
+			t.Errorf("%s: %v, %+v, %s", format, err, l, diff)
+		}
+		if _, err := l.Mask(l.Frames); !errors.Is(err, segd.ErrNotFound) {
+			t.Errorf("%s, one mask too many: %v", format, err)
+		}
+	}
+	v.Values[0] = 300
+	l, err := ReadLabels(niftitest.Write(v))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Mask(0); !errors.Is(err, segd.ErrUnprocessable) {
+		t.Errorf("label 300: %v", err)
+	}
+	if _, err := ReadLabels(dicomtest.Write(dicomtest.Disc(8))); !errors.Is(err, segd.ErrUnsupported) {
+		t.Errorf("a DICOM image: %v", err)
+	}
+	if _, err := ReadLabels(encodeTIFF(t, image.NewRGBA(image.Rect(0, 0, 2, 2)))); !errors.Is(err, segd.ErrUnprocessable) {
+		t.Errorf("a TIFF in colour: %v", err)
 	}
 }

@@ -88,29 +88,7 @@ func ReadMask(b []byte) (*segd.Mask, error) {
 	if err != nil {
 		return nil, err
 	}
-	mask := segd.NewMask(head.width, head.height)
-	row := func(pix []uint8, stride, y int) []uint8 { return pix[y*stride:][:head.width] }
-	for y := range head.height {
-		dst := row(mask.Pix, head.width, y)
-		switch m := m.(type) {
-		case *image.Paletted:
-			copy(dst, row(m.Pix, m.Stride, y))
-		case *image.Gray:
-			copy(dst, row(m.Pix, m.Stride, y))
-			unscale(dst, head.depth)
-		case *image.Gray16:
-			for x := range dst {
-				v := binary.BigEndian.Uint16(m.Pix[y*m.Stride+2*x:])
-				if v > 255 {
-					return nil, fmt.Errorf("scanio: %w: label value %d is above 255", segd.ErrUnprocessable, v)
-				}
-				dst[x] = uint8(v)
-			}
-		default:
-			return nil, fmt.Errorf("scanio: %w: label image is in colour or has alpha, want grey or paletted class indices", segd.ErrUnprocessable)
-		}
-	}
-	return mask, nil
+	return maskOf(m, head.depth)
 }
 
 // unscale undoes what package png does to grey of 1, 2 and 4 bits: it spreads

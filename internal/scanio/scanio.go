@@ -52,7 +52,7 @@ func Read(b []byte) (*segd.Scan, error) {
 		return readPNG(b)
 	case bytes.HasPrefix(b, []byte("\xff\xd8\xff")):
 		return readJPEG(b)
-	case bytes.HasPrefix(b, []byte("II*\x00")), bytes.HasPrefix(b, []byte("MM\x00*")):
+	case isTIFF(b):
 		return readTIFF(b)
 	case nifti.Is(b):
 		return readNIfTI(b)

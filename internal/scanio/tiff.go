@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"image"
 
 	"golang.org/x/image/tiff"
 
@@ -23,23 +24,9 @@ const (
 // RGB or paletted; the lowest value of grey is black, whichever way it was
 // stored.
 func readTIFF(b []byte) (*segd.Scan, error) {
-	dir, err := readIFD(b)
+	dir, m, err := decodeTIFF(b)
 	if err != nil {
 		return nil, err
-	}
-	if f := dir.value(tiffSampleFormat, 1); f != 1 && f != 4 {
-		return nil, fmt.Errorf("scanio: %w: tiff of sample format %d, want 1 (unsigned)", segd.ErrUnsupported, f)
-	}
-	c, err := tiff.DecodeConfig(bytes.NewReader(b))
-	if err != nil {
-		return nil, decodeError(err)
-	}
-	if err := checkSize("tiff", c.Width, c.Height, dir.pixelsPerByte(), len(b)); err != nil {
-		return nil, err
-	}
-	m, err := tiff.Decode(bytes.NewReader(b))
-	if err != nil {
-		return nil, decodeError(err)
 	}
 	s := newScan("tiff", m, fmt.Sprintf("tiff, %d bits a sample", dir.value(tiffBitsPerSample, 1)))
 	if dir.next != 0 {
@@ -49,6 +36,43 @@ func readTIFF(b []byte) (*segd.Scan, error) {
 		s.Warnings = append(s.Warnings, fmt.Sprintf("the tiff asks to be turned for display (orientation %d); the pixels are used as they are stored", o))
 	}
 	return s, nil
+}
+
+// decodeTIFF decodes the first page of a TIFF.
+func decodeTIFF(b []byte) (ifd, image.Image, error) {
+	dir, err := readIFD(b)
+	if err != nil {
+		return ifd{}, nil, err
+	}
+	if f := dir.value(tiffSampleFormat, 1); f != 1 && f != 4 {
+		return ifd{}, nil, fmt.Errorf("scanio: %w: tiff of sample format %d, want 1 (unsigned)", segd.ErrUnsupported, f)
+	}
+	c, err := tiff.DecodeConfig(bytes.NewReader(b))
+	if err != nil {
+		return ifd{}, nil, decodeError(err)
+	}
+	if err := checkSize("tiff", c.Width, c.Height, dir.pixelsPerByte(), len(b)); err != nil {
+		return ifd{}, nil, err
+	}
+	m, err := tiff.Decode(bytes.NewReader(b))
+	if err != nil {
+		return ifd{}, nil, decodeError(err)
+	}
+	return dir, m, nil
+}
+
+// isTIFF reports whether b begins as a TIFF does.
+func isTIFF(b []byte) bool {
+	return bytes.HasPrefix(b, []byte("II*\x00")) || bytes.HasPrefix(b, []byte("MM\x00*"))
+}
+
+// readTIFFMask returns the class indices of a TIFF, as ReadMask does of a PNG.
+func readTIFFMask(b []byte) (*segd.Mask, error) {
+	dir, m, err := decodeTIFF(b)
+	if err != nil {
+		return nil, err
+	}
+	return maskOf(m, uint8(min(255, dir.value(tiffBitsPerSample, 1))))
 }
 
 // ifd is the first directory of a TIFF.

@@ -1,0 +1,105 @@
+package scanio
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"image"
+
+	"segd"
+	"segd/dicomio"
+	"segd/internal/nifti"
+)
+
+// Labels is a file of class indices: a mask, or one for each frame of an image.
+// It may be used from several goroutines.
+type Labels struct {
+	Format        string // "png", "tiff", "nifti" or "dicom"
+	Width, Height int
+	Frames        int // masks, or frames of a DICOM Segmentation
+
+	// Mask returns mask i, counted from 0, which is a mask of its own; nil for a
+	// DICOM Segmentation, whose frames are those of an image.
+	Mask func(i int) (*segd.Mask, error)
+	// SEG is the segmentation of a DICOM file, Volume the volume of a NIfTI
+	// file; nil otherwise.
+	SEG    *dicomio.Segmentation
+	Volume *nifti.Volume
+}
+
+// ReadLabels reads a label image (PNG or TIFF, see ReadMask), a NIfTI volume of
+// whole numbers, or a DICOM Segmentation. b must not change while the result is
+// in use. The errors are those of ReadMask and of the formats' readers; a mask
+// whose values are no class indices is segd.ErrUnprocessable.
+func ReadLabels(b []byte) (*Labels, error) {
+	switch {
+	case len(b) > maxFile:
+		return nil, fmt.Errorf("scanio: %w: %d bytes, limit %d", segd.ErrTooLarge, len(b), maxFile)
+	case isTIFF(b):
+		m, err := readTIFFMask(b)
+		if err != nil {
+			return nil, err
+		}
+		return oneMask("tiff", m), nil
+	case nifti.Is(b):
+		v, err := nifti.Read(b)
+		if err != nil {
+			return nil, err
+		}
+		return &Labels{Format: "nifti", Width: v.Width, Height: v.Height, Frames: v.Planes(), Volume: v, Mask: func(i int) (*segd.Mask, error) {
+			if i < 0 || i >= v.Planes() {
+				return nil, fmt.Errorf("scanio: %w: plane %d of %d", segd.ErrNotFound, i+1, v.Planes())
+			}
+			return v.Labels(i)
+		}}, nil
+	case dicomio.Is(b):
+		s, err := dicomio.ReadSEG(b)
+		if err != nil {
+			return nil, err
+		}
+		return &Labels{Format: "dicom", Width: s.Cols, Height: s.Rows, Frames: len(s.Frames), SEG: s}, nil
+	}
+	m, err := ReadMask(b)
+	if err != nil {
+		return nil, err
+	}
+	return oneMask("png", m), nil
+}
+
+func oneMask(format string, m *segd.Mask) *Labels {
+	return &Labels{Format: format, Width: m.Width, Height: m.Height, Frames: 1, Mask: func(i int) (*segd.Mask, error) {
+		if i != 0 {
+			return nil, fmt.Errorf("scanio: %w: mask %d of 1", segd.ErrNotFound, i+1)
+		}
+		return &segd.Mask{Width: m.Width, Height: m.Height, Pix: bytes.Clone(m.Pix)}, nil
+	}}
+}
+
+// maskOf returns the class indices of a decoded label image, whose samples have
+// depth bits.
+func maskOf(m image.Image, depth uint8) (*segd.Mask, error) {
+	b := m.Bounds()
+	mask := segd.NewMask(b.Dx(), b.Dy())
+	row := func(pix []uint8, stride, y int) []uint8 { return pix[y*stride:][:mask.Width] }
+	for y := range mask.Height {
+		dst := row(mask.Pix, mask.Width, y)
+		switch m := m.(type) {
+		case *image.Paletted:
+			copy(dst, row(m.Pix, m.Stride, y))
+		case *image.Gray:
+			copy(dst, row(m.Pix, m.Stride, y))
+			unscale(dst, depth)
+		case *image.Gray16:
+			for x := range dst {
+				v := binary.BigEndian.Uint16(m.Pix[y*m.Stride+2*x:])
+				if v > 255 {
+					return nil, fmt.Errorf("scanio: %w: label value %d is above 255", segd.ErrUnprocessable, v)
+				}
+				dst[x] = uint8(v)
+			}
+		default:
+			return nil, fmt.Errorf("scanio: %w: label image is in colour or has alpha, want grey or paletted class indices", segd.ErrUnprocessable)
+		}
+	}
+	return mask, nil
+}
