@@ -241,6 +241,22 @@ func (s *Segmentation) Mask(image *Source, frame int) (*segd.Mask, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.marked(list)
+}
+
+// MaskInOrder is Mask for an image of another format, to which nothing can
+// refer: the frame of the same place in the order of each segment, of which
+// there must be as many as the image has frames.
+func (s *Segmentation) MaskInOrder(frames, frame int) (*segd.Mask, error) {
+	list, err := s.inOrder(frames, frame)
+	if err != nil {
+		return nil, err
+	}
+	return s.marked(list)
+}
+
+// marked draws frames, in the order of their segments.
+func (s *Segmentation) marked(list []int) (*segd.Mask, error) {
 	slices.SortStableFunc(list, func(a, b int) int { return s.Frames[a].Segment - s.Frames[b].Segment })
 	m := segd.NewMask(s.Cols, s.Rows)
 	for _, i := range list {

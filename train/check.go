@@ -90,7 +90,9 @@ func Check(ctx context.Context, o CheckOptions, report func(done, cases int)) (*
 	}
 	c := &checker{names: setNames(o.Datasets)}
 	for i, dir := range o.Datasets {
-		c.list(i, dir)
+		if err := c.list(ctx, i, dir); err != nil {
+			return nil, err
+		}
 	}
 	if err := c.read(ctx, report); err != nil {
 		return nil, err
@@ -147,61 +149,72 @@ func (c *checker) warn(kind, file string, count int, fix, cause string, args ...
 }
 
 // list finds the files of a data set.
-func (c *checker) list(set int, dir string) {
-	images, labels, err := folders(dir)
+func (c *checker) list(ctx context.Context, set int, dir string) error {
+	where, err := folders(dir)
 	if err != nil {
 		c.fault(KindFolder, dir, "put the images into images/ and their masks, of the same names, into labels/", "%s", cause(err))
-		return
+		return nil
 	}
-	stems, files, err := stemsOf(images, scanio.IsScan)
+	stems, images, err := stemsOf(where.images, scanio.IsScan)
 	if err != nil {
-		c.fault(KindFolder, images, "give each image a name of its own", "%s", cause(err))
-		return
+		c.fault(KindFolder, where.images, "give each image a name of its own", "%s", cause(err))
+		return nil
 	}
-	labelStems, masks, err := stemsOf(labels, func(name string) bool { return !strings.HasPrefix(name, ".") })
+	labelStems, masks, err := stemsOf(where.labels, func(name string) bool { return !strings.HasPrefix(name, ".") })
 	if err != nil {
-		c.fault(KindFolder, labels, "keep one label for each image", "%s", cause(err))
-		return
+		c.fault(KindFolder, where.labels, "keep one label for each image", "%s", cause(err))
+		return nil
 	}
-	groups, err := readGroups(filepath.Join(dir, "ids.csv"))
-	if err != nil {
-		c.fault(KindFolder, filepath.Join(dir, "ids.csv"), "write a header id,group and a line for each image", "%s", cause(err))
+	groups, groupsErr := readGroups(filepath.Join(dir, "ids.csv"))
+	if groupsErr != nil {
+		c.fault(KindFolder, filepath.Join(dir, "ids.csv"), "write a header id,group and a line for each image", "%s", cause(groupsErr))
 	}
 	if len(stems) == 0 {
-		c.fault(KindFolder, images, "put DICOM, PNG, JPEG or TIFF files there", "no image")
+		c.fault(KindFolder, where.images, "put DICOM, NIfTI, PNG, JPEG or TIFF files there", "no image")
 	}
-	used := map[string]bool{}
-	ungrouped, first := 0, ""
-	for _, stem := range stems {
-		label := stem
-		if _, ok := masks[label]; !ok {
-			label += "_mask"
+	p, err := pair(ctx, where, stems, images, masks, &files{})
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		c.fault(KindFolder, where.labels, "one segmentation for each image, with the same segments in all of them", "%s", cause(err))
+		return nil
+	}
+	for _, e := range p.entries {
+		switch {
+		case e.labels == nil:
+			c.fault(KindNoLabel, e.image, "add its mask to labels/ under the same name, or take the image out", "no label")
+		case e.err != nil:
+			c.fault(KindUnreadable, e.image, "export it again, or take it and its label out", "%s", cause(e.err))
 		}
-		if _, ok := masks[label]; !ok {
-			c.fault(KindNoLabel, files[stem], "add its mask to labels/ under the same name, or take the image out", "no label")
-			continue
-		}
-		used[label] = true
-		group, ok := groups[stem]
-		if !ok {
-			group = stem
-			if ungrouped++; ungrouped == 1 {
-				first = files[stem]
-			}
-		}
-		c.cases = append(c.cases, &checked{set: set, side: side(dir), Case: Case{ID: stem, Group: group, Image: files[stem], Label: masks[label], subject: group}})
+	}
+	for _, k := range p.cases(groups) {
+		c.cases = append(c.cases, &checked{set: set, side: side(dir), Case: k})
 	}
 	for _, stem := range labelStems {
-		if !used[stem] {
+		if !p.used[stem] {
 			c.warn(KindNoImage, masks[stem], 1, "add its image to images/ under the same name, or take the label out", "no image")
 		}
 	}
+	c.grouping(dir, p, groups, groupsErr)
+	return nil
+}
+
+// grouping reports images that no group is known of.
+func (c *checker) grouping(dir string, p *pairing, groups map[string]string, err error) {
+	n, first := ungrouped(p.entries, groups)
+	alone := 0 // images that are neither of a volume nor of a series
+	for _, e := range p.entries {
+		if e.frames == 1 && e.series == "" {
+			alone++
+		}
+	}
 	switch {
-	case groups == nil && err == nil && len(stems) > 1:
-		c.warn(KindUngrouped, dir, len(stems), "write ids.csv (header id,group) if several images show one subject or slide: else validation images are not new to the network",
+	case groups == nil && err == nil && alone > 1:
+		c.warn(KindUngrouped, dir, alone, "write ids.csv (header id,group) if several images show one subject or slide: else validation images are not new to the network",
 			"no ids.csv: each image counts as a subject of its own")
-	case groups != nil && ungrouped > 0:
-		c.warn(KindUngrouped, first, ungrouped, "add them to ids.csv", "%d of %d images are not in ids.csv: each counts as a subject of its own", ungrouped, len(stems))
+	case groups != nil && n > 0:
+		c.warn(KindUngrouped, first, n, "add them to ids.csv", "%d of %d images are not in ids.csv: each counts as a subject of its own", n, len(p.entries))
 	}
 }
 
@@ -231,7 +244,7 @@ func (c *checker) read(ctx context.Context, report func(done, cases int)) error 
 }
 
 func (c *checked) read() {
-	if img, err := readImage(c.Image); err != nil {
+	if img, err := c.image(); err != nil {
 		c.imageErr = err
 	} else {
 		c.width, c.height = img.Width, img.Height
@@ -248,7 +261,7 @@ func (c *checked) read() {
 		_, _ = h.Write(b)
 		c.digest = [sha256.Size]byte(h.Sum(nil))
 	}
-	mask, err := readMask(c.Label)
+	mask, err := c.mask()
 	if err != nil {
 		c.labelErr = err
 		return

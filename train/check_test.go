@@ -197,12 +197,12 @@ func TestFix(t *testing.T) {
 	for name, want := range map[string][]uint8{
 		"scaled.png": {0, 1, 0, 0}, "sound.png": pixels, "colour.png": {0, 2, 1, 0}, // by red, then green
 	} {
-		m, err := readMask(filepath.Join(out, "labels", name))
+		m, err := maskAt(filepath.Join(out, "labels", name))
 		if err != nil || !slices.Equal(m.Pix, want) {
 			t.Errorf("%s: %v, %v, want %v", name, m, err, want)
 		}
 	}
-	soft, err := readMask(filepath.Join(out, "labels", "soft.png"))
+	soft, err := maskAt(filepath.Join(out, "labels", "soft.png"))
 	if err != nil || soft.Pix[10] != 0 || soft.Pix[11] != 1 { // 100 and 150
 		t.Errorf("%v, %v", soft, err)
 	}
@@ -224,7 +224,7 @@ func TestFixNumbersValues(t *testing.T) {
 		t.Fatalf("%+v, %v", f, err)
 	}
 	for name, want := range map[string][]uint8{"a.png": {0, 1, 2, 3}, "b.png": {0, 3, 0, 0}} {
-		m, err := readMask(filepath.Join(out, "labels", name))
+		m, err := maskAt(filepath.Join(out, "labels", name))
 		if err != nil || !slices.Equal(m.Pix, want) {
 			t.Errorf("%s: %v, %v, want %v", name, m, err, want)
 		}

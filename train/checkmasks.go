@@ -18,17 +18,17 @@ func (c *checker) sizes() {
 	for _, k := range c.cases {
 		switch {
 		case k.imageErr != nil:
-			c.fault(KindUnreadable, k.Image, "export it again, or take it and its label out", "%s", cause(k.imageErr))
-		case k.low == k.high:
-			c.warn(KindConstant, k.Image, 1, "look at it: there is nothing to learn from", "all pixels are %g", k.low)
+			c.fault(KindUnreadable, k.where(k.Image), "export it again, or take it and its label out", "%s", cause(k.imageErr))
+		case k.low == k.high && k.Frames <= 1: // the ends of a volume are often empty
+			c.warn(KindConstant, k.where(k.Image), 1, "look at it: there is nothing to learn from", "all pixels are %g", k.low)
 		}
 		switch {
 		case k.labelErr == nil && k.imageErr == nil && !k.ok():
-			c.fault(KindSize, k.Label, "export the label at the size of its image, nearest neighbour", "%d×%d pixels, its image has %d×%d", k.mw, k.mh, k.width, k.height)
+			c.fault(KindSize, k.where(k.Label), "export the label at the size of its image, nearest neighbour", "%d×%d pixels, its image has %d×%d", k.mw, k.mh, k.width, k.height)
 		case errors.Is(k.labelErr, segd.ErrUnprocessable):
-			c.fault(KindColourMask, k.Label, "save it as class indices: --fix OUT does, a class for each colour", "%s", cause(k.labelErr))
+			c.fault(KindColourMask, k.where(k.Label), "save it as class indices: --fix OUT does, a class for each colour", "%s", cause(k.labelErr))
 		case k.labelErr != nil:
-			c.fault(KindUnreadable, k.Label, "labels are PNGs of class indices: export it again", "%s", cause(k.labelErr))
+			c.fault(KindUnreadable, k.where(k.Label), "labels are PNGs of class indices: export it again", "%s", cause(k.labelErr))
 		}
 	}
 }
@@ -51,13 +51,13 @@ func (c *checker) masks() {
 		switch {
 		case k.ramp():
 			k.smooth = true
-			c.fault(KindSmoothMask, k.Label, "save it without antialiasing and not as JPEG on the way: --fix OUT cuts at half", "%d different values, as antialiasing or lossy compression leave", k.distinct())
+			c.fault(KindSmoothMask, k.where(k.Label), "save it without antialiasing and not as JPEG on the way: --fix OUT cuts at half", "%d different values, as antialiasing or lossy compression leave", k.distinct())
 		case k.binary():
 			k.scaled = true
 			scaled = append(scaled, k)
 		case k.beyond() > 0:
 			k.foreign = true
-			c.fault(KindScaledMask, k.Label, "a mask holds class indices 0, 1, 2 …: --fix OUT numbers the values in order", "value %d, highest class index %d", k.beyond(), maxClass)
+			c.fault(KindScaledMask, k.where(k.Label), "a mask holds class indices 0, 1, 2 …: --fix OUT numbers the values in order", "value %d, highest class index %d", k.beyond(), maxClass)
 		case k.values[255]:
 			open = append(open, k)
 		case k.distinct() == 1 && k.values[0]:
@@ -66,7 +66,7 @@ func (c *checker) masks() {
 	}
 	for _, k := range scaled {
 		if indices {
-			c.fault(KindScaledMask, k.Label, "255 should be 1: --fix OUT does it", "values 0 and 255, while other masks hold class indices: 255 would count as left open")
+			c.fault(KindScaledMask, k.where(k.Label), "255 should be 1: --fix OUT does it", "values 0 and 255, while other masks hold class indices: 255 would count as left open")
 		}
 	}
 	if len(scaled) > 0 && !indices {

@@ -9,7 +9,7 @@ import (
 func (c *checker) duplicates() {
 	first := map[[32]byte]*checked{}
 	for _, k := range c.cases {
-		if k.imageErr != nil {
+		if k.imageErr != nil || k.low == k.high { // an empty slice is like any other
 			continue
 		}
 		old := first[k.digest]
@@ -17,11 +17,12 @@ func (c *checker) duplicates() {
 		case old == nil:
 			first[k.digest] = k
 		case old.set != k.set && old.side != "" && k.side != "" && old.side != k.side:
-			c.fault(KindLeakage, k.Image, "take one of them out", "the same image as %s, on the other side of a split", old.Image)
+			c.fault(KindLeakage, k.where(k.Image), "take one of them out", "the same image as %s, on the other side of a split", old.Image)
+		case old.Image == k.Image: // frames of one file
 		case old.subject == k.subject:
-			c.warn(KindDuplicate, k.Image, 1, "take one of them out", "the same image as %s", old.Image)
+			c.warn(KindDuplicate, k.where(k.Image), 1, "take one of them out", "the same image as %s", old.Image)
 		default:
-			c.fault(KindDuplicate, k.Image, "take one out, or give both one group in ids.csv: else a split may have the image on both sides",
+			c.fault(KindDuplicate, k.where(k.Image), "take one out, or give both one group in ids.csv: else a split may have the image on both sides",
 				"the same image as %s, in another group", old.Image)
 		}
 	}
@@ -56,7 +57,7 @@ func (c *checker) leakage(dirs []string) {
 	for _, k := range c.cases {
 		for _, o := range where[k.subject] {
 			if k.side != "" && o.side != k.side {
-				c.fault(KindLeakage, k.Image, "move all images of the group to one side", "its group is in %s too, as %s", dirs[o.set], o.Image)
+				c.fault(KindLeakage, k.where(k.Image), "move all images of the group to one side", "its group is in %s too, as %s", dirs[o.set], o.Image)
 				delete(where, k.subject) // one line a group
 				break
 			}
@@ -99,7 +100,7 @@ func (c *checker) besides(set int, dir string, given []string) {
 		for _, k := range c.cases {
 			if k.set == set && k.subject != k.ID && shared[k.subject] {
 				delete(shared, k.subject) // one line a group
-				c.fault(KindLeakage, k.Image, "move all images of the group to one side", "its group is in %s too", other)
+				c.fault(KindLeakage, k.where(k.Image), "move all images of the group to one side", "its group is in %s too", other)
 			}
 		}
 	}

@@ -18,7 +18,7 @@ import (
 type EvaluateOptions struct {
 	Datasets    []string // folders, see Open
 	Model       *models.Model
-	Predictions string       // folder of mask PNGs; for each case the one of its stem
+	Predictions string       // folder of masks, of any kind that labels have; for each case the one of its stem
 	Pool        *kernel.Pool // the network runs on; nil: one thread
 	// Tolerance is how far outlines may lie apart and count as one in the
 	// normalised surface distance: in pixels and, where the spacing is known,
@@ -32,7 +32,8 @@ const defaultTolerance = 2
 // Evaluate segments the images of a data set as the service does, or reads
 // masks that were made before, and compares them with the labels.
 //
-// The masks of Predictions have the stem of their image; where they lie in
+// The masks of Predictions have the stem of their image, and _0001 and so on
+// behind it for each of several frames, if one file is not for all; where they lie in
 // folders of their own, below Predictions, the one is taken whose path ends
 // like that of the image. Labels and predictions of 0 and 255 only are read
 // as 0 and 1; a label of 255 beside classes leaves pixels out. Images are
@@ -103,10 +104,10 @@ func (e *evaluation) survey(ctx context.Context) error {
 	}
 	labelPaths := make([]string, len(e.cases))
 	for i := range e.cases {
-		labelPaths[i] = e.cases[i].Label
+		labelPaths[i] = e.cases[i].where(e.cases[i].Label)
 	}
 	var err error
-	if e.truth, err = surveyFiles(ctx, labelPaths, known); err != nil {
+	if e.truth, err = surveyFiles(ctx, labelPaths, known, func(i int) (*segd.Mask, error) { return e.cases[i].mask() }); err != nil {
 		return err
 	}
 	e.classes = or(known, e.truth.max+1)
@@ -116,7 +117,7 @@ func (e *evaluation) survey(ctx context.Context) error {
 	if e.paths, err = findPredictions(e.o.Predictions, e.cases); err != nil {
 		return err
 	}
-	if e.predicted, err = surveyFiles(ctx, e.paths, 0); err != nil {
+	if e.predicted, err = surveyFiles(ctx, e.paths, 0, func(i int) (*segd.Mask, error) { return e.cases[i].maskOf(e.paths[i]) }); err != nil {
 		return err
 	}
 	e.classes = max(2, e.classes, e.predicted.max+1)
@@ -124,10 +125,10 @@ func (e *evaluation) survey(ctx context.Context) error {
 }
 
 // surveyFiles looks at the values of masks without keeping them.
-func surveyFiles(ctx context.Context, paths []string, known int) (values, error) {
+func surveyFiles(ctx context.Context, paths []string, known int, read func(i int) (*segd.Mask, error)) (values, error) {
 	sets := make([]valueSet, len(paths))
 	err := forEach(ctx, len(paths), func(i int) error {
-		m, err := readMask(paths[i])
+		m, err := read(i)
 		if err == nil {
 			sets[i] = valuesOf(m)
 		}
@@ -143,12 +144,12 @@ func surveyFiles(ctx context.Context, paths []string, known int) (values, error)
 func (e *evaluation) measure(ctx context.Context, i int) error {
 	c := &e.cases[i]
 	m := metric.Case{ID: c.ID, Group: c.Group}
-	truth, err := readMask(c.Label)
+	truth, err := c.mask()
 	if err != nil {
 		return err
 	}
 	e.truth.apply(truth)
-	img, err := readImage(c.Image) // for masks made before, because of its spacing
+	img, err := c.image() // for masks made before, because of its spacing
 	if err != nil {
 		return err
 	}
@@ -167,7 +168,7 @@ func (e *evaluation) measure(ctx context.Context, i int) error {
 		err = e.sum.Reliability.Add(truth, probabilities)
 	}
 	if err != nil {
-		return fmt.Errorf("train: %s, label %s: %w", source, c.Label, err)
+		return fmt.Errorf("train: %s, label %s: %w", source, c.where(c.Label), err)
 	}
 	e.sum.Add(m)
 	return nil
@@ -177,12 +178,12 @@ func (e *evaluation) measure(ctx context.Context, i int) error {
 // no probabilities; source says in words where it comes from.
 func (e *evaluation) predict(ctx context.Context, i int, img *segd.Image) (mask *segd.Mask, p *segd.Tensor, source string, err error) {
 	if e.o.Model == nil {
-		if mask, err = readMask(e.paths[i]); err == nil {
+		if mask, err = e.cases[i].maskOf(e.paths[i]); err == nil {
 			e.predicted.apply(mask)
 		}
 		return mask, nil, "prediction " + e.paths[i], err
 	}
-	source = "segmenting " + e.cases[i].Image
+	source = "segmenting " + e.cases[i].where(e.cases[i].Image)
 	r, err := segment.Frame(ctx, e.o.Model, e.o.Pool, img, segment.Options{})
 	if err != nil {
 		return nil, nil, source, fmt.Errorf("train: %s: %w", source, err)
@@ -190,10 +191,10 @@ func (e *evaluation) predict(ctx context.Context, i int, img *segd.Image) (mask 
 	return r.Mask, r.Probabilities, source, nil
 }
 
-// findPredictions finds the mask PNG of each case below dir.
+// findPredictions finds the mask of each case below dir: a file of its own, or
+// one of all frames of its image.
 func findPredictions(dir string, cases []Case) ([]string, error) {
-	isPNG := func(name string) bool { return strings.EqualFold(filepath.Ext(name), ".png") }
-	stems, files, err := stemsOf(dir, isPNG)
+	stems, files, err := stemsOf(dir, isLabel)
 	if err != nil {
 		return nil, fmt.Errorf("train: %w: predictions: %v", segd.ErrNotFound, err)
 	}
@@ -203,16 +204,25 @@ func findPredictions(dir string, cases []Case) ([]string, error) {
 		byBase[base] = append(byBase[base], s)
 	}
 	paths := make([]string, len(cases))
-	for i, c := range cases {
+	for i := range cases {
+		c := &cases[i]
 		if f, ok := files[c.ID]; ok {
 			paths[i] = f
 			continue
 		}
-		image := filepath.ToSlash(strings.TrimSuffix(c.Image, filepath.Ext(c.Image)))
-		found := closest(image, byBase[image[strings.LastIndexByte(image, '/')+1:]])
+		if f, ok := files[c.stem]; ok {
+			paths[i] = f
+			continue
+		}
+		image := filepath.ToSlash(stemOf(c.Image))
+		base := image[strings.LastIndexByte(image, '/')+1:]
+		found := closest(frameID(image, c.Frame, c.Frames), byBase[frameID(base, c.Frame, c.Frames)])
+		if len(found) == 0 {
+			found = closest(image, byBase[base])
+		}
 		switch len(found) {
 		case 0:
-			return nil, fmt.Errorf("train: %w: no prediction in %s for case %s (a PNG named %s.png)",
+			return nil, fmt.Errorf("train: %w: no prediction in %s for case %s (a mask named %s.png)",
 				segd.ErrNotFound, dir, c.ID, c.ID)
 		case 1:
 			paths[i] = files[found[0]]

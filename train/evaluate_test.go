@@ -100,7 +100,7 @@ func TestEvaluateAgreesWithTraining(t *testing.T) {
 			}
 			tree(t, held, map[string]any{sub + "/" + id + ".png": string(b)})
 		}
-		img, err := readImage(filepath.Join(dir, "images", id+".png"))
+		img, err := imageAt(filepath.Join(dir, "images", id+".png"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -47,7 +47,9 @@ func Fix(ctx context.Context, dir, out string) (*Fixed, error) {
 		return nil, fmt.Errorf("train: %w", err)
 	}
 	c := &checker{names: setNames([]string{dir})}
-	c.list(0, dir)
+	if err := c.list(ctx, 0, dir); err != nil {
+		return nil, err
+	}
 	if err := c.read(ctx, func(int, int) {}); err != nil {
 		return nil, err
 	}
@@ -173,7 +175,7 @@ func (f *fixer) write(k *checked) (mended bool, err error) {
 	if k.labelErr != nil {
 		mended = true
 		mask, err = f.fromColours(k.Label)
-	} else if mask, err = readMask(k.Label); err == nil {
+	} else if mask, err = k.mask(); err == nil {
 		mended = f.renumber(k, mask)
 	}
 	if err != nil {

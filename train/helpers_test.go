@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"segd"
 )
 
 // discs writes a data set of n images of bright discs on noise, side pixels
@@ -66,3 +68,8 @@ func writePNG(t testing.TB, path string, img image.Image) {
 		t.Fatal(err)
 	}
 }
+
+// maskAt and imageAt read files as those of a case.
+func maskAt(path string) (*segd.Mask, error) { return (&Case{Label: path}).mask() }
+
+func imageAt(path string) (*segd.Image, error) { return (&Case{Image: path}).image() }

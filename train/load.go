@@ -3,7 +3,6 @@ package train
 import (
 	"context"
 	"fmt"
-	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -11,7 +10,6 @@ import (
 	"segd"
 	"segd/internal/metric"
 	"segd/internal/postprocess"
-	"segd/internal/scanio"
 	"segd/preprocess"
 	"segd/unet"
 )
@@ -75,67 +73,19 @@ func forEach(ctx context.Context, n int, f func(i int) error) error {
 	return nil
 }
 
-// readFile reads a file that scanio would not refuse for its size.
-func readFile(path string) ([]byte, error) {
-	const limit = 256 << 20 // scanio's own
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("train: %w", err)
-	}
-	if info.Size() > limit {
-		return nil, fmt.Errorf("train: %w: %s has %d bytes, limit %d", segd.ErrTooLarge, path, info.Size(), limit)
-	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("train: %w", err)
-	}
-	return b, nil
-}
-
-func readImage(path string) (*segd.Image, error) {
-	b, err := readFile(path)
-	if err != nil {
-		return nil, err
-	}
-	scan, err := scanio.Read(b)
-	if err != nil {
-		return nil, fmt.Errorf("train: image %s: %w", path, err)
-	}
-	if scan.Frames != 1 {
-		return nil, fmt.Errorf("train: image %s: %w: %d frames, want 1", path, segd.ErrUnsupported, scan.Frames)
-	}
-	img, err := scan.Frame(0)
-	if err != nil {
-		return nil, fmt.Errorf("train: image %s: %w", path, err)
-	}
-	return img, nil
-}
-
-func readMask(path string) (*segd.Mask, error) {
-	b, err := readFile(path)
-	if err != nil {
-		return nil, err
-	}
-	mask, err := scanio.ReadMask(b)
-	if err != nil {
-		return nil, fmt.Errorf("train: mask %s: %w", path, err)
-	}
-	return mask, nil
-}
-
 // readCase reads both files of a case and checks that their sizes agree.
 func readCase(c *Case) (raw, error) {
-	img, err := readImage(c.Image)
+	img, err := c.image()
 	if err != nil {
 		return raw{}, err
 	}
-	mask, err := readMask(c.Label)
+	mask, err := c.mask()
 	if err != nil {
 		return raw{}, err
 	}
 	if img.Width != mask.Width || img.Height != mask.Height {
 		return raw{}, fmt.Errorf("train: label %s: %w: %d×%d pixels, its image %s has %d×%d",
-			c.Label, segd.ErrFormat, mask.Width, mask.Height, c.Image, img.Width, img.Height)
+			c.where(c.Label), segd.ErrFormat, mask.Width, mask.Height, c.Image, img.Width, img.Height)
 	}
 	return raw{img, mask}, nil
 }

@@ -131,6 +131,9 @@ func prepare(ctx context.Context, o Options, saved *progress, report func(Event)
 		return nil, err
 	}
 	warn(data.Warnings...)
+	if len(o.ClassNames) == 0 {
+		o.ClassNames = data.Classes
+	}
 	raws, err := load(ctx, data.Cases, or(o.MaxMemory, defaultMemory))
 	if err != nil {
 		return nil, err

@@ -37,11 +37,11 @@ func Show(ctx context.Context, o EvaluateOptions, ids []string) ([]Shown, error)
 			return nil, fmt.Errorf("train: %w: case %s", segd.ErrNotFound, id)
 		}
 		s := Shown{ID: id}
-		if s.Truth, err = readMask(e.cases[i].Label); err != nil {
+		if s.Truth, err = e.cases[i].mask(); err != nil {
 			return nil, err
 		}
 		e.truth.apply(s.Truth)
-		if s.Image, err = readImage(e.cases[i].Image); err != nil {
+		if s.Image, err = e.cases[i].image(); err != nil {
 			return nil, err
 		}
 		if s.Predicted, _, _, err = e.predict(ctx, i, s.Image); err != nil {

@@ -43,6 +43,9 @@ type Header struct {
 // Planes is the number of planes: Depth of each time.
 func (h *Header) Planes() int { return h.Depth * h.Times }
 
+// Placed reports whether it is known where in the patient the volume lies.
+func (h *Header) Placed() bool { return h.From == "sform" || h.From == "qform" }
+
 // Type names the type of the values, such as int16.
 func (h *Header) Type() string { return h.kind.name }
 

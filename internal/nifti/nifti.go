@@ -218,7 +218,7 @@ var kinds = map[int]kind{
 // segd.ErrUnprocessable for a volume that is not placed or has several times.
 func (v *Volume) LabelsAt(width, height int, origin, right, down [3]float64) (*segd.Mask, error) {
 	inverse, ok := invert(v.Affine)
-	if !ok || v.From == "pixdim" || v.Times > 1 {
+	if !ok || !v.Placed() || v.Times > 1 {
 		return nil, fmt.Errorf("nifti: %w: labels without a place in the patient (sform or qform), or of several times", segd.ErrUnprocessable)
 	}
 	planes := make([]*segd.Mask, v.Depth) // read when needed

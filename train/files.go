@@ -1,0 +1,245 @@
+package train
+
+import (
+	"fmt"
+	"os"
+	"sync"
+
+	"segd"
+	"segd/dicomio"
+	"segd/internal/metric"
+	"segd/internal/scanio"
+)
+
+// What is kept open at once: frames of a volume follow each other, and image and
+// label are two files. The last two are kept whatever their size.
+const (
+	openFiles = 6
+	openBytes = 512 << 20
+)
+
+// files keeps the files that were opened last, so that a volume is not read
+// anew for each of its frames. It may be used from several goroutines.
+type files struct {
+	mu   sync.Mutex
+	list []*opened // oldest first
+}
+
+// opened is a file as an image or as labels, whichever was asked for.
+type opened struct {
+	path  string
+	label bool
+	once  sync.Once
+	err   error
+	bytes int64 // about what it takes, once it is read
+
+	scan   *segd.Scan
+	source *dicomio.Source // of a DICOM image that objects can refer to; else nil
+	labels *scanio.Labels
+}
+
+// open opens a file, or returns it as it was opened before.
+func (f *files) open(path string, label bool) (*opened, error) {
+	f.mu.Lock()
+	var o *opened
+	for i, k := range f.list {
+		if k.path == path && k.label == label {
+			o = k
+			f.list = append(f.list[:i], f.list[i+1:]...)
+			break
+		}
+	}
+	if o == nil {
+		o = &opened{path: path, label: label}
+	}
+	f.list = append(f.list, o)
+	f.trim()
+	f.mu.Unlock()
+	o.once.Do(func() {
+		o.err = o.read()
+		f.mu.Lock()
+		o.bytes = o.size()
+		f.mu.Unlock()
+	})
+	return o, o.err
+}
+
+// trim lets go of the oldest files.
+func (f *files) trim() {
+	var all int64
+	for _, o := range f.list {
+		all += o.bytes
+	}
+	for len(f.list) > openFiles || len(f.list) > 2 && all > openBytes {
+		all -= f.list[0].bytes
+		f.list = append(f.list[:0], f.list[1:]...)
+	}
+}
+
+// close lets go of all.
+func (f *files) close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.list = nil
+}
+
+// size is about what o takes in memory: values of 16 bits, as most volumes have.
+func (o *opened) size() int64 {
+	switch {
+	case o.scan != nil:
+		return 2 * int64(o.scan.Width) * int64(o.scan.Height) * int64(o.scan.Frames)
+	case o.labels != nil:
+		return 2 * int64(o.labels.Width) * int64(o.labels.Height) * int64(o.labels.Frames)
+	}
+	return 0
+}
+
+func (o *opened) read() error {
+	b, err := readFile(o.path)
+	if err != nil {
+		return err
+	}
+	if o.label {
+		if o.labels, err = scanio.ReadLabels(b); err != nil {
+			return fmt.Errorf("train: mask %s: %w", o.path, err)
+		}
+		return nil
+	}
+	if o.scan, err = scanio.Read(b); err != nil {
+		return fmt.Errorf("train: image %s: %w", o.path, err)
+	}
+	if o.scan.Format == "dicom" {
+		// A file that no object can refer to has pixels all the same.
+		o.source, _ = dicomio.OpenSource(b)
+	}
+	return nil
+}
+
+// readFile reads a file that scanio would not refuse for its size.
+func readFile(path string) ([]byte, error) {
+	const limit = 256 << 20 // scanio's own
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("train: %w", err)
+	}
+	if info.Size() > limit {
+		return nil, fmt.Errorf("train: %w: %s has %d bytes, limit %d", segd.ErrTooLarge, path, info.Size(), limit)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("train: %w", err)
+	}
+	return b, nil
+}
+
+// opener returns the files that the cases of c's data set share.
+func (c *Case) opener() *files {
+	if c.files == nil {
+		return &files{}
+	}
+	return c.files
+}
+
+// image reads the case's frame; several files are its channels.
+func (c *Case) image() (*segd.Image, error) {
+	if len(c.More) == 0 {
+		return c.frame(c.Image)
+	}
+	paths := append([]string{c.Image}, c.More...)
+	var all *segd.Image
+	for k, path := range paths {
+		img, err := c.frame(path)
+		if err != nil {
+			return nil, err
+		}
+		if all == nil {
+			all = &segd.Image{Width: img.Width, Height: img.Height, Channels: len(paths), Spacing: img.Spacing, Pix: make([]float32, img.Width*img.Height*len(paths))}
+		}
+		if img.Width != all.Width || img.Height != all.Height || img.Channels != 1 {
+			return nil, fmt.Errorf("train: image %s: %w: %d×%d pixels of %d channels, want %d×%d of one, as %s has", path, segd.ErrFormat,
+				img.Width, img.Height, img.Channels, all.Width, all.Height, c.Image)
+		}
+		for i, v := range img.Pix {
+			all.Pix[i*len(paths)+k] = v
+		}
+	}
+	return all, nil
+}
+
+func (c *Case) frame(path string) (*segd.Image, error) {
+	o, err := c.opener().open(path, false)
+	if err != nil {
+		return nil, err
+	}
+	img, err := o.scan.Frame(c.Frame)
+	if err != nil {
+		return nil, fmt.Errorf("train: image %s: %w", c.where(path), err)
+	}
+	return img, nil
+}
+
+// where names a frame of a file in words.
+func (c *Case) where(path string) string {
+	if c.Frames > 1 {
+		return fmt.Sprintf("%s, frame %d", path, c.Frame+1)
+	}
+	return path
+}
+
+// mask reads the case's label: values as the file has them, but for nnU-Net's
+// value for pixels left open, which becomes metric.Ignore.
+func (c *Case) mask() (*segd.Mask, error) {
+	m, err := c.maskOf(c.Label)
+	if err == nil && c.ignore > 0 {
+		for i, v := range m.Pix {
+			if v == c.ignore {
+				m.Pix[i] = metric.Ignore
+			}
+		}
+	}
+	return m, err
+}
+
+// maskOf reads the mask of the case's frame out of a file.
+func (c *Case) maskOf(path string) (*segd.Mask, error) {
+	o, err := c.opener().open(path, true)
+	if err != nil {
+		return nil, err
+	}
+	m, err := c.pick(o.labels)
+	if err != nil {
+		return nil, fmt.Errorf("train: mask %s: %w", c.where(path), err)
+	}
+	return m, nil
+}
+
+// pick takes the mask of the case's frame out of labels: of a segmentation or a
+// volume beside a DICOM image that which belongs to the image or lies where it
+// does, otherwise that of the same number.
+func (c *Case) pick(l *scanio.Labels) (*segd.Mask, error) {
+	if l.Format == "png" || l.Format == "tiff" {
+		return l.Mask(0)
+	}
+	image, err := c.opener().open(c.Image, false)
+	if err != nil {
+		return nil, err
+	}
+	switch source := image.source; {
+	case l.SEG != nil && source == nil:
+		if image.scan.Width != l.Width || image.scan.Height != l.Height {
+			return nil, fmt.Errorf("%w: a segmentation of %d×%d pixels for an image of %d×%d", segd.ErrFormat, l.Width, l.Height, image.scan.Width, image.scan.Height)
+		}
+		return l.SEG.MaskInOrder(image.scan.Frames, c.Frame)
+	case l.SEG != nil:
+		return l.SEG.Mask(source, c.Frame)
+	case source != nil && source.Placed() && l.Volume.Placed():
+		o, r, d, _ := source.FramePlane(c.Frame)
+		for i := range 2 { // DICOM has left and posterior rising, NIfTI right and anterior
+			o[i], r[i], d[i] = -o[i], -r[i], -d[i]
+		}
+		return l.Volume.LabelsAt(image.scan.Width, image.scan.Height, o, r, d)
+	case l.Frames != image.scan.Frames:
+		return nil, fmt.Errorf("%w: %d planes of labels for an image of %d", segd.ErrFormat, l.Frames, image.scan.Frames)
+	}
+	return l.Mask(c.Frame)
+}
