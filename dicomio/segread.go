@@ -225,8 +225,8 @@ func (s *Segmentation) Series() []string { return slices.Collect(maps.Keys(s.ser
 //
 // The frames that refer to this frame of image are taken; if no frame of the
 // segmentation refers to image, those that lie where it does; if the
-// segmentation has neither references nor positions, those of the same place in
-// the order of each segment. What the segmentation leaves out is background.
+// segmentation has no positions and refers to images as a whole or not at all,
+// those of the same place in the order of each segment. What the segmentation leaves out is background.
 //
 // Sizes that differ and segments numbered beyond 255 are
 // segd.ErrUnprocessable, a segmentation of something else is segd.ErrNotFound.
@@ -298,7 +298,7 @@ func (s *Segmentation) framesOf(image *Source, frame int) ([]int, error) {
 		}
 	case s.Knows(image) && !whole && !s.orderly:
 		return nil, nil
-	case s.orderly:
+	case s.orderly, whole:
 		return s.inOrder(image.frames, frame)
 	}
 	return nil, fmt.Errorf("dicomio: %w: the segmentation neither refers to the image nor lies where it does", segd.ErrNotFound)

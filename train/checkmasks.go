@@ -25,10 +25,12 @@ func (c *checker) sizes() {
 		switch {
 		case k.labelErr == nil && k.imageErr == nil && !k.ok():
 			c.fault(KindSize, k.where(k.Label), "export the label at the size of its image, nearest neighbour", "%d×%d pixels, its image has %d×%d", k.mw, k.mh, k.width, k.height)
-		case errors.Is(k.labelErr, segd.ErrUnprocessable):
+		case errors.Is(k.labelErr, segd.ErrUnprocessable) && !k.coloured():
+			c.fault(KindScaledMask, k.where(k.Label), "a mask holds class indices 0, 1, 2 …: export it again without scaling or interpolation", "%s", cause(k.labelErr))
+		case k.coloured():
 			c.fault(KindColourMask, k.where(k.Label), "save it as class indices: --fix OUT does, a class for each colour", "%s", cause(k.labelErr))
 		case k.labelErr != nil:
-			c.fault(KindUnreadable, k.where(k.Label), "labels are PNGs of class indices: export it again", "%s", cause(k.labelErr))
+			c.fault(KindUnreadable, k.where(k.Label), "labels are PNG or NIfTI files of class indices, or DICOM Segmentations: export it again", "%s", cause(k.labelErr))
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"segd"
 )
@@ -55,7 +56,7 @@ func Fix(ctx context.Context, dir, out string) (*Fixed, error) {
 	}
 	c.sizes()
 	c.masks()
-	f := &fixer{out: out}
+	f := &fixer{out: out, copied: map[string]bool{}}
 	result := &Fixed{Original: len(c.cases)}
 	for _, finding := range c.findings {
 		if finding.Fault && slices.Contains([]string{KindFolder, KindNoLabel, KindUnreadable, KindSize}, finding.Kind) {
@@ -67,6 +68,10 @@ func Fix(ctx context.Context, dir, out string) (*Fixed, error) {
 	}
 	result.Classes = f.legend()
 	for _, k := range c.cases {
+		if len(k.More) > 0 {
+			result.Left = append(result.Left, Finding{Fault: true, Kind: KindFolder, File: k.Image, Cause: "an image in several files, one for each channel, is not copied: mend its label in place"})
+			continue
+		}
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -93,13 +98,17 @@ var errTooManyColours = errors.New("too many colours")
 // fixer writes mended cases.
 type fixer struct {
 	out     string
-	values  []uint8       // grey values in order; the index is the class; nil: not numbered
-	colours []color.NRGBA // likewise
+	copied  map[string]bool // images
+	values  []uint8         // grey values in order; the index is the class; nil: not numbered
+	colours []color.NRGBA   // likewise
 }
 
 // can reports whether a case can be written.
-func (f *fixer) can(k *checked) bool {
-	return k.ok() || k.imageErr == nil && errors.Is(k.labelErr, segd.ErrUnprocessable)
+func (f *fixer) can(k *checked) bool { return k.ok() || k.imageErr == nil && k.coloured() }
+
+// coloured reports a label image in colour, which is read again as one.
+func (c *checked) coloured() bool {
+	return errors.Is(c.labelErr, segd.ErrUnprocessable) && strings.EqualFold(filepath.Ext(c.Label), ".png")
 }
 
 // survey collects the values and the colours of the whole set, so that each
@@ -192,7 +201,12 @@ func (f *fixer) write(k *checked) (mended bool, err error) {
 	if err := f.put(label, b.Bytes()); err != nil {
 		return false, err
 	}
-	return mended, f.copy(k.Image, filepath.Join("images", filepath.FromSlash(k.ID)+filepath.Ext(k.Image)))
+	if f.copied[k.Image] { // for another of its frames
+		return mended, nil
+	}
+	f.copied[k.Image] = true
+	name := filepath.FromSlash(k.stem) + k.Image[len(stemOf(k.Image)):]
+	return mended, f.copy(k.Image, filepath.Join("images", name))
 }
 
 // renumber turns the values of a mask into class indices.

@@ -104,7 +104,8 @@ func (s *nnunet) readLabels(labels map[string]json.RawMessage) error {
 		}
 		s.classes = append(s.classes, name)
 	}
-	if n := len(byIndex) - 1; n > len(s.classes) {
+	delete(byIndex, 0)
+	if n := len(byIndex); n > len(s.classes) {
 		return fmt.Errorf("%w: the indices of %d labels have gaps", segd.ErrFormat, n)
 	}
 	return nil
