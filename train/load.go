@@ -106,6 +106,9 @@ func load(ctx context.Context, cases []Case, limit int64) ([]raw, error) {
 		raws[i] = r
 		return nil
 	})
+	for i := range cases {
+		cases[i].opener().close()
+	}
 	return raws, err
 }
 
