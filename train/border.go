@@ -49,7 +49,7 @@ func (e *example) objects() ([]int32, error) {
 		id, _ := postprocess.Components(m)
 		return id, nil
 	}
-	img, err := readImage(e.Instances)
+	img, err := (&Case{Image: e.Instances}).image()
 	if err != nil {
 		return nil, err
 	}
