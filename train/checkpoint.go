@@ -32,26 +32,28 @@ const checkpointMagic = "segd checkpoint 1\n"
 
 // progress is where a training stands, but for its tensors.
 type progress struct {
-	Plan        Plan    `json:"plan"`
-	Step        int     `json:"step"`         // done; the next batch has this number
-	SolverSteps int     `json:"solver_steps"` // as the solver counts
-	Validated   int     `json:"validated"`    // step of the last validation
-	Seconds     float64 `json:"seconds"`      // spent up to here
-	LossSum     float64 `json:"loss_sum"`     // since the last validation
-	LossCount   int     `json:"loss_count"`
-	BestScore   float64 `json:"best_score"`
-	BestDice    float64 `json:"best_dice"`
-	BestGroup   float64 `json:"best_group"`
-	BestStep    int     `json:"best_step"` // 0: none yet
-	Stale       int     `json:"stale"`     // validations since
-	History     []row   `json:"history"`
+	Plan        Plan      `json:"plan"`
+	Step        int       `json:"step"`         // done; the next batch has this number
+	SolverSteps int       `json:"solver_steps"` // as the solver counts
+	Validated   int       `json:"validated"`    // step of the last validation
+	Seconds     float64   `json:"seconds"`      // spent up to here
+	LossSum     float64   `json:"loss_sum"`     // since the last validation
+	LossCount   int       `json:"loss_count"`
+	BestScore   float64   `json:"best_score"`
+	BestDice    float64   `json:"best_dice"`
+	BestGroup   float64   `json:"best_group"`
+	BestStep    int       `json:"best_step"` // 0: none yet
+	Stale       int       `json:"stale"`     // validations since
+	History     []Row     `json:"history"`
+	Trace       []Trace   `json:"trace,omitempty"`
+	Losses      []float64 `json:"losses,omitempty"` // of each step, with Trace
 }
 
-// row is a line of progress.csv.
-type row struct {
+// Row is a line of progress.csv: one validation.
+type Row struct {
 	Step    int     `json:"step"`
 	Epoch   int     `json:"epoch"`
-	Loss    float64 `json:"loss"`
+	Loss    float64 `json:"loss"` // mean since the row before
 	Rate    float64 `json:"lr"`
 	Dice    float64 `json:"val_dice"`
 	Group   float64 `json:"val_group_dice"`
@@ -199,7 +201,7 @@ func writeJSON(path string, v any) error {
 }
 
 // writeHistory writes progress.csv.
-func writeHistory(dir string, rows []row) error {
+func writeHistory(dir string, rows []Row) error {
 	return writeFile(filepath.Join(dir, "progress.csv"), func(w io.Writer) error {
 		if _, err := fmt.Fprintln(w, "step,epoch,loss,lr,val_dice,val_group_dice,seconds"); err != nil {
 			return err

@@ -55,8 +55,10 @@ func (r *run) loop(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := r.writePage(ctx); err != nil {
-		return err
+	if !r.o.NoPage {
+		if err := r.writePage(ctx); err != nil {
+			return err
+		}
 	}
 	r.report(r.event(EventDone, fmt.Sprintf("%s; best val_dice %.4f at step %d", r.ended(), r.BestDice, r.BestStep)))
 	return nil
@@ -77,7 +79,7 @@ func (r *run) step(b unet.Batch) error {
 	solver := r.solver.base()
 	solver.LearnRate = p.rate(r.Step)
 	t := time.Now()
-	loss, err := r.trainer.Step(b, r.solver)
+	loss, err := r.trainer.Step(b, r.watched())
 	if err != nil {
 		if math.IsNaN(loss) || math.IsInf(loss, 0) {
 			err = fmt.Errorf("train: %w: %v", ErrDiverged, err)
@@ -96,6 +98,9 @@ func (r *run) step(b unet.Batch) error {
 	r.SolverSteps = solver.steps
 	r.LossSum += loss
 	r.LossCount++
+	if r.o.Trace > 0 {
+		r.Losses = append(r.Losses, loss)
+	}
 	if time.Since(r.lastReport) >= reportEvery {
 		r.rate = float64(r.images) / max(r.busy.Seconds(), 1e-9)
 		r.busy, r.images = 0, 0
@@ -131,7 +136,7 @@ func (r *run) validate(ctx context.Context) error {
 	r.valDice, r.valGroup = &dice, &group
 	r.Validated = r.Step
 	r.Seconds = r.elapsed()
-	r.History = append(r.History, row{
+	r.History = append(r.History, Row{
 		Step: r.Step, Epoch: r.epoch(), Loss: r.LossSum / float64(max(1, r.LossCount)), Rate: r.solver.base().LearnRate,
 		Dice: dice, Group: group, Seconds: r.Seconds,
 	})
@@ -229,6 +234,7 @@ func (r *run) event(kind EventKind, message string) Event {
 func (r *run) result() *Result {
 	res := &Result{
 		Plan: r.Plan, Steps: r.Step, ValDice: r.BestDice, ValGroup: r.BestGroup, BestStep: r.BestStep, Seconds: r.elapsed(),
+		History: r.History, Trace: r.Trace, Losses: r.Losses,
 	}
 	if r.BestStep > 0 {
 		res.Model = r.o.Out

@@ -92,6 +92,9 @@ type Options struct {
 	Pool      *kernel.Pool // nil: one thread
 	MaxMemory int64        // bytes of images in memory; default 8 GiB
 
+	Trace  int  // steps between two looks at the gradient of each layer, for Result.Trace; 0: none
+	NoPage bool // without report.html
+
 	// afterStep lets tests stop or disturb a run at an exact step.
 	afterStep func(r *run)
 }
@@ -125,6 +128,8 @@ func (o Options) validate() error {
 		return bad("validation fraction", o.ValFraction, "0 to 1")
 	case o.Folds < 0 || o.Folds == 1 || o.Fold < 0 || (o.Folds > 0 && o.Fold >= o.Folds) || (o.Folds == 0 && o.Fold > 0):
 		return bad("fold", fmt.Sprintf("%d/%d", o.Fold, o.Folds), "I/K with 0 ≤ I < K and K at least 2")
+	case o.Trace < 0:
+		return bad("trace", o.Trace, "0 or more")
 	case o.Patch < 0 || o.Patch > 2048:
 		return bad("patch", o.Patch, "1 to 2048")
 	case o.Batch < 0 || o.Batch > 256:
@@ -195,6 +200,9 @@ type Result struct {
 	ValDice  float64 // of the weights that were kept; 0 before the first validation
 	ValGroup float64
 	BestStep int
-	Seconds  float64 // of all runs together
-	Model    string  // the model directory; empty before the first validation
+	Seconds  float64   // of all runs together
+	Model    string    // the model directory; empty before the first validation
+	History  []Row     // a row for each validation
+	Trace    []Trace   // where Options.Trace asks for it
+	Losses   []float64 // likewise: of each step, before it moves the weights
 }
