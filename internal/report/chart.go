@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image/color"
 	"math"
+	"slices"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
@@ -21,16 +22,28 @@ type Chart struct {
 	Series      []Series
 	// The axes reach at least from these to those; equal: as the points do.
 	XMin, XMax, YMin, YMax float64
+	YLog                   bool   // y is logarithmic; what is not above 0 is left out
+	XTicks                 []Tick // in place of numbers on the x axis; written upwards
+	Wide                   bool   // as wide as the page
+}
+
+// Tick is a name on an axis.
+type Tick struct {
+	At   float64
+	Name string
 }
 
 // Series is one line or cloud of points. Points that are no numbers are left
 // out, and interrupt a line.
 type Series struct {
-	Name   string // in the legend; empty: not in it
-	X, Y   []float64
-	Dots   bool // points in place of a line
-	Dashed bool
-	Color  color.Color // nil: the next of the palette
+	Name string // in the legend; empty: not in it
+	X, Y []float64
+	// Low and High bound a band about a line, such as the spread over several
+	// runs; empty: none.
+	Low, High []float64
+	Dots      bool // points in place of a line
+	Dashed    bool
+	Color     color.Color // nil: the next of the palette
 }
 
 // palette is that of Okabe and Ito 2008, which the colour-blind tell apart.
@@ -42,6 +55,7 @@ var palette = []color.Color{
 // The size of a chart.
 const (
 	chartWidth  = 12 * vg.Centimeter
+	wideChart   = 25 * vg.Centimeter
 	chartHeight = 8 * vg.Centimeter
 	margin      = 12 // points, on the right and above
 )
@@ -55,6 +69,18 @@ func (c Chart) SVG() (string, error) {
 		style.Variant = "Sans"
 		style.Size = vg.Points(10)
 	}
+	if c.YLog {
+		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
+	}
+	if len(c.XTicks) > 0 {
+		var ticks plot.ConstantTicks
+		for _, t := range c.XTicks {
+			ticks = append(ticks, plot.Tick{Value: t.At, Label: t.Name})
+		}
+		p.X.Tick.Marker = ticks
+		p.X.Tick.Label.Rotation, p.X.Tick.Label.XAlign, p.X.Tick.Label.YAlign = math.Pi/2, draw.XRight, draw.YCenter
+		p.X.Tick.Label.Font.Size = vg.Points(8)
+	}
 	p.Legend.Top = true
 	p.Legend.XOffs, p.Legend.YOffs = -vg.Points(6), -vg.Points(6)
 	p.Add(plotter.NewGrid())
@@ -62,6 +88,9 @@ func (c Chart) SVG() (string, error) {
 		shade := s.Color
 		if shade == nil {
 			shade = palette[i%len(palette)]
+		}
+		if c.YLog {
+			s = s.positive()
 		}
 		if err := s.add(p, shade); err != nil {
 			return "", fmt.Errorf("report: chart %s: %w", c.Title, err)
@@ -73,9 +102,21 @@ func (c Chart) SVG() (string, error) {
 	if c.YMin != c.YMax {
 		p.Y.Min, p.Y.Max = math.Min(p.Y.Min, c.YMin), math.Max(p.Y.Max, c.YMax)
 	}
-	canvas := vgsvg.New(chartWidth, chartHeight)
+	if c.YLog && !(p.Y.Min > 0 && p.Y.Min < p.Y.Max) { // nothing to see
+		p.Y.Min, p.Y.Max = 0.1, 1
+	}
+	width := chartWidth
+	if c.Wide {
+		width = wideChart
+	}
+	canvas := vgsvg.New(width, chartHeight)
 	// Labels of the last ticks reach beyond the axes.
 	p.Draw(draw.Crop(draw.New(canvas), 0, -margin, 0, -margin))
+	return element(canvas)
+}
+
+// element is what was drawn as an SVG element.
+func element(canvas *vgsvg.Canvas) (string, error) {
 	var b bytes.Buffer
 	if _, err := canvas.WriteTo(&b); err != nil {
 		return "", fmt.Errorf("report: %w", err)
@@ -88,10 +129,57 @@ func (c Chart) SVG() (string, error) {
 	return string(svg), nil
 }
 
+// positive makes numbers that a logarithmic axis has no place for no numbers.
+func (s Series) positive() Series {
+	keep := func(v []float64) []float64 {
+		v = slices.Clone(v)
+		for i := range v {
+			if !(v[i] > 0) {
+				v[i] = math.NaN()
+			}
+		}
+		return v
+	}
+	s.Y, s.Low, s.High = keep(s.Y), keep(s.Low), keep(s.High)
+	return s
+}
+
+// band draws the band about the line.
+func (s Series) band(p *plot.Plot, shade color.Color) error {
+	if len(s.Low) != len(s.X) || len(s.High) != len(s.X) {
+		return fmt.Errorf("a band of %d and %d values over %d", len(s.Low), len(s.High), len(s.X))
+	}
+	var up, down plotter.XYs
+	for i, x := range s.X {
+		if v := s.Low[i] + s.High[i]; math.IsNaN(v) || math.IsInf(v, 0) {
+			continue
+		}
+		up, down = append(up, plotter.XY{X: x, Y: s.High[i]}), append(down, plotter.XY{X: x, Y: s.Low[i]})
+	}
+	if len(up) < 2 {
+		return nil
+	}
+	slices.Reverse(down)
+	area, err := plotter.NewPolygon(append(up, down...))
+	if err != nil {
+		return err
+	}
+	r, g, b, _ := shade.RGBA()
+	area.Color = color.NRGBA{uint8(r >> 8), uint8(g >> 8), uint8(b >> 8), 50}
+	area.LineStyle.Width = 0
+	p.Add(area)
+	return nil
+}
+
 // add draws the series.
 func (s Series) add(p *plot.Plot, shade color.Color) error {
 	if len(s.X) != len(s.Y) {
 		return fmt.Errorf("%d values over %d", len(s.Y), len(s.X))
+	}
+	if len(s.Low) > 0 {
+		if err := s.band(p, shade); err != nil {
+			return err
+		}
 	}
 	var parts []plotter.XYs
 	var part plotter.XYs

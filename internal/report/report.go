@@ -6,7 +6,7 @@
 //	p.Add(report.Section{Title: "Dice", Charts: []report.Chart{…}})
 //	err := p.Write(w)
 //
-// Charts are drawn by gonum.org/v1/plot as SVG within the page, pictures are
+// Charts and reliefs are drawn by gonum.org/v1/plot as SVG within the page, pictures are
 // PNG in data addresses. All text goes in as text, never as markup.
 package report
 
@@ -39,6 +39,7 @@ type Section struct {
 	Text     []string // paragraphs
 	Table    Table
 	Charts   []Chart
+	Reliefs  []Relief
 	Pictures []Picture
 }
 
@@ -59,8 +60,8 @@ type Picture struct {
 var text string
 
 var page = template.Must(template.New("report").Funcs(template.FuncMap{
-	"draw": func(c Chart) (template.HTML, error) {
-		svg, err := c.SVG()
+	"draw": func(d interface{ SVG() (string, error) }) (template.HTML, error) {
+		svg, err := d.SVG()
 		return template.HTML(svg), err // gonum/plot escapes the text it is given
 	},
 	"data":    dataURL,
