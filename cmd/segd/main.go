@@ -156,6 +156,7 @@ func newRoot(a *app) *cobra.Command {
 		newEvaluate(a),
 		newModel(a),
 		newInspect(a),
+		newStudy(a),
 		newBench(a),
 		newVersion(a),
 	)

@@ -54,6 +54,7 @@ type Table struct {
 type Picture struct {
 	Image   image.Image
 	Caption string
+	Wide    bool // as wide as the page
 }
 
 //go:embed report.html

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"segd/internal/kernel"
+	"segd/train/study"
+)
+
+func newStudy(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "study",
+		Short: "Compare networks on your own data",
+		RunE:  needsCommand,
+	}
+	cmd.AddCommand(newStudySkips(a))
+	return cmd
+}
+
+func newStudySkips(a *app) *cobra.Command {
+	var o study.Options
+	var variants []string
+	cmd := &cobra.Command{
+		Use:   "skips -d DATASET... -o DIR",
+		Short: "Train the variants of skip connections and report what each does",
+		Long: "Train variants of the network on the same data, each under the same budget and\n" +
+			"with the same seeds, and write DIR/report.html, one page that loads nothing, and\n" +
+			"its figures as CSV: curves with their spread over seeds, the gradient of each\n" +
+			"layer, cost, loss landscapes, and where long skips recover detail.\n\n" +
+			"A study that was interrupted goes on when the same command is run again.\n\n" +
+			"Variants are words joined by hyphens: plain, residual, preact, dense; concat,\n" +
+			"add, none, nested; attention; bilinear; nonorm; convsN, growthN, depthN. Without\n" +
+			"--variants each kind of block and each kind of long skip is trained, and two deep\n" +
+			"networks without long skips.",
+		Example: "  segd study skips -d nuclei/train -o skips --epochs 20\n  segd study skips -d nuclei/train -o skips --steps 400 --repeats 3 --sweep\n  segd study skips -d nuclei/train -o skips --variants plain-concat,residual-add-attention",
+		Args:    cobra.NoArgs,
+	}
+	f := cmd.Flags()
+	f.StringArrayVarP(&o.Datasets, "data", "d", nil, "data set; may be given again")
+	f.StringVarP(&o.Out, "out", "o", "", "folder to write")
+	f.StringSliceVar(&variants, "variants", nil, "what to train (default each kind of block and of long skip)")
+	f.IntVar(&o.Epochs, "epochs", 0, "passes over the data, of each training")
+	f.IntVar(&o.Steps, "steps", 0, "steps of each training (default 400)")
+	f.DurationVar(&o.Time, "time", 0, "time for each training, for example 5m")
+	f.Uint64Var(&o.Seed, "seed", 0, "seed of the first training of each variant; the others' follow")
+	f.Var(newIntRange(&o.Repeats, 0, 100), "repeats", "trainings of each variant (0: 2)")
+	f.Var(newIntRange(&o.Width, 0, 256), "width", "channels of the first level (0: 8)")
+	f.Var(newIntRange(&o.Depth, 0, 6), "depth", "number of poolings (0: as the plan sees fit)")
+	f.IntVar(&o.Patch, "patch", 0, "side of a training patch in pixels (0: 128)")
+	f.IntVar(&o.Batch, "batch", 0, "patches in a step (0: as the plan sees fit)")
+	f.IntVar(&o.Landscape, "landscape", 0, "points a side of the loss landscapes, odd (0: 15, -1: no landscapes)")
+	f.BoolVar(&o.Sweep, "sweep", false, "also train networks of 2 to 6 levels with 2, 4 and 8 convolutions each")
+	f.IntVar(&o.SweepSteps, "sweep-steps", 0, "steps of each training of the sweep (0: 100)")
+	f.Var(newIntRange(&o.SweepWidth, 0, 256), "sweep-width", "channels of the first level in the sweep (0: 4)")
+	var resume bool
+	f.BoolVar(&resume, "resume", false, "go on with what DIR holds, which is done in any case")
+	a.addThreads(cmd)
+	a.addProgress(cmd)
+	for _, name := range []string{"data", "out"} {
+		_ = cmd.MarkFlagRequired(name) // fails for unknown names only
+	}
+	cmd.MarkFlagsMutuallyExclusive("epochs", "steps", "time")
+	cmd.RunE = a.do(func(cmd *cobra.Command, _ []string) error {
+		for _, name := range variants {
+			v, err := study.ParseVariant(strings.TrimSpace(name))
+			if err != nil {
+				return err
+			}
+			o.Variants = append(o.Variants, v)
+		}
+		return a.studySkips(cmd.Context(), o)
+	})
+	return cmd
+}
+
+func (a *app) studySkips(ctx context.Context, o study.Options) error {
+	o.Pool = kernel.NewPool(a.threadCount())
+	defer o.Pool.Close()
+	show := studyProgress{a: a}
+	if err := study.Run(ctx, o, show.event); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(a.stdout, filepath.Join(o.Out, study.PageName))
+	return err
+}
+
+// studyProgress shows the events of a study.
+type studyProgress struct {
+	a    *app
+	name string // of the training that was last spoken of
+	last time.Time
+}
+
+// event is called by study.Run from one goroutine.
+func (p *studyProgress) event(e study.Event) {
+	switch p.a.progress {
+	case progressJSON:
+		_ = json.NewEncoder(p.a.stderr).Encode(e)
+		return
+	case progressNone:
+		return
+	}
+	if e.Training == p.name && time.Since(p.last) < plainEvery {
+		return
+	}
+	p.name, p.last = e.Training, time.Now()
+	step := ""
+	if t := e.Train; t.Steps > 0 {
+		step = fmt.Sprintf(", step %d/%d loss %.3f%s", t.Step, t.Steps, t.Loss, bestDice(t))
+	}
+	say(p.a.stderr, "%d/%d trainings done, %s%s\n", e.Done, e.Trainings, e.Training, step)
+}

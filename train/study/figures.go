@@ -1,0 +1,190 @@
+package study
+
+import (
+	"fmt"
+	"math"
+
+	"segd/internal/report"
+)
+
+// gradients shows the norm of the gradient by block and over the steps.
+func (s *study) gradients() report.Section {
+	sec := report.Section{Title: "The gradient on its way back", Text: append([]string{
+		fmt.Sprintf("The norm of the loss's gradient by the weights of each convolution, before clipping, every %d steps; of a block, the geometric mean over its convolutions. The gradient comes from the head and goes back to enc.0. The first block of the encoder and the last of the decoder have the same resolution and the same channels, so that their norms can be compared: below %s, the gradient is said to vanish. With batch normalisation the norm of a weight's gradient falls as the weight grows, so the shares of long trainings say less than those of their start.",
+			traceEvery, fraction(vanishing)),
+	}, s.gradientFindings()...)}
+	for _, f := range s.families() {
+		for _, depth := range s.depths(f.list) {
+			c := report.Chart{Title: "Gradient norm by block over the first tenth of the steps, " + f.title, Y: "norm", YLog: true, Wide: true}
+			for i, name := range stageNames(depth) {
+				c.XTicks = append(c.XTicks, report.Tick{At: float64(i), Name: name})
+			}
+			for _, v := range f.list {
+				if list := s.of(v); len(list) > 0 && list[0].config().Depth == depth {
+					c.Series = append(c.Series, band(v.Name, list, profile))
+				}
+			}
+			sec.Charts = append(sec.Charts, c)
+		}
+	}
+	for _, v := range s.o.Variants {
+		list := s.of(v)
+		if len(list) == 0 {
+			continue
+		}
+		c := report.Chart{Title: "Gradient norm over the steps, " + v.Name, X: "step", Y: "norm", YLog: true}
+		depth := list[0].config().Depth
+		for _, at := range []int{0, depth, 2 * depth} {
+			c.Series = append(c.Series, band(stageNames(depth)[at], list, overSteps(at)))
+		}
+		sec.Charts = append(sec.Charts, c)
+	}
+	return sec
+}
+
+// depths lists the depths of trained variants, as they come.
+func (s *study) depths(list []Variant) []int {
+	var depths []int
+	seen := map[int]bool{}
+	for _, v := range list {
+		for _, t := range s.of(v)[:min(1, len(s.of(v)))] {
+			if d := t.config().Depth; !seen[d] {
+				seen[d] = true
+				depths = append(depths, d)
+			}
+		}
+	}
+	return depths
+}
+
+// profile is the gradient by stage at the start of a training.
+func profile(t *training) (x, y []float64) {
+	y = byStage(t.start(), t.config().Depth)
+	for i := range y {
+		x = append(x, float64(i))
+	}
+	return x, y
+}
+
+// overSteps is the gradient of one stage over the steps.
+func overSteps(at int) func(t *training) (x, y []float64) {
+	return func(t *training) (x, y []float64) {
+		for i := range t.Trace {
+			x, y = append(x, float64(t.Trace[i].Step)), append(y, byStage(t.Trace[i:i+1], t.config().Depth)[at])
+		}
+		return x, y
+	}
+}
+
+// sweep shows where networks stop training as they get deeper.
+func (s *study) sweep() report.Section {
+	p := &s.runs[len(s.runs)-1].Plan
+	sec := report.Section{Title: "Depth sweep", Text: append([]string{
+		fmt.Sprintf("Networks of width %d, each trained once for %d steps. In a cell: the mean loss of the last tenth of the steps and the validation Dice; × where the network does not train.", p.Network.Width, p.Steps),
+	}, s.sweepFindings()...), Table: report.Table{Head: []string{"network", "convolutions a block"}}}
+	for _, depth := range sweepDepths {
+		sec.Table.Head = append(sec.Table.Head, fmt.Sprintf("%d levels", depth))
+	}
+	for _, kind := range sweepKinds {
+		for _, convs := range sweepConvs {
+			row := []string{kind, fmt.Sprint(convs)}
+			for _, depth := range sweepDepths {
+				t := s.sweepAt(kind, depth, convs)
+				cell := fmt.Sprintf("%.2f, Dice %.2f", t.lossAt(true), t.Dice)
+				if t.Diverged {
+					cell = "diverged"
+				}
+				if !s.trains(t) {
+					cell += " ×"
+				}
+				row = append(row, cell)
+			}
+			sec.Table.Rows = append(sec.Table.Rows, row)
+		}
+	}
+	for _, convs := range sweepConvs {
+		loss := report.Chart{Title: fmt.Sprintf("Loss at the end, %d convolutions a block", convs), X: "levels", Y: "loss"}
+		reach := report.Chart{Title: fmt.Sprintf("First block's gradient over the last's, %d convolutions", convs), X: "levels", Y: "ratio", YLog: true}
+		for _, kind := range sweepKinds {
+			l, g := report.Series{Name: kind}, report.Series{Name: kind}
+			for _, depth := range sweepDepths {
+				t := s.sweepAt(kind, depth, convs)
+				l.X, l.Y = append(l.X, float64(depth)), append(l.Y, t.lossAt(true))
+				g.X, g.Y = append(g.X, float64(depth)), append(g.Y, t.reach(t.Trace))
+			}
+			loss.Series, reach.Series = append(loss.Series, l), append(reach.Series, g)
+		}
+		sec.Charts = append(sec.Charts, loss, reach)
+	}
+	return sec
+}
+
+// landscapes draws the loss around the weights.
+func (s *study) landscapes() report.Section {
+	sec := report.Section{Title: "Loss landscapes", Text: append([]string{
+		"The loss around the weights at the end of the first training of each variant, in a plane of two random directions whose filters have been scaled to the norm of the filters that they are added to (Li et al. 2018): at a distance of 1 each filter has been moved by as much as it is long, so that landscapes of different networks can be compared. Biases and the parameters of normalisation stay. The loss is that of training, on the same patches at each point; batch normalisation takes the statistics of these patches at each point anew, as in training.",
+		"Lines of equal loss double from one to the next; colours and heights are logarithmic and the same in all.",
+	}, s.landscapeFindings()...)}
+	lo, hi := math.Inf(1), math.Inf(-1)
+	for _, t := range s.first() {
+		if t.Landscape == nil {
+			continue
+		}
+		for _, row := range t.Landscape.Loss {
+			for _, v := range row {
+				lo, hi = min(lo, v), max(hi, v)
+			}
+		}
+	}
+	lo = max(lo, 1e-6)
+	hi = max(min(hi, 100*lo), 1.01*lo) // two decades say enough
+	var levels []float64
+	for z := lo * math.Sqrt2; z < hi; z *= 2 {
+		levels = append(levels, math.Log2(z))
+	}
+	for _, t := range s.first() {
+		if t.Landscape == nil {
+			continue
+		}
+		n := len(t.Landscape.At)
+		r := report.Relief{Title: t.Variant.Name, At: t.Landscape.At, Levels: levels, ZMin: math.Log2(lo), ZMax: math.Log2(hi),
+			Height:  func(z float64) string { return fmt.Sprintf("loss %.2g", math.Exp2(z)) },
+			Caption: fmt.Sprintf("%s: loss %.3f in the centre.", t.Name, t.Landscape.Loss[n/2][n/2])}
+		for _, row := range t.Landscape.Loss {
+			logs := make([]float64, len(row))
+			for i, v := range row {
+				logs[i] = math.Log2(max(v, 1e-6))
+			}
+			r.Z = append(r.Z, logs)
+		}
+		sec.Reliefs = append(sec.Reliefs, r)
+	}
+	return sec
+}
+
+// fineDetail shows where long skips recover detail.
+func (s *study) fineDetail() report.Section {
+	sec := report.Section{Title: "Fine detail", Text: s.detailFindings()}
+	d := &s.detail
+	if !d.compared {
+		return sec
+	}
+	sec.Text = append(sec.Text, fmt.Sprintf("From left to right: the image, the truth, %s, %s. Green: right; orange: missed; purple: too much. Windows of up to %d pixels a side, %d apart, were taken from all validation images; of each image the one where %s has the most more pixels right than %s, of these the first %d; last, if there is one, the window of all where it has the most fewer.",
+		d.without.Name, d.with.Name, windowSide, windowStep, d.with.Name, d.without.Name, bestShown))
+	for _, e := range d.examples {
+		sec.Pictures = append(sec.Pictures, report.Picture{Image: e.picture, Wide: true,
+			Caption: fmt.Sprintf("%s, from column %d, row %d: %+d pixels right with %s", e.id, e.at.Min.X, e.at.Min.Y, e.gain, d.with.Name)})
+	}
+	return sec
+}
+
+// method says how it was done.
+func (s *study) method() report.Section {
+	p := &s.runs[0].Plan
+	return report.Section{Title: "How it was done", Text: []string{
+		fmt.Sprintf("Each training: width %d, depth %d unless named, %s normalisation, %d×%d patches, %d a step, %d steps (%.1f epochs), AdamW at a peak rate of %g with warm-up and cosine, clipped to a norm of %g, with augmentation; the recipe of segd train. A training's seed draws its split by group (a share of %.2g validates), its first weights and its patches: variants with one seed differ in their network alone.",
+			p.Network.Width, p.Network.Depth, p.Network.Norm, p.PatchHeight, p.PatchWidth, p.Batch, p.Steps, float64(p.Steps)/p.EpochSteps, p.LearnRate, p.Clip, p.ValFraction),
+		"A difference of Dice that is smaller than its spread over the seeds says nothing. The same budget of steps is no budget of work: the table has what each costs.",
+		"The same figures lie beside this page as results.csv, curves.csv, gradients.csv, landscapes.csv and, with --sweep, sweep.csv.",
+	}}
+}

@@ -1,0 +1,244 @@
+package study
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"segd/unet"
+)
+
+// vanishing is the share of the gradient below which it is said to vanish on
+// its way from the decoder's last block to the encoder's first.
+const vanishing = 0.1
+
+// clearFactor is by how much two shares of the gradient differ at least to be
+// called different: seeds alone move them by some ten percent.
+const clearFactor = 2
+
+// diceFindings says how the variants do against the reference.
+func (s *study) diceFindings() []string {
+	ref, ok := s.reference()
+	if !ok {
+		return nil
+	}
+	list := []string{fmt.Sprintf("%s reaches a validation Dice of %s (mean%s).", ref.Name,
+		over(s.of(ref), dice).text("%.3f"), s.rangeOf())}
+	for _, v := range s.o.Variants {
+		d, ok := s.against(v, ref)
+		if !ok {
+			continue
+		}
+		var verdict string
+		switch {
+		case d.low > 0:
+			verdict = "better with " + each(d.n)
+		case d.high < 0:
+			verdict = "worse with " + each(d.n)
+		default:
+			verdict = "better with one seed and worse with another, so that no difference is shown"
+		}
+		if d.n == 1 {
+			verdict += ", which is not enough to tell it from chance"
+		}
+		list = append(list, fmt.Sprintf("%s: Dice %s, by %s against %s: %s.", v.Name, over(s.of(v), dice).text("%.3f"), d.text("%+.3f"), ref.Name, verdict))
+	}
+	for _, t := range s.runs {
+		if t.Diverged {
+			list = append(list, fmt.Sprintf("%s diverged after %d of %d steps.", t.Name, t.Steps, t.Plan.Steps))
+		}
+	}
+	return list
+}
+
+func dice(t *training) float64 { return t.Dice }
+
+func each(n int) string {
+	if n == 1 {
+		return "the one seed"
+	}
+	return fmt.Sprintf("each of the %d seeds", n)
+}
+
+// rangeOf says what brackets mean.
+func (s *study) rangeOf() string {
+	if s.o.Repeats == 1 {
+		return " of one seed"
+	}
+	return fmt.Sprintf(" over %d seeds, lowest and highest in brackets", s.o.Repeats)
+}
+
+// reference is the variant that others are held against, where it was trained.
+func (s *study) reference() (Variant, bool) {
+	for _, v := range s.o.Variants {
+		if v.Name == reference && len(s.of(v)) > 0 {
+			return v, true
+		}
+	}
+	return Variant{}, false
+}
+
+// shares is how much of the gradient arrives, at the start and over the whole
+// training.
+func (s *study) shares(v Variant) (start, whole spread) {
+	list := s.of(v)
+	return over(list, func(t *training) float64 { return t.reach(t.start()) }), over(list, func(t *training) float64 { return t.reach(t.Trace) })
+}
+
+// gradientFindings says where the gradient vanishes and what skips do to it.
+func (s *study) gradientFindings() []string {
+	var list []string
+	for _, v := range s.o.Variants {
+		start, whole := s.shares(v)
+		if start.n == 0 {
+			continue
+		}
+		verdict := "it does not vanish"
+		if whole.mean < vanishing || start.mean < vanishing {
+			verdict = "it vanishes"
+		}
+		list = append(list, fmt.Sprintf("%s: the first block's gradient is %s of the last block's in the first tenth of the steps and %s over all: %s.",
+			v.Name, fraction(start.mean), fraction(whole.mean), verdict))
+	}
+	for _, p := range s.pairs() {
+		_, a := s.shares(p.without)
+		_, b := s.shares(p.with)
+		if a.n == 0 || b.n == 0 {
+			continue
+		}
+		text := fmt.Sprintf("From %s to %s (%s): %s to %s, a factor of %.2g", p.without.Name, p.with.Name, p.what, fraction(a.mean), fraction(b.mean), b.mean/a.mean)
+		switch f := b.mean / a.mean; {
+		case f >= clearFactor && a.mean < vanishing && b.mean >= vanishing:
+			text += ": the skips cure the vanishing gradient."
+		case f >= clearFactor:
+			text += ": the skips carry more of the gradient to the first block."
+		case f <= 1./clearFactor:
+			text += ": less arrives with the skips than without them; here the data does not show what the papers assert."
+		default:
+			text += ": no more than chance moves it; here the data does not show an effect."
+		}
+		list = append(list, text)
+	}
+	return list
+}
+
+// stalled is how much of the fall of the loss that the smallest plain network
+// of the sweep has, a network must reach to count as one that trains.
+const stalled = 0.5
+
+// fall is how far the loss came down.
+func (t *training) fall() float64 {
+	if t.Diverged {
+		return 0
+	}
+	return t.lossAt(false) - t.lossAt(true)
+}
+
+// sweepAt finds the training of a kind in the sweep.
+func (s *study) sweepAt(kind string, depth, convs int) *training {
+	name := fmt.Sprintf("%s-depth%d-convs%d", kind, depth, convs)
+	for _, t := range s.runs {
+		if t.Sweep && t.Variant.Name == name {
+			return t
+		}
+	}
+	return nil
+}
+
+// trains reports whether a network of the sweep still learns.
+func (s *study) trains(t *training) bool {
+	return t.fall() >= stalled*s.sweepAt(reference, sweepDepths[0], sweepConvs[0]).fall()
+}
+
+// sweepFindings says where each kind stops training.
+func (s *study) sweepFindings() []string {
+	small := s.sweepAt(reference, sweepDepths[0], sweepConvs[0])
+	list := []string{fmt.Sprintf("A network counts as one that trains if its loss falls by at least %g of what that of the smallest %s network does in the same %d steps: from %.2f to %.2f, means of the first and the last tenth.",
+		stalled, reference, small.Plan.Steps, small.lossAt(false), small.lossAt(true))}
+	for _, kind := range sweepKinds {
+		var stops []string
+		for _, convs := range sweepConvs {
+			for _, depth := range sweepDepths {
+				if t := s.sweepAt(kind, depth, convs); !s.trains(t) {
+					stops = append(stops, fmt.Sprintf("%d levels of %d (to %.2f, Dice %.2f)", depth, convs, t.lossAt(true), t.Dice))
+				}
+			}
+		}
+		if len(stops) == 0 {
+			list = append(list, kind+" trains at every depth of the sweep.")
+			continue
+		}
+		list = append(list, fmt.Sprintf("%s stops training with %s.", kind, strings.Join(stops, ", ")))
+	}
+	deepest, most := sweepDepths[len(sweepDepths)-1], sweepConvs[len(sweepConvs)-1]
+	plain, short := s.sweepAt("plain-none", deepest, most), s.sweepAt("residual-none", deepest, most)
+	if !plain.Diverged && !short.Diverged {
+		list = append(list, fmt.Sprintf("In the deepest network, %d levels of %d convolutions without long skips, %s of the last block's gradient arrives at the first with plain blocks, %s with residual ones; the loss comes to %.2f and %.2f.",
+			deepest, most, fraction(plain.reach(plain.Trace)), fraction(short.reach(short.Trace)), plain.lossAt(true), short.lossAt(true)))
+	}
+	return list
+}
+
+// rise is how much higher the loss is at about half the way out than in the
+// centre of a landscape.
+func (t *training) rise() float64 {
+	l := t.Landscape
+	n := len(l.At)
+	sum, count := 0.0, 0
+	for y := range n {
+		for x := range n {
+			if r := math.Hypot(l.At[x], l.At[y]); r > 0.4 && r < 0.6 {
+				sum += l.Loss[y][x]
+				count++
+			}
+		}
+	}
+	return sum/float64(max(1, count)) - l.Loss[n/2][n/2]
+}
+
+// landscapeFindings orders the variants by how steep their surroundings are.
+func (s *study) landscapeFindings() []string {
+	var list []*training
+	for _, t := range s.first() {
+		if t.Landscape != nil {
+			list = append(list, t)
+		}
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(list, func(a, b *training) int {
+		if a.rise() < b.rise() {
+			return -1
+		}
+		return 1
+	})
+	var parts []string
+	for _, t := range list {
+		parts = append(parts, fmt.Sprintf("%s %.2f", t.Variant.Name, t.rise()))
+	}
+	return []string{"Mean rise of the loss at a distance of 0.4 to 0.6 from the centre, the flattest first: " + strings.Join(parts, ", ") + "."}
+}
+
+// detailFindings says what long skips do to fine detail.
+func (s *study) detailFindings() []string {
+	d := &s.detail
+	var parts []string
+	for _, v := range s.o.Variants {
+		if nsd, ok := d.outline[v.Name]; ok {
+			parts = append(parts, fmt.Sprintf("%s %.3f", v.Name, nsd))
+		}
+	}
+	list := []string{fmt.Sprintf("Share of the outlines within %d pixel of each other (NSD), mean over the validation images of seed %d: %s.",
+		outlineTolerance, s.o.Seed, strings.Join(parts, ", "))}
+	if !d.compared {
+		return append(list, fmt.Sprintf("No two networks that differ in %s and %s skips alone were trained to their end, so no examples are shown.", unet.SkipNone, unet.SkipConcat))
+	}
+	a, b := d.outline[d.without.Name], d.outline[d.with.Name]
+	verdict := "long skips recover fine detail"
+	if b <= a {
+		verdict = "the data does not show that long skips recover fine detail"
+	}
+	return append(list, fmt.Sprintf("From %s to %s it goes from %.3f to %.3f: %s.", d.without.Name, d.with.Name, a, b, verdict))
+}

@@ -1,0 +1,228 @@
+package study
+
+import (
+	"bytes"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"segd/internal/kernel"
+	"segd/internal/report"
+)
+
+// PageName is the page in the study's folder.
+const PageName = "report.html"
+
+// write writes the page and the CSV files.
+func (s *study) write() error {
+	if err := s.writeCSV(); err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	if err := s.page().Write(&b); err != nil {
+		return err
+	}
+	return writeFile(filepath.Join(s.o.Out, PageName), b.Bytes())
+}
+
+// page lays out what was found.
+func (s *study) page() *report.Page {
+	t := s.runs[0]
+	p := &report.Page{
+		Title: "What skip connections do",
+		Lead: fmt.Sprintf("%d variants of the U-Net, each trained with %d seeds for %s on %s: %d images, %d channels in, %d classes.",
+			len(s.o.Variants), s.o.Repeats, s.budget(), strings.Join(names(s.o.Datasets), ", "), t.Plan.Data.Cases, t.Plan.Data.Channels, t.Plan.Data.Classes),
+		Foot: "segd is research software and no medical device: not for diagnosis, treatment or any other clinical decision.",
+	}
+	p.Add(report.Section{Title: "What was found", Text: s.diceFindings()})
+	p.Add(s.choices())
+	p.Add(s.results())
+	p.Add(s.curves())
+	p.Add(s.gradients())
+	if s.o.Sweep {
+		p.Add(s.sweep())
+	}
+	if l := s.landscapes(); len(l.Reliefs) > 0 {
+		p.Add(l)
+	}
+	p.Add(s.fineDetail())
+	p.Add(s.method())
+	return p
+}
+
+// names are the folders' own, without where they lie.
+func names(dirs []string) []string {
+	var list []string
+	for _, d := range dirs {
+		list = append(list, filepath.Base(filepath.Dir(filepath.Clean(d)))+"/"+filepath.Base(filepath.Clean(d)))
+	}
+	return list
+}
+
+func (s *study) budget() string {
+	switch {
+	case s.o.Epochs > 0:
+		return fmt.Sprintf("%d epochs", s.o.Epochs)
+	case s.o.Time > 0:
+		return s.o.Time.String()
+	}
+	return fmt.Sprintf("%d steps", s.o.Steps)
+}
+
+// choices names every kind of block and long skip, trained or not.
+func (s *study) choices() report.Section {
+	blocks, skips := map[string]bool{}, map[string]bool{}
+	for _, v := range s.o.Variants {
+		c := v.Network.WithDefaults()
+		blocks[string(c.Block)], skips[string(c.Skip)] = true, true
+	}
+	t := report.Table{Head: []string{"name", "what it is", "source", "trained here"}}
+	add := func(list []kind, trained map[string]bool) {
+		for _, k := range list {
+			here := "no"
+			if trained[k.name] {
+				here = "yes"
+			}
+			t.Rows = append(t.Rows, []string{k.name, k.what, k.source, here})
+		}
+	}
+	add(blockKinds, blocks)
+	add(skipKinds, skips)
+	return report.Section{Title: "The choices", Table: t,
+		Text: []string{"A variant is named by its kind of block and its kind of long skip. convs6 has 6 convolutions in each block where others have 2 (dense: 3), depth6 has 6 poolings, nonorm no normalisation."}}
+}
+
+// results is the table of the variants.
+func (s *study) results() report.Section {
+	t := report.Table{Head: []string{"variant", "Dice", "against " + reference, "by group", "loss at the end", "parameters", "GFLOP", "step ms", "image ms", "memory MiB"}}
+	ref, known := s.reference()
+	for _, v := range s.o.Variants {
+		list := s.of(v)
+		row := []string{v.Name, "diverged"}
+		if len(list) > 0 {
+			difference := "–"
+			if d, ok := s.against(v, ref); ok && known {
+				difference = d.text("%+.3f")
+			}
+			r := list[0]
+			row = []string{v.Name, over(list, dice).text("%.3f"), difference, over(list, func(t *training) float64 { return t.Group }).text("%.3f"),
+				over(list, func(t *training) float64 { return t.lossAt(true) }).text("%.3f"), fmt.Sprint(r.Parameters), fmt.Sprintf("%.3f", r.GFLOP),
+				over(list, func(t *training) float64 { return t.StepMS }).low1("%.0f"), over(list, func(t *training) float64 { return t.InferMS }).low1("%.1f"),
+				fmt.Sprintf("%.0f", float64(r.MemoryBytes)/(1<<20))}
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	p := &s.runs[0].Plan
+	return report.Section{Title: "Results and cost", Table: t, Text: []string{
+		fmt.Sprintf("Dice of the validation images, that of the best weights%s. Against: the difference to %s with the same seed, which has the same split, the same patches and the same steps. By group: the pixels of a group's images pooled.", s.rangeOf(), reference),
+		fmt.Sprintf("GFLOP and image ms: one image of %d×%d through the trained network. Step ms and memory: a training step of %d patches of %d×%d, its activations and gradients, weights and the solver's moments. Times are the least of %d on %d threads (%s kernels).",
+			costSize, costSize, p.Batch, p.PatchHeight, p.PatchWidth, costRuns*s.o.Repeats, s.o.Pool.Threads(), kernel.Set()),
+	}}
+}
+
+// low1 is the least of a spread: what times are stated as.
+func (s spread) low1(verb string) string { return fmt.Sprintf(verb, s.low) }
+
+// family is variants that are drawn in one chart.
+type family struct {
+	title string
+	list  []Variant
+}
+
+// families splits the variants into charts: what differs from the reference in
+// its block, what does in its long skip, and the rest.
+func (s *study) families() []family {
+	blocks, skips, rest := family{title: "blocks"}, family{title: "long skips"}, family{title: "others"}
+	ref, err := ParseVariant(reference)
+	if err != nil {
+		return []family{{"variants", s.o.Variants}}
+	}
+	r := ref.Network.WithDefaults()
+	for _, v := range s.o.Variants {
+		c := v.Network.WithDefaults()
+		switch {
+		case c == r:
+			blocks.list, skips.list = append(blocks.list, v), append(skips.list, v)
+		case c.Skip == r.Skip && c.Up == r.Up && !c.Attention && c.Depth == 0 && c.Norm == r.Norm && (c.Convs == 2 || c.Block == "dense"):
+			blocks.list = append(blocks.list, v)
+		case c.Block == r.Block && c.Up == r.Up && !c.Attention && c.Depth == 0 && c.Norm == r.Norm && c.Convs == r.Convs:
+			skips.list = append(skips.list, v)
+		default:
+			rest.list = append(rest.list, v)
+		}
+	}
+	var list []family
+	for _, f := range []family{blocks, skips, rest} {
+		if len(f.list) > 0 {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+// curves draws loss and Dice over the steps.
+func (s *study) curves() report.Section {
+	sec := report.Section{Title: "Curves", Text: []string{"Lines are means over the seeds, bands reach from the lowest to the highest. Loss: cross-entropy and soft Dice on training patches, means over a twentieth of the training. Dice: of the averaged weights on the validation images."}}
+	for _, f := range s.families() {
+		loss := report.Chart{Title: "Loss, " + f.title, X: "step", Y: "loss"}
+		score := report.Chart{Title: "Validation Dice, " + f.title, X: "step", Y: "Dice", YMin: 1, YMax: 1}
+		for _, v := range f.list {
+			list := s.of(v)
+			loss.Series = append(loss.Series, band(v.Name, list, lossCurve))
+			score.Series = append(score.Series, band(v.Name, list, diceCurve))
+		}
+		sec.Charts = append(sec.Charts, loss, score)
+	}
+	return sec
+}
+
+// lossCurve is the loss in windows of a twentieth of the training.
+func lossCurve(t *training) (x, y []float64) {
+	n := max(1, len(t.Losses)/20)
+	for i := 0; i+n <= len(t.Losses); i += n {
+		sum := 0.0
+		for _, l := range t.Losses[i : i+n] {
+			sum += l
+		}
+		x, y = append(x, float64(i)+float64(n)/2), append(y, sum/float64(n))
+	}
+	return x, y
+}
+
+func diceCurve(t *training) (x, y []float64) {
+	for _, r := range t.History {
+		x, y = append(x, float64(r.Step)), append(y, r.Dice)
+	}
+	return x, y
+}
+
+// band is the mean curve of several trainings and their spread. Curves have
+// the points of the first; with a budget of time others may end earlier.
+func band(name string, list []*training, f func(t *training) (x, y []float64)) report.Series {
+	s := report.Series{Name: name}
+	if len(list) == 0 {
+		return s
+	}
+	var all [][]float64
+	for i, t := range list {
+		x, y := f(t)
+		if i == 0 {
+			s.X = x
+		}
+		s.X = s.X[:min(len(s.X), len(y))]
+		all = append(all, y)
+	}
+	for i := range s.X {
+		var values []float64
+		for _, y := range all {
+			values = append(values, y[i])
+		}
+		v := spreadOf(values)
+		s.Y, s.Low, s.High = append(s.Y, v.mean), append(s.Low, v.low), append(s.High, v.high)
+	}
+	s.Dots = len(s.X) == 1 // makes no line
+	if len(list) == 1 || s.Dots {
+		s.Low, s.High = nil, nil
+	}
+	return s
+}

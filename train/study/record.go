@@ -1,0 +1,167 @@
+package study
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"segd"
+	"segd/internal/kernel"
+	"segd/train"
+	"segd/unet"
+)
+
+// record is what is kept of a finished training: study.json in its folder.
+type record struct {
+	Settings string `json:"settings"` // that it was asked for with
+	Data     string `json:"data"`     // hash of the data set
+
+	Plan     train.Plan    `json:"plan"`
+	Diverged bool          `json:"diverged,omitempty"`
+	Steps    int           `json:"steps"`
+	Dice     float64       `json:"val_dice"`
+	Group    float64       `json:"val_group_dice"`
+	Seconds  float64       `json:"seconds"`
+	History  []train.Row   `json:"history"`
+	Trace    []train.Trace `json:"trace"`
+	Losses   []float64     `json:"losses"`
+
+	Parameters  int     `json:"parameters"`
+	GFLOP       float64 `json:"gflop"`        // of one image of costSize²
+	StepMS      float64 `json:"step_ms"`      // forward and back, least of a few
+	InferMS     float64 `json:"infer_ms"`     // one image of costSize², least of a few
+	MemoryBytes int64   `json:"memory_bytes"` // of a training step
+
+	Landscape *train.Landscape `json:"landscape,omitempty"`
+}
+
+const recordName = "study.json"
+
+// settings is what decides a training besides the data, on a line.
+func (t *training) settings() string {
+	o := t.options
+	network, err := json.Marshal(o.Network)
+	if err != nil {
+		panic(err) // it has numbers and words only
+	}
+	return fmt.Sprintf("%s seed %d epochs %d steps %d time %s patch %d batch %d", network, o.Seed, o.Epochs, o.Steps, o.Time, o.Patch, o.Batch)
+}
+
+// load takes the record of an earlier run of the study, where there is one.
+func (t *training) load() (bool, error) {
+	path := filepath.Join(t.options.Out, recordName)
+	b, err := os.ReadFile(path)
+	if missing(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("study: %w", err)
+	}
+	if err := json.Unmarshal(b, &t.record); err != nil {
+		return false, fmt.Errorf("study: %w: %s: %v; delete it to train anew", segd.ErrFormat, path, err)
+	}
+	if want := t.settings(); t.Settings != want {
+		return false, fmt.Errorf("study: %w: %s is of a study with other settings (%s, now %s); take another folder or delete that one",
+			segd.ErrOption, t.options.Out, t.Settings, want)
+	}
+	return true, nil
+}
+
+// save writes the record.
+func (t *training) save() error {
+	b, err := json.Marshal(&t.record)
+	if err != nil {
+		return fmt.Errorf("study: %s: %w", t.Name, err)
+	}
+	return writeFile(filepath.Join(t.options.Out, recordName), b)
+}
+
+// writeFile writes a file so that it is there whole or not at all.
+func writeFile(path string, b []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".segd-*")
+	if err != nil {
+		return fmt.Errorf("study: %w", err)
+	}
+	_, err = f.Write(b)
+	if err == nil {
+		err = f.Chmod(0o644)
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name()) // the first error says what went wrong
+		return fmt.Errorf("study: writing %s: %w", path, err)
+	}
+	return nil
+}
+
+// take keeps what a training came to.
+func (t *training) take(r *train.Result) {
+	t.Settings, t.Data, t.Plan = t.settings(), r.Plan.Data.Hash, r.Plan
+	t.Steps, t.Dice, t.Group, t.Seconds = r.Steps, r.ValDice, r.ValGroup, r.Seconds
+	t.History, t.Trace, t.Losses = r.History, r.Trace, r.Losses
+	// A page of ids for each training would be most of the file.
+	t.Plan.Training = nil
+}
+
+// costSize is the side of the image that work and time are stated for.
+const costSize = 256
+
+// costRuns are timed, after one that fills memory.
+const costRuns = 3
+
+// cost measures what the network takes.
+func (t *training) cost(pool *kernel.Pool) error {
+	c, p := t.config(), &t.Plan
+	weights := unet.NewParams(c, t.Seed)
+	for _, name := range weights.Names() {
+		w, _ := weights.Get(name)
+		t.Parameters += w.Shape().TotalSize()
+	}
+	t.GFLOP = c.GFLOP(costSize, costSize)
+	q, err := unet.NewPredictor(c, weights, unet.PredictorOptions{Pool: pool})
+	if err != nil {
+		return err
+	}
+	image := segd.NewTensor(1, c.Channels, costSize, costSize)
+	if t.InferMS, err = least(func() error { _, err := q.Logits(context.Background(), image); return err }); err != nil {
+		return err
+	}
+	trainer, err := unet.NewTrainer(c, weights, p.Batch, p.PatchHeight, p.PatchWidth, pool)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = trainer.Close() }() // frees memory only
+	x := make([]float32, p.Batch*c.Channels*p.PatchHeight*p.PatchWidth)
+	y := make([]uint8, p.Batch*p.PatchHeight*p.PatchWidth)
+	for i := range y {
+		y[i] = uint8(i % 2)
+		x[i%len(x)] = float32(i%7) - 3
+	}
+	// Weights, their gradients, their average and two moments come besides.
+	t.MemoryBytes = trainer.Bytes() + 5*4*int64(t.Parameters)
+	t.StepMS, err = least(func() error { _, err := trainer.Step(x, y, nil); return err })
+	return err
+}
+
+// least is the shortest time of a few runs, in milliseconds.
+func least(f func() error) (float64, error) {
+	best := 0.0
+	for i := range costRuns + 1 {
+		start := time.Now()
+		if err := f(); err != nil {
+			return 0, err
+		}
+		if ms := float64(time.Since(start).Microseconds()) / 1000; i == 1 || i > 1 && ms < best {
+			best = ms
+		}
+	}
+	return best, nil
+}

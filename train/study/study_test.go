@@ -1,0 +1,357 @@
+package study
+
+import (
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"io/fs"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"segd"
+	"segd/train"
+	"segd/unet"
+)
+
+// discs writes a data set of n images of bright discs on noise, two images a
+// group.
+func discs(t *testing.T, n, side int) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "discs", "train")
+	rng := rand.New(rand.NewPCG(7, 7))
+	ids := "id,group\n"
+	for i := range n {
+		img, label := image.NewGray(image.Rect(0, 0, side, side)), image.NewGray(image.Rect(0, 0, side, side))
+		cy, cx, r := rng.IntN(side), rng.IntN(side), side/8+rng.IntN(side/6)
+		for k := range img.Pix {
+			y, x := k/side, k%side
+			img.Pix[k] = uint8(60 + rng.IntN(40))
+			if (y-cy)*(y-cy)+(x-cx)*(x-cx) <= r*r {
+				img.Pix[k], label.Pix[k] = img.Pix[k]+100, 1
+			}
+		}
+		for sub, m := range map[string]image.Image{"images": img, "labels": label} {
+			writePNG(t, filepath.Join(dir, sub, fmt.Sprintf("disc_%02d.png", i)), m)
+		}
+		ids += fmt.Sprintf("disc_%02d,subject_%d\n", i, i/2)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "ids.csv"), []byte(ids), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func writePNG(t *testing.T, path string, m image.Image) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := png.Encode(f, m); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// variants parses names.
+func variants(t *testing.T, names ...string) []Variant {
+	t.Helper()
+	var list []Variant
+	for _, name := range names {
+		v, err := ParseVariant(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, v)
+	}
+	return list
+}
+
+func tiny(t *testing.T, dir string) Options {
+	return Options{Datasets: []string{dir}, Out: filepath.Join(t.TempDir(), "skips"), Steps: 12, Repeats: 2, Width: 2, Depth: 1, Patch: 16, Batch: 2, Landscape: 3,
+		Variants: variants(t, "plain-concat", "residual-concat", "plain-none", "residual-none-convs4")}
+}
+
+// htmlFiles lists the pages below a folder.
+func htmlFiles(t *testing.T, dir string) []string {
+	t.Helper()
+	var list []string
+	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if strings.HasSuffix(path, ".html") {
+			list = append(list, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// A study leaves one page that loads nothing, with its plots and every kind of
+// block and long skip, and tables that agree with it.
+func TestRun(t *testing.T) {
+	o := tiny(t, discs(t, 8, 24))
+	var last Event
+	if err := Run(t.Context(), o, func(e Event) { last = e }); err != nil {
+		t.Fatal(err)
+	}
+	if last.Done != 8 || last.Trainings != 8 {
+		t.Errorf("ended with %+v", last)
+	}
+	if got := htmlFiles(t, o.Out); len(got) != 1 || got[0] != filepath.Join(o.Out, PageName) {
+		t.Fatalf("pages %v, want one", got)
+	}
+	b, err := os.ReadFile(filepath.Join(o.Out, PageName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(b)
+	for _, want := range []string{"plain", "residual", "preact", "dense", "concat", "add", "none", "nested", "residual-none-convs4",
+		"What was found", "Loss landscapes", "Gradient norm by block", "Fine detail", "the first block&#39;s gradient is", "disc_"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	// Loss and Dice of three families, a profile each, four traces, four landscapes.
+	if got := strings.Count(page, "<svg"); got != 6+3+4+4 {
+		t.Errorf("%d plots, want 17", got)
+	}
+	for _, bad := range []string{"<script", "src=\"http", "href=", "@import", "url(", "NaN", "%!"} {
+		if strings.Contains(page, bad) {
+			t.Errorf("the page holds %q", bad)
+		}
+	}
+	rows := readCSV(t, filepath.Join(o.Out, "results.csv"))
+	if len(rows) != 9 || rows[1][0] != "plain-concat" || !strings.Contains(rows[8][0], "convs4") {
+		t.Errorf("results %v", rows)
+	}
+	for name, want := range map[string]int{"gradients.csv": 0, "curves.csv": 0, "landscapes.csv": 1 + 4*9} {
+		if got := len(readCSV(t, filepath.Join(o.Out, name))); got < 50 && want == 0 || want > 0 && got != want {
+			t.Errorf("%s has %d rows", name, got)
+		}
+	}
+}
+
+func readCSV(t *testing.T, path string) [][]string {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	rows, err := csv.NewReader(f).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
+// A study that was interrupted goes on, does not train anew what is done, and
+// comes to the same figures.
+func TestRunGoesOn(t *testing.T) {
+	dir := discs(t, 8, 24)
+	whole := tiny(t, dir)
+	whole.Variants, whole.Landscape, whole.Repeats = whole.Variants[:2], -1, 1
+	if err := Run(t.Context(), whole, nil); err != nil {
+		t.Fatal(err)
+	}
+	part := whole
+	part.Out = filepath.Join(t.TempDir(), "part")
+	ctx, stop := context.WithCancel(t.Context())
+	err := Run(ctx, part, func(e Event) {
+		if e.Done == 1 && e.Train.Kind == train.EventValidation {
+			stop()
+		}
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("interrupted: %v", err)
+	}
+	if got := htmlFiles(t, part.Out); len(got) != 0 {
+		t.Errorf("pages %v of half a study", got)
+	}
+	first := filepath.Join(part.Out, runsDir, "plain-concat-seed0", recordName)
+	before, err := os.Stat(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Run(t.Context(), part, nil); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := os.Stat(first); err != nil || !after.ModTime().Equal(before.ModTime()) {
+		t.Errorf("what was done was done anew: %v", err)
+	}
+	a, b := readCSV(t, filepath.Join(whole.Out, "results.csv")), readCSV(t, filepath.Join(part.Out, "results.csv"))
+	for i := range a {
+		for k, name := range a[0] {
+			if !strings.HasSuffix(name, "_ms") && name != "seconds" && a[i][k] != b[i][k] {
+				t.Errorf("row %d %s: %s, went on to %s", i, name, a[i][k], b[i][k])
+			}
+		}
+	}
+	other := part
+	other.Steps = 13
+	if err := Run(t.Context(), other, nil); !errors.Is(err, segd.ErrOption) {
+		t.Errorf("other steps in the same folder: %v", err)
+	}
+	other = part
+	other.Datasets = []string{discs(t, 6, 24)}
+	other.Seed = 1
+	if err := Run(t.Context(), other, nil); err != nil {
+		t.Errorf("another seed beside: %v", err)
+	}
+}
+
+func TestParseVariant(t *testing.T) {
+	for name, want := range map[string]unet.Config{
+		"plain-concat":                  {Block: unet.BlockPlain, Skip: unet.SkipConcat},
+		"residual-none-convs6-depth5":   {Block: unet.BlockResidual, Skip: unet.SkipNone, Convs: 6, Depth: 5},
+		"dense-growth4-add-attention":   {Block: unet.BlockDense, Growth: 4, Skip: unet.SkipAdd, Attention: true},
+		"nested-preact-bilinear-nonorm": {Block: unet.BlockPreact, Skip: unet.SkipNested, Up: unet.UpBilinear, Norm: unet.NormNone},
+	} {
+		v, err := ParseVariant(name)
+		if err != nil || v.Network != want || v.Name != name {
+			t.Errorf("%s: %+v, %v", name, v, err)
+		}
+	}
+	for _, name := range []string{"", "plane", "residual-convs3", "none-attention", "plain-growth4", "convs", "convs0", "convs-2", "depth9"} {
+		if _, err := ParseVariant(name); !errors.Is(err, segd.ErrOption) {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	kinds := ""
+	for _, v := range DefaultVariants() {
+		kinds += " " + v.Name
+	}
+	for _, k := range append(append([]kind{}, blockKinds...), skipKinds...) {
+		if !strings.Contains(kinds, k.name) {
+			t.Errorf("%s is no default", k.name)
+		}
+	}
+}
+
+// made is a training with a gradient that falls by a factor from the decoder's
+// last block to the encoder's first.
+func made(v Variant, seed uint64, score, factor, end float64) *training {
+	tr := &training{Name: v.Name, Variant: v, Seed: seed}
+	tr.Plan.Network = v.Network.WithDefaults()
+	tr.Plan.Network.Depth, tr.Plan.Steps = 1, 10
+	tr.Dice = score
+	for i := range 10 {
+		tr.Losses = append(tr.Losses, 2+(end-2)*float64(i)/9)
+		tr.Trace = append(tr.Trace, train.Trace{Step: i, Layers: []train.Layer{
+			{Name: "enc.0.conv1.weight", Gradient: factor}, {Name: "enc.0.conv2.weight", Gradient: factor},
+			{Name: "bottleneck.conv1.weight", Gradient: 0.5}, {Name: "up.0.weight", Gradient: 1},
+			{Name: "dec.0.conv1.weight", Gradient: 1}, {Name: "head.weight", Gradient: 3}}})
+	}
+	return tr
+}
+
+// Sentences are made of the numbers: of opposite numbers, opposite ones.
+func TestFindingsFollowTheNumbers(t *testing.T) {
+	list := variants(t, "plain-concat", "plain-none-convs6", "residual-none-convs6", "dense-concat")
+	look := func(vanished, cured, dense float64) string {
+		s := &study{o: Options{Variants: list, Repeats: 2}}
+		for seed := range uint64(2) {
+			s.runs = append(s.runs, made(list[0], seed, 0.8, 1, 0.2), made(list[1], seed, 0.5, vanished, 1.9),
+				made(list[2], seed, 0.7, cured, 0.5), made(list[3], seed, 0.8+dense*(float64(seed)-0.4), 1, 0.2))
+		}
+		return strings.Join(append(s.diceFindings(), s.gradientFindings()...), "\n")
+	}
+	got := look(0.01, 0.9, 0.1)
+	for _, want := range []string{
+		"plain-none-convs6: the first block's gradient is 1 % of the last block's in the first tenth of the steps and 1 % over all: it vanishes.",
+		"residual-none-convs6: the first block's gradient is 0.90 of the last block's in the first tenth of the steps and 0.90 over all: it does not vanish.",
+		"a factor of 90: the skips cure the vanishing gradient.",
+		"plain-none-convs6: Dice 0.500, by -0.300 against plain-concat: worse with each of the 2 seeds.",
+		"dense-concat: Dice 0.810 [0.760, 0.860], by +0.010 [-0.040, +0.060] against plain-concat: better with one seed and worse with another, so that no difference is shown.",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	if got := look(0.9, 0.8, 0.1); strings.Contains(got, "it vanishes") || !strings.Contains(got, "the data does not show an effect") {
+		t.Errorf("nothing vanishes, but\n%s", got)
+	}
+	if got := look(0.9, 0.2, 0.1); !strings.Contains(got, "less arrives with the skips") {
+		t.Errorf("the skips do harm, but\n%s", got)
+	}
+}
+
+func TestStages(t *testing.T) {
+	names := stageNames(2)
+	for layer, want := range map[string]string{"enc.1.conv2.weight": "enc.1", "bottleneck.conv1.weight": "bottleneck", "up.1.weight": "dec.1",
+		"dec.0.conv1.weight": "dec.0", "dec.1.1.conv2.weight": "dec.1", "att.0.psi.weight": "dec.0", "head.weight": "head"} {
+		if got := names[stage(layer, 2)]; got != want {
+			t.Errorf("%s is in %s, want %s", layer, got, want)
+		}
+	}
+	if v := byStage([]train.Trace{{Layers: []train.Layer{{Name: "enc.0.a", Gradient: 4}, {Name: "enc.0.b", Gradient: 9}}}}, 1)[0]; math.Abs(v-6) > 1e-9 {
+		t.Errorf("geometric mean %g, want 6", v)
+	}
+}
+
+// The window is the one where the masks differ the most, and its picture has
+// four parts.
+func TestWindows(t *testing.T) {
+	const side = 128
+	shown := func(fill image.Rectangle) *train.Shown {
+		s := &train.Shown{ID: "a", Image: &segd.Image{Width: side, Height: side, Channels: 1, Pix: make([]float32, side*side)},
+			Truth: segd.NewMask(side, side), Predicted: segd.NewMask(side, side)}
+		for i := range s.Truth.Pix {
+			p := image.Pt(i%side, i/side)
+			if p.In(image.Rect(80, 80, 100, 100)) {
+				s.Truth.Pix[i] = 1
+			}
+			if p.In(fill) {
+				s.Predicted.Pix[i] = 1
+			}
+		}
+		return s
+	}
+	without, with := shown(image.Rect(0, 0, 4, 4)), shown(image.Rect(80, 80, 100, 100))
+	top, bottom := windows(without, with)
+	if top.gain != 400 || !image.Rect(80, 80, 100, 100).In(top.at) || bottom.gain != 0 {
+		t.Errorf("best %+v, worst %+v", top, bottom)
+	}
+	m := strip(top.at, without, with)
+	if got := m.Bounds().Size(); got != image.Pt(4*64+3*4, 64) {
+		t.Errorf("picture of %v", got)
+	}
+	// What was missed is not the colour of what was found.
+	x, y := 90-top.at.Min.X, 90-top.at.Min.Y
+	if a, b := m.At(2*68+x, y), m.At(3*68+x, y); color.NRGBAModel.Convert(a) == color.NRGBAModel.Convert(b) {
+		t.Errorf("missed and found are both %v", a)
+	}
+}
+
+func TestOptions(t *testing.T) {
+	ok := Options{Datasets: []string{"d"}, Out: "o"}
+	if o, err := ok.withDefaults(); err != nil || o.Steps != defaultSteps || len(o.Variants) != 9 {
+		t.Fatalf("%+v, %v", o, err)
+	}
+	for name, change := range map[string]func(*Options){
+		"no data": func(o *Options) { o.Datasets = nil }, "two budgets": func(o *Options) { o.Steps, o.Epochs = 1, 1 },
+		"even landscape": func(o *Options) { o.Landscape = 4 }, "repeats": func(o *Options) { o.Repeats = -1 },
+		"twice": func(o *Options) { o.Variants = append(DefaultVariants(), DefaultVariants()...) },
+	} {
+		o := ok
+		change(&o)
+		if _, err := o.withDefaults(); !errors.Is(err, segd.ErrOption) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,126 @@
+package study
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"segd"
+	"segd/unet"
+)
+
+// Variant is a network to study, by the name it was asked for.
+type Variant struct {
+	Name    string
+	Network unet.Config // width and, unless named, depth are the study's
+}
+
+// ParseVariant reads a name made of words with hyphens between: a block
+// (plain, residual, preact, dense), a long skip (concat, add, none, nested),
+// attention, bilinear, and numbers convsN, growthN and depthN; nonorm leaves
+// normalisation out. What is not named is the default: plain-concat is what
+// the empty name would be. The errors are segd.ErrOption.
+func ParseVariant(name string) (Variant, error) {
+	v := Variant{Name: name}
+	for word := range strings.SplitSeq(name, "-") {
+		if err := v.take(word); err != nil {
+			return v, err
+		}
+	}
+	full := v.Network
+	full.Channels, full.Classes, full.Width, full.Depth = 1, 2, defaultWidth, or(full.Depth, 1)
+	if err := full.WithDefaults().Validate(); err != nil {
+		return v, fmt.Errorf("study: variant %s: %w", name, err)
+	}
+	return v, nil
+}
+
+// take reads one word of a name.
+func (v *Variant) take(word string) error {
+	n := &v.Network
+	switch word {
+	case string(unet.BlockPlain), string(unet.BlockResidual), string(unet.BlockPreact), string(unet.BlockDense):
+		n.Block = unet.Block(word)
+	case string(unet.SkipConcat), string(unet.SkipAdd), string(unet.SkipNone), string(unet.SkipNested):
+		n.Skip = unet.Skip(word)
+	case "attention":
+		n.Attention = true
+	case string(unet.UpBilinear):
+		n.Up = unet.UpBilinear
+	case "nonorm":
+		n.Norm = unet.NormNone
+	default:
+		for prefix, field := range map[string]*int{"convs": &n.Convs, "growth": &n.Growth, "depth": &n.Depth} {
+			if digits, ok := strings.CutPrefix(word, prefix); ok {
+				if i, err := strconv.Atoi(digits); err == nil && i > 0 {
+					*field = i
+					return nil
+				}
+			}
+		}
+		return fmt.Errorf("study: %w: variant %.60q: %.40q is none of plain, residual, preact, dense, concat, add, none, nested, attention, bilinear, nonorm, convsN, growthN, depthN",
+			segd.ErrOption, v.Name, word)
+	}
+	return nil
+}
+
+// reference is what other variants are held against.
+const reference = "plain-concat"
+
+// DefaultVariants are each kind of block with concatenating skips, each kind
+// of long skip with plain blocks, and two deep networks without long skips, of
+// which one has short ones.
+func DefaultVariants() []Variant {
+	names := []string{reference, "residual-concat", "preact-concat", "dense-concat", "plain-add", "plain-none", "plain-nested",
+		"plain-none-convs6", "residual-none-convs6"}
+	list := make([]Variant, len(names))
+	for i, name := range names {
+		v, err := ParseVariant(name)
+		if err != nil {
+			panic(err) // a slip in the list above
+		}
+		list[i] = v
+	}
+	return list
+}
+
+// What the depth sweep takes: each with each.
+var (
+	sweepDepths = []int{2, 3, 4, 5, 6}
+	sweepConvs  = []int{2, 4, 8}
+	sweepKinds  = []string{"plain-none", "residual-none", reference}
+)
+
+// sweepVariants lists the networks of the sweep, the smallest first.
+func sweepVariants() []Variant {
+	var list []Variant
+	for _, convs := range sweepConvs {
+		for _, depth := range sweepDepths {
+			for _, kind := range sweepKinds {
+				v, err := ParseVariant(fmt.Sprintf("%s-depth%d-convs%d", kind, depth, convs))
+				if err != nil {
+					panic(err) // a slip in the lists above
+				}
+				list = append(list, v)
+			}
+		}
+	}
+	return list
+}
+
+// kind is a choice of the literature, for the page.
+type kind struct{ name, what, source string }
+
+var blockKinds = []kind{
+	{string(unet.BlockPlain), "convolutions one after the other", "Ronneberger et al. 2015"},
+	{string(unet.BlockResidual), "short skips: a shortcut is added over each two convolutions", "He et al. 2016a"},
+	{string(unet.BlockPreact), "the same with normalisation and ReLU before the convolutions", "He et al. 2016b"},
+	{string(unet.BlockDense), "short skips: each convolution reads all before it, side by side", "Huang et al. 2017"},
+}
+
+var skipKinds = []kind{
+	{string(unet.SkipConcat), "long skips: the decoder reads the encoder's channels beside its own", "Ronneberger et al. 2015"},
+	{string(unet.SkipAdd), "long skips: it reads their sum", "Chaurasia and Culurciello 2017"},
+	{string(unet.SkipNone), "no long skips: everything passes the bottleneck", "an encoder and a decoder"},
+	{string(unet.SkipNested), "long skips through blocks of their own (UNet++)", "Zhou et al. 2018"},
+}
