@@ -134,20 +134,20 @@ func (t *training) cost(pool *kernel.Pool) error {
 	if t.InferMS, err = least(func() error { _, err := q.Logits(context.Background(), image); return err }); err != nil {
 		return err
 	}
-	trainer, err := unet.NewTrainer(c, weights, p.Batch, p.PatchHeight, p.PatchWidth, pool)
+	trainer, err := unet.NewTrainer(c, weights, p.Batch, p.PatchHeight, p.PatchWidth, unet.TrainerOptions{Pool: pool})
 	if err != nil {
 		return err
 	}
 	defer func() { _ = trainer.Close() }() // frees memory only
-	x := make([]float32, p.Batch*c.Channels*p.PatchHeight*p.PatchWidth)
-	y := make([]uint8, p.Batch*p.PatchHeight*p.PatchWidth)
-	for i := range y {
-		y[i] = uint8(i % 2)
-		x[i%len(x)] = float32(i%7) - 3
+	pixels := p.Batch * p.PatchHeight * p.PatchWidth
+	b := unet.Batch{X: make([]float32, c.Channels*pixels), Y: make([]uint8, pixels)}
+	for i := range b.Y {
+		b.Y[i] = uint8(i % 2)
+		b.X[i] = float32(i%7) - 3
 	}
 	// Weights, their gradients, their average and two moments come besides.
 	t.MemoryBytes = trainer.Bytes() + 5*4*int64(t.Parameters)
-	t.StepMS, err = least(func() error { _, err := trainer.Step(x, y, nil); return err })
+	t.StepMS, err = least(func() error { _, err := trainer.Step(b, nil); return err })
 	return err
 }
 
