@@ -56,7 +56,7 @@ func newStudySkips(a *app) *cobra.Command {
 	f.IntVar(&o.Patch, "patch", 0, "side of a training patch in pixels (0: 128)")
 	f.IntVar(&o.Batch, "batch", 0, "patches in a step (0: as the plan sees fit)")
 	f.IntVar(&o.Landscape, "landscape", 0, "points a side of the loss landscapes, odd (0: 15, -1: no landscapes)")
-	f.BoolVar(&o.Sweep, "sweep", false, "also train networks of 2 to 6 levels with 2, 4 and 8 convolutions each")
+	f.BoolVar(&o.Sweep, "sweep", false, "also train networks of 2, 4 and 6 levels with 2, 4 and 8 convolutions each")
 	f.IntVar(&o.SweepSteps, "sweep-steps", 0, "steps of each training of the sweep (0: 100)")
 	f.Var(newIntRange(&o.SweepWidth, 0, 256), "sweep-width", "channels of the first level in the sweep (0: 4)")
 	var resume bool

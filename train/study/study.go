@@ -51,7 +51,7 @@ type Options struct {
 	Batch     int    // patches per step, default 8 or a sixth of the images
 	Landscape int    // points a side of each loss landscape, odd; default 15, negative: none
 
-	Sweep      bool // also trains networks of 2 to 6 levels with 2, 4 and 8 convolutions each, once
+	Sweep      bool // also trains networks of 2, 4 and 6 levels with 2, 4 and 8 convolutions each, once
 	SweepSteps int  // of each, default 100
 	SweepWidth int  // channels of their first level, default 4
 
