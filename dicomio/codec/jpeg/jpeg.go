@@ -61,7 +61,8 @@ type component struct {
 	bw, bh        int
 	stride        int      // blocks in a row, those that fill the last MCU included
 	plane         []uint16 // samples, 8*stride a row
-	coef          []int16  // progressive: 64 a block
+	coef          []int16  // progressive: 64 a block, in zigzag order
+	marks         []uint64 // progressive: the AC coefficients that are not zero, a bit each
 	al            [64]int8 // progressive: the lowest bit seen so far; -1: none
 	seen          bool     // in a scan
 }
@@ -275,7 +276,7 @@ func (d *decoder) frame(m byte, s []byte) error {
 		c.stride = d.mcux * c.h
 		blocks := c.stride * d.mcuy * c.v
 		if m == mSOF2 {
-			c.coef = make([]int16, 64*blocks)
+			c.coef, c.marks = make([]int16, 64*blocks), make([]uint64, blocks)
 			for k := range c.al {
 				c.al[k] = -1
 			}

@@ -1,5 +1,7 @@
 package jpeg
 
+import bits64 "math/bits"
+
 // maxWork is how often a progressive stream may visit each of its blocks. It
 // allows every coefficient to come in a scan of its own, and no more.
 const maxWork = 64
@@ -29,28 +31,47 @@ func (d *decoder) progressive(r *bits, h *scanHeader) error {
 	if d.work += visits; d.work > maxWork*total {
 		return malformed("more scans than %d for each block", maxWork)
 	}
-	run := 0 // blocks to come that have nothing in this band
+	if h.ss > 0 {
+		return d.band(r, h)
+	}
+	return d.mcus(r, h, func() {}, func(p *part, by, bx int) error {
+		c := &p.coef[64*(by*p.stride+bx)]
+		if h.ah > 0 {
+			*c |= int16(r.take(1) << h.al)
+			return nil
+		}
+		s := r.symbol(p.dc)
+		if s < 0 {
+			return errBlock
+		}
+		p.pred += extend(r.take(s), s)
+		*c = int16(p.pred << h.al)
+		return nil
+	})
+}
+
+var errBlock = malformed("a damaged block of a progressive scan")
+
+// band decodes a scan of AC coefficients, which is of one component.
+func (d *decoder) band(r *bits, h *scanHeader) error {
+	run := 0 // blocks to come that have nothing new in this band
+	band := ^uint64(0) << h.ss & (^uint64(0) >> (63 - h.se))
 	return d.mcus(r, h, func() { run = 0 }, func(p *part, by, bx int) error {
-		c := (*[64]int16)(p.coef[64*(by*p.stride+bx):])
-		ok := true
-		switch {
-		case h.ss == 0 && h.ah == 0:
-			s := r.symbol(p.dc)
-			if ok = s >= 0; ok {
-				p.pred += extend(r.take(s), s)
-				c[0] = int16(p.pred << h.al)
-			}
-		case h.ss == 0:
-			c[0] |= int16(r.take(1) << h.al)
-		case run > 0 && h.ah == 0:
+		i := by*p.stride + bx
+		marks := &p.marks[i]
+		if run > 0 && (h.ah == 0 || *marks&band == 0) {
 			run--
-		case h.ah == 0:
-			run, ok = p.first(r, h, c)
-		default:
-			run, ok = p.refine(r, h, c, run)
+			return nil
+		}
+		c := (*[64]int16)(p.coef[64*i:])
+		ok := true
+		if h.ah == 0 {
+			run, ok = p.first(r, h, c, marks)
+		} else {
+			run, ok = p.refine(r, h, c, marks, run)
 		}
 		if !ok {
-			return malformed("a damaged block of a progressive scan")
+			return errBlock
 		}
 		return nil
 	})
@@ -58,93 +79,117 @@ func (d *decoder) progressive(r *bits, h *scanHeader) error {
 
 // first decodes the first bits of the AC coefficients of a block, and returns
 // how many blocks behind it have none (G.1.2.2).
-func (p *part) first(r *bits, h *scanHeader, c *[64]int16) (int, bool) {
+func (p *part) first(r *bits, h *scanHeader, c *[64]int16, marks *uint64) (int, bool) {
+	acc, n, ac, set := r.acc, r.n, p.ac, *marks
 	for k := h.ss; k <= h.se; k++ {
-		e := r.symbol(p.ac)
-		if e < 0 {
-			return 0, false
+		if n < 32 {
+			acc, n = r.fill(acc, n)
 		}
-		run, size := e>>4, e&15
-		if size == 0 {
-			if run < 15 {
-				return 1<<run + r.take(run) - 1, true
+		if e := ac.fast[acc>>(64-lutBits)]; e != 0 {
+			if k += int(e >> 8 & 15); k > h.se {
+				return 0, false
 			}
+			acc <<= uint(e) & 31
+			n -= int(e & 31)
+			c[k&63] = int16(e >> 16 << (uint(h.al) & 15))
+			set |= 1 << (uint(k) & 63)
+			continue
+		}
+		e := ac.lut[acc>>(64-lutBits)]
+		if e == 0 {
+			if e = ac.long(acc); e == 0 {
+				return 0, false
+			}
+		}
+		acc <<= e >> 8 & 31
+		n -= int(e >> 8)
+		run, size := int(e>>4&15), int(e&15)
+		if size == 0 && run == 15 {
 			k += 15
 			continue
 		}
-		k += run
-		if k > h.se {
+		bits := size
+		if size == 0 {
+			bits = run
+		}
+		v := int(acc >> 1 >> uint(63-bits))
+		acc <<= uint(bits)
+		n -= bits
+		if size == 0 {
+			r.acc, r.n, *marks = acc, n, set
+			return 1<<run + v - 1, true
+		}
+		if k += run; k > h.se {
 			return 0, false
 		}
-		c[zigzag[k]] = int16(extend(r.take(size), size) << h.al)
+		c[k&63] = int16(extend(v, size) << h.al)
+		set |= 1 << (uint(k) & 63)
 	}
+	r.acc, r.n, *marks = acc, n, set
 	return 0, true
 }
 
 // refine adds one bit to the AC coefficients of a block (G.1.2.3): those that
 // are zero and no longer are come in runs, those that were not have a bit each
-// in passing.
-func (p *part) refine(r *bits, h *scanHeader, c *[64]int16, run int) (int, bool) {
+// in passing. With run blocks to come that have none of the first kind, it
+// returns one less.
+func (p *part) refine(r *bits, h *scanHeader, c *[64]int16, marks *uint64, run int) (int, bool) {
 	bit := int16(1) << h.al
-	k := h.ss
-	// pass corrects what is not zero until it has passed n zeros more.
-	pass := func(n int) {
-		for ; k <= h.se; k++ {
-			v := &c[zigzag[k]]
-			if *v == 0 {
-				if n == 0 {
-					return
-				}
-				n--
-				continue
+	old := *marks // those that have a bit each
+	for k := h.ss; k <= h.se; k++ {
+		zeros, v := 64, int16(0)
+		if run == 0 {
+			e := r.symbol(p.ac)
+			if e < 0 {
+				return 0, false
 			}
-			if r.take(1) == 1 && *v&bit == 0 {
-				if *v > 0 {
-					*v += bit
+			zeros = e >> 4
+			switch {
+			case e&15 == 1:
+				if v = -bit; r.take(1) == 1 {
+					v = bit
+				}
+			case e&15 != 0:
+				return 0, false
+			case zeros < 15:
+				run = 1<<zeros + r.take(zeros)
+				zeros = 64
+			}
+		}
+		// Pass zeros coefficients that are zero, and correct the others.
+		for k <= h.se {
+			gap := bits64.TrailingZeros64(old >> (uint(k) & 63))
+			if gap > zeros {
+				k += zeros
+				break
+			}
+			k += gap
+			zeros -= gap
+			if k > h.se {
+				break
+			}
+			if x := &c[k&63]; r.take(1) == 1 && *x&bit == 0 {
+				if *x > 0 {
+					*x += bit
 				} else {
-					*v -= bit
+					*x -= bit
 				}
 			}
+			k++
 		}
-	}
-	if run > 0 {
-		if !empty(c) {
-			pass(64)
+		if run > 0 {
+			return run - 1, true
 		}
-		return run - 1, true
-	}
-	for ; k <= h.se; k++ {
-		e := r.symbol(p.ac)
-		if e < 0 {
-			return 0, false
-		}
-		zeros, size := e>>4, e&15
-		v := int16(0)
-		switch {
-		case size == 1:
-			if v = -bit; r.take(1) == 1 {
-				v = bit
-			}
-		case size != 0:
-			return 0, false
-		case zeros < 15:
-			run = 1<<zeros + r.take(zeros) - 1
-			pass(64)
-			return run, true
-		}
-		pass(zeros)
 		if v != 0 {
 			if k > h.se {
 				return 0, false
 			}
-			c[zigzag[k]] = v
+			c[k&63] = v
+			*marks |= 1 << (uint(k) & 63)
 		}
 	}
 	return 0, true
 }
-
-// empty reports whether a block has no AC coefficients.
-func empty(c *[64]int16) bool { return [63]int16(c[1:]) == [63]int16{} }
 
 // finish transforms the coefficients that all scans gave together.
 func (d *decoder) finish() error {
@@ -161,20 +206,23 @@ func (d *decoder) finish() error {
 		}
 		c.plane = make([]uint16, len(c.coef))
 		width := 8 * c.stride
-		for b := 0; b < len(c.coef); b += 64 {
-			coef := (*[64]int16)(c.coef[b:])
-			y, x := b/64/c.stride, b/64%c.stride
+		for b, marks := range c.marks {
+			coef := (*[64]int16)(c.coef[64*b:])
+			y, x := b/c.stride, b%c.stride
 			dst := c.plane[8*y*width+8*x:]
-			if empty(coef) {
-				flat(dst, width, int(int32(coef[0])*q[0]), d.precision, limit)
+			dc := int32(coef[0]) * q[0]
+			if marks == 0 {
+				flat(dst, width, int(dc), d.precision, limit)
 				continue
 			}
-			for k, z := range zigzag {
-				block[z] = int32(coef[z]) * q[k]
+			block = [64]int32{0: dc}
+			for ; marks != 0; marks &= marks - 1 {
+				k := bits64.TrailingZeros64(marks) & 63
+				block[zigzag[k]&63] = int32(coef[k]) * q[k]
 			}
 			inverse(dst, width, &block, d.precision, limit)
 		}
-		c.coef = nil
+		c.coef, c.marks = nil, nil
 	}
 	d.output()
 	return nil
