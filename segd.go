@@ -67,6 +67,9 @@ type Scan struct {
 	Frames         int
 	Steps          []string // what is done to the pixels, in order, in words
 	Warnings       []string // what a user should know about the result
+	// Clean says that the file states that its pixels do not show who the
+	// patient is (DICOM BurnedInAnnotation NO); other files state nothing.
+	Clean bool
 
 	// Frame decodes frame i, counted from 0. It may be called more than once
 	// and from several goroutines; each call returns an Image of its own.

@@ -3,6 +3,7 @@ package dicomio
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"slices"
 	"testing"
 	"time"
@@ -196,4 +197,67 @@ func ExampleSEG() {
 	}
 	fmt.Println(scan.Modality, scan.Width, scan.Height, scan.Frames, source.Placed())
 	// Output: SEG 13 10 1 true
+}
+
+// FuzzObjects makes a segmentation, a report and outlines of whatever can be a
+// source, de-identified or not, and reads the segmentation back.
+func FuzzObjects(f *testing.F) {
+	for _, file := range images() {
+		f.Add(dicomtest.Write(file), false)
+		f.Add(dicomtest.Write(file), true)
+	}
+	f.Fuzz(func(t *testing.T, b []byte, deidentify bool) {
+		s, err := OpenSource(b)
+		if err != nil {
+			if kind(err) == nil {
+				t.Errorf("error of no kind: %v", err)
+			}
+			return
+		}
+		if s.rows*s.cols > 1<<16 || s.frames > 8 {
+			return // slow, and no other way through the code
+		}
+		o := origin(s)
+		o.Run.Deidentify = deidentify
+		seg, err := NewSEG(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		outlines, err := NewGSPS(o)
+		if err != nil {
+			outlines = nil
+		}
+		m := segd.NewMask(s.cols, s.rows)
+		for i := range m.Pix {
+			m.Pix[i] = uint8(i % 3)
+		}
+		var findings []Finding
+		for i := range s.frames {
+			if err := seg.AddMask(0, i, m); err != nil {
+				t.Fatal(err)
+			}
+			if outlines != nil {
+				if err := outlines.AddMask(0, i, m); err != nil {
+					t.Fatal(err)
+				}
+			}
+			findings = append(findings, Finding{Frame: i, Class: 1, Measures: []Measure{PixelCount(1)}})
+		}
+		var out bytes.Buffer
+		if err := seg.Write(&out); err != nil {
+			t.Fatal(err)
+		}
+		if err := WriteSR(io.Discard, o, findings, seg); err != nil {
+			t.Error(err)
+		}
+		if outlines != nil {
+			if err := outlines.Write(io.Discard); err != nil {
+				t.Error(err)
+			}
+		}
+		scan, err := Read(out.Bytes())
+		if err != nil || scan.Frames != 2*s.frames {
+			t.Fatalf("the segmentation is not read back: %v", err)
+		}
+	})
 }

@@ -53,6 +53,7 @@ func Read(b []byte) (*segd.Scan, error) {
 		Frames:         l.frames,
 		Steps:          s.steps(first),
 		Warnings:       s.warnings(),
+		Clean:          s.header.root.text(tagBurnedIn) == "NO",
 		Frame:          s.frame,
 	}, nil
 }

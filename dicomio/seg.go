@@ -19,7 +19,8 @@ import (
 // found is written too, empty: it was looked at.
 //
 // Masks are kept as one bit a pixel and class, probabilities as a byte; empty
-// frames take no memory. A SEG is not safe for concurrent use.
+// frames take no memory. The slices of a series are ordered by where they lie,
+// in whichever order they come. A SEG is not safe for concurrent use.
 type SEG struct {
 	origin     Origin
 	kind       objectKind
@@ -132,6 +133,7 @@ func (s *SEG) Write(w io.Writer) error {
 	if len(s.frames) == 0 {
 		return unprocessable("a segmentation without frames")
 	}
+	s.sort()
 	d, err := s.origin.begin(s.kind, s.uid)
 	if err != nil {
 		return err

@@ -195,18 +195,20 @@ func TestSEGSeries(t *testing.T) {
 		sources = append(sources, openSource(t, identified("1.2.840.10008.5.1.4.1.1.2", "CT", i+1, placed(z)...)))
 	}
 	b, masks := writeSEG(t, origin(sources...))
-	if diff := cmp.Diff(wantBits(masks), stored(t, b)); diff != "" {
+	order := []int{1, 2, 0}
+	sorted := []*segd.Mask{masks[1], masks[2], masks[0]}
+	if diff := cmp.Diff(wantBits(sorted), stored(t, b)); diff != "" {
 		t.Errorf("pixels (-want +got):\n%s", diff)
 	}
 	d := parse(t, b)
 	for i, g := range d[tagPerFrame].items {
 		index := dataset{}
-		index.setInts(0x00209157, 1+i/3, []int{3, 1, 2}[i%3])
+		index.setInts(0x00209157, 1+i/3, 1+i%3)
 		if diff := cmp.Diff(index[0x00209157].b, g.first(0x00209111)[0x00209157].b); diff != "" {
 			t.Errorf("frame %d: index (-want +got):\n%s", i+1, diff)
 		}
 		ref := g.first(0x00089124).first(0x00082112).text(tagRefInstanceUID)
-		if want := sources[i%3].instance; ref != want {
+		if want := sources[order[i%3]].instance; ref != want {
 			t.Errorf("frame %d was made of %s, want %s", i+1, ref, want)
 		}
 	}
@@ -214,10 +216,57 @@ func TestSEGSeries(t *testing.T) {
 		t.Errorf("%d references, want 3", n)
 	}
 
+	wantMerged(t, sources, b)
 	other := identified("1.2.840.10008.5.1.4.1.1.2", "CT", 9, placed(9)...)
 	other.Elements = append(other.Elements, text(tagStudyUID, root+"77"))
 	if _, err := NewSEG(origin(sources[0], openSource(t, other))); !errors.Is(err, segd.ErrUnprocessable) {
 		t.Errorf("of two studies: %v", err)
+	}
+}
+
+// wantMerged makes the object of sources one by one, whose masks are those of
+// writeSEG, and checks that the pixels are those of whole.
+func wantMerged(t *testing.T, sources []*Source, whole []byte) {
+	t.Helper()
+	var seg *SEG
+	for i, s := range sources {
+		one, err := NewSEG(origin(s))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := drawn(s, i%3)
+		if i == 1 {
+			clear(m.Pix)
+		}
+		if err := one.AddMask(0, 0, m); err != nil {
+			t.Fatal(err)
+		}
+		if s.Series() == "" || s.Series() != sources[0].Series() {
+			t.Errorf("source %d is of another series", i)
+		}
+		if seg == nil {
+			seg = one
+		} else if err := seg.Merge(one); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var b bytes.Buffer
+	if err := seg.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(stored(t, whole), stored(t, b.Bytes())); diff != "" {
+		t.Errorf("pixels of the merged object (-want +got):\n%s", diff)
+	}
+	alone := openSource(t, images()["CR"])
+	if alone.Series() != "" {
+		t.Error("an X-ray belongs to a series of slices")
+	}
+	other, err := NewSEG(origin(alone))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := seg.Merge(other); !errors.Is(err, segd.ErrUnprocessable) || len(seg.origin.Sources) != len(sources) {
+		t.Errorf("slices and an X-ray in one object: %v, %d sources", err, len(seg.origin.Sources))
 	}
 }
 

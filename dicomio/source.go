@@ -80,10 +80,6 @@ func (s *Source) Warnings() []string {
 	return out
 }
 
-// Clean reports whether the source states that its pixels do not show who the
-// patient is (BurnedInAnnotation).
-func (s *Source) Clean() bool { return s.image.text(tagBurnedIn) == "NO" }
-
 // Placed reports whether it is known where in the patient the frames lie: there
 // is a frame of reference, and each frame has a position, orientation and
 // spacing.

@@ -62,6 +62,9 @@ func WriteSR(w io.Writer, o Origin, findings []Finding, seg *SEG) error {
 	if err != nil {
 		return err
 	}
+	if seg != nil {
+		seg.sort() // as it will be written
+	}
 	groups := make([]dataset, 0, len(findings))
 	for i, f := range findings {
 		if f.Source < 0 || f.Source >= len(o.Sources) || f.Class < 1 || f.Class >= len(o.Classes) {
@@ -113,8 +116,11 @@ func (o *Origin) group(f Finding, seg *SEG) dataset {
 	g := item("CONTAINS", "CONTAINER", code{Value: "125007", Scheme: "DCM", Meaning: "Measurement Group"})
 	g.set(0x0040a050, "SEPARATE")
 	label := c.Name
-	if s.frames > 1 {
+	switch {
+	case s.frames > 1:
 		label = fmt.Sprintf("%s, frame %d", c.Name, f.Frame+1)
+	case len(o.Sources) > 1:
+		label = fmt.Sprintf("%s, image %d", c.Name, f.Source+1)
 	}
 	content := []dataset{
 		valueItem("HAS OBS CONTEXT", "TEXT", code{Value: "112039", Scheme: "DCM", Meaning: "Tracking Identifier"}, 0x0040a160, label),

@@ -129,7 +129,8 @@ func (j *job) begin(b []byte) error {
 		j.scan.Warnings = append(j.scan.Warnings, j.model.Warnings(j.scan)...)
 		if j.object() {
 			run := &dicomio.Run{Software: "segd " + j.server.Version, Time: time.Now()}
-			if j.objects, err = export.NewDICOM(run, b, j.scan, j.model.Manifest, []string{j.output}); err != nil {
+			j.objects = export.NewDICOM(run, b, j.scan, j.model.Manifest, []string{j.output})
+			if err := j.objects.Refused(); err != nil {
 				return err
 			}
 			j.scan.Warnings = append(j.scan.Warnings, j.objects.Warnings()...)

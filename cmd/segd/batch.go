@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -38,6 +39,8 @@ type batch struct {
 	stems     map[string]bool // of all inputs
 	pool      *kernel.Pool
 	objects   *dicomio.Run // what the DICOM objects have in common
+	series    []*series    // by input; nil: no object of several frames is asked for
+	order     []int        // of inputs, as they are done
 }
 
 // result is what is known of one input when it is done: JSON as it is written,
@@ -55,6 +58,7 @@ type result struct {
 	FrameCount     int           `json:"frame_count"`
 	Steps          []string      `json:"steps"` // done to the pixels of all frames
 	Warnings       []string      `json:"warnings"`
+	Refused        string        `json:"refused,omitempty"` // outputs that cannot be made, and why
 	Frames         []frameResult `json:"frames"`
 }
 
@@ -69,16 +73,71 @@ type frameResult struct {
 	Classes    []postprocess.Measurement `json:"classes"`
 }
 
-// one segments an input and writes its outputs; after an error none is left.
-func (b *batch) one(ctx context.Context, in input) (r *result, err error) {
+// one segments input i and writes its outputs. After an error without a result
+// none is left; with one, all is written but what the error names.
+func (b *batch) one(ctx context.Context, i int) (*result, error) {
+	r, objects, err := b.scan(ctx, b.inputs[i])
+	if err != nil && errors.Is(err, ctx.Err()) {
+		return nil, err // its series stays open, and is not written
+	}
+	failed := []error{err}
+	if objects != nil {
+		failed = append(failed, objects.Refused())
+	}
+	if b.series != nil {
+		if r == nil {
+			objects = nil
+		}
+		failed = append(failed, b.add(i, objects))
+	}
+	return r, joined(failed)
+}
+
+// joined is errs on one line; nil where all of them are.
+func joined(errs []error) (err error) {
+	for _, e := range errs {
+		switch {
+		case e == nil:
+		case err == nil:
+			err = e
+		default:
+			err = fmt.Errorf("%w; %w", err, e)
+		}
+	}
+	return err
+}
+
+// scan segments an input and writes its outputs, but for the DICOM objects of
+// all frames. These are returned, also where there is nothing else to do
+// because none can be made; they are nil where none are asked for.
+func (b *batch) scan(ctx context.Context, in input) (r *result, objects *export.DICOM, err error) {
 	scan, file, err := readScan(in.path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	m := b.model
 	if m == nil {
 		if m, err = b.catalogue.Auto(scan); err != nil {
-			return nil, err
+			return nil, nil, err
+		}
+	}
+	r = &result{
+		File: in.name, Model: m.Name, Version: m.Version,
+		Format: scan.Format, TransferSyntax: scan.TransferSyntax, Modality: scan.Modality,
+		Width: scan.Width, Height: scan.Height, FrameCount: scan.Frames,
+		Steps: append([]string{}, scan.Steps...), Warnings: append(append([]string{}, scan.Warnings...), m.Warnings(scan)...),
+	}
+	if b.settings.deidentify && scan.Format == "dicom" && !scan.Clean && (b.wants(kindOverlay) || b.wants(export.SC)) {
+		r.Warnings = append(r.Warnings, burnedInWarning)
+	}
+	if kinds := b.objectKinds(); kinds != nil {
+		objects = export.NewDICOM(b.objects, file, scan, m.Manifest, kinds)
+		r.Warnings = append(r.Warnings, objects.Warnings()...)
+		if err := objects.Refused(); err != nil {
+			if len(objects.Kinds()) == 0 && len(kinds) == len(b.settings.kinds) {
+				return nil, objects, nil
+			}
+			r.Refused = err.Error()
 		}
 	}
 	var written []string
@@ -89,23 +148,10 @@ func (b *batch) one(ctx context.Context, in input) (r *result, err error) {
 			}
 		}
 	}()
-	r = &result{
-		File: in.name, Model: m.Name, Version: m.Version,
-		Format: scan.Format, TransferSyntax: scan.TransferSyntax, Modality: scan.Modality,
-		Width: scan.Width, Height: scan.Height, FrameCount: scan.Frames,
-		Steps: append([]string{}, scan.Steps...), Warnings: append(append([]string{}, scan.Warnings...), m.Warnings(scan)...),
-	}
-	var objects *export.DICOM
-	if kinds := b.objectKinds(); kinds != nil {
-		if objects, err = export.NewDICOM(b.objects, file, scan, m.Manifest, kinds); err != nil {
-			return nil, err
-		}
-		r.Warnings = append(r.Warnings, objects.Warnings()...)
-	}
 	var volume *nifti.Writer
 	if b.wants(export.NIfTI) {
 		if volume, err = export.NewNIfTI(file, scan); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	for i := range scan.Frames {
@@ -115,24 +161,14 @@ func (b *batch) one(ctx context.Context, in input) (r *result, err error) {
 			if scan.Frames > 1 {
 				err = fmt.Errorf("frame %d: %w", i+1, err)
 			}
-			return nil, err
+			return nil, nil, err
 		}
 		r.Frames = append(r.Frames, *f)
-	}
-	for _, kind := range b.objectKinds() {
-		if kind == export.SC {
-			continue // written frame by frame
-		}
-		path := b.path(kind, in.stem)
-		if err := b.write(path, func(w io.Writer) error { return objects.Write(w, kind) }); err != nil {
-			return nil, err
-		}
-		written = append(written, path)
 	}
 	if volume != nil {
 		path := b.path(export.NIfTI, in.stem)
 		if err := b.write(path, volume.Write); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		written = append(written, path)
 	}
@@ -143,12 +179,15 @@ func (b *batch) one(ctx context.Context, in input) (r *result, err error) {
 			e.SetIndent("", "  ")
 			return e.Encode(r)
 		}); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		written = append(written, path)
 	}
-	return r, nil
+	return r, objects, nil
 }
+
+// burnedInWarning is of pictures that --deidentify leaves as they are.
+const burnedInWarning = "not de-identified: the file does not say that its pixels are free of patient data (BurnedInAnnotation (0028,0301) is not NO), and they are not changed"
 
 // objectKinds are the kinds of DICOM object that are asked for.
 func (b *batch) objectKinds() []string {
@@ -192,7 +231,7 @@ func (b *batch) frame(ctx context.Context, in input, m *models.Model, scan *segd
 		}
 		written = append(written, path)
 	}
-	if b.wants(export.SC) {
+	if objects != nil && slices.Contains(objects.Kinds(), export.SC) {
 		path := b.path(export.SC, stem)
 		if err := b.write(path, func(w io.Writer) error { return objects.WriteSC(w, i, s, b.settings.alpha) }); err != nil {
 			return nil, written, err
@@ -318,7 +357,13 @@ func (b *batch) checkFree() error {
 			check(b.csvPath())
 			continue
 		}
-		for _, in := range b.inputs {
+		for i, in := range b.inputs {
+			if b.series != nil && slices.Contains(export.Kinds(), kind) && kind != export.SC {
+				if b.series[i].members[0] == i {
+					check(b.path(kind, b.series[i].stem))
+				}
+				continue
+			}
 			check(b.path(kind, in.stem))
 		}
 	}

@@ -92,6 +92,13 @@ func nameOutputs(list []input) error {
 	return nil
 }
 
+// anonymise names input i, counted from 0, and its outputs by a number, since
+// file names of scans often hold the patient's.
+func (in *input) anonymise(i int) {
+	in.stem = fmt.Sprintf("%06d", i+1)
+	in.name = in.stem
+}
+
 func hidden(name string) bool { return strings.HasPrefix(name, ".") && name != "." && name != ".." }
 
 // absolute makes paths comparable; one that cannot be resolved stays as it is.

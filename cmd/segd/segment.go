@@ -52,10 +52,14 @@ func newSegment(a *app) *cobra.Command {
 			"a multi-frame file are NAME_0001 and so on. Two inputs of one name keep the\n" +
 			"extension: a.png.png, a.dcm.png. The measurements of all inputs are in\n" +
 			"OUT/segd.csv. The DICOM objects (seg, segprob, sc, sr, gsps, rtstruct) are made\n" +
-			"of DICOM files alone, and hold all frames but for sc; so does nifti, a .nii.gz that\n" +
-			"lies where the scan does. A file is written whole or not at all. An input that fails is\n" +
-			"named on standard error with the reason, leaves no output, and the run goes\n" +
-			"on; the exit status is then 3.",
+			"of DICOM files alone. All but sc hold every frame, and those of the slices of a\n" +
+			"series are one, named like the first of them. nifti is a .nii.gz of all frames\n" +
+			"that lies where the scan does.\n\n" +
+			"A file is written whole or not at all. An input that fails is named on standard\n" +
+			"error with the reason, leaves no output, and the run goes on; the exit status is\n" +
+			"then 3. So it is for an input that only one of the kinds of output cannot be\n" +
+			"made of; the others are written.\n\n" +
+			"--deidentify names outputs by a number: that of the input's line in --dry-run.",
 		Example: "  segd segment -i scans -o out -m cardiac-lv\n  segd segment -i a.png b.png -o out -m nuclei --output mask,json",
 		Args:    cobra.ArbitraryArgs, // more inputs: the shell expands -i *.png to them
 	}
@@ -130,8 +134,17 @@ func (a *app) segment(ctx context.Context, s segmentSettings) error {
 		}
 		return nil
 	}
-	for _, in := range b.inputs {
-		b.stems[in.stem] = true
+	for i := range b.inputs {
+		if s.deidentify {
+			b.inputs[i].anonymise(i)
+		}
+		b.stems[b.inputs[i].stem] = true
+		b.order = append(b.order, i)
+	}
+	if slices.ContainsFunc(b.objectKinds(), func(k string) bool { return k != export.SC }) {
+		if err := b.planSeries(ctx); err != nil {
+			return err
+		}
 	}
 	if err := b.checkFree(); err != nil {
 		return err
@@ -146,6 +159,9 @@ func (a *app) segment(ctx context.Context, s segmentSettings) error {
 	}
 	p := a.newProgress("image", len(b.inputs))
 	results, stopped := b.run(ctx, p)
+	for _, text := range warnings(b.inputs, results) {
+		p.warn(text)
+	}
 	p.finish()
 	if slices.Contains(s.kinds, kindCSV) {
 		if err := b.writeCSV(results); err != nil {
@@ -164,7 +180,7 @@ func (a *app) segment(ctx context.Context, s segmentSettings) error {
 // run segments all inputs, as many at once as there are threads: while one
 // waits for its file or is encoded, another has the cores. What is written
 // does not depend on how many. The results stand at the index of their input,
-// nil for those that failed or were not begun; stopped says that --fail-fast
+// nil for those that left nothing or were not begun; stopped says that --fail-fast
 // left some.
 func (b *batch) run(ctx context.Context, p *progress) (results []*result, stopped bool) {
 	results = make([]*result, len(b.inputs))
@@ -175,7 +191,7 @@ func (b *batch) run(ctx context.Context, p *progress) (results []*result, stoppe
 	for range min(b.pool.Threads(), len(b.inputs)) {
 		workers.Go(func() {
 			for i := range todo {
-				r, err := b.one(ctx, b.inputs[i])
+				r, err := b.one(ctx, i)
 				if err != nil && errors.Is(err, ctx.Err()) {
 					continue // the interrupt is the reason, not the input
 				}
@@ -189,7 +205,7 @@ func (b *batch) run(ctx context.Context, p *progress) (results []*result, stoppe
 	}
 	defer workers.Wait()
 	defer close(todo)
-	for i := range b.inputs {
+	for _, i := range b.order {
 		select {
 		case <-failed:
 			return results, true
@@ -199,4 +215,34 @@ func (b *batch) run(ctx context.Context, p *progress) (results []*result, stoppe
 		}
 	}
 	return results, false
+}
+
+// warnings lists what the results warn of, each once, with how many inputs it is
+// of and the first of them.
+func warnings(inputs []input, results []*result) []string {
+	var texts []string
+	count, first := map[string]int{}, map[string]string{}
+	for i, r := range results {
+		if r == nil {
+			continue
+		}
+		all := slices.Clone(r.Warnings)
+		for _, f := range r.Frames {
+			all = append(all, f.Warnings...)
+		}
+		slices.Sort(all)
+		for _, w := range slices.Compact(all) {
+			if count[w]++; count[w] == 1 {
+				texts, first[w] = append(texts, w), inputs[i].path
+			}
+		}
+	}
+	for i, w := range texts {
+		if n := count[w]; n > 1 {
+			texts[i] = fmt.Sprintf("%s and %d more: %s", first[w], n-1, w)
+		} else {
+			texts[i] = first[w] + ": " + w
+		}
+	}
+	return texts
 }

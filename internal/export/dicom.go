@@ -1,7 +1,8 @@
 // Package export turns what was found in a scan into the files that other
 // programs take. So far these are DICOM objects.
 //
-//	d, err := export.NewDICOM(run, file, scan, model.Manifest, []string{export.SEG})
+//	d := export.NewDICOM(run, file, scan, model.Manifest, []string{export.SEG})
+//	err := d.Refused()
 //	err = d.Add(0, result, measured)
 //	err = d.Write(w, export.SEG)
 //
@@ -13,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"segd"
 	"segd/dicomio"
@@ -36,7 +38,8 @@ const (
 func Kinds() []string { return []string{SEG, SEGProb, SC, SR, GSPS, RTStruct} }
 
 // DICOM collects the results of one scan, frame by frame, for the kinds of
-// object that are asked for. It is not safe for concurrent use.
+// object that are asked for and can be made of it. Merge joins those of the
+// slices of a series. It is not safe for concurrent use.
 type DICOM struct {
 	origin   dicomio.Origin
 	seg      *dicomio.SEG
@@ -45,48 +48,136 @@ type DICOM struct {
 	rtStruct *dicomio.RTStruct
 	findings []dicomio.Finding
 	kinds    []string
+	refused  refusals
+}
+
+// refusals says which kinds cannot be made, and why.
+type refusals []struct {
+	kind string
+	err  error
+}
+
+// Error names kinds with one reason together.
+func (r refusals) Error() string {
+	var out []string
+	for i := 0; i < len(r); {
+		kinds, reason := "", r[i].err.Error()
+		for ; i < len(r) && r[i].err.Error() == reason; i++ {
+			kinds += ", " + r[i].kind
+		}
+		out = append(out, "no "+kinds[2:]+": "+reason)
+	}
+	return strings.Join(out, "; ")
+}
+
+func (r refusals) Unwrap() []error {
+	var out []error
+	for _, x := range r {
+		out = append(out, x.err)
+	}
+	return out
 }
 
 // NewDICOM returns a collector for the objects of kinds. scan was read from
-// file, which is not kept. The error is segd.ErrUnprocessable where the scan is
-// no DICOM file, since nothing says whose it is, or cannot have one of kinds:
-// a structure set needs a frame of reference, a presentation state grey pixels.
-func NewDICOM(run *dicomio.Run, file []byte, scan *segd.Scan, m models.Manifest, kinds []string) (*DICOM, error) {
+// file, which is not kept. What cannot be made is told by Refused.
+func NewDICOM(run *dicomio.Run, file []byte, scan *segd.Scan, m models.Manifest, kinds []string) *DICOM {
+	d := &DICOM{}
+	refuse := func(kind string, err error) {
+		d.refused = append(d.refused, struct {
+			kind string
+			err  error
+		}{kind, err})
+	}
+	source, err := openSource(file, scan)
+	if err != nil {
+		for _, k := range kinds {
+			refuse(k, err)
+		}
+		return d
+	}
+	d.origin = dicomio.Origin{Run: run, Model: m.Name, Version: m.Version, Classes: m.Classes, Sources: []*dicomio.Source{source}}
+	for _, k := range kinds {
+		var err error
+		switch k {
+		case SEG:
+			d.seg, err = dicomio.NewSEG(d.origin)
+		case SEGProb:
+			d.segProb, err = dicomio.NewFractionalSEG(d.origin)
+		case GSPS:
+			d.gsps, err = dicomio.NewGSPS(d.origin)
+		case RTStruct:
+			d.rtStruct, err = dicomio.NewRTStruct(d.origin)
+		}
+		if err != nil {
+			refuse(k, err)
+			continue
+		}
+		d.kinds = append(d.kinds, k)
+	}
+	return d
+}
+
+func openSource(file []byte, scan *segd.Scan) (*dicomio.Source, error) {
 	if scan.Format != "dicom" {
 		return nil, fmt.Errorf("export: %w: a DICOM object is filed under the patient and study of its image, and a %s file names none", segd.ErrUnprocessable, scan.Format)
 	}
-	source, err := dicomio.OpenSource(file)
-	if err != nil {
-		return nil, err
-	}
-	d := &DICOM{kinds: kinds, origin: dicomio.Origin{
-		Run: run, Model: m.Name, Version: m.Version, Classes: m.Classes, Sources: []*dicomio.Source{source},
-	}}
-	if d.wants(SEG) {
-		d.seg, err = dicomio.NewSEG(d.origin)
-	}
-	if err == nil && d.wants(SEGProb) {
-		d.segProb, err = dicomio.NewFractionalSEG(d.origin)
-	}
-	if err == nil && d.wants(GSPS) {
-		d.gsps, err = dicomio.NewGSPS(d.origin)
-	}
-	if err == nil && d.wants(RTStruct) {
-		d.rtStruct, err = dicomio.NewRTStruct(d.origin)
-	}
-	return d, err
+	return dicomio.OpenSource(file)
 }
+
+// Refused says which kinds cannot be made of the scan, and why; nil where all
+// can. It is segd.ErrUnprocessable where the scan is no DICOM file, since
+// nothing says whose it is, or cannot have one of the kinds: a structure set
+// needs a frame of reference, a presentation state grey pixels.
+func (d *DICOM) Refused() error {
+	if d.refused == nil {
+		return nil
+	}
+	return d.refused
+}
+
+// Kinds are those that can be made.
+func (d *DICOM) Kinds() []string { return d.kinds }
 
 func (d *DICOM) wants(kind string) bool { return slices.Contains(d.kinds, kind) }
 
 // Warnings says what a user should know about the objects.
 func (d *DICOM) Warnings() []string {
-	s := d.origin.Sources[0]
-	out := s.Warnings()
-	if d.origin.Run.Deidentify && d.wants(SC) && !s.Clean() {
-		out = append(out, "BurnedInAnnotation (0028,0301) is not NO: the pixels of the capture may show who the patient is, and are not changed")
+	if len(d.origin.Sources) == 0 {
+		return nil
 	}
-	return out
+	return d.origin.Sources[0].Warnings()
+}
+
+// Merge adds the results of other, an image of the same series (dicomio.Source),
+// for the kinds that both can make. Errors are segd.ErrUnprocessable where the
+// images do not belong together, and segd.ErrTooLarge; d is then of no use.
+func (d *DICOM) Merge(other *DICOM) error {
+	d.kinds = slices.DeleteFunc(slices.Clone(d.kinds), func(k string) bool { return !other.wants(k) })
+	for _, k := range d.kinds {
+		var err error
+		switch k {
+		case SEG:
+			err = d.seg.Merge(other.seg)
+		case SEGProb:
+			err = d.segProb.Merge(other.segProb)
+		case GSPS:
+			err = d.gsps.Merge(other.gsps)
+		case RTStruct:
+			err = d.rtStruct.Merge(other.rtStruct)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	offset, err := d.origin.Join(other.origin)
+	if err != nil {
+		return err
+	}
+	for _, f := range other.findings {
+		f.Source += offset
+		d.findings = append(d.findings, f)
+	}
+	return nil
 }
 
 // Add adds the result of frame i, counted from 0, and what was measured in it.

@@ -1,0 +1,107 @@
+package dicomio
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"segd"
+)
+
+// Series is the same for images whose results belong into one object: those of
+// one study, series, frame of reference and size that are Placed. It is empty
+// for an image that stands alone, as X-rays do: nothing says how it lies to the
+// others. It holds UIDs and is not for showing.
+func (s *Source) Series() string {
+	if !s.Placed() || s.orphan || s.series == "" {
+		return ""
+	}
+	return strings.Join([]string{s.study.text(tagStudyUID), s.series, s.image.text(tagFrameOfReference), fmt.Sprint(s.rows, s.cols)}, "\x00")
+}
+
+// Merge adds the sources and frames of other, which is of the same kind, model
+// and classes; the object stays the one that s is. Errors are
+// segd.ErrUnprocessable where the sources do not belong together, and
+// segd.ErrTooLarge. After an error s is as it was.
+func (s *SEG) Merge(other *SEG) error {
+	if s.fractional != other.fractional {
+		return unprocessable("masks and probabilities in one segmentation")
+	}
+	if s.held+other.held > maxDecoded {
+		return fmt.Errorf("dicomio: %w: a segmentation of more than %d bytes", segd.ErrTooLarge, maxDecoded)
+	}
+	offset, err := s.origin.join(&other.origin)
+	if err != nil {
+		return err
+	}
+	for _, f := range other.frames {
+		f.source += offset
+		s.frames = append(s.frames, f)
+	}
+	s.held += other.held
+	return nil
+}
+
+// merge adds the sources and outlines of other; see SEG.Merge.
+func (c *contours) merge(other *contours) error {
+	if c.edges+other.edges > maxEdges {
+		return fmt.Errorf("dicomio: %w: outlines of more than %d edges", segd.ErrTooLarge, maxEdges)
+	}
+	offset, err := c.origin.join(&other.origin)
+	if err != nil {
+		return err
+	}
+	for _, f := range other.frames {
+		f.source += offset
+		c.frames = append(c.frames, f)
+	}
+	c.edges += other.edges
+	return nil
+}
+
+// Merge adds the sources and outlines of other, as SEG.Merge does.
+func (g *GSPS) Merge(other *GSPS) error { return g.merge(&other.contours) }
+
+// Merge adds the sources and outlines of other, as SEG.Merge does.
+func (r *RTStruct) Merge(other *RTStruct) error { return r.merge(&other.contours) }
+
+// Join adds the sources of other, which is of the same model, and returns the
+// index of the first of them. Errors are segd.ErrUnprocessable where the
+// sources do not belong together.
+func (o *Origin) Join(other Origin) (first int, err error) { return o.join(&other) }
+
+func (o *Origin) join(other *Origin) (int, error) {
+	if o.Model != other.Model || o.Version != other.Version || len(o.Classes) != len(other.Classes) {
+		return 0, unprocessable("results of two models in one object")
+	}
+	n := len(o.Sources)
+	sources := append(slices.Clip(o.Sources), other.Sources...)
+	if err := checkSources(append(sources[:1:1], other.Sources...)); err != nil {
+		return 0, err
+	}
+	o.Sources = sources
+	return n, nil
+}
+
+// sort orders the frames by where their sources lie along the normal of the
+// slices and, where several lie at one place, by instance number. Frames of one
+// source stay as they are, and those of sources that lie nowhere.
+func (s *SEG) sort() {
+	if !s.placed() {
+		return
+	}
+	sources := s.origin.Sources
+	slices.SortStableFunc(s.frames, func(a, b segFrame) int {
+		if a.source == b.source {
+			return 0
+		}
+		x, y := sources[a.source], sources[b.source]
+		p, q := &x.planes[0], &y.planes[0]
+		return cmp.Or(
+			cmp.Compare(p.orientation, q.orientation),
+			cmp.Compare(p.depth(), q.depth()),
+			cmp.Compare(x.image.integer(0x00200013), y.image.integer(0x00200013)), // InstanceNumber
+			cmp.Compare(a.source, b.source))
+	})
+}
