@@ -1,13 +1,48 @@
 package dicomio
 
-import "strings"
+import (
+	"slices"
+	"strings"
+	"sync"
+)
+
+// action is what the profile has done to an attribute.
+type action byte
+
+const (
+	keep  action = iota
+	drop         // X
+	empty        // Z
+	dummy        // D
+	renew        // U
+)
+
+// actions is the table of profile.go by tag.
+var actions = sync.OnceValue(func() map[uint32]action {
+	m := map[uint32]action{}
+	for _, list := range []struct {
+		tags []uint32
+		do   action
+	}{{removed, drop}, {emptied, empty}, {dummies, dummy}, {renamed, renew}} {
+		for _, t := range list.tags {
+			m[t] = list.do
+		}
+	}
+	return m
+})
 
 // deidentify takes out of d who the patient is, by the Basic Application Level
-// Confidentiality Profile (PS3.15 E.2) and further: of what is copied of the
-// patient and study, all goes but what an object must have, which is left
-// empty. What is written here holds UIDs and times of the source's, and these
-// are replaced: UIDs by others that are the same throughout the run. Private
-// elements are never copied.
+// Confidentiality Profile (PS3.15 E.2), to the bottom of every sequence: of
+// what is copied of the patient and study, each attribute is removed, emptied,
+// made a dummy or given another UID as profile.go says. It goes further in two
+// ways: what the profile does not name is only kept if it is a code or a UID,
+// and dates and times become dummies. What an object must have is emptied where the
+// profile would remove it; name and ID of the patient become a pseudonym, so
+// that patients stay apart.
+//
+// What is written here holds of the source's UIDs and times alone, and these
+// are replaced too: UIDs by others that are the same throughout the run.
+// Private elements are never copied.
 func (d *object) deidentify() {
 	patient := d.copied.text(0x00100020) + "\x00" + d.copied.text(0x00100010)
 	study := d.studyUID()
@@ -16,19 +51,76 @@ func (d *object) deidentify() {
 	}
 	digits := strings.TrimPrefix(d.run.uid("patient", patient), "2.25.")
 	pseudonym := "SEGD-" + digits[:12]
-	d.copied = dataset{}
-	for _, t := range requiredTags {
-		d.copied.set(t)
+	for t := range d.copied {
+		if t>>16 == 0x0012 && t >= 0x00120062 && t <= 0x00120064 {
+			delete(d.copied, t) // how it was done before
+		}
 	}
-	d.copied.set(0x00100010, "SEGD^"+digits[:12]) // PatientName: so that patients stay apart
-	d.copied.set(0x00100020, pseudonym)           // PatientID
-	d.copied.set(tagStudyUID, study)
-	d.copied.set(0x00120062, "YES")                                                            // PatientIdentityRemoved
-	d.copied.set(0x00120063, "PS3.15 Basic Profile; all patient and study attributes removed") // DeidentificationMethod
+	clean(d.copied)
+	d.run.replace(d.copied)
+	for _, t := range requiredTags {
+		if _, ok := d.copied[t]; !ok {
+			d.copied.set(t)
+		}
+	}
+	d.run.replace(d.dataset)
+	d.copied.set(0x00100010, "SEGD^"+digits[:12])                         // PatientName
+	d.copied.set(0x00100020, pseudonym)                                   // PatientID
+	d.copied.set(0x00120062, "YES")                                       // PatientIdentityRemoved
+	d.copied.set(0x00120063, "PS3.15 Basic Profile by segd, pixels kept") // DeidentificationMethod
 	d.copied.setCode(0x00120064, code{Value: "113100", Scheme: "DCM", Meaning: "Basic Application Confidentiality Profile"})
 	d.copied.set(0x00280303, "REMOVED") // LongitudinalTemporalInformationModified
-	d.run.replace(d.copied)
-	d.run.replace(d.dataset)
+}
+
+// clean does to what is copied, and below, what the profile says.
+func clean(d dataset) {
+	for t, f := range d {
+		group := t >> 16
+		do := actions()[t]
+		if group&1 == 1 || group&0xff00 == 0x5000 || group&0xff00 == 0x6000 {
+			do = drop
+		}
+		if do == keep && f.vr != "SQ" && f.vr != "UI" && !codeTags[t] {
+			do = drop
+		}
+		if do == drop && slices.Contains(requiredTags, t) {
+			do = empty
+		}
+		switch {
+		case do == drop:
+			delete(d, t)
+		case do == empty:
+			d[t] = field{vr: f.vr}
+		case f.vr == "SQ":
+			for _, item := range f.items {
+				clean(item)
+			}
+		case do == dummy:
+			d[t] = dummyOf(f)
+		}
+	}
+}
+
+// codeTags are texts of code sequences (PS3.3 8.8): they name things, not
+// people.
+var codeTags = map[uint32]bool{
+	0x00080100: true, 0x00080102: true, 0x00080103: true, 0x00080104: true, // value, scheme, its version, meaning
+	0x00080119: true, tagCharacterSet: true,
+}
+
+// dummyOf is a value that says nothing, of the VR of f.
+func dummyOf(f field) field {
+	switch f.vr {
+	case "DS", "IS":
+		return field{vr: f.vr, b: []byte("0")}
+	case "DA", "TM", "DT", "UI":
+		return f // replace has one
+	case "AS":
+		return field{vr: f.vr, b: []byte("000Y")}
+	case "CS", "SH", "LO", "PN", "ST", "LT", "UT", "UC", "AE", "UR":
+		return field{vr: f.vr, b: []byte("REMOVED")}
+	}
+	return field{vr: f.vr, b: make([]byte, len(f.b))}
 }
 
 // replace puts other UIDs and times in the place of those in d and below.
@@ -38,12 +130,20 @@ func (r *Run) replace(d dataset) {
 			r.replace(item)
 		}
 		switch {
-		case f.vr == "UI" && !strings.HasPrefix(d.text(t), "1.2.840.10008.") && d.has(t):
-			d.set(t, r.uid("deidentify", d.text(t))) // not one of the standard's own, such as SOP classes
+		case f.vr == "UI" && d.has(t) && !strings.HasPrefix(d.text(t), "1.2.840.10008."):
+			// None of the standard's own, such as SOP classes. A source's UID may
+			// be several.
+			var other []string
+			for uid := range strings.SplitSeq(d.text(t), `\`) {
+				other = append(other, r.uid("deidentify", strings.Trim(uid, " \x00")))
+			}
+			d.set(t, other...)
 		case f.vr == "DA" && d.has(t):
 			d.set(t, "19000101")
 		case f.vr == "TM" && d.has(t):
 			d.set(t, "000000")
+		case f.vr == "DT" && d.has(t):
+			d.set(t, "19000101000000")
 		case t == 0x00283003: // LUTExplanation, the one free text of an image that is copied
 			delete(d, t)
 		}

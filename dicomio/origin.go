@@ -25,6 +25,9 @@ type Run struct {
 	// and the kind of object, so that a run can be repeated. Without one, UIDs
 	// are new each time, and only those that must agree within the run do.
 	Key []byte
+	// Secret, where given, is shared by runs whose UIDs and pseudonyms are to
+	// agree: those of one place, such as a server. It is random otherwise.
+	Secret []byte
 
 	once   sync.Once
 	secret []byte
@@ -34,6 +37,9 @@ type Run struct {
 func (r *Run) uid(parts ...string) string {
 	r.once.Do(func() {
 		if r.secret = r.Key; r.secret == nil {
+			r.secret = r.Secret
+		}
+		if r.secret == nil {
 			r.secret = make([]byte, 32)
 			_, _ = rand.Read(r.secret) // never fails (crypto/rand)
 		}
