@@ -2,6 +2,7 @@ package dicomio
 
 import (
 	"encoding/binary"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -168,15 +169,13 @@ var hasCharacters = map[string]bool{
 	"SH": true, "LO": true, "UC": true, "ST": true, "LT": true, "UT": true, "PN": true,
 }
 
+// tags lists the tags of d in order.
+func (d dataset) tags() []uint32 { return slices.Sorted(maps.Keys(d)) }
+
 // appendTo appends d to b in little endian, elements in order, sequences and
 // items with their lengths.
 func (d dataset) appendTo(b []byte, implicit bool) []byte {
-	tags := make([]uint32, 0, len(d))
-	for t := range d {
-		tags = append(tags, t)
-	}
-	slices.Sort(tags)
-	for _, t := range tags {
+	for _, t := range d.tags() {
 		f := d[t]
 		if f.vr != "SQ" {
 			pad := len(f.b) & 1

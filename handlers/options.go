@@ -40,9 +40,11 @@ type options struct {
 	output string
 	alpha  float64
 	frame  int // from 1; 0: all
+
+	deidentify bool // DICOM objects
 }
 
-var optionNames = []string{"alpha", "frame", "min_size", "model", "output", "threshold"}
+var optionNames = []string{"alpha", "deidentify", "frame", "min_size", "model", "output", "threshold"}
 
 // parseOptions reads the options out of the query. A name that is not known is
 // refused: an option that is silently left out gives a wrong result. Without
@@ -81,6 +83,13 @@ func parseOptions(query url.Values, accept []string) (options, error) {
 	}
 	if o.output == export.NIfTI && o.frame > 0 {
 		return o, fmt.Errorf("handlers: %w: output nifti is the whole volume, and has no frame %d of its own", segd.ErrOption, o.frame)
+	}
+	switch v := query.Get("deidentify"); v {
+	case "", "0", "false":
+	case "1", "true":
+		o.deidentify = true
+	default:
+		return o, fmt.Errorf("handlers: %w: deidentify %.40q, want 0 or 1", segd.ErrOption, v)
 	}
 	return o, o.Validate()
 }

@@ -128,7 +128,7 @@ func (j *job) begin(b []byte) error {
 		}
 		j.scan.Warnings = append(j.scan.Warnings, j.model.Warnings(j.scan)...)
 		if j.object() {
-			run := &dicomio.Run{Software: "segd " + j.server.Version, Time: time.Now()}
+			run := &dicomio.Run{Software: "segd " + j.server.Version, Time: time.Now(), Deidentify: j.deidentify, Secret: j.server.secret}
 			j.objects = export.NewDICOM(run, b, j.scan, j.model.Manifest, []string{j.output})
 			if err := j.objects.Refused(); err != nil {
 				return err
@@ -139,6 +139,9 @@ func (j *job) begin(b []byte) error {
 			if j.volume, err = export.NewNIfTI(b, j.scan); err != nil {
 				return err
 			}
+		}
+		if j.deidentify && j.scan.Format == "dicom" && !j.scan.Clean && (j.output == outputOverlay || j.output == export.SC) {
+			j.scan.Warnings = append(j.scan.Warnings, export.BurnedInWarning)
 		}
 		if _, err := j.model.Predictor(j.server.Pool); err != nil {
 			return internalError{err} // whatever is wrong with its weights

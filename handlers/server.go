@@ -19,6 +19,7 @@ package handlers
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -83,6 +84,7 @@ type Server struct {
 	stopping atomic.Bool
 	page     map[string]asset // by name
 	sample   func() ([]byte, error)
+	secret   []byte // that UIDs of what is de-identified are made with
 }
 
 // New returns a server. It panics where c.Models is nil.
@@ -98,7 +100,9 @@ func New(c Config) *Server {
 		running:  make(chan struct{}, c.MaxRunning),
 		page:     assets(web.Files()),
 		sample:   sync.OnceValues(sampleImage),
+		secret:   make([]byte, 32),
 	}
+	_, _ = rand.Read(s.secret) // never fails (crypto/rand)
 	e := s.echo
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.answerError
@@ -114,6 +118,7 @@ func (s *Server) routes() {
 		s.echo.HEAD(path, h)
 	}
 	s.echo.POST("/v1/segment", s.segment, s.limitInFlight)
+	s.echo.POST("/v1/inspect", s.inspect, s.limitInFlight)
 	get("/v1/models", s.listModels)
 	get("/v1/models/:name", s.getModel)
 	get("/v1/sample.png", s.getSample)

@@ -128,7 +128,7 @@ func (b *batch) scan(ctx context.Context, in input) (r *result, objects *export.
 		Steps: append([]string{}, scan.Steps...), Warnings: append(append([]string{}, scan.Warnings...), m.Warnings(scan)...),
 	}
 	if b.settings.deidentify && scan.Format == "dicom" && !scan.Clean && (b.wants(kindOverlay) || b.wants(export.SC)) {
-		r.Warnings = append(r.Warnings, burnedInWarning)
+		r.Warnings = append(r.Warnings, export.BurnedInWarning)
 	}
 	if kinds := b.objectKinds(); kinds != nil {
 		objects = export.NewDICOM(b.objects, file, scan, m.Manifest, kinds)
@@ -185,9 +185,6 @@ func (b *batch) scan(ctx context.Context, in input) (r *result, objects *export.
 	}
 	return r, objects, nil
 }
-
-// burnedInWarning is of pictures that --deidentify leaves as they are.
-const burnedInWarning = "not de-identified: the file does not say that its pixels are free of patient data (BurnedInAnnotation (0028,0301) is not NO), and they are not changed"
 
 // objectKinds are the kinds of DICOM object that are asked for.
 func (b *batch) objectKinds() []string {

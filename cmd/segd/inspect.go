@@ -8,47 +8,51 @@ import (
 
 	"segd"
 	"segd/dicomio"
-	"segd/internal/scanio"
+	"segd/internal/inspect"
 )
 
-// inspection is what segd inspect says of one file, none of it of a patient.
+// inspection is what segd inspect says of one file.
 type inspection struct {
-	File           string   `json:"file"`
-	Format         string   `json:"format,omitempty"`
-	TransferSyntax string   `json:"transfer_syntax,omitempty"`
-	Modality       string   `json:"modality,omitempty"`
-	Width          int      `json:"width,omitempty"`
-	Height         int      `json:"height,omitempty"`
-	FrameCount     int      `json:"frame_count,omitempty"`
-	Steps          []string `json:"steps,omitempty"` // done to the pixels, in order
-	Warnings       []string `json:"warnings,omitempty"`
-	Error          string   `json:"error,omitempty"` // why it cannot be read
+	File string `json:"file"`
+	*inspect.Inspection
+	Error string `json:"error,omitempty"` // why it cannot be read
+}
+
+// inspectSettings are the flags of segd inspect.
+type inspectSettings struct {
+	raw, json, patient bool
+	model, modelsDir   string
 }
 
 func newInspect(a *app) *cobra.Command {
-	var raw, asJSON bool
+	var s inspectSettings
 	cmd := &cobra.Command{
 		Use:   "inspect FILE...",
 		Short: "Say what files are and what is done to their pixels",
 		Long: "Say of each file what it is, and each step that its pixels take before a model\n" +
-			"sees them. Nothing of a patient is shown. A file that cannot be read is named\n" +
-			"with the reason; the exit status is then 3.\n\n" +
+			"sees them; with -m, those that the model has them take too. Nothing of a\n" +
+			"patient is shown but with --patient. A file that cannot be read is named with\n" +
+			"the reason; the exit status is then 3.\n\n" +
 			"--raw writes the decoded stored values of one DICOM file to standard output and\n" +
 			"nothing else: little endian, as wide as they are allocated (1 bit as a byte),\n" +
 			"frame after frame, colour interleaved, without rescale, tables or conversion.",
-		Example: "  segd inspect scan.dcm\n  segd inspect --json scans/*.dcm\n  segd inspect --raw scan.dcm > pixels",
+		Example: "  segd inspect scan.dcm\n  segd inspect -m cardiac-lv scan.dcm\n  segd inspect --json scans/*.dcm\n  segd inspect --raw scan.dcm > pixels",
 		Args:    cobra.MinimumNArgs(1),
 	}
-	cmd.Flags().BoolVar(&raw, "raw", false, "write the decoded stored values of one file")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "a line of JSON for each file")
+	f := cmd.Flags()
+	f.BoolVar(&s.raw, "raw", false, "write the decoded stored values of one file")
+	f.BoolVar(&s.json, "json", false, "a line of JSON for each file")
+	f.BoolVar(&s.patient, "patient", false, "show what DICOM files say of patient and study, too")
+	f.StringVarP(&s.model, "model", "m", "", "a model's name or directory, or auto: what it would do to the pixels")
+	f.StringVar(&s.modelsDir, "models", "", "directory with further models")
 	cmd.RunE = a.do(func(_ *cobra.Command, args []string) error {
-		if raw {
-			if len(args) != 1 || asJSON {
-				return optionError("--raw takes one file, and no --json")
+		if s.raw {
+			if len(args) != 1 || s.json || s.patient || s.model != "" {
+				return optionError("--raw takes one file, and no --json, --patient or --model")
 			}
 			return a.inspectRaw(args[0])
 		}
-		return a.inspect(args, asJSON)
+		return a.inspect(args, s)
 	})
 	return cmd
 }
@@ -69,15 +73,31 @@ func (a *app) inspectRaw(path string) error {
 }
 
 // inspect describes each file on standard output.
-func (a *app) inspect(paths []string, asJSON bool) error {
+func (a *app) inspect(paths []string, s inspectSettings) error {
+	o := inspect.Options{Model: s.model, Patient: s.patient}
+	if s.model != "" {
+		var err error
+		if o.Models, err = openCatalogue(s.modelsDir); err != nil {
+			return err
+		}
+		if s.model != autoModel { // before the first file is blamed for it
+			if _, err := o.Models.Resolve(s.model); err != nil {
+				return err
+			}
+		}
+	}
 	failed := 0
 	for _, path := range paths {
-		i := inspectFile(path)
-		if i.Error != "" {
-			failed++
+		i := inspection{File: path}
+		b, err := readInput(path)
+		if err == nil {
+			i.Inspection, err = inspect.File(b, o)
 		}
-		var err error
-		if asJSON {
+		if err != nil {
+			failed++
+			i.Error = err.Error()
+		}
+		if s.json {
 			err = json.NewEncoder(a.stdout).Encode(i)
 		} else {
 			_, err = fmt.Fprint(a.stdout, i.text())
@@ -90,28 +110,6 @@ func (a *app) inspect(paths []string, asJSON bool) error {
 		return &partialError{failed: failed, total: len(paths)}
 	}
 	return nil
-}
-
-func inspectFile(path string) inspection {
-	i := inspection{File: path}
-	b, err := readInput(path)
-	if err != nil {
-		i.Error = err.Error()
-		return i
-	}
-	scan, err := scanio.Read(b)
-	if err == nil {
-		// What a frame itself has wrong with it shows when it is decoded.
-		_, err = scan.Frame(0)
-	}
-	if err != nil {
-		i.Error = err.Error()
-		return i
-	}
-	i.Format, i.TransferSyntax, i.Modality = scan.Format, scan.TransferSyntax, scan.Modality
-	i.Width, i.Height, i.FrameCount = scan.Width, scan.Height, scan.Frames
-	i.Steps, i.Warnings = scan.Steps, scan.Warnings
-	return i
 }
 
 // text is i for people.
@@ -129,6 +127,9 @@ func (i inspection) text() string {
 	}
 	for _, w := range i.Warnings {
 		s += "  warning: " + w + "\n"
+	}
+	for _, a := range i.Patient {
+		s += fmt.Sprintf("  %s %s: %s\n", a.Tag, a.Name, a.Value)
 	}
 	return s
 }

@@ -40,6 +40,16 @@ func TestInspect(t *testing.T) {
 		}
 	}
 
+	with := done(t, "inspect", "-m", brightModel(t), "--patient", scan, png)
+	for _, want := range append([]string{"normalised", "model bright 1", "most likely class", "(0010,0010) PatientName: "}, dicomtest.Patient[:2]...) {
+		if !strings.Contains(with, want) {
+			t.Errorf("%q is not in\n%s", want, with)
+		}
+	}
+	if code, _, stderr := command(t, "inspect", "-m", "absent", scan); code != exitFailed || !strings.Contains(stderr, "absent") {
+		t.Errorf("a model that is not there: exit %d: %s", code, stderr)
+	}
+
 	if got := done(t, "inspect", "--raw", scan); !bytes.Equal([]byte(got), f.Pixels) {
 		t.Errorf("%d bytes of stored values, want %d", len(got), len(f.Pixels))
 	}

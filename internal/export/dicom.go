@@ -37,6 +37,9 @@ const (
 // Kinds lists all of them.
 func Kinds() []string { return []string{SEG, SEGProb, SC, SR, GSPS, RTStruct} }
 
+// BurnedInWarning is of pictures that de-identification leaves as they are.
+const BurnedInWarning = "not de-identified: the file does not say that its pixels are free of patient data (BurnedInAnnotation (0028,0301) is not NO), and they are not changed"
+
 // DICOM collects the results of one scan, frame by frame, for the kinds of
 // object that are asked for and can be made of it. Merge joins those of the
 // slices of a series. It is not safe for concurrent use.

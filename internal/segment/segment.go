@@ -21,6 +21,7 @@ import (
 	"segd/internal/kernel"
 	"segd/internal/postprocess"
 	"segd/models"
+	"segd/preprocess"
 )
 
 // Options are what a user may ask for. The zero value takes the most likely
@@ -76,12 +77,10 @@ func Frame(ctx context.Context, m *models.Model, pool *kernel.Pool, img *segd.Im
 	if err != nil {
 		return nil, err
 	}
-	x, place, err := m.Recipe.Apply(img)
+	r, x, place, err := prepare(m, img)
 	if err != nil {
 		return nil, err
 	}
-	r := &Result{Image: img, Model: m.Name, Version: m.Version, GridWidth: x.W, GridHeight: x.H}
-
 	start := time.Now()
 	p, err := network.Predict(ctx, x)
 	if err != nil {
@@ -98,7 +97,33 @@ func Frame(ctx context.Context, m *models.Model, pool *kernel.Pool, img *segd.Im
 	}
 	r.Confidence = confidence(r.Mask, r.Probabilities)
 	r.explain(m, o)
+	if r.Confidence == nil {
+		r.Warnings = append(r.Warnings, "nothing was found: the mask is all background")
+	}
 	return r, nil
+}
+
+// Explain returns the steps that Frame would take with img, and what it would
+// warn of before it has looked. Errors are those of Frame, but for the network's.
+func Explain(m *models.Model, img *segd.Image, o Options) (steps, warnings []string, err error) {
+	if err := o.Validate(); err != nil {
+		return nil, nil, err
+	}
+	r, _, _, err := prepare(m, img)
+	if err != nil {
+		return nil, nil, err
+	}
+	r.explain(m, o)
+	return r.Steps, r.Warnings, nil
+}
+
+// prepare returns the network's input and a Result that says what it is.
+func prepare(m *models.Model, img *segd.Image) (*Result, *segd.Tensor, preprocess.Placement, error) {
+	x, place, err := m.Recipe.Apply(img)
+	if err != nil {
+		return nil, nil, place, err
+	}
+	return &Result{Image: img, Model: m.Name, Version: m.Version, GridWidth: x.W, GridHeight: x.H}, x, place, nil
 }
 
 // confidence is the mean probability of the class that each foreground pixel
@@ -160,8 +185,5 @@ func (r *Result) explain(m *models.Model, o Options) {
 	}
 	if o.MinSize > 1 {
 		step("components of fewer than %d pixels removed", o.MinSize)
-	}
-	if r.Confidence == nil {
-		warn("nothing was found: the mask is all background")
 	}
 }
