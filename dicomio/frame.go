@@ -15,6 +15,7 @@ type grading struct {
 	first            int       // stored value of its first entry
 	turn             bool      // MONOCHROME1: low is bright in the file
 	display          segd.Display
+	badVOI           bool // the frame's VOI LUT is damaged, and not used
 	spacing          segd.Spacing
 }
 

@@ -54,9 +54,17 @@ func (h *header) grade(l *layout, i int) (*grading, error) {
 	if err := g.readWindow(l, sets); err != nil {
 		return nil, err
 	}
-	if h.voi != nil { // goes before a window
+	v, inGroups, err := h.frameVOI(l, g, sets)
+	if err != nil {
+		return nil, err
+	}
+	g.badVOI = inGroups && v == nil
+	if v == nil {
+		v = h.voi
+	}
+	if v != nil { // goes before a window
 		g.display = segd.Display{
-			Low: float32(h.voi.first), High: float32(h.voi.first + len(h.voi.curve.Levels) - 1), Curve: h.voi.curve,
+			Low: float32(v.first), High: float32(v.first + len(v.curve.Levels) - 1), Curve: v.curve,
 		}
 	}
 	g.turnDisplay(l)

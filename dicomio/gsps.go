@@ -122,9 +122,12 @@ func (g *GSPS) setGrading(d *object) {
 			d.dataset[0x00281054] = f // the one term that all versions of the standard have
 		}
 	}
+	if lut, ok := find(tagFrameVOI, tagVOILUT); ok { // goes before a window
+		d.setItems(0x00283110, dataset{tagVOILUT: {vr: "SQ", items: lut.items[:1]}}) // SoftcopyVOILUTSequence
+	}
 	center, ok1 := find(tagFrameVOI, tagCenter)
 	width, ok2 := find(tagFrameVOI, tagWidth)
-	if ok1 && ok2 {
+	if _, ok := d.dataset[0x00283110]; !ok && ok1 && ok2 {
 		voi := dataset{tagCenter: center, tagWidth: width}
 		if f, ok := find(tagFrameVOI, tagVOIFunction); ok {
 			voi[tagVOIFunction] = f

@@ -3,6 +3,7 @@ package dicomio
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 )
 
 // wanted lists the elements that say what the pixels mean, and the VRs that
@@ -72,6 +73,7 @@ type attributes map[uint32]any
 
 // header holds the attributes of a file that concern its pixels.
 type header struct {
+	f        *file
 	root     attributes
 	shared   attributes   // of the shared functional groups
 	perFrame []attributes // of the functional groups of each frame
@@ -92,7 +94,7 @@ type reading struct {
 
 // readHeader decodes the wanted elements of f.
 func readHeader(f *file) (*header, error) {
-	h := &header{root: attributes{}}
+	h := &header{f: f, root: attributes{}}
 	r := &reading{f: f}
 	r.begin()
 	if err := r.add(f.top, h.root); err != nil {
@@ -189,11 +191,46 @@ func (r *reading) groups(item []element) (attributes, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(macro) > 0 {
-			if err := r.add(macro[0], a); err != nil {
-				return nil, err
-			}
+		if len(macro) == 0 {
+			continue
+		}
+		if err := r.add(macro[0], a); err != nil {
+			return nil, err
+		}
+		// A table for each frame can be as large as the frames: it is left
+		// where it is until its frame is asked for.
+		if i := slices.IndexFunc(macro[0], func(e element) bool { return e.tag == tagVOILUT }); i >= 0 {
+			a[tagVOILUT] = macro[0][i]
 		}
 	}
 	return a, nil
+}
+
+// frameVOI returns the VOI LUT of the innermost of the functional groups in
+// sets, whose input is what g gives; nil where it is damaged. ok says that
+// there is one, and that no window is further in.
+func (h *header) frameVOI(l *layout, g *grading, sets []attributes) (v *voi, ok bool, err error) {
+	for _, a := range sets {
+		e, found := a[tagVOILUT].(element)
+		if !found {
+			if a[tagCenter] != nil {
+				return nil, false, nil
+			}
+			continue
+		}
+		items, err := h.f.sequence(e)
+		if err != nil || len(items) == 0 {
+			return nil, false, err
+		}
+		lut, r := attributes{}, &reading{f: h.f}
+		r.begin()
+		if err := r.add(items[0], lut); err != nil {
+			return nil, false, err
+		}
+		if err := r.decode(); err != nil {
+			return nil, false, err
+		}
+		return readVOI(lut, l, g), true, nil
+	}
+	return nil, false, nil
 }

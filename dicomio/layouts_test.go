@@ -201,3 +201,44 @@ func TestVOILUT(t *testing.T) {
 		t.Errorf("damaged table: display %+v, warnings %q", img.Display, s.Warnings)
 	}
 }
+
+// TestFrameVOI shows each frame of an enhanced image as its functional groups
+// say: by a table or a window of its own, else by the shared one.
+func TestFrameVOI(t *testing.T) {
+	lut := func(first, middle int) dicomtest.Item {
+		return dicomtest.Item{{Tag: 0x00283010, VR: "SQ", Value: []dicomtest.Item{{
+			{Tag: 0x00283002, VR: "US", Value: []int{3, first, 8}}, {Tag: 0x00283006, VR: "US", Value: []int{0, middle, 255}},
+		}}}}
+	}
+	window := dicomtest.Item{{Tag: 0x00281050, VR: "DS", Value: "40"}, {Tag: 0x00281051, VR: "DS", Value: "401"}}
+	group := func(voi ...dicomtest.Item) dicomtest.Item {
+		if voi == nil {
+			return dicomtest.Item{}
+		}
+		return dicomtest.Item{{Tag: 0x00289132, VR: "SQ", Value: voi}}
+	}
+	f := dicomtest.File{Rows: 1, Columns: 3, Frames: 4, Stored: 12, Pixels: words(0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2), Elements: []dicomtest.Element{
+		{Tag: 0x52009229, VR: "SQ", Value: []dicomtest.Item{group(lut(7, 51))}},
+		{Tag: 0x52009230, VR: "SQ", Value: []dicomtest.Item{group(lut(5, 102)), group(window), group(), group(lut(9000, 1)[:0:0])}},
+	}}
+	curve := func(low float32, middle float32) segd.Display {
+		return segd.Display{Low: low, High: low + 2, Curve: &segd.Curve{Levels: []float32{0, middle, 1}}}
+	}
+	want := []segd.Display{curve(5, 0.4), {Low: -160.5, High: 239.5}, curve(7, 0.2), curve(7, 0.2)}
+	for _, syntax := range syntaxes {
+		f.Syntax = syntax
+		for i, w := range want {
+			_, img := frame(t, dicomtest.Write(f), i)
+			if diff := cmp.Diff(w, img.Display); diff != "" {
+				t.Errorf("%s, frame %d (-want +got):\n%s", syntax, i+1, diff)
+			}
+		}
+	}
+	// A table that does not hold what it says is not used, and that is told.
+	f.Elements[1].Value = []dicomtest.Item{group(dicomtest.Item{{Tag: 0x00283010, VR: "SQ", Value: []dicomtest.Item{{
+		{Tag: 0x00283002, VR: "US", Value: []int{2000, 0, 8}}, {Tag: 0x00283006, VR: "US", Value: []int{0, 1}}}}}}), group(), group(), group()}
+	s, img := frame(t, dicomtest.Write(f), 0)
+	if img.Display.Curve != nil || !strings.Contains(strings.Join(s.Warnings, ";"), "(0028,3010)") {
+		t.Errorf("damaged table: display %+v, warnings %q", img.Display, s.Warnings)
+	}
+}

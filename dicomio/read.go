@@ -52,7 +52,7 @@ func Read(b []byte) (*segd.Scan, error) {
 		Height:         l.rows,
 		Frames:         l.frames,
 		Steps:          s.steps(first),
-		Warnings:       s.warnings(),
+		Warnings:       s.warnings(first),
 		Clean:          s.header.root.text(tagBurnedIn) == "NO",
 		Frame:          s.frame,
 	}, nil

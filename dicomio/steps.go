@@ -76,8 +76,8 @@ func (s *scan) steps(g *grading) []string {
 	return out
 }
 
-// warnings says what a user should know about the result.
-func (s *scan) warnings() []string {
+// warnings says what a user should know about the result, of the first frame.
+func (s *scan) warnings(g *grading) []string {
 	out := append([]string(nil), s.file.warnings...)
 	if v := s.header.root.text(tagBurnedIn); v != "" && v != "NO" {
 		out = append(out, "BurnedInAnnotation (0028,0301) is not NO: the pixels may show who the patient is")
@@ -85,7 +85,7 @@ func (s *scan) warnings() []string {
 	if p := s.pixels.native; p != nil && p.big && s.pixels.allocated == 32 {
 		out = append(out, "pixels of 32 bits in big endian: programs disagree on the order of their words; the low one is taken to be first, as the standard has it")
 	}
-	if s.header.voiLUT != nil && s.header.voi == nil && s.pixels.grey() {
+	if bad := s.header.voiLUT != nil && s.header.voi == nil; (bad || g.badVOI) && s.pixels.grey() {
 		out = append(out, "the VOI lookup table (0028,3010) is not one that can be used for display")
 	}
 	return out
