@@ -64,7 +64,7 @@ func (d *decoder) band(r *bits, h *scanHeader) error {
 			return nil
 		}
 		c := (*[64]int16)(p.coef[64*i:])
-		ok := true
+		var ok bool
 		if h.ah == 0 {
 			run, ok = p.first(r, h, c, marks)
 		} else {
