@@ -1,0 +1,11 @@
+//go:build !unix
+
+package dicomtest
+
+import "time"
+
+// Watch starts a stopwatch on the wall.
+func Watch() func() time.Duration {
+	start := time.Now()
+	return func() time.Duration { return time.Since(start) }
+}
