@@ -62,8 +62,12 @@ function heading(problem) {
   return problem.title ?? "Something went wrong";
 }
 
+// segment asks for an output of a frame; without one, of all.
 function segment(output, frame, signal, extra = {}) {
-  const query = new URLSearchParams({ model: $("model").value, output, frame, ...extra });
+  const query = new URLSearchParams({ model: $("model").value, output, ...extra });
+  if (frame) {
+    query.set("frame", frame);
+  }
   const body = new FormData();
   body.append("file", file, file.name);
   return ask(`v1/segment?${query}`, { method: "POST", body, signal });
@@ -157,6 +161,7 @@ function present(number) {
   $("frame-value").textContent = `${number} of ${count}`;
   $("frame-back").disabled = number <= 1;
   $("frame-on").disabled = number >= count;
+  $("objects").hidden = result.format !== "dicom";
   showFound(shown, card, hidden, toggle);
   showHow(shown, card);
   about(card);
@@ -232,12 +237,31 @@ function open(f) {
 }
 
 // save hands a Blob to the browser as a download.
-function save(blob, ending) {
+function save(blob, ending, stem = file.name.replace(/\.[^.]*$/, "")) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
-  link.download = file.name.replace(/\.[^.]*$/, "") + ending;
+  link.download = stem + ending;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+// saveObject fetches a DICOM object and hands it on: of all frames, but for the
+// Secondary Capture. Its name does not tell of the patient where it must not.
+async function saveObject(output) {
+  problem(null);
+  busy(`Making the ${output.toUpperCase()}…`);
+  try {
+    const frame = output === "sc" ? shown.frame.frame : null;
+    const clean = $("deidentify").checked;
+    const answer = await segment(output, frame, undefined, clean ? { deidentify: 1 } : {});
+    const ending = output === "sc" ? frameEnding("-sc.dcm") : `-${output}.dcm`;
+    save(await answer.blob(), ending, clean ? "deidentified" : undefined);
+    say(answer.headers.get("Segd-Warnings") ?? "");
+  } catch (err) {
+    problem(err, file.name);
+  } finally {
+    busy(null);
+  }
 }
 
 function frameEnding(ending) {
@@ -286,6 +310,10 @@ function listen() {
   $("get-overlay").addEventListener("click", () => $("canvas").toBlob((b) => save(b, frameEnding("-overlay.png"))));
   $("get-mask").addEventListener("click", () => save(shown.masked, frameEnding("-mask.png")));
   $("get-json").addEventListener("click", () => save(new Blob([shown.text], { type: "application/json" }), frameEnding(".json")));
+
+  for (const button of document.querySelectorAll("#objects [data-output]")) {
+    button.addEventListener("click", () => saveObject(button.dataset.output));
+  }
 
   let depth = 0; // dragenter and dragleave also come from the elements within
   const over = (step) => {

@@ -20,6 +20,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"segd"
+	"segd/dicomio"
 	"segd/dicomio/dicomtest"
 	"segd/handlers"
 	"segd/internal/kernel"
@@ -257,6 +258,26 @@ func testDownloads(t *testing.T, b context.Context, url string) {
 	var result struct{ Model string }
 	if err := json.Unmarshal(p.download("get-json", dir, "squares.json"), &result); err != nil || result.Model != "bright" {
 		t.Errorf("JSON of model %q, %v", result.Model, err)
+	}
+	if !eval[bool](p, `document.getElementById("objects").hidden`) {
+		t.Error("DICOM objects are offered of a PNG")
+	}
+
+	p.upload("disc.dcm", dicomtest.Write(dicomtest.Disc(40)))
+	p.done()
+	p.run(chromedp.Evaluate(`document.querySelector("[data-output=seg]").id = "get-seg"; document.querySelector("[data-output=sc]").id = "get-sc"; true`, nil))
+	for button, modality := range map[string]string{"get-seg": "SEG", "get-sc": "OT"} {
+		scan, err := dicomio.Read(p.download(button, dir, "disc-"+button[4:]+".dcm"))
+		if err != nil || scan.Modality != modality || scan.Width != 40 {
+			t.Errorf("%s: %+v, %v", button, scan, err)
+		}
+	}
+	p.run(chromedp.Evaluate(`document.getElementById("deidentify").checked = true`, nil))
+	clean := p.download("get-seg", dir, "deidentified-seg.dcm")
+	for _, private := range dicomtest.Patient {
+		if bytes.Contains(clean, []byte(private)) {
+			t.Error("the object is not de-identified")
+		}
 	}
 }
 
