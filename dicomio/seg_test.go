@@ -241,7 +241,7 @@ func wantMerged(t *testing.T, sources []*Source, whole []byte) {
 		if err := one.AddMask(0, 0, m); err != nil {
 			t.Fatal(err)
 		}
-		if s.Series() == "" || s.Series() != sources[0].Series() {
+		if s.SeriesKey() == "" || s.SeriesKey() != sources[0].SeriesKey() {
 			t.Errorf("source %d is of another series", i)
 		}
 		if seg == nil {
@@ -258,7 +258,7 @@ func wantMerged(t *testing.T, sources []*Source, whole []byte) {
 		t.Errorf("pixels of the merged object (-want +got):\n%s", diff)
 	}
 	alone := openSource(t, images()["CR"])
-	if alone.Series() != "" {
+	if alone.SeriesKey() != "" {
 		t.Error("an X-ray belongs to a series of slices")
 	}
 	other, err := NewSEG(origin(alone))

@@ -9,11 +9,11 @@ import (
 	"segd"
 )
 
-// Series is the same for images whose results belong into one object: those of
+// SeriesKey is the same for images whose results belong into one object: those of
 // one study, series, frame of reference and size that are Placed. It is empty
 // for an image that stands alone, as X-rays do: nothing says how it lies to the
 // others. It holds UIDs and is not for showing.
-func (s *Source) Series() string {
+func (s *Source) SeriesKey() string {
 	if !s.Placed() || s.orphan || s.series == "" {
 		return ""
 	}

@@ -69,7 +69,7 @@ func seriesOf(path string) string {
 	if err != nil {
 		return ""
 	}
-	return source.Series()
+	return source.SeriesKey()
 }
 
 // add hands in what was found in input i, nil where it failed. With the last
