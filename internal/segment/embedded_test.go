@@ -79,20 +79,15 @@ func TestExactMasks(t *testing.T) {
 	}
 	pool := kernel.NewPool(2)
 	defer pool.Close()
-	for name, folders := range map[string][]string{
-		"nuclei": {"nuclei"}, "cardiac-lv": {"cardiac_mr", "cardiac_dicom"},
-	} {
-		a, err := fast.Get(name)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, a := range fast.List() {
+		name := a.Name
 		b, err := exact.Get(name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		b.Exact = true
 		var differ, pixels int
-		for _, img := range testImages(t, name, folders) {
+		for _, img := range testImages(t, a) {
 			masks := [2]*segd.Mask{}
 			for i, m := range []*models.Model{a, b} {
 				r, err := Frame(context.Background(), m, pool, img, Options{})
@@ -115,23 +110,23 @@ func TestExactMasks(t *testing.T) {
 	}
 }
 
-// testImages are phantoms and, of each folder of the data, the first dozen of
-// the test images.
-func testImages(t *testing.T, model string, folders []string) (list []*segd.Image) {
+// testImages are phantoms and, of each data set that the model's card names, the
+// first dozen of the test images.
+func testImages(t *testing.T, m *models.Model) (list []*segd.Image) {
 	for seed := range uint64(3) {
 		picture, _ := phantom.Heart(seed, 256)
-		if model == "nuclei" {
+		if m.Name == "nuclei" {
 			picture, _ = phantom.Micrograph(seed, 250, 190)
 		}
 		list = append(list, frameOf(t, picture))
 	}
-	for _, folder := range folders {
-		files, err := filepath.Glob(filepath.Join("..", "..", "..", "shared", "data", folder, "test", "images", "*"))
+	for _, data := range m.Data {
+		files, err := filepath.Glob(filepath.Join("..", "..", "..", "shared", "data", data.Name, "test", "images", "*"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if len(files) == 0 {
-			t.Logf("%s lies not beside the project: phantoms only", folder)
+			t.Logf("%s lies not beside the project: phantoms only", data.Name)
 		}
 		for _, path := range files[:min(12, len(files))] {
 			b, err := os.ReadFile(path)
