@@ -83,22 +83,26 @@ func TestSelfCheckRefuses(t *testing.T) {
 	}
 }
 
-// TestSelfCheckRefusesWinograd breaks one product kernel of each set that has
-// them, the last of those for a single vector of outputs.
+// TestSelfCheckRefusesWinograd breaks each product kernel of each set that has
+// them: it leaves a tile out.
 func TestSelfCheckRefusesWinograd(t *testing.T) {
 	for _, o := range sets() {
 		if o.winograd == nil {
 			continue
 		}
-		bad, k := *o, o.winograd
-		products := [3][]winogradProduct[float32]{nil, slices.Clone(k.product[1]), k.product[2]}
-		last := len(products[1]) - 1
-		products[1][last] = products[1][last-1] // leaves a tile out
-		bad.winograd = &winogradOps[float32]{
-			name: k.name, lanes: k.lanes, filter: k.filter, halfFilter: k.halfFilter, input: k.input, output: k.output, product: products,
-		}
-		if err := bad.check(); err == nil || !strings.Contains(err.Error(), "winograd") {
-			t.Errorf("set %s: %v", o.name, err)
+		for panel, kernels := range o.winograd.product {
+			for i := 1; i < len(kernels); i++ {
+				bad, k := *o, o.winograd
+				products := slices.Clone(k.product)
+				products[panel] = slices.Clone(kernels)
+				products[panel][i] = kernels[i-1]
+				bad.winograd = &winogradOps[float32]{
+					name: k.name, lanes: k.lanes, filter: k.filter, halfFilter: k.halfFilter, input: k.input, output: k.output, product: products,
+				}
+				if err := bad.check(); err == nil || !strings.Contains(err.Error(), "winograd") {
+					t.Errorf("set %s, %d vectors, %d tiles: %v", o.name, panel, i+1, err)
+				}
+			}
 		}
 	}
 }

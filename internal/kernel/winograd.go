@@ -21,7 +21,7 @@ type winogradOps[T Float] struct {
 	halfFilter func(u, w, tmp *T, wTap, wRow, uPlane, uRow, n int) // for 8 outputs, where lanes is 16
 	input      func(v, in, tmp *T, inBlk, inRow, vPlane, tiles int)
 	output     func(out, m, bias, tmp *T, outBlk, outRow, mPlane, tiles, relu int)
-	product    [3][]winogradProduct[T] // by vectors of outputs and by tiles less one
+	product    [][]winogradProduct[T] // by vectors of outputs and by tiles less one
 	scratch    scratchList[T]
 }
 
@@ -42,7 +42,8 @@ type winogradRun[T Float] struct {
 	nout    int // and of outputs
 	plan    winogradPlan
 	vPlane  int // elements of a plane of V, and of M
-	uPlane  int // of the planes of U of a pair of output vectors
+	panel   int // output vectors of a product
+	uPlane  int // of the planes of U of a panel
 	scratch int
 }
 
@@ -65,10 +66,11 @@ func newWinogradRun[T Float](c convRun[T]) winogradRun[T] {
 		r.nin += r.vectors(c)
 	}
 	r.nout = r.vectors(c.out.C)
-	r.plan = planWinograd(k.lanes, len(k.product[2]), c.out.N*r.th*r.tw, r.nin, r.nout)
+	r.panel = min(r.nout, len(k.product)-1)
+	r.plan = planWinograd(k.lanes, r.panel, len(k.product[r.panel]), c.out.N*r.th*r.tw, r.nin, r.nout)
 	most := (r.plan.tiles + r.plan.blocks - 1) / r.plan.blocks
 	r.vPlane = oddLines(most * k.lanes)
-	r.uPlane = oddLines(r.plan.chunk * k.lanes * 2 * k.lanes)
+	r.uPlane = oddLines(r.plan.chunk * k.lanes * r.panel * k.lanes)
 	r.scratch = r.mStart() + r.plan.group*planes*r.vPlane
 	return r
 }
@@ -95,7 +97,7 @@ func (r *winogradRun[T]) uStart() int {
 func (r *winogradRun[T]) mStart() int {
 	panels := 1
 	if r.plan.resident {
-		panels = (r.plan.group + 1) / 2
+		panels = (r.plan.group + r.panel - 1) / r.panel
 	}
 	return r.uStart() + panels*planes*r.uPlane
 }
@@ -114,9 +116,9 @@ const (
 	fewBlocksTasks = 8   // into about as many tasks
 )
 
-// planWinograd splits a Run into tasks; pass is the number of tiles that a
-// product kernel likes best.
-func planWinograd(lanes, pass, tiles, nin, nout int) winogradPlan {
+// planWinograd splits a Run into tasks; panel and pass are the numbers of
+// output vectors and of tiles that a product kernel likes best.
+func planWinograd(lanes, panel, pass, tiles, nin, nout int) winogradPlan {
 	p := winogradPlan{tiles: tiles, band: 1, chunk: min(nin, chunkChannels/lanes)}
 	p.resident = p.chunk == nin
 	most, group := blockTiles/pass*pass, groupChannels/lanes
@@ -131,10 +133,10 @@ func planWinograd(lanes, pass, tiles, nin, nout int) winogradPlan {
 		p.band = max(1, p.blocks*groups/maxBands)
 	case p.blocks < fewBlocks:
 		groups := (fewBlocksTasks + p.blocks - 1) / p.blocks
-		p.group = min(p.group, max(2, (nout+groups-1)/groups))
-		p.shared = p.group < nout
+		p.group = min(p.group, (nout+groups-1)/groups)
 	}
-	p.group = min(nout, (p.group+1)&^1)
+	p.group = min(nout, (p.group+panel-1)/panel*panel)
+	p.shared = !p.resident && p.blocks < fewBlocks && p.group < nout
 	return p
 }
 
@@ -216,11 +218,11 @@ func (r *winogradRun[T]) task(s, shared []T, band, group int) {
 			} else {
 				r.input(v, s, t0, t1, c, n)
 			}
-			for k := k0; k < k1; k += 2 {
-				nv := min(2, k1-k)
+			for k := k0; k < k1; k += r.panel {
+				nv := min(r.panel, k1-k)
 				u := s[r.uStart():]
 				if r.plan.resident {
-					u = u[(k-k0)/2*planes*r.uPlane:]
+					u = u[(k-k0)/r.panel*planes*r.uPlane:]
 				}
 				if first || !r.plan.resident {
 					r.filters(u, s, c, n, k, nv)

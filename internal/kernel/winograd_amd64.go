@@ -9,7 +9,7 @@ func winogradAVX2() *winogradOps[float32] {
 		filter: winogradFilterAVX2,
 		input:  winogradInputAVX2,
 		output: winogradOutputAVX2,
-		product: [3][]winogradProduct[float32]{
+		product: [][]winogradProduct[float32]{
 			nil,
 			{
 				winogradProductAVX2V1T1, winogradProductAVX2V1T2, winogradProductAVX2V1T3, winogradProductAVX2V1T4,
@@ -32,7 +32,7 @@ func winogradAVX512() *winogradOps[float32] {
 		halfFilter: winogradFilterHalfAVX512,
 		input:      winogradInputAVX512,
 		output:     winogradOutputAVX512,
-		product: [3][]winogradProduct[float32]{
+		product: [][]winogradProduct[float32]{
 			nil,
 			{
 				winogradProductAVX512V1T1, winogradProductAVX512V1T2, winogradProductAVX512V1T3, winogradProductAVX512V1T4,
@@ -45,6 +45,15 @@ func winogradAVX512() *winogradOps[float32] {
 				winogradProductAVX512V2T5, winogradProductAVX512V2T6, winogradProductAVX512V2T7, winogradProductAVX512V2T8,
 				winogradProductAVX512V2T9, winogradProductAVX512V2T10, winogradProductAVX512V2T11, winogradProductAVX512V2T12,
 				winogradProductAVX512V2T13, winogradProductAVX512V2T14,
+			},
+			{
+				winogradProductAVX512V3T1, winogradProductAVX512V3T2, winogradProductAVX512V3T3, winogradProductAVX512V3T4,
+				winogradProductAVX512V3T5, winogradProductAVX512V3T6, winogradProductAVX512V3T7, winogradProductAVX512V3T8,
+				winogradProductAVX512V3T9,
+			},
+			{
+				winogradProductAVX512V4T1, winogradProductAVX512V4T2, winogradProductAVX512V4T3, winogradProductAVX512V4T4,
+				winogradProductAVX512V4T5, winogradProductAVX512V4T6,
 			},
 		},
 	}

@@ -295,3 +295,138 @@ func winogradProductAVX512V2T13(m *float32, v *float32, u *float32, mVec int, mP
 //
 //go:noescape
 func winogradProductAVX512V2T14(m *float32, v *float32, u *float32, mVec int, mPlane int, vVec int, vPlane int, uPlane int, vectors int, steps int, add int)
+
+// winogradProductAVX512V3T1 computes, for 36 planes p, vectors j < 3 of outputs, tiles t < 1*steps and lanes l,
+//
+//	m[j*mVec+p*mPlane][t][l] = Σ v[i*vVec+p*vPlane][t][c] * u[p*uPlane][i][c][j][l]
+//
+// over vectors i of inputs and c < 16; with add it adds to m. Strides are in bytes.
+//
+//go:noescape
+func winogradProductAVX512V3T1(m *float32, v *float32, u *float32, mVec int, mPlane int, vVec int, vPlane int, uPlane int, vectors int, steps int, add int)
+
+// winogradProductAVX512V3T2 computes, for 36 planes p, vectors j < 3 of outputs, tiles t < 2*steps and lanes l,
+//
+//	m[j*mVec+p*mPlane][t][l] = Σ v[i*vVec+p*vPlane][t][c] * u[p*uPlane][i][c][j][l]
+//
+// over vectors i of inputs and c < 16; with add it adds to m. Strides are in bytes.
+//
+//go:noescape
+func winogradProductAVX512V3T2(m *float32, v *float32, u *float32, mVec int, mPlane int, vVec int, vPlane int, uPlane int, vectors int, steps int, add int)
+
+// winogradProductAVX512V3T3 computes, for 36 planes p, vectors j < 3 of outputs, tiles t < 3*steps and lanes l,
+//
+//	m[j*mVec+p*mPlane][t][l] = Σ v[i*vVec+p*vPlane][t][c] * u[p*uPlane][i][c][j][l]
+//
+// over vectors i of inputs and c < 16; with add it adds to m. Strides are in bytes.
+//
+//go:noescape
+func winogradProductAVX512V3T3(m *float32, v *float32, u *float32, mVec int, mPlane int, vVec int, vPlane int, uPlane int, vectors int, steps int, add int)
+
+// winogradProductAVX512V3T4 computes, for 36 planes p, vectors j < 3 of outputs, tiles t < 4*steps and lanes l,
+//
+//	m[j*mVec+p*mPlane][t][l] = Σ v[i*vVec+p*vPlane][t][c] * u[p*uPlane][i][c][j][l]
+//
+// over vectors i of inputs and c < 16; with add it adds to m. Strides are in bytes.
+//
+//go:noescape
+func winogradProductAVX512V3T4(m *float32, v *float32, u *float32, mVec int, mPlane int, vVec int, vPlane int, uPlane int, vectors int, steps int, add int)
+
+// winogradProductAVX512V3T5 computes, for 36 planes p, vectors j < 3 of outputs, tiles t < 5*steps and lanes l,
+//
+//	m[j*mVec+p*mPlane][t][l] = Σ v[i*vVec+p*vPlane][t][c] * u[p*uPlane][i][c][j][l]
+//
+// over vectors i of inputs and c < 16; with add it adds to m. Strides are in bytes.
+//
+//go:noescape
+func winogradProductAVX512V3T5(m *float32, v *float32, u *float32, mVec int, mPlane int, vVec int, vPlane int, uPlane int, vectors int, steps int, add int)
+
+// winogradProductAVX512V3T6 computes, for 36 planes p, vectors j < 3 of outputs, tiles t < 6*steps and lanes l,
+//
+//	m[j*mVec+p*mPlane][t][l] = Σ v[i*vVec+p*vPlane][t][c] * u[p*uPlane][i][c][j][l]
+//
+// over vectors i of inputs and c < 16; with add it adds to m. Strides are in bytes.
+//
+//go:noescape
+func winogradProductAVX512V3T6(m *float32, v *float32, u *float32, mVec int, mPlane int, vVec int, vPlane int, uPlane int, vectors int, steps int, add int)
+
+// winogradProductAVX512V3T7 computes, for 36 planes p, vectors j < 3 of outputs, tiles t < 7*steps and lanes l,
+//
+//	m[j*mVec+p*mPlane][t][l] = Σ v[i*vVec+p*vPlane][t][c] * u[p*uPlane][i][c][j][l]
+//
+// over vectors i of inputs and c < 16; with add it adds to m. Strides are in bytes.
+//
+//go:noescape
+func winogradProductAVX512V3T7(m *float32, v *float32, u *float32, mVec int, mPlane int, vVec int, vPlane int, uPlane int, vectors int, steps int, add int)
+
+// winogradProductAVX512V3T8 computes, for 36 planes p, vectors j < 3 of outputs, tiles t < 8*steps and lanes l,
+//
+//	m[j*mVec+p*mPlane][t][l] = Σ v[i*vVec+p*vPlane][t][c] * u[p*uPlane][i][c][j][l]
+//
+// over vectors i of inputs and c < 16; with add it adds to m. Strides are in bytes.
+//
+//go:noescape
+func winogradProductAVX512V3T8(m *float32, v *float32, u *float32, mVec int, mPlane int, vVec int, vPlane int, uPlane int, vectors int, steps int, add int)
+
+// winogradProductAVX512V3T9 computes, for 36 planes p, vectors j < 3 of outputs, tiles t < 9*steps and lanes l,
+//
+//	m[j*mVec+p*mPlane][t][l] = Σ v[i*vVec+p*vPlane][t][c] * u[p*uPlane][i][c][j][l]
+//
+// over vectors i of inputs and c < 16; with add it adds to m. Strides are in bytes.
+//
+//go:noescape
+func winogradProductAVX512V3T9(m *float32, v *float32, u *float32, mVec int, mPlane int, vVec int, vPlane int, uPlane int, vectors int, steps int, add int)
+
+// winogradProductAVX512V4T1 computes, for 36 planes p, vectors j < 4 of outputs, tiles t < 1*steps and lanes l,
+//
+//	m[j*mVec+p*mPlane][t][l] = Σ v[i*vVec+p*vPlane][t][c] * u[p*uPlane][i][c][j][l]
+//
+// over vectors i of inputs and c < 16; with add it adds to m. Strides are in bytes.
+//
+//go:noescape
+func winogradProductAVX512V4T1(m *float32, v *float32, u *float32, mVec int, mPlane int, vVec int, vPlane int, uPlane int, vectors int, steps int, add int)
+
+// winogradProductAVX512V4T2 computes, for 36 planes p, vectors j < 4 of outputs, tiles t < 2*steps and lanes l,
+//
+//	m[j*mVec+p*mPlane][t][l] = Σ v[i*vVec+p*vPlane][t][c] * u[p*uPlane][i][c][j][l]
+//
+// over vectors i of inputs and c < 16; with add it adds to m. Strides are in bytes.
+//
+//go:noescape
+func winogradProductAVX512V4T2(m *float32, v *float32, u *float32, mVec int, mPlane int, vVec int, vPlane int, uPlane int, vectors int, steps int, add int)
+
+// winogradProductAVX512V4T3 computes, for 36 planes p, vectors j < 4 of outputs, tiles t < 3*steps and lanes l,
+//
+//	m[j*mVec+p*mPlane][t][l] = Σ v[i*vVec+p*vPlane][t][c] * u[p*uPlane][i][c][j][l]
+//
+// over vectors i of inputs and c < 16; with add it adds to m. Strides are in bytes.
+//
+//go:noescape
+func winogradProductAVX512V4T3(m *float32, v *float32, u *float32, mVec int, mPlane int, vVec int, vPlane int, uPlane int, vectors int, steps int, add int)
+
+// winogradProductAVX512V4T4 computes, for 36 planes p, vectors j < 4 of outputs, tiles t < 4*steps and lanes l,
+//
+//	m[j*mVec+p*mPlane][t][l] = Σ v[i*vVec+p*vPlane][t][c] * u[p*uPlane][i][c][j][l]
+//
+// over vectors i of inputs and c < 16; with add it adds to m. Strides are in bytes.
+//
+//go:noescape
+func winogradProductAVX512V4T4(m *float32, v *float32, u *float32, mVec int, mPlane int, vVec int, vPlane int, uPlane int, vectors int, steps int, add int)
+
+// winogradProductAVX512V4T5 computes, for 36 planes p, vectors j < 4 of outputs, tiles t < 5*steps and lanes l,
+//
+//	m[j*mVec+p*mPlane][t][l] = Σ v[i*vVec+p*vPlane][t][c] * u[p*uPlane][i][c][j][l]
+//
+// over vectors i of inputs and c < 16; with add it adds to m. Strides are in bytes.
+//
+//go:noescape
+func winogradProductAVX512V4T5(m *float32, v *float32, u *float32, mVec int, mPlane int, vVec int, vPlane int, uPlane int, vectors int, steps int, add int)
+
+// winogradProductAVX512V4T6 computes, for 36 planes p, vectors j < 4 of outputs, tiles t < 6*steps and lanes l,
+//
+//	m[j*mVec+p*mPlane][t][l] = Σ v[i*vVec+p*vPlane][t][c] * u[p*uPlane][i][c][j][l]
+//
+// over vectors i of inputs and c < 16; with add it adds to m. Strides are in bytes.
+//
+//go:noescape
+func winogradProductAVX512V4T6(m *float32, v *float32, u *float32, mVec int, mPlane int, vVec int, vPlane int, uPlane int, vectors int, steps int, add int)

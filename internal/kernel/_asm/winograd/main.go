@@ -27,7 +27,7 @@ type isa struct {
 	name  string
 	lanes int
 	vec   func() reg.VecVirtual
-	most  [3]int // tiles of a product, by the number of output vectors
+	most  []int // tiles of a product, by the number of output vectors
 }
 
 func main() {
@@ -36,9 +36,9 @@ func main() {
 	// As many sums as registers allow: of 16, 12 besides two vectors of
 	// weights and a broadcast one, of 32, 28. A single vector of sums is
 	// bound by loads whatever their number.
-	s := isa{"AVX2", 8, YMM, [3]int{1: 12, 2: 6}}
+	s := isa{"AVX2", 8, YMM, []int{1: 12, 2: 6}}
 	if *set == "avx512" {
-		s = isa{"AVX512", 16, ZMM, [3]int{1: 14, 2: 14}}
+		s = isa{"AVX512", 16, ZMM, []int{1: 14, 2: 14, 3: 9, 4: 6}}
 	}
 	ConstraintExpr("amd64,!purego")
 	s.filter("", s.lanes)
@@ -47,7 +47,7 @@ func main() {
 	}
 	s.input()
 	s.output()
-	for nv := 1; nv <= 2; nv++ {
+	for nv := 1; nv < len(s.most); nv++ {
 		for n := 1; n <= s.most[nv]; n++ {
 			s.product(nv, n)
 		}
@@ -410,6 +410,25 @@ func (s isa) output() {
 // unroll is the number of input channels of a turn of product's inner loop.
 const unroll = 4
 
+// column is a register's worth of a product's outputs: the vector of outputs
+// that it belongs to, and where it begins there in bytes.
+type column struct {
+	vector, at int
+	reg        func() reg.VecVirtual
+}
+
+// columns of nv vectors. A single vector of AVX-512 is taken in halves: a
+// broadcast of 512 bits takes a cycle and would serve one product only.
+func (s isa) columns(nv int) (list []column) {
+	if s.wide() && nv == 1 {
+		return []column{{0, 0, YMM}, {0, 32, YMM}}
+	}
+	for j := range nv {
+		list = append(list, column{j, 0, s.vec})
+	}
+	return list
+}
+
 // product generates the product of n tiles with nv vectors of outputs.
 func (s isa) product(nv, n int) {
 	name := fmt.Sprintf("winogradProduct%sV%dT%d", s.name, nv, n)
@@ -417,24 +436,24 @@ func (s isa) product(nv, n int) {
 		fmt.Sprintf("computes, for 36 planes p, vectors j < %d of outputs, tiles t < %d*steps and lanes l,", nv, n),
 		"	m[j*mVec+p*mPlane][t][l] = Σ v[i*vVec+p*vPlane][t][c] * u[p*uPlane][i][c][j][l]",
 		fmt.Sprintf("over vectors i of inputs and c < %d; with add it adds to m. Strides are in bytes.", s.lanes))
-	m, v, u := arg("m"), arg("v"), arg("u")
-	mVec, vVec := arg("mVec"), arg("vVec")
+	m, v, u, vVec := arg("m"), arg("v"), arg("u"), arg("vVec")
 	planes, steps, vectors, turns := GP64(), GP64(), GP64(), GP64()
 	mp, vp, vi, vc, up, t := GP64(), GP64(), GP64(), GP64(), GP64(), GP64()
+	columns := s.columns(nv)
 	acc := make([][]reg.VecVirtual, n)
 	for i := range acc {
-		for range nv {
-			acc[i] = append(acc[i], s.vec())
+		for _, c := range columns {
+			acc[i] = append(acc[i], c.reg())
 		}
 	}
 	each := func(f func(r reg.VecVirtual, mem Mem)) {
-		for i := range acc {
-			for j := range nv {
-				mem := Mem{Base: mp, Disp: i * s.bytes()}
-				if j == 1 {
-					mem.Index, mem.Scale = mVec, 1
-				}
-				f(acc[i][j], mem)
+		MOVQ(mp, t)
+		for j, c := range columns {
+			if j > 0 && c.vector > columns[j-1].vector {
+				ADDQ(param("mVec"), t)
+			}
+			for i := range acc {
+				f(acc[i][j], Mem{Base: t, Disp: i*s.bytes() + c.at})
 			}
 		}
 	}
@@ -447,13 +466,15 @@ func (s isa) product(nv, n int) {
 	Load(Param("add"), t)
 	TESTQ(t, t)
 	JNE(LabelRef("load"))
-	each(func(r reg.VecVirtual, _ Mem) {
-		if s.wide() {
-			VPXORD(r, r, r)
-		} else {
-			VXORPS(r, r, r)
+	for _, of := range acc {
+		for _, r := range of {
+			if s.wide() {
+				VPXORD(r, r, r)
+			} else {
+				VXORPS(r, r, r)
+			}
 		}
-	})
+	}
 	JMP(LabelRef("body"))
 	Label("load")
 	each(func(r reg.VecVirtual, mem Mem) { VMOVUPS(mem, r) })
@@ -465,14 +486,14 @@ func (s isa) product(nv, n int) {
 	MOVQ(vi, vc)
 	MOVQ(U32(uint32(s.lanes/unroll)), turns)
 	Label("channels")
-	w := make([]reg.VecVirtual, nv)
-	for j := range w {
-		w[j] = s.vec()
+	w := make([]reg.VecVirtual, len(columns))
+	for j, c := range columns {
+		w[j] = c.reg()
 	}
-	x := s.vec()
+	x := columns[0].reg()
 	for c := range unroll {
-		for j := range w {
-			VMOVUPS(Mem{Base: up, Disp: (c*nv + j) * s.bytes()}, w[j])
+		for j, of := range columns {
+			VMOVUPS(Mem{Base: up, Disp: (c*nv+of.vector)*s.bytes() + of.at}, w[j])
 		}
 		for i := range acc {
 			VBROADCASTSS(Mem{Base: vc, Disp: i*s.bytes() + c*4}, x)
@@ -493,15 +514,20 @@ func (s isa) product(nv, n int) {
 	ADDQ(U32(uint32(n*s.bytes())), vp)
 	DECQ(steps)
 	JNZ(LabelRef("step"))
-	for _, p := range []struct {
-		name string
-		r    reg.Register
-	}{{"mPlane", m}, {"vPlane", v}, {"uPlane", u}} {
-		Load(Param(p.name), t)
-		ADDQ(t, p.r)
-	}
+	ADDQ(param("mPlane"), m)
+	ADDQ(param("vPlane"), v)
+	ADDQ(param("uPlane"), u)
 	DECQ(planes)
 	JNZ(LabelRef("plane"))
 	VZEROUPPER()
 	RET()
+}
+
+// param is an argument in memory.
+func param(name string) Op {
+	p, err := Param(name).Resolve()
+	if err != nil {
+		panic(err)
+	}
+	return p.Addr
 }
