@@ -5,7 +5,7 @@
 #include "textflag.h"
 
 // func winogradFilterAVX2(u *float32, w *float32, tmp *float32, wTap int, wRow int, uPlane int, uRow int, n int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·winogradFilterAVX2(SB), NOSPLIT, $0-64
 	MOVQ u+0(FP), AX
 	MOVQ w+8(FP), CX
@@ -21,8 +21,11 @@ TEXT ·winogradFilterAVX2(SB), NOSPLIT, $0-64
 row:
 	MOVQ         CX, R12
 	VMOVUPS      (R12), Y0
+	PREFETCHT0   9216(R12)
 	VMOVUPS      (R12)(R11*1), Y1
+	PREFETCHT0   9216(R12)(R11*1)
 	VMOVUPS      (R12)(R11*2), Y2
+	PREFETCHT0   9216(R12)(R11*2)
 	VMULPS       winogradAVX2_3f4a4588<>+0(SB), Y0, Y3
 	VMOVUPS      Y3, (DX)
 	VMULPS       winogradAVX2_beca4588<>+0(SB), Y0, Y3
@@ -42,8 +45,11 @@ row:
 	VMOVUPS      Y2, 480(DX)
 	ADDQ         BX, R12
 	VMOVUPS      (R12), Y0
+	PREFETCHT0   9216(R12)
 	VMOVUPS      (R12)(R11*1), Y1
+	PREFETCHT0   9216(R12)(R11*1)
 	VMOVUPS      (R12)(R11*2), Y2
+	PREFETCHT0   9216(R12)(R11*2)
 	VMULPS       winogradAVX2_3f4a4588<>+0(SB), Y0, Y3
 	VMOVUPS      Y3, 32(DX)
 	VMULPS       winogradAVX2_beca4588<>+0(SB), Y0, Y3
@@ -63,8 +69,11 @@ row:
 	VMOVUPS      Y2, 512(DX)
 	ADDQ         BX, R12
 	VMOVUPS      (R12), Y0
+	PREFETCHT0   9216(R12)
 	VMOVUPS      (R12)(R11*1), Y1
+	PREFETCHT0   9216(R12)(R11*1)
 	VMOVUPS      (R12)(R11*2), Y2
+	PREFETCHT0   9216(R12)(R11*2)
 	VMULPS       winogradAVX2_3f4a4588<>+0(SB), Y0, Y3
 	VMOVUPS      Y3, 64(DX)
 	VMULPS       winogradAVX2_beca4588<>+0(SB), Y0, Y3

@@ -161,6 +161,14 @@ func triple(step reg.Register) reg.Register {
 	return t
 }
 
+// ahead is what follows the weights at m by two blocks of inputs, from where
+// they come by way of memory: the strides are not such that the processor would
+// foresee them.
+func ahead(m Mem) Mem {
+	m.Disp += 2 * 9 * 8 * 2 * pixel
+	return m
+}
+
 // filter generates U = G g Gᵀ for a vector of outputs, of which the weights
 // hold the first lanes.
 func (s isa) filter(kind string, lanes int) {
@@ -200,6 +208,10 @@ func (s isa) filter(kind string, lanes int) {
 	}
 	u3, w3 := triple(uPlane), triple(wTap)
 	wp, up := GP64(), six{GP64(), GP64(), uPlane}
+	// What the rows of the transform leave for its columns: in registers, where
+	// there are as many.
+	var kept [6][3]reg.VecVirtual
+	place := func(i, kx int) Mem { return Mem{Base: tmp, Disp: (i*3 + kx) * s.bytes()} }
 	Label("row")
 	MOVQ(w, wp)
 	for kx := range 3 {
@@ -215,16 +227,23 @@ func (s isa) filter(kind string, lanes int) {
 			} else {
 				VMOVUPS(m, g[ky])
 			}
+			PREFETCHT0(ahead(m))
 		}
-		line(g, func(i int, r reg.VecVirtual) { VMOVUPS(r, Mem{Base: tmp, Disp: (i*3 + kx) * s.bytes()}) })
+		line(g, func(i int, r reg.VecVirtual) {
+			kept[i][kx] = r
+			if !s.wide() {
+				VMOVUPS(r, place(i, kx))
+			}
+		})
 		ADDQ(wTap, wp)
 	}
 	MOVQ(u, up.base)
 	up.rebase()
-	for i := range 6 {
-		var g [3]reg.VecVirtual
-		for kx := range g {
-			g[kx] = s.load(Mem{Base: tmp, Disp: (i*3 + kx) * s.bytes()})
+	for i, g := range kept {
+		if !s.wide() {
+			for kx := range g {
+				g[kx] = s.load(place(i, kx))
+			}
 		}
 		line(g, func(j int, r reg.VecVirtual) { VMOVUPS(r, up.at(j, 0)) })
 		up.next(u3)
