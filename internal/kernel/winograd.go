@@ -49,13 +49,12 @@ type winogradRun[T Float] struct {
 
 // winogradPlan is how a Run is split. It depends on shapes and the kernel set.
 type winogradPlan struct {
-	tiles    int  // in all images
-	blocks   int  // of tiles
-	band     int  // blocks of a task
-	group    int  // output vectors of a task
-	chunk    int  // input vectors of a pass
-	resident bool // U is made once for a task
-	shared   bool // V is made once for all tasks
+	tiles   int  // in all images
+	blocks  int  // of tiles
+	group   int  // output vectors of a task
+	chunk   int  // input vectors of a pass
+	sharedU bool // U is made once for all tasks; a task has a single pass
+	sharedV bool // V is made once for all tasks
 }
 
 func newWinogradRun[T Float](c convRun[T]) winogradRun[T] {
@@ -71,7 +70,10 @@ func newWinogradRun[T Float](c convRun[T]) winogradRun[T] {
 	most := (r.plan.tiles + r.plan.blocks - 1) / r.plan.blocks
 	r.vPlane = oddLines(most * k.lanes)
 	r.uPlane = oddLines(r.plan.chunk * k.lanes * r.panel * k.lanes)
-	r.scratch = r.mStart() + r.plan.group*planes*r.vPlane
+	r.scratch = r.mStart() + planes*r.vPlane*r.plan.group
+	if r.plan.sharedU {
+		r.scratch = r.mStart() + planes*r.vPlane*r.panel
+	}
 	return r
 }
 
@@ -89,17 +91,16 @@ func (r *winogradRun[T]) patchStart() int { return planes * r.k.lanes }
 func (r *winogradRun[T]) biasStart() int  { return r.patchStart() + planes*r.k.lanes }
 func (r *winogradRun[T]) vStart() int     { return r.biasStart() + 16 }
 func (r *winogradRun[T]) uStart() int {
-	if r.plan.shared {
+	if r.plan.sharedV {
 		return r.vStart()
 	}
 	return r.vStart() + r.plan.chunk*planes*r.vPlane
 }
 func (r *winogradRun[T]) mStart() int {
-	panels := 1
-	if r.plan.resident {
-		panels = (r.plan.group + r.panel - 1) / r.panel
+	if r.plan.sharedU {
+		return r.uStart()
 	}
-	return r.uStart() + panels*planes*r.uPlane
+	return r.uStart() + planes*r.uPlane
 }
 
 // Sizes that steer the split: they set the speed and not the result, since each
@@ -109,9 +110,8 @@ func (r *winogradRun[T]) mStart() int {
 const (
 	chunkChannels  = 64  // of V and U
 	groupChannels  = 256 // of M
-	residentTiles  = 28  // of a block, where U is made once for a task
+	sharedTiles    = 28  // of a block, where U is made once for all
 	blockTiles     = 70  // of a block, where U is made for each
-	residentGroup  = 64  // channels of M, where U is made once for a task
 	fewBlocks      = 4   // with fewer, tasks are split by outputs too
 	fewBlocksTasks = 8   // into about as many tasks
 )
@@ -119,24 +119,19 @@ const (
 // planWinograd splits a Run into tasks; panel and pass are the numbers of
 // output vectors and of tiles that a product kernel likes best.
 func planWinograd(lanes, panel, pass, tiles, nin, nout int) winogradPlan {
-	p := winogradPlan{tiles: tiles, band: 1, chunk: min(nin, chunkChannels/lanes)}
-	p.resident = p.chunk == nin
-	most, group := blockTiles/pass*pass, groupChannels/lanes
-	if p.resident {
-		most, group = residentTiles/pass*pass, residentGroup/lanes
+	p := winogradPlan{tiles: tiles, chunk: min(nin, chunkChannels/lanes), group: min(nout, groupChannels/lanes)}
+	most := blockTiles
+	if p.sharedU = p.chunk == nin; p.sharedU {
+		most, p.group = sharedTiles, nout
 	}
+	most = max(1, most/pass) * pass
 	p.blocks = (tiles + most - 1) / most
-	p.group = min(nout, group)
-	switch {
-	case p.resident:
-		groups := (nout + p.group - 1) / p.group
-		p.band = max(1, p.blocks*groups/maxBands)
-	case p.blocks < fewBlocks:
+	if p.blocks < fewBlocks {
 		groups := (fewBlocksTasks + p.blocks - 1) / p.blocks
 		p.group = min(p.group, (nout+groups-1)/groups)
 	}
 	p.group = min(nout, (p.group+panel-1)/panel*panel)
-	p.shared = !p.resident && p.blocks < fewBlocks && p.group < nout
+	p.sharedV = !p.sharedU && p.blocks < fewBlocks && p.group < nout
 	return p
 }
 
@@ -171,31 +166,40 @@ func (r *convRun[T]) winograd() (w winogradRun[T], pays bool) {
 	directly := product * 9 * float64(r.out.N*r.out.H*r.out.W*channels*w.nout)
 	tiles := float64(w.plan.tiles) * (product*planes*pairs*float64(k.lanes) + float64(input*w.nin+output*w.nout))
 	times := w.plan.blocks
-	if w.plan.resident {
-		times = (times + w.plan.band - 1) / w.plan.band
+	if w.plan.sharedU {
+		times = 1
 	}
 	return w, tiles+filter*float64(times)*pairs*float64(k.lanes) < directly
 }
 
 // run computes the convolution.
 func (r winogradRun[T]) run(p *Pool) {
-	bands := (r.plan.blocks + r.plan.band - 1) / r.plan.band
 	groups := (r.nout + r.plan.group - 1) / r.plan.group
-	var shared []T
-	if r.plan.shared {
-		shared = r.k.scratch.take(r.plan.blocks * r.nin * planes * r.vPlane)
-		defer r.k.scratch.give(shared)
-		p.Run(r.plan.blocks*r.nin, func(t int) {
+	var u, v []T
+	if r.plan.sharedU {
+		panels := (r.nout + r.panel - 1) / r.panel
+		u = r.k.scratch.take(panels * planes * r.uPlane)
+		defer r.k.scratch.give(u)
+		p.Run(panels, func(t int) {
 			s := r.k.scratch.take(r.vStart())
-			b := t / r.nin
-			t0, t1 := r.tilesOf(b)
-			r.input(shared[t*planes*r.vPlane:], s, t0, t1, t%r.nin, 1)
+			k := t * r.panel
+			r.filters(u[t*planes*r.uPlane:], s, 0, r.nin, k, min(r.panel, r.nout-k))
 			r.k.scratch.give(s)
 		})
 	}
-	p.Run(bands*groups, func(t int) {
+	if r.plan.sharedV {
+		v = r.k.scratch.take(r.plan.blocks * r.nin * planes * r.vPlane)
+		defer r.k.scratch.give(v)
+		p.Run(r.plan.blocks*r.nin, func(t int) {
+			s := r.k.scratch.take(r.vStart())
+			t0, t1 := r.tilesOf(t / r.nin)
+			r.input(v[t*planes*r.vPlane:], s, t0, t1, t%r.nin, 1)
+			r.k.scratch.give(s)
+		})
+	}
+	p.Run(r.plan.blocks*groups, func(t int) {
 		s := r.k.scratch.take(r.scratch)
-		r.task(s, shared, t/groups, t%groups)
+		r.task(s, u, v, t/groups, t%groups)
 		r.k.scratch.give(s)
 	})
 }
@@ -204,37 +208,34 @@ func (r *winogradRun[T]) tilesOf(block int) (t0, t1 int) {
 	return block * r.plan.tiles / r.plan.blocks, (block + 1) * r.plan.tiles / r.plan.blocks
 }
 
-func (r *winogradRun[T]) task(s, shared []T, band, group int) {
+// task computes a group of outputs of a block of tiles. sharedU and sharedV are
+// those of all tasks, where the plan has them.
+func (r *winogradRun[T]) task(s, sharedU, sharedV []T, block, group int) {
 	p := &r.plan
 	k0, k1 := group*p.group, min(r.nout, (group+1)*p.group)
-	first := true
-	for b := band * p.band; b < min(p.blocks, (band+1)*p.band); b++ {
-		t0, t1 := r.tilesOf(b)
-		for c := 0; c < r.nin; c += p.chunk {
-			n := min(p.chunk, r.nin-c)
-			v := s[r.vStart():]
-			if p.shared {
-				v = shared[(b*r.nin+c)*planes*r.vPlane:]
+	t0, t1 := r.tilesOf(block)
+	for c := 0; c < r.nin; c += p.chunk {
+		n := min(p.chunk, r.nin-c)
+		v := s[r.vStart():]
+		if p.sharedV {
+			v = sharedV[(block*r.nin+c)*planes*r.vPlane:]
+		} else {
+			r.input(v, s, t0, t1, c, n)
+		}
+		for k := k0; k < k1; k += r.panel {
+			nv := min(r.panel, k1-k)
+			u, m := s[r.uStart():], s[r.mStart():]
+			if p.sharedU {
+				u = sharedU[k/r.panel*planes*r.uPlane:]
 			} else {
-				r.input(v, s, t0, t1, c, n)
+				r.filters(u, s, c, n, k, nv)
+				m = m[(k-k0)*planes*r.vPlane:]
 			}
-			for k := k0; k < k1; k += r.panel {
-				nv := min(r.panel, k1-k)
-				u := s[r.uStart():]
-				if r.plan.resident {
-					u = u[(k-k0)/r.panel*planes*r.uPlane:]
-				}
-				if first || !r.plan.resident {
-					r.filters(u, s, c, n, k, nv)
-				}
-				m := s[r.mStart()+(k-k0)*planes*r.vPlane:]
-				r.products(m, v, u, n, nv, t1-t0, c > 0)
-				if c+n == r.nin {
-					r.output(s, m, t0, t1, k, nv)
-				}
+			r.products(m, v, u, n, nv, t1-t0, c > 0)
+			if c+n == r.nin {
+				r.output(s, m, t0, t1, k, nv)
 			}
 		}
-		first = false
 	}
 }
 
