@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	G "gorgonia.org/gorgonia"
@@ -45,6 +47,41 @@ func BenchmarkPredict(b *testing.B) {
 					}
 				}
 				b.ReportMetric(c.GFLOP(256, 256)*float64(b.N)/b.Elapsed().Seconds(), "GFLOP/s")
+			})
+		}
+	}
+}
+
+// BenchmarkImages is a stream of images on two threads: one image at a time on
+// both (latency), or two at a time, each on its own (throughput).
+func BenchmarkImages(b *testing.B) {
+	const threads = 2
+	for _, size := range []int{64, 256} {
+		for atOnce, name := range map[int]string{1: "latency", threads: "throughput"} {
+			b.Run(fmt.Sprintf("b=16/%d/%s", size, name), func(b *testing.B) {
+				pool := kernel.NewPool(threads)
+				defer pool.Close()
+				c := anchor(16, NormNone)
+				q, err := NewPredictor(c, NewParams(c, 1), PredictorOptions{Pool: pool})
+				if err != nil {
+					b.Fatal(err)
+				}
+				x := noise(rand.New(rand.NewPCG(1, 1)), 1, 1, size, size)
+				var left atomic.Int64
+				left.Store(int64(b.N))
+				b.ResetTimer()
+				var callers sync.WaitGroup
+				for range atOnce {
+					callers.Go(func() {
+						for left.Add(-1) >= 0 {
+							if _, err := q.Logits(context.Background(), x); err != nil {
+								b.Error(err)
+							}
+						}
+					})
+				}
+				callers.Wait()
+				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "images/s")
 			})
 		}
 	}

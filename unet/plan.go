@@ -285,12 +285,13 @@ func newArena(p *plan) *arena {
 func (a *arena) bytes() int { return 4 * (a.plan.floats + len(a.image) + len(a.logits)) }
 
 // run maps a.image to a.logits. It returns early when ctx ends.
-func (a *arena) run(ctx context.Context, pool *kernel.Pool) error {
+// How many threads a step has depends on what else goes on; its result does not.
+func (a *arena) run(ctx context.Context, shared *kernel.Pool) error {
 	for i := range a.plan.steps {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		s, in := &a.plan.steps[i], a.ins[i]
+		s, in, pool := &a.plan.steps[i], a.ins[i], shared.Share()
 		out := a.acts[s.out]
 		if s.dirty {
 			op.ClearHalo(out)

@@ -23,7 +23,9 @@ const (
 
 // PredictorOptions are the settings of a Predictor.
 type PredictorOptions struct {
-	// Pool runs the kernels; nil means the calling goroutine.
+	// Pool runs the kernels; nil means the calling goroutine. While fewer calls
+	// than it has threads are in progress each has all of it, else each goes on
+	// in its own goroutine alone (see kernel.Pool.Share).
 	Pool *kernel.Pool
 	// TilePixels bounds the pixels that go through the network at once, and
 	// with them the memory of a call. 0 means 2^20 at width 16 and less in
@@ -129,6 +131,8 @@ func (q *Predictor) Logits(ctx context.Context, x *segd.Tensor) (*segd.Tensor, e
 		return nil, err
 	}
 	defer q.giveBack(a)
+	q.pool.Enter()
+	defer q.pool.Leave()
 	out := segd.NewTensor(x.N, c.Classes, x.H, x.W)
 	for n := range x.N {
 		for _, t := range tiles.tiles {

@@ -383,6 +383,32 @@ func TestThreadsDoNotMatter(t *testing.T) {
 	}
 }
 
+// An image gets the same bits from all threads together as from one alone while
+// others have theirs.
+func TestLoadDoesNotMatter(t *testing.T) {
+	pool := kernel.NewPool(2)
+	defer pool.Close()
+	c := Config{Channels: 1, Classes: 2, Width: 16, Depth: 2}.WithDefaults()
+	q, err := NewPredictor(c, NewParams(c, 1), PredictorOptions{Pool: pool})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := noise(rand.New(rand.NewPCG(1, 1)), 1, 1, 96, 81)
+	together, err := q.Logits(context.Background(), x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool.Enter() // another image on its way
+	defer pool.Leave()
+	alone, err := q.Logits(context.Background(), x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(alone.Data, together.Data) {
+		t.Error("an image alone on its thread has another result")
+	}
+}
+
 // A warm call takes memory for its result and little else.
 func TestPredictAllocates(t *testing.T) {
 	if kernel.Set() == "generic" {

@@ -208,24 +208,33 @@ func checkWeightGrad(o, ref *ops[float32]) error {
 
 // checkSumRows checks the kernels that add to sums.
 func checkSumRows(o, ref *ops[float32]) error {
-	a, b := lanesOf(checkValues(Lanes), 0), lanesOf(checkValues(Lanes+1), 0)
 	for n := 1; n <= 9; n++ {
-		v := checkValues(3 * n * Lanes)
-		x, y, dy := v[:n*Lanes], v[n*Lanes:2*n*Lanes], v[2*n*Lanes:]
-		for i, f := range []func(k *ops[float32], s, q *[Lanes]float64){
-			func(k *ops[float32], s, q *[Lanes]float64) { k.moments(s, q, x) },
-			func(k *ops[float32], s, q *[Lanes]float64) { k.normGradSums(s, q, x, dy, nil, nil, false) },
-			func(k *ops[float32], s, q *[Lanes]float64) { k.normGradSums(s, q, x, dy, a, b, true) },
-			func(k *ops[float32], s, _ *[Lanes]float64) { k.reluGrad(s, make([]float32, n*Lanes), y, dy) },
-		} {
-			got, want := [2][Lanes]float64{{1}, {2}}, [2][Lanes]float64{{1}, {2}}
-			f(o, &got[0], &got[1])
-			f(ref, &want[0], &want[1])
-			for j := range got {
-				for l, g := range got[j] {
-					if d := math.Abs(g - want[j][l]); !(d <= checkTolerance) {
-						return fmt.Errorf("%d of %d pixels: sum %d of lane %d is %v, want %v", i, n, j, l, g, want[j][l])
-					}
+		if err := compareSumRows(o, ref, n, checkValues(3*n*Lanes)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compareSumRows runs the kernels that add to sums on n pixels, of 3·n·Lanes
+// values v.
+func compareSumRows(o, ref *ops[float32], n int, v []float32) error {
+	a, b := lanesOf(checkValues(Lanes), 0), lanesOf(checkValues(Lanes+1), 0)
+	x, y, dy := v[:n*Lanes], v[n*Lanes:2*n*Lanes], v[2*n*Lanes:]
+	for i, f := range []func(k *ops[float32], s, q *[Lanes]float64){
+		func(k *ops[float32], s, q *[Lanes]float64) { k.moments(s, q, x) },
+		func(k *ops[float32], s, q *[Lanes]float64) { k.normGradSums(s, q, x, dy, nil, nil, false) },
+		func(k *ops[float32], s, q *[Lanes]float64) { k.normGradSums(s, q, x, dy, a, b, true) },
+		func(k *ops[float32], s, _ *[Lanes]float64) { k.reluGrad(s, make([]float32, n*Lanes), y, dy) },
+	} {
+		got, want := [2][Lanes]float64{{1}, {2}}, [2][Lanes]float64{{1}, {2}}
+		f(o, &got[0], &got[1])
+		f(ref, &want[0], &want[1])
+		for j := range got {
+			for l, g := range got[j] {
+				w := want[j][l]
+				if d := math.Abs(g - w); !(d <= checkTolerance) && (g == g || w == w) {
+					return fmt.Errorf("%d of %d pixels: sum %d of lane %d is %v, want %v", i, n, j, l, g, want[j][l])
 				}
 			}
 		}
@@ -235,39 +244,46 @@ func checkSumRows(o, ref *ops[float32]) error {
 
 // checkRows checks the kernels that write rows of pixels.
 func checkRows(o, ref *ops[float32]) error {
-	a, b, c := lanesOf(checkValues(Lanes), 0), lanesOf(checkValues(Lanes+1), 0), lanesOf(checkValues(Lanes+2), 0)
 	for n := 1; n <= 9; n++ {
-		v := checkValues(11 * n * Lanes)
-		cut := func(pixels int) []float32 { s := v[:pixels*Lanes]; v = v[pixels*Lanes:]; return s }
-		x, y, dy, x0, x1, add0, add1 := cut(n), cut(n), cut(n), cut(2*n), cut(2*n), cut(2*n), cut(2*n)
-		y[0] = 0
-		pooled := make([]float32, n*Lanes)
-		ref.maxPool(pooled, x0, x1)
-		for i, f := range []func(k *ops[float32], out, out2 []float32){
-			func(k *ops[float32], out, _ []float32) { k.scaleShift(out[:n*Lanes], x, a, b, false) },
-			func(k *ops[float32], out, _ []float32) { k.scaleShift(out[:n*Lanes], x, a, b, true) },
-			func(k *ops[float32], out, _ []float32) { k.normGrad(out[:n*Lanes], x, dy, a, b, c, nil, nil, false) },
-			func(k *ops[float32], out, _ []float32) { k.normGrad(out[:n*Lanes], x, dy, a, b, c, b, a, true) },
-			func(k *ops[float32], out, _ []float32) { k.reluGrad(new([Lanes]float64), out[:n*Lanes], y, dy) },
-			func(k *ops[float32], out, _ []float32) { k.maxPool(out[:n*Lanes], x0, x1) },
-			func(k *ops[float32], out, _ []float32) { k.add(out[:n*Lanes], x, y, false) },
-			func(k *ops[float32], out, _ []float32) { k.add(out[:n*Lanes], x, y, true) },
-			func(k *ops[float32], out, _ []float32) { k.bilinear(out[:2*n*Lanes], x, y) },
-			func(k *ops[float32], out, _ []float32) { k.bilinearGrad(out[:n*Lanes], x0, x1, add0, add1) },
-			func(k *ops[float32], out, out2 []float32) {
-				k.maxPoolGrad(out[:2*n*Lanes], out2[:2*n*Lanes], x0, x1, pooled, dy, nil, nil)
-			},
-			func(k *ops[float32], out, out2 []float32) {
-				k.maxPoolGrad(out[:2*n*Lanes], out2[:2*n*Lanes], x0, x1, pooled, dy, add0, add1)
-			},
-		} {
-			got, want := checkValues((4*n+2)*Lanes), checkValues((4*n+2)*Lanes)
-			half := len(got) / 2
-			f(o, got[:half], got[half:])
-			f(ref, want[:half], want[half:])
-			if err := differ(fmt.Sprintf("%d of %d pixels", i, n), got, want); err != nil {
-				return err
-			}
+		if err := compareRows(o, ref, n, checkValues(11*n*Lanes)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compareRows runs the kernels that write rows on n pixels, of 11·n·Lanes values v.
+func compareRows(o, ref *ops[float32], n int, v []float32) error {
+	a, b, c := lanesOf(checkValues(Lanes), 0), lanesOf(checkValues(Lanes+1), 0), lanesOf(checkValues(Lanes+2), 0)
+	cut := func(pixels int) []float32 { s := v[:pixels*Lanes]; v = v[pixels*Lanes:]; return s }
+	x, y, dy, x0, x1, add0, add1 := cut(n), cut(n), cut(n), cut(2*n), cut(2*n), cut(2*n), cut(2*n)
+	y[0] = 0
+	pooled := make([]float32, n*Lanes)
+	ref.maxPool(pooled, x0, x1)
+	for i, f := range []func(k *ops[float32], out, out2 []float32){
+		func(k *ops[float32], out, _ []float32) { k.scaleShift(out[:n*Lanes], x, a, b, false) },
+		func(k *ops[float32], out, _ []float32) { k.scaleShift(out[:n*Lanes], x, a, b, true) },
+		func(k *ops[float32], out, _ []float32) { k.normGrad(out[:n*Lanes], x, dy, a, b, c, nil, nil, false) },
+		func(k *ops[float32], out, _ []float32) { k.normGrad(out[:n*Lanes], x, dy, a, b, c, b, a, true) },
+		func(k *ops[float32], out, _ []float32) { k.reluGrad(new([Lanes]float64), out[:n*Lanes], y, dy) },
+		func(k *ops[float32], out, _ []float32) { k.maxPool(out[:n*Lanes], x0, x1) },
+		func(k *ops[float32], out, _ []float32) { k.add(out[:n*Lanes], x, y, false) },
+		func(k *ops[float32], out, _ []float32) { k.add(out[:n*Lanes], x, y, true) },
+		func(k *ops[float32], out, _ []float32) { k.bilinear(out[:2*n*Lanes], x, y) },
+		func(k *ops[float32], out, _ []float32) { k.bilinearGrad(out[:n*Lanes], x0, x1, add0, add1) },
+		func(k *ops[float32], out, out2 []float32) {
+			k.maxPoolGrad(out[:2*n*Lanes], out2[:2*n*Lanes], x0, x1, pooled, dy, nil, nil)
+		},
+		func(k *ops[float32], out, out2 []float32) {
+			k.maxPoolGrad(out[:2*n*Lanes], out2[:2*n*Lanes], x0, x1, pooled, dy, add0, add1)
+		},
+	} {
+		got, want := checkValues((4*n+2)*Lanes), checkValues((4*n+2)*Lanes)
+		half := len(got) / 2
+		f(o, got[:half], got[half:])
+		f(ref, want[:half], want[half:])
+		if err := differ(fmt.Sprintf("%d of %d pixels", i, n), got, want); err != nil {
+			return err
 		}
 	}
 	return nil

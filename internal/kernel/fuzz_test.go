@@ -1,6 +1,10 @@
 package kernel
 
-import "testing"
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+)
 
 // FuzzKernels compares the forward pass, the data gradient and the weight
 // gradient of a convolution of any shape with plain loops, for the kernel set
@@ -29,5 +33,43 @@ func FuzzKernels(f *testing.F) {
 		}
 		testDataGradient[float32](t, l, int(seed>>1))
 		testWeightGrad[float32](t, l, int(seed>>1))
+	})
+}
+
+// FuzzRows compares the kernels that pass over rows of pixels, of each set, with
+// the reference: norm, ReLU, pooling, sums, bilinear sampling and their
+// gradients. Among the values are zeros of both signs, denormal numbers and,
+// where asked for, NaN.
+func FuzzRows(f *testing.F) {
+	f.Add(uint8(1), false, uint64(1))
+	f.Add(uint8(16), true, uint64(2))
+	f.Add(uint8(63), false, uint64(3))
+	f.Fuzz(func(t *testing.T, pixels uint8, nan bool, seed uint64) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		n := 1 + int(pixels%100)
+		v := make([]float32, 11*n*Lanes)
+		for i := range v {
+			switch v[i] = 2*r.Float32() - 1; r.IntN(16) {
+			case 0:
+				v[i] = 0
+			case 1:
+				v[i] = float32(math.Copysign(0, -1))
+			case 2:
+				v[i] *= 1e-40
+			case 3:
+				if nan && r.IntN(4) == 0 {
+					v[i] = float32(math.NaN())
+				}
+			}
+		}
+		ref := genericOps[float32]()
+		for _, o := range sets() {
+			if err := compareRows(o, ref, n, v); err != nil {
+				t.Errorf("set %s: %v", o.name, err)
+			}
+			if err := compareSumRows(o, ref, n, v[:3*n*Lanes]); err != nil {
+				t.Errorf("set %s: sums: %v", o.name, err)
+			}
+		}
 	})
 }

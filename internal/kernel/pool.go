@@ -14,6 +14,7 @@ type Pool struct {
 	quit    chan struct{}
 	closed  atomic.Bool
 	workers sync.WaitGroup
+	users   atomic.Int64 // between Enter and Leave
 }
 
 // job is one Run call.
@@ -49,6 +50,33 @@ func (p *Pool) Threads() int {
 		return 1
 	}
 	return p.threads
+}
+
+// Enter and Leave stand around a computation of many Run calls, such as an image
+// on its way through a network. They tell Share how many there are.
+func (p *Pool) Enter() {
+	if p != nil {
+		p.users.Add(1)
+	}
+}
+
+// Leave ends what Enter began.
+func (p *Pool) Leave() {
+	if p != nil {
+		p.users.Add(-1)
+	}
+}
+
+// Share is the pool for the next Run of a computation that has entered: p while
+// there are fewer than its threads, so that each is done soon, and nil, the
+// caller's own thread, when there is one for each: a computation that has a
+// core to itself waits for no other and keeps its data in the core's cache. The
+// results are the same bits.
+func (p *Pool) Share() *Pool {
+	if p == nil || p.users.Load() >= int64(p.threads) {
+		return nil
+	}
+	return p
 }
 
 // Close ends the workers and waits for them; it must not be called from a

@@ -44,6 +44,30 @@ func TestPoolConcurrentAndNested(t *testing.T) {
 	}
 }
 
+// A computation has the pool to share until there is one for each thread.
+func TestPoolShare(t *testing.T) {
+	p := NewPool(2)
+	defer p.Close()
+	p.Enter()
+	if p.Share() != p {
+		t.Error("one computation does not have the pool of 2 threads")
+	}
+	p.Enter()
+	if p.Share() != nil {
+		t.Error("the second of two computations on 2 threads has more than its own")
+	}
+	p.Leave()
+	if p.Share() != p {
+		t.Error("one computation is left and does not have the pool")
+	}
+	var none *Pool
+	none.Enter()
+	none.Leave()
+	if none.Share() != nil {
+		t.Error("no pool, and one to share")
+	}
+}
+
 func TestPoolPanic(t *testing.T) {
 	p := NewPool(3)
 	defer p.Close()
