@@ -1,7 +1,9 @@
 package dicomio
 
 import (
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -64,6 +66,8 @@ func (d *object) deidentify() {
 		}
 	}
 	d.run.replace(d.dataset)
+	d.dataset.keepTerms()
+	d.copied.keepTerms()
 	d.copied.set(0x00100010, "SEGD^"+digits[:12])                         // PatientName
 	d.copied.set(0x00100020, pseudonym)                                   // PatientID
 	d.copied.set(0x00120062, "YES")                                       // PatientIdentityRemoved
@@ -97,6 +101,48 @@ func clean(d dataset) {
 			}
 		case do == dummy:
 			d[t] = dummyOf(f)
+		}
+	}
+}
+
+// sourceTerms are coded strings that objects take over of the image itself, and
+// what they may say where nothing else is to come along.
+var sourceTerms = map[uint32]*regexp.Regexp{
+	tagCharacterSet:       regexp.MustCompile(`^(ISO_IR \d{1,3}|ISO 2022 IR \d{1,3}|GB18030|GBK)?$`),
+	tagBurnedIn:           regexp.MustCompile(`^(YES|NO)$`),
+	tagVOIFunction:        regexp.MustCompile(`^(LINEAR|LINEAR_EXACT|SIGMOID)$`),
+	tagPatientOrientation: regexp.MustCompile(`^[APLRHF]{0,3}$`),
+	tagLossy:              regexp.MustCompile(`^0[01]$`),
+	tagLossyMethod:        regexp.MustCompile(`^ISO_[0-9_]+$`),
+	0x00200060:            regexp.MustCompile(`^[LR]?$`),    // Laterality
+	0x00200062:            regexp.MustCompile(`^[LRUB]?$`),  // ImageLaterality
+	0x00180015:            regexp.MustCompile(`^$`),         // BodyPartExamined, in whichever words
+	0x00281054:            regexp.MustCompile(`^(HU|US)?$`), // RescaleType
+}
+
+// keepTerms empties elements of d and below that hold anything but the terms of
+// sourceTerms, or numbers as text that are none.
+func (d dataset) keepTerms() {
+	for t, f := range d {
+		for _, item := range f.items {
+			item.keepTerms()
+		}
+		ok := true
+		for v := range strings.SplitSeq(d.text(t), `\`) {
+			v = strings.Trim(v, " \x00")
+			if terms := sourceTerms[t]; terms != nil {
+				ok = ok && terms.MatchString(v)
+			} else if (f.vr == "DS" || f.vr == "IS") && v != "" {
+				_, err := strconv.ParseFloat(v, 64)
+				ok = ok && err == nil
+			}
+		}
+		switch {
+		case ok:
+		case t == tagPatientOrientation, t == 0x00200060:
+			d[t] = field{vr: f.vr} // may have to be there
+		default:
+			delete(d, t)
 		}
 	}
 }
