@@ -20,7 +20,7 @@ import (
 )
 
 // variants are networks that between them take every choice of a Config, with
-// each normalisation.
+// each normalisation; with -short a quarter of them.
 func variants() map[string]unet.Config {
 	all := map[string]unet.Config{}
 	for name, c := range map[string]unet.Config{
@@ -48,6 +48,9 @@ func variants() map[string]unet.Config {
 		"one, bilinear, add":       {Convs: 1, Up: unet.UpBilinear, Skip: unet.SkipAdd},
 	} {
 		for i, norm := range []unet.Norm{unet.NormNone, unet.NormBatch, unet.NormInstance, unet.NormGroup} {
+			if testing.Short() && i != len(name)%4 {
+				continue
+			}
 			c.Norm, c.Groups = norm, 0
 			c.Channels, c.Classes, c.Width, c.Depth = 1+i%2*2, 2+i%2, 4, 2+i%2
 			if norm == unet.NormGroup {
@@ -135,8 +138,9 @@ func python(modules string) string {
 	return ""
 }
 
-// job is a run of an ONNX model.
+// job is a run of a model by a script of testdata.
 type job struct {
+	Network unet.Config `json:"network"` // of load_torch.py
 	Model  string `json:"model"`
 	Input  string `json:"input"`
 	Shape  []int  `json:"shape"`
@@ -163,8 +167,8 @@ type jobs struct {
 	list []job
 }
 
-// add runs a model on x; one that is not new is that of the job before.
-func (j *jobs) add(t *testing.T, model []byte, isNew bool, x *segd.Tensor) {
+// add runs a model of network c on x; one that is not new is that of the job before.
+func (j *jobs) add(t *testing.T, c unet.Config, model []byte, isNew bool, x *segd.Tensor) {
 	t.Helper()
 	path := func(ext string) string { return filepath.Join(j.dir, fmt.Sprint(len(j.list), ".", ext)) }
 	file := path("onnx")
@@ -174,7 +178,7 @@ func (j *jobs) add(t *testing.T, model []byte, isNew bool, x *segd.Tensor) {
 		file = j.list[len(j.list)-1].Model
 	}
 	save(t, path("in"), floats(x.Data))
-	j.list = append(j.list, job{file, path("in"), []int{x.N, x.C, x.H, x.W}, path("out")})
+	j.list = append(j.list, job{c, file, path("in"), []int{x.N, x.C, x.H, x.W}, path("out")})
 }
 
 // run returns the outputs of all.

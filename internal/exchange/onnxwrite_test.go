@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"segd"
 	"segd/internal/onnx"
 	"segd/internal/tensors"
@@ -13,7 +15,7 @@ import (
 )
 
 // What is written is a graph by the rules of the format, with every tensor of
-// the network and free axes.
+// the network and free axes; read again it is the same network to the bit.
 func TestONNXStructure(t *testing.T) {
 	for name, c := range variants() {
 		p := weights(c, 1)
@@ -41,6 +43,16 @@ func TestONNXStructure(t *testing.T) {
 				t.Errorf("%s: axis %d is %v, then %v", name, axis, in[0].Dims[axis], out[0].Dims[axis])
 			}
 		}
+		net, err := Import(b, Options{})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		man := manifest("m", c)
+		man.WeightsSHA256 = net.Manifest.WeightsSHA256 // of nothing yet
+		if d := cmp.Diff(man, *net.Manifest); d != "" || net.Params.Config() != c || !slices.Equal(values(net.Params), values(p)) {
+			t.Errorf("%s: another network came back %s", name, d)
+		}
 		given := map[string]tensors.Tensor{}
 		for _, i := range m.Graph.Initializers {
 			given[i.Name] = i
@@ -65,9 +77,6 @@ func TestONNXRuntime(t *testing.T) {
 	j := jobs{dir: t.TempDir()}
 	all := variants()
 	for i, name := range slices.Sorted(maps.Keys(all)) {
-		if testing.Short() && i%7 != 0 {
-			continue
-		}
 		c := all[name]
 		p := weights(c, uint64(i))
 		b, err := ONNX(manifest("m", c), p)
@@ -81,7 +90,7 @@ func TestONNXRuntime(t *testing.T) {
 			smallest = noise(3, 1, c.Channels, 11, 10)
 		}
 		for k, x := range []*segd.Tensor{noise(1, 1, c.Channels, 16, 24), noise(2, 2, c.Channels, 21, 35), smallest} {
-			j.add(t, b, k == 0, x)
+			j.add(t, c, b, k == 0, x)
 			want, names = append(want, logits(t, p, x)), append(names, name)
 		}
 	}
@@ -96,4 +105,35 @@ func TestONNXRuntime(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(worst)) {
 		t.Logf("%-40s %.1e", name, worst[name])
 	}
+}
+
+// PyTorch takes weights.safetensors into the module that names are of, in its
+// order, and has segd's logits.
+func TestWeightsInPyTorch(t *testing.T) {
+	p := python("torch")
+	if p == "" {
+		t.Skip("no Python with torch; SEGD_PYTHON names an interpreter")
+	}
+	var want [][]float32
+	j := jobs{dir: t.TempDir()}
+	all := variants()
+	names := slices.Sorted(maps.Keys(all))
+	for _, name := range names {
+		c := all[name]
+		w, x := weights(c, 1), noise(1, 2, c.Channels, 16, 24)
+		var b bytes.Buffer
+		if err := w.Write(&b, false); err != nil {
+			t.Fatal(err)
+		}
+		j.add(t, c, b.Bytes(), true, x)
+		want = append(want, logits(t, w, x))
+	}
+	worst := 0.0
+	for i, got := range j.run(t, []string{p, "testdata/load_torch.py"}) {
+		d := apart(got, want[i])
+		if worst = max(worst, d); !(d < 1e-4) {
+			t.Errorf("%s: PyTorch is %.1e from segd", names[i], d)
+		}
+	}
+	t.Logf("PyTorch is %.1e from segd at most", worst)
 }
