@@ -141,10 +141,10 @@ func python(modules string) string {
 // job is a run of a model by a script of testdata.
 type job struct {
 	Network unet.Config `json:"network"` // of load_torch.py
-	Model  string `json:"model"`
-	Input  string `json:"input"`
-	Shape  []int  `json:"shape"`
-	Output string `json:"output"`
+	Model   string      `json:"model"`
+	Input   string      `json:"input"`
+	Shape   []int       `json:"shape"`
+	Output  string      `json:"output"`
 }
 
 // runtime is the command that runs jobs with ONNX Runtime, or the test is

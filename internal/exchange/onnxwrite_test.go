@@ -117,8 +117,12 @@ func TestWeightsInPyTorch(t *testing.T) {
 	var want [][]float32
 	j := jobs{dir: t.TempDir()}
 	all := variants()
-	names := slices.Sorted(maps.Keys(all))
-	for _, name := range names {
+	var names []string
+	for i, name := range slices.Sorted(maps.Keys(all)) {
+		if i%5 != 0 { // each variant, with one normalisation or two
+			continue
+		}
+		names = append(names, name)
 		c := all[name]
 		w, x := weights(c, 1), noise(1, 2, c.Channels, 16, 24)
 		var b bytes.Buffer
