@@ -44,7 +44,7 @@ type options struct {
 	deidentify bool // DICOM objects
 }
 
-var optionNames = []string{"alpha", "deidentify", "frame", "min_size", "model", "output", "threshold"}
+var optionNames = []string{"alpha", "deidentify", "frame", "min_size", "model", "output", "threshold", "tta"}
 
 // parseOptions reads the options out of the query. A name that is not known is
 // refused: an option that is silently left out gives a wrong result. Without
@@ -76,6 +76,9 @@ func parseOptions(query url.Values, accept []string) (options, error) {
 		return o, err
 	}
 	if o.MinSize, err = parseCount(query, "min_size", 0); err != nil {
+		return o, err
+	}
+	if o.TTA, err = parseSwitch(query, "tta"); err != nil {
 		return o, err
 	}
 	if o.frame, err = parseCount(query, "frame", 1); err != nil {
@@ -112,6 +115,19 @@ func parseNumber(query url.Values, name string, fallback float64) (float64, erro
 	v, err := strconv.ParseFloat(text, 64)
 	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
 		return 0, fmt.Errorf("handlers: %w: %s %.40q is no number", segd.ErrOption, name, text)
+	}
+	return v, nil
+}
+
+// parseSwitch returns false where the option is not given.
+func parseSwitch(query url.Values, name string) (bool, error) {
+	text := query.Get(name)
+	if text == "" {
+		return false, nil
+	}
+	v, err := strconv.ParseBool(text)
+	if err != nil {
+		return false, fmt.Errorf("handlers: %w: %s %.40q, want 1 or 0", segd.ErrOption, name, text)
 	}
 	return v, nil
 }

@@ -143,7 +143,7 @@ func (j *job) begin(b []byte) error {
 		if j.deidentify && j.scan.Format == "dicom" && !j.scan.Clean && (j.output == outputOverlay || j.output == export.SC) {
 			j.scan.Warnings = append(j.scan.Warnings, export.BurnedInWarning)
 		}
-		if _, err := j.model.Predictor(j.server.Pool); err != nil {
+		if err := j.model.Load(j.server.Pool); err != nil {
 			return internalError{err} // whatever is wrong with its weights
 		}
 		return j.segment(j.first)

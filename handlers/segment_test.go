@@ -261,6 +261,7 @@ func TestOptions(t *testing.T) {
 		{"alpha=half", 400, `"half" is no number`},
 		{"threshold=-0.1", 400, "threshold"},
 		{"threshold=1e400", 400, "threshold"},
+		{"tta=perhaps", 400, "tta"},
 		{"min_size=-1", 400, "min_size"},
 		{"min_size=99999999999", 400, "min_size"},
 		{"frame=0", 400, "frame"},
@@ -275,6 +276,14 @@ func TestOptions(t *testing.T) {
 	wantProblem(t, do(t, form(t, url, "a", b, "outptu", "mask")), 400, "outptu")
 	// Where both speak, the query is heard.
 	wantOK(t, do(t, form(t, url+"output=json", "a", b, "output", "mask")), "application/json")
+	// The network of the test looks at each pixel alone: mirrors change nothing.
+	plain, mirrored := post(t, url+"output=mask", b), post(t, url+"output=mask&tta=1", b)
+	if wantOK(t, mirrored, "image/png"); !bytes.Equal(plain.body, mirrored.body) {
+		t.Error("with tta the mask is another")
+	}
+	if a := post(t, url+"output=json&tta=1", b); !strings.Contains(string(a.body), "mirror images") {
+		t.Error("the answer does not say that tta was used")
+	}
 	// Nothing is left of the disc.
 	a := post(t, url+"output=mask&min_size=100000", b)
 	wantOK(t, a, "image/png")

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"segd"
 )
@@ -22,9 +23,12 @@ var embedded embed.FS
 const embeddedOrigin = "embedded"
 
 // Catalogue is a set of models with different names; the zero value is empty.
+// Of a store of versions it has the one that serves, and takes up another one as
+// soon as that is promoted.
 // Get, List, Resolve and Auto are safe for concurrent use once no AddDir runs
 // any more.
 type Catalogue struct {
+	mu     sync.Mutex
 	models map[string]*Model
 }
 
@@ -102,7 +106,7 @@ func (c *Catalogue) addAll(files fs.FS, origin func(name string) string) error {
 }
 
 func holdsModel(files fs.FS) bool {
-	for _, name := range []string{manifestFile, nextFile} {
+	for _, name := range []string{manifestFile, nextFile, pointerFile} {
 		if _, err := fs.Stat(files, name); err == nil {
 			return true
 		}
@@ -124,14 +128,25 @@ func (c *Catalogue) add(m *Model) error {
 // Get returns the model of that name. Another name is a segd.ErrNotFound that
 // lists the known ones.
 func (c *Catalogue) Get(name string) (*Model, error) {
-	if m := c.models[name]; m != nil {
+	if m := c.find(name); m != nil {
 		return m, nil
 	}
 	return nil, fmt.Errorf("models: %w: no model %.80q, there is %s", segd.ErrNotFound, name, c.names())
 }
 
+// find returns the model of that name, as it is now, or nil.
+func (c *Catalogue) find(name string) *Model {
+	c.refresh()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.models[name]
+}
+
 // List returns the models, sorted by name. The slice is the caller's.
 func (c *Catalogue) List() []*Model {
+	c.refresh()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	list := make([]*Model, 0, len(c.models))
 	for _, m := range c.models {
 		list = append(list, m)
@@ -155,7 +170,7 @@ func (c *Catalogue) names() string {
 // Resolve returns the model of that name or, where there is none, the model in
 // the directory of that name. The errors are those of Get and Open.
 func (c *Catalogue) Resolve(nameOrDir string) (*Model, error) {
-	if m := c.models[nameOrDir]; m != nil {
+	if m := c.find(nameOrDir); m != nil {
 		return m, nil
 	}
 	if info, err := os.Stat(nameOrDir); err == nil && info.IsDir() {
@@ -177,24 +192,28 @@ func (c *Catalogue) Auto(s *segd.Scan) (*Model, error) {
 	if len(list) == 1 && list[0].Match.empty() {
 		return list[0], nil
 	}
-	best, found := 0, []string{}
+	best, found := 0, []*Model{}
 	for _, m := range list {
 		switch fit := m.Match.fit(s); {
 		case fit == 0 || fit < best:
 		case fit > best:
-			best, found = fit, []string{m.Name}
+			best, found = fit, []*Model{m}
 		default:
-			found = append(found, m.Name)
+			found = append(found, m)
 		}
 	}
 	kind := kindOf(s)
 	switch len(found) {
 	case 1:
-		return c.models[found[0]], nil
+		return found[0], nil
 	case 0:
 		return nil, fmt.Errorf("models: %w: no model is meant for a %s; choose one of %s", segd.ErrUnprocessable, kind, c.names())
 	}
-	return nil, fmt.Errorf("models: %w: several models are meant for a %s; choose one of %s", segd.ErrUnprocessable, kind, strings.Join(found, ", "))
+	var names []string
+	for _, m := range found {
+		names = append(names, m.Name)
+	}
+	return nil, fmt.Errorf("models: %w: several models are meant for a %s; choose one of %s", segd.ErrUnprocessable, kind, strings.Join(names, ", "))
 }
 
 // kindOf says what a scan is, in words that are fit for logs.

@@ -51,6 +51,8 @@ type Manifest struct {
 	Metrics  []Metric   `json:"metrics"` // how good it is, and on what
 	Training *Training  `json:"training,omitempty"`
 
+	Members []Member `json:"members,omitempty"` // further networks of an ensemble
+
 	WeightsSHA256 string `json:"weights_sha256"` // of weights.safetensors, lower-case hex; Save fills it in
 }
 
@@ -181,7 +183,7 @@ func (m *Manifest) Validate() error {
 		return bad("version %.80q, want 1 to 64 printable characters", m.Version)
 	case m.Use == "":
 		return bad("intended_use is empty")
-	case len(m.WeightsSHA256) != 64 || strings.Trim(m.WeightsSHA256, "0123456789abcdef") != "":
+	case !validSum(m.WeightsSHA256):
 		return bad("weights_sha256 %.80q, want 64 lower-case hexadecimal digits", m.WeightsSHA256)
 	}
 	if err := m.Network.WithDefaults().Validate(); err != nil {
@@ -192,6 +194,9 @@ func (m *Manifest) Validate() error {
 	}
 	if m.Recipe.Channels != m.Network.Channels {
 		return bad("preprocessing gives %d channels, the network takes %d", m.Recipe.Channels, m.Network.Channels)
+	}
+	if err := m.checkMembers(); err != nil {
+		return bad("%v", err)
 	}
 	if err := m.checkClasses(); err != nil {
 		return bad("%v", err)
@@ -209,6 +214,9 @@ func (m *Manifest) Validate() error {
 	}
 	return nil
 }
+
+// validSum reports whether s is a SHA-256 in lower-case hexadecimal digits.
+func validSum(s string) bool { return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == "" }
 
 func (m *Manifest) checkClasses() error {
 	if len(m.Classes) != m.Network.Classes {

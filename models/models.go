@@ -5,7 +5,10 @@
 //
 //	catalogue, err := models.Embedded()
 //	m, err := catalogue.Get("nuclei")
-//	predictor, err := m.Predictor(pool)
+//	probabilities, err := m.Predict(ctx, pool, x, false)
+//
+// A directory may also hold several networks, whose mean is the model's result
+// (SaveEnsemble), or versions of a model of which one serves (Promote).
 //
 // Manifests are read and checked when a model is opened, weights when they are
 // first needed, against their SHA-256.
@@ -58,9 +61,11 @@ type Model struct {
 
 	files fs.FS
 
-	mu        sync.Mutex
-	predictor *unet.Predictor
-	pool      *kernel.Pool
+	store string // the directory of versions that it is the current one of; "": none
+
+	mu     sync.Mutex
+	loaded []*unet.Predictor
+	pool   *kernel.Pool
 }
 
 // Open reads the manifest of the model in directory dir. The weights are read
@@ -79,6 +84,16 @@ func Open(dir string) (*Model, error) {
 
 // open reads the manifest of the model in files.
 func open(files fs.FS, origin string) (*Model, error) {
+	store := origin
+	files, in, err := current(files)
+	if err != nil {
+		return nil, err
+	}
+	if in == "" {
+		store = ""
+	} else {
+		origin = filepath.Join(origin, filepath.FromSlash(in))
+	}
 	man, err := readManifest(files, manifestFile)
 	if next, e := readManifest(files, nextFile); e == nil {
 		// A Save was cut off between its two renames, or is under way: the
@@ -93,7 +108,7 @@ func open(files fs.FS, origin string) (*Model, error) {
 	if _, err := fs.Stat(files, weightsFile); err != nil {
 		return nil, fmt.Errorf("models: %w: no %s", segd.ErrNotFound, weightsFile)
 	}
-	return &Model{Manifest: man, Origin: origin, files: files}, nil
+	return &Model{Manifest: man, Origin: origin, files: files, store: store}, nil
 }
 
 func readManifest(files fs.FS, name string) (Manifest, error) {
@@ -149,15 +164,24 @@ func sum(b []byte) string {
 
 // Params reads the weights and checks them against the manifest. Each call
 // returns a copy of its own. Weights that do not have the manifest's checksum
-// or do not fit its network are segd.ErrFormat.
+// or do not fit its network are segd.ErrFormat; an ensemble, which has several,
+// is a segd.ErrUnsupported.
 func (m *Model) Params() (*unet.Params, error) {
-	b, err := readFile(m.files, weightsFile, maxWeights)
+	if n := len(m.Members); n > 0 {
+		return nil, fmt.Errorf("models: %w: model %s is an ensemble of %d networks, this takes one", segd.ErrUnsupported, m.Name, n+1)
+	}
+	return m.params(Member{weightsFile, m.WeightsSHA256})
+}
+
+// params reads one network's weights.
+func (m *Model) params(f Member) (*unet.Params, error) {
+	b, err := readFile(m.files, f.File, maxWeights)
 	if err != nil {
 		return nil, fmt.Errorf("%w (model %s)", err, m.Name)
 	}
-	if got := sum(b); got != m.WeightsSHA256 {
+	if got := sum(b); got != f.SHA256 {
 		return nil, fmt.Errorf("models: %w: weights of model %s have SHA-256 %.12s…, the manifest says %.12s…: damaged, or replaced since the model was opened",
-			segd.ErrFormat, m.Name, got, m.WeightsSHA256)
+			segd.ErrFormat, m.Name, got, f.SHA256)
 	}
 	// The second convolution of the bottleneck alone, at two bytes a weight:
 	// a manifest cannot make us take memory out of proportion to the file.
@@ -172,23 +196,16 @@ func (m *Model) Params() (*unet.Params, error) {
 	return p, nil
 }
 
-// Predictor returns the network, ready to run on pool. The first call reads
-// and packs the weights, later ones with the same pool share the result. The
-// errors are those of Params, and are not kept: a later call tries again.
+// Predictor returns the network of a model that is no ensemble, ready to run on
+// pool, and shared with Predict. The errors are those of Params.
 func (m *Model) Predictor(pool *kernel.Pool) (*unet.Predictor, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.predictor != nil && m.pool == pool {
-		return m.predictor, nil
+	if len(m.Members) > 0 {
+		_, err := m.Params()
+		return nil, err
 	}
-	p, err := m.Params()
+	list, err := m.networks(pool)
 	if err != nil {
 		return nil, err
 	}
-	q, err := unet.NewPredictor(m.Network, p, unet.PredictorOptions{Pool: pool, Exact: m.Exact})
-	if err != nil {
-		return nil, fmt.Errorf("models: model %s: %w", m.Name, err)
-	}
-	m.predictor, m.pool = q, pool
-	return q, nil
+	return list[0], nil
 }

@@ -20,6 +20,7 @@ type EvaluateOptions struct {
 	Model       *models.Model
 	Predictions string       // folder of masks, of any kind that labels have; for each case the one of its stem
 	Pool        *kernel.Pool // the network runs on; nil: one thread
+	TTA         bool         // see segment.Options
 	// Tolerance is how far outlines may lie apart and count as one in the
 	// normalised surface distance: in pixels and, where the spacing is known,
 	// in mm. 0: 2.
@@ -184,7 +185,7 @@ func (e *evaluation) predict(ctx context.Context, i int, img *segd.Image) (mask 
 		return mask, nil, "prediction " + e.paths[i], err
 	}
 	source = "segmenting " + e.cases[i].where(e.cases[i].Image)
-	r, err := segment.Frame(ctx, e.o.Model, e.o.Pool, img, segment.Options{})
+	r, err := segment.Frame(ctx, e.o.Model, e.o.Pool, img, segment.Options{TTA: e.o.TTA})
 	if err != nil {
 		return nil, nil, source, fmt.Errorf("train: %s: %w", source, err)
 	}

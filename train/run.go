@@ -72,6 +72,9 @@ func Run(ctx context.Context, o Options, report func(Event)) (*Result, error) {
 	}
 	r.report(r.event(EventPlan, r.Plan.summary()))
 	err = r.loop(ctx)
+	if err != nil && ctx.Err() == nil && !errors.Is(err, ErrDiverged) { // which say it themselves
+		err = fmt.Errorf("%w; %s", err, r.kept())
+	}
 	return r.result(), err
 }
 

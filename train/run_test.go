@@ -304,6 +304,41 @@ func TestDivergenceKeepsBest(t *testing.T) {
 	}
 }
 
+// A disk that takes no more ends the training with the file's name; the best
+// model stays whole, and nothing half written.
+func TestUnwritableKeepsBest(t *testing.T) {
+	o := tiny(discs(t, 8, 32), filepath.Join(t.TempDir(), "m"), 12)
+	var best []byte
+	o.afterStep = func(r *run) {
+		if r.Step == 8 { // a folder that is not empty is in the way, as good as a full disk and the same for root
+			best = weightsOf(t, o.Out)
+			_ = os.Remove(filepath.Join(o.Out, "progress.csv"))
+			if err := os.MkdirAll(filepath.Join(o.Out, "progress.csv", "full"), 0o755); err != nil {
+				t.Error(err)
+			}
+			r.BestScore = 2 // nothing after it is better
+		}
+	}
+	res, err := Run(t.Context(), o, nil)
+	if err == nil || !strings.Contains(err.Error(), "progress.csv") || !strings.Contains(err.Error(), "is kept") {
+		t.Fatalf("error %v, want the file's name and what is kept", err)
+	}
+	if res.Model != o.Out || !bytes.Equal(best, weightsOf(t, o.Out)) {
+		t.Error("the best model is lost")
+	}
+	m, err := models.Open(o.Out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Load(nil); err != nil {
+		t.Error(err)
+	}
+	left, err := filepath.Glob(filepath.Join(o.Out, ".segd-*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("temporary files %v were left (%v)", left, err)
+	}
+}
+
 func TestOptions(t *testing.T) {
 	ok := Options{Datasets: []string{"d"}, Out: "o"}
 	if err := ok.validate(); err != nil {
@@ -318,6 +353,13 @@ func TestOptions(t *testing.T) {
 		"one fold":     func(o *Options) { o.Folds = 1 },
 		"val fraction": func(o *Options) { o.ValFraction = 1 },
 		"batch":        func(o *Options) { o.Batch = 1000 },
+		"solver":       func(o *Options) { o.Solver = "adam" },
+		"momentum":     func(o *Options) { o.Momentum = 0.9 },
+		"schedule":     func(o *Options) { o.Schedule = "step" },
+		"loss":         func(o *Options) { o.Loss.Terms = "dice+dice" },
+		"patience":     func(o *Options) { o.Patience = -1 },
+		"freeze":       func(o *Options) { o.FreezeEncoder = true },
+		"repeat":       func(o *Options) { o.Repeat = []int{1, 2} },
 		"rate":         func(o *Options) { o.LearnRate = math.NaN() },
 	} {
 		o := ok

@@ -26,6 +26,7 @@ type evaluateSettings struct {
 	record              string
 	worst               int
 	tolerance           float64
+	tta                 bool
 }
 
 func newEvaluate(a *app) *cobra.Command {
@@ -55,6 +56,7 @@ func newEvaluate(a *app) *cobra.Command {
 	s.worst = 5
 	f.Var(newIntRange(&s.worst, 0, 1_000_000), "worst", "cases of lowest Dice to list")
 	f.Float64Var(&s.tolerance, "tolerance", 2, "how far outlines may lie apart for NSD, in pixels and in mm")
+	f.BoolVar(&s.tta, "tta", false, "average over each image and its mirror images")
 	a.addThreads(cmd)
 	a.addExact(cmd)
 	a.addProgress(cmd)
@@ -83,7 +85,7 @@ type comparison struct {
 }
 
 func (a *app) evaluate(ctx context.Context, s evaluateSettings) error {
-	o := train.EvaluateOptions{Datasets: s.datasets, Predictions: s.predictions, Tolerance: s.tolerance, Pool: kernel.NewPool(a.threadCount())}
+	o := train.EvaluateOptions{Datasets: s.datasets, Predictions: s.predictions, Tolerance: s.tolerance, TTA: s.tta, Pool: kernel.NewPool(a.threadCount())}
 	defer o.Pool.Close()
 	var err error
 	if s.model != "" {

@@ -21,7 +21,7 @@ func TestUsageErrors(t *testing.T) {
 		{"unknown command", []string{"segmnet"}, `unknown command "segmnet"`},
 		{"unknown flag", []string{"version", "--loud"}, "--loud"},
 		{"surplus argument", []string{"version", "now"}, "now"},
-		{"group alone", []string{"model"}, "export, list, show"},
+		{"group alone", []string{"model"}, "export, import, list"},
 		{"unknown in group", []string{"model", "burn"}, "burn"},
 		{"required flags", []string{"segment", "-i", "x"}, `"model", "out"`},
 		{"value out of range", []string{"bench", "--size", "0"}, "1 to 4096"},

@@ -14,7 +14,7 @@ import (
 func newModel(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "model",
-		Short: "List, show, export and import models",
+		Short: "List, show, export, import, join and promote models",
 		Args:  cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -23,7 +23,8 @@ func newModel(a *app) *cobra.Command {
 			return needsCommand(cmd, args)
 		},
 	}
-	cmd.AddCommand(newModelList(a), newModelShow(a), newModelExport(a), newModelImport(a))
+	cmd.AddCommand(newModelList(a), newModelShow(a), newModelExport(a), newModelImport(a),
+		newModelEnsemble(a), newModelVerify(a), newModelPromote(a), newModelRollback(a))
 	return cmd
 }
 

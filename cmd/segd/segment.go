@@ -37,7 +37,7 @@ type segmentSettings struct {
 	inputs, kinds               []string
 	out, model, modelsDir       string
 	overwrite, dryRun, failFast bool
-	deidentify                  bool
+	deidentify, tta             bool
 	alpha, threshold            float64
 	minSize                     int
 }
@@ -75,6 +75,7 @@ func newSegment(a *app) *cobra.Command {
 	f.BoolVar(&s.deidentify, "deidentify", false, "take out of DICOM outputs who the patient is (PS3.15 Basic Profile)")
 	f.Float64Var(&s.threshold, "threshold", 0, "probability from which a pixel is foreground (0: the likeliest class)")
 	f.IntVar(&s.minSize, "min-size", 0, "leave out connected parts of fewer pixels")
+	f.BoolVar(&s.tta, "tta", false, "average over the image and its mirror images: four times the work, a little better")
 	f.Float64Var(&s.alpha, "alpha", overlay.DefaultAlpha, "opacity of the overlay's colours, 0 to 1")
 	a.addThreads(cmd)
 	a.addExact(cmd)
@@ -110,7 +111,7 @@ func (a *app) segment(ctx context.Context, s segmentSettings) error {
 	if err := s.validate(); err != nil {
 		return err
 	}
-	b := &batch{settings: s, options: segment.Options{Threshold: s.threshold, MinSize: s.minSize}, stems: map[string]bool{},
+	b := &batch{settings: s, options: segment.Options{Threshold: s.threshold, MinSize: s.minSize, TTA: s.tta}, stems: map[string]bool{},
 		objects: &dicomio.Run{Software: "segd " + versionText(), Time: time.Now(), Deidentify: s.deidentify}}
 	var err error
 	if b.catalogue, err = openCatalogue(s.modelsDir); err != nil {
@@ -153,7 +154,7 @@ func (a *app) segment(ctx context.Context, s segmentSettings) error {
 	defer b.pool.Close()
 	if b.model != nil {
 		// Read and packed once, and before the first input is blamed for it.
-		if _, err := b.model.Predictor(b.pool); err != nil {
+		if err := b.model.Load(b.pool); err != nil {
 			return err
 		}
 	}

@@ -33,6 +33,8 @@ type Options struct {
 	Threshold float64
 	// MinSize removes connected components of fewer pixels; 0 keeps all.
 	MinSize int
+	// TTA averages over the image and its mirror images: see Model.Predict.
+	TTA bool
 }
 
 // Validate returns segd.ErrOption for a value out of range.
@@ -73,8 +75,7 @@ func Frame(ctx context.Context, m *models.Model, pool *kernel.Pool, img *segd.Im
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	network, err := m.Predictor(pool)
-	if err != nil {
+	if err := m.Load(pool); err != nil { // before the clock
 		return nil, err
 	}
 	r, x, place, err := prepare(m, img)
@@ -82,7 +83,7 @@ func Frame(ctx context.Context, m *models.Model, pool *kernel.Pool, img *segd.Im
 		return nil, err
 	}
 	start := time.Now()
-	p, err := network.Predict(ctx, x)
+	p, err := m.Predict(ctx, pool, x, o.TTA)
 	if err != nil {
 		return nil, err
 	}
@@ -175,6 +176,12 @@ func (r *Result) explain(m *models.Model, o Options) {
 		warn("the pixel spacing is unknown, so the image was not resampled to the %g mm that the model was trained at", recipe.SpacingMM)
 	}
 	step("model %s %s", r.Model, r.Version)
+	if n := len(m.Members); n > 0 {
+		step("mean of %d networks", n+1)
+	}
+	if o.TTA {
+		step("mean over the image and its three mirror images")
+	}
 	if r.GridWidth != img.Width || r.GridHeight != img.Height {
 		step("probabilities put back onto %d×%d pixels", img.Width, img.Height)
 	}

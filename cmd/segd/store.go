@@ -1,0 +1,272 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"segd"
+	"segd/internal/kernel"
+	"segd/internal/metric"
+	"segd/models"
+	"segd/train"
+	"segd/unet"
+)
+
+func newModelEnsemble(a *app) *cobra.Command {
+	var out, dir, name string
+	var half bool
+	cmd := &cobra.Command{
+		Use:   "ensemble MODEL... -o DIR",
+		Short: "Join models of one kind into one that gives the mean of their probabilities",
+		Long: "Join models that differ in their weights alone, such as those of the folds of a\n" +
+			"cross-validation, into one model directory. It segments, is evaluated and\n" +
+			"serves as one model, and takes the time of all.",
+		Example: "  for i in 0 1 2 3 4; do segd train -d nuclei/train -o fold$i --fold $i/5 --name nuclei; done\n  segd model ensemble fold0 fold1 fold2 fold3 fold4 -o nuclei-5",
+		Args:    cobra.MinimumNArgs(2),
+		RunE: a.do(func(_ *cobra.Command, args []string) error {
+			if file := filepath.Join(out, "model.json"); exists(file) {
+				return fmt.Errorf("%w: %s is there already", segd.ErrOption, file)
+			}
+			man, all, err := joinModels(args, dir)
+			if err != nil {
+				return err
+			}
+			if man.Name = name; name == "" {
+				man.Name = models.NameFrom(out)
+			}
+			return models.SaveEnsemble(out, man, all, half)
+		}),
+	}
+	f := cmd.Flags()
+	f.StringVarP(&out, "out", "o", "", "directory to write")
+	f.StringVar(&dir, "models", "", "directory with further models")
+	f.StringVar(&name, "name", "", "name of the model (default: the last element of DIR)")
+	f.BoolVar(&half, "half", false, "weights of half precision, but for vectors")
+	_ = cmd.MarkFlagRequired("out") // fails for unknown names only
+	return cmd
+}
+
+// joinModels reads the models of an ensemble, which differ in their weights
+// alone. The card is the first one's, without figures: they are of one network.
+func joinModels(names []string, dir string) (man models.Manifest, all []*unet.Params, err error) {
+	for i, n := range names {
+		m, err := resolveModel(n, dir)
+		if err != nil {
+			return man, nil, err
+		}
+		p, err := m.Params()
+		if err != nil {
+			return man, nil, err
+		}
+		if i == 0 {
+			man = m.Manifest
+			man.Title, man.Metrics = "", nil
+			if tr := man.Training; tr != nil {
+				shared := *tr
+				man.Training = &shared
+			}
+		} else if m.Network != man.Network || m.Recipe != man.Recipe || !reflect.DeepEqual(m.Classes, man.Classes) {
+			return man, nil, fmt.Errorf("%w: %s and %s differ in network, preprocessing or classes: an ensemble's models differ in their weights alone",
+				segd.ErrOption, names[0], n)
+		} else if tr := m.Training; tr != nil && man.Training != nil {
+			man.Training.Seconds += tr.Seconds
+			man.Training.NoFlip = man.Training.NoFlip || tr.NoFlip
+		}
+		all = append(all, p)
+	}
+	return man, all, nil
+}
+
+// storeSettings are the flags of segd model verify and promote.
+type storeSettings struct {
+	datasets     []string
+	against, dir string
+	name         string
+	force, tta   bool
+}
+
+// worseP is how unlikely chance has to be for a difference to count.
+const worseP = 0.05
+
+// verdict is a comparison of a new model with the one that serves.
+type verdict struct {
+	Against string              `json:"against"`
+	Data    []string            `json:"data"` // names of the data sets
+	Cases   int                 `json:"cases"`
+	Groups  int                 `json:"groups"`
+	Classes []metric.Difference `json:"classes"`
+	Worse   bool                `json:"worse"` // in some class, significantly
+}
+
+func newModelVerify(a *app) *cobra.Command {
+	var s storeSettings
+	cmd := &cobra.Command{
+		Use:   "verify MODEL -d DATASET...",
+		Short: "Hold a new model against the one that serves, on a test set",
+		Long: "Compare a new model with the one that serves under its name, or with another, on\n" +
+			"a test set that stays the same, group by group, with a paired test. Where it is\n" +
+			"worse in a class, and chance is no explanation (p < 0.05), the exit status is 1.",
+		Example: "  segd model verify better -d nuclei/test --against nuclei",
+		Args:    cobra.ExactArgs(1),
+		RunE: a.do(func(cmd *cobra.Command, args []string) error {
+			m, err := resolveModel(args[0], s.dir)
+			if err != nil {
+				return err
+			}
+			if s.against == "" {
+				s.against = m.Name
+			}
+			old, err := resolveModel(s.against, s.dir)
+			if err != nil {
+				return err
+			}
+			v, err := a.verify(cmd.Context(), s, m, old)
+			if err != nil {
+				return err
+			}
+			if v.Worse {
+				return fmt.Errorf("%w: %s is significantly worse than %s", segd.ErrUnprocessable, args[0], s.against)
+			}
+			return nil
+		}),
+	}
+	f := cmd.Flags()
+	f.StringArrayVarP(&s.datasets, "data", "d", nil, "data set; may be given again")
+	f.StringVar(&s.against, "against", "", "model to hold it against (default: the one of its name)")
+	f.StringVar(&s.dir, "models", "", "directory with further models")
+	f.BoolVar(&s.tta, "tta", false, "average over each image and its mirror images")
+	a.addThreads(cmd)
+	a.addProgress(cmd)
+	_ = cmd.MarkFlagRequired("data") // fails for unknown names only
+	return cmd
+}
+
+// verify measures both models on the same cases and writes how they compare.
+func (a *app) verify(ctx context.Context, s storeSettings, m, old *models.Model) (*verdict, error) {
+	o := train.EvaluateOptions{Datasets: s.datasets, Model: m, TTA: s.tta, Pool: kernel.NewPool(a.threadCount())}
+	defer o.Pool.Close()
+	now, err := a.measure(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	o.Model = old
+	before, err := a.measure(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	v := &verdict{Against: old.Name + " " + old.Version, Cases: len(now.Cases), Groups: len(now.Groups)}
+	for _, d := range s.datasets {
+		v.Data = append(v.Data, filepath.Base(filepath.Clean(d)))
+	}
+	if v.Classes, err = metric.Compare(now, before); err != nil {
+		return nil, err
+	}
+	v.Worse = slices.ContainsFunc(v.Classes, func(d metric.Difference) bool { return d.Dice < 0 && d.P < worseP })
+	if v.Groups < 6 {
+		say(a.stderr, "warning: %d groups are too few for any difference to be significant: six at least\n", v.Groups)
+	}
+	return v, metric.WriteDifferences(a.stdout, v.Against, v.Classes)
+}
+
+func newModelPromote(a *app) *cobra.Command {
+	var s storeSettings
+	cmd := &cobra.Command{
+		Use:   "promote MODEL --models DIR [-d DATASET...]",
+		Short: "Have a new model serve, as the next version of its name",
+		Long: "Add a model directory to DIR/NAME as its next version and have that serve. Where\n" +
+			"a model of the name serves already, both are compared on a test set first, as\n" +
+			"verify does, and a model that is significantly worse is refused. DIR/NAME/\n" +
+			"promotions.jsonl gets a line with the figures. A running server takes the new\n" +
+			"version up by itself.",
+		Example: "  segd model promote better --models models --name nuclei -d nuclei/test\n  segd model rollback nuclei --models models",
+		Args:    cobra.ExactArgs(1),
+		RunE: a.do(func(cmd *cobra.Command, args []string) error {
+			return a.promote(cmd.Context(), s, args[0])
+		}),
+	}
+	f := cmd.Flags()
+	f.StringArrayVarP(&s.datasets, "data", "d", nil, "test set; may be given again")
+	f.StringVar(&s.dir, "models", "", "directory of models")
+	f.StringVar(&s.name, "name", "", "name to serve under (default: the model's)")
+	f.BoolVar(&s.force, "force", false, "even where it is worse, or without a test set")
+	a.addThreads(cmd)
+	a.addProgress(cmd)
+	_ = cmd.MarkFlagRequired("models") // fails for unknown names only
+	return cmd
+}
+
+func (a *app) promote(ctx context.Context, s storeSettings, model string) error {
+	m, err := models.Open(model)
+	if err != nil {
+		return err
+	}
+	if s.name == "" {
+		s.name = m.Name
+	}
+	if err := os.MkdirAll(s.dir, 0o755); err != nil {
+		return err
+	}
+	c, err := openCatalogue(s.dir)
+	if err != nil {
+		return err
+	}
+	what := models.Promotion{Time: time.Now().UTC(), Forced: s.force}
+	if old, err := c.Get(s.name); err == nil {
+		if len(s.datasets) == 0 && !s.force {
+			return optionError("%s %s serves: give a test set with -d to compare on, or --force", s.name, old.Version)
+		}
+		if len(s.datasets) > 0 {
+			v, err := a.verify(ctx, s, m, old)
+			if err != nil {
+				return err
+			}
+			if v.Worse && !s.force {
+				return fmt.Errorf("%w: %s is significantly worse than %s, which goes on serving; --force promotes it all the same", segd.ErrUnprocessable, model, v.Against)
+			}
+			what.Evidence = v
+		}
+	}
+	done, err := models.Promote(filepath.Join(s.dir, s.name), s.name, m, what)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.stdout, "%s: version %d serves%s\n", s.name, done.Version, insteadOf(done.Previous))
+	return err
+}
+
+func newModelRollback(a *app) *cobra.Command {
+	var dir string
+	cmd := &cobra.Command{
+		Use:   "rollback NAME --models DIR",
+		Short: "Have the version serve again that served before",
+		Args:  cobra.ExactArgs(1),
+		RunE: a.do(func(_ *cobra.Command, args []string) error {
+			if !models.ValidName(args[0]) {
+				return optionError("%.80q names no model", args[0])
+			}
+			done, err := models.Rollback(filepath.Join(dir, args[0]), time.Now().UTC())
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(a.stdout, "%s: version %d serves%s\n", args[0], done.Version, insteadOf(done.Previous))
+			return err
+		}),
+	}
+	cmd.Flags().StringVar(&dir, "models", "", "directory of models")
+	_ = cmd.MarkFlagRequired("models") // fails for unknown names only
+	return cmd
+}
+
+func insteadOf(version int) string {
+	if version == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", version %d no more", version)
+}

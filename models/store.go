@@ -1,0 +1,221 @@
+package models
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"segd"
+)
+
+// A store is a directory that keeps the versions of one model:
+//
+//	NAME/versions/1, versions/2 …    model directories, which never change
+//	NAME/current.json                which of them serves, and which did before
+//	NAME/promotions.jsonl            a line for each change of that
+//
+// Where a model directory can stand, a store can: it is the model of its
+// current version.
+const (
+	pointerFile   = "current.json"
+	versionsDir   = "versions"
+	promotionsLog = "promotions.jsonl"
+	maxPointer    = 64 << 10
+)
+
+// pointer is current.json.
+type pointer struct {
+	Version int   `json:"version"`
+	Before  []int `json:"before"` // the versions that served before it, the last one last
+}
+
+// readPointer returns nil and no error where files is no store.
+func readPointer(files fs.FS) (*pointer, error) {
+	b, err := readFile(files, pointerFile, maxPointer)
+	if errors.Is(err, segd.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var p pointer
+	if err := json.Unmarshal(b, &p); err != nil || p.Version < 1 {
+		return nil, fmt.Errorf("models: %w: %s names no version", segd.ErrFormat, pointerFile)
+	}
+	return &p, nil
+}
+
+// current returns the directory of a store's version that serves, files itself
+// where it is no store; in is its path within files.
+func current(files fs.FS) (dir fs.FS, in string, err error) {
+	p, err := readPointer(files)
+	if p == nil || err != nil {
+		return files, "", err
+	}
+	in = path.Join(versionsDir, strconv.Itoa(p.Version))
+	dir, err = fs.Sub(files, in)
+	return dir, in, err
+}
+
+// Promotion is a line of promotions.jsonl: what was done to a store and on what
+// grounds. It holds nothing of a patient.
+type Promotion struct {
+	Time     time.Time `json:"time"`
+	Action   string    `json:"action"` // promote or rollback
+	Version  int       `json:"version"`
+	Previous int       `json:"previous"` // 0: none
+	Weights  string    `json:"weights_sha256"`
+	Forced   bool      `json:"forced,omitempty"`
+	Evidence any       `json:"evidence,omitempty"` // the comparison with what served before
+}
+
+// Promote adds m to the store dir, called name, as its next version, and has it
+// serve. what's Time, Forced and Evidence are the caller's. At every moment the
+// store serves the old version or the new one. Two changes of a store must not
+// run at once.
+func Promote(dir, name string, m *Model, what Promotion) (Promotion, error) {
+	if !ValidName(name) {
+		return what, fmt.Errorf("models: %w: %.80q cannot name a model", segd.ErrOption, name)
+	}
+	if _, err := os.Stat(filepath.Join(dir, manifestFile)); err == nil {
+		return what, fmt.Errorf("models: %w: %s is a model and no store of versions: move it away, then promote it", segd.ErrOption, dir)
+	}
+	params, err := m.AllParams() // which checks them
+	if err != nil {
+		return what, err
+	}
+	p, err := readPointer(os.DirFS(dir))
+	if err != nil {
+		return what, err
+	}
+	if p == nil {
+		p = &pointer{}
+	}
+	if what.Version, err = nextVersion(dir); err != nil {
+		return what, err
+	}
+	man := m.Manifest
+	man.Name, man.Version = name, strconv.Itoa(what.Version)
+	to := filepath.Join(dir, versionsDir, man.Version)
+	if len(params) > 1 {
+		err = SaveEnsemble(to, man, params, false)
+	} else {
+		err = Save(to, man, params[0], false)
+	}
+	if err != nil {
+		return what, err
+	}
+	what.Action, what.Previous = "promote", p.Version
+	next := pointer{Version: what.Version, Before: p.Before}
+	if p.Version > 0 {
+		next.Before = append(slices.Clip(p.Before), p.Version)
+	}
+	return what, turn(dir, next, &what)
+}
+
+// Rollback has the version serve again that served before the present one. A
+// store that has none is a segd.ErrOption.
+func Rollback(dir string, now time.Time) (Promotion, error) {
+	what := Promotion{Time: now, Action: "rollback"}
+	p, err := readPointer(os.DirFS(dir))
+	if err != nil {
+		return what, err
+	}
+	if p == nil {
+		return what, fmt.Errorf("models: %w: %s is no store of versions", segd.ErrNotFound, dir)
+	}
+	if len(p.Before) == 0 {
+		return what, fmt.Errorf("models: %w: no version served before version %d", segd.ErrOption, p.Version)
+	}
+	last := len(p.Before) - 1
+	what.Version, what.Previous = p.Before[last], p.Version
+	return what, turn(dir, pointer{what.Version, p.Before[:last]}, &what)
+}
+
+// turn switches a store to another version, which has to be whole. The line of
+// the log is there before: there is no change without one.
+func turn(dir string, p pointer, what *Promotion) error {
+	m, err := Open(filepath.Join(dir, versionsDir, strconv.Itoa(p.Version)))
+	if err != nil {
+		return err
+	}
+	what.Weights = m.WeightsSHA256
+	line, err := json.Marshal(what)
+	if err != nil {
+		return fmt.Errorf("models: %w", err)
+	}
+	text, err := json.Marshal(p)
+	if err != nil {
+		return fmt.Errorf("models: %w", err)
+	}
+	if err := appendLine(filepath.Join(dir, promotionsLog), line); err != nil {
+		return fmt.Errorf("models: %w", err)
+	}
+	next := filepath.Join(dir, "."+pointerFile+".next")
+	if err := writeSynced(next, append(text, '\n')); err != nil {
+		_ = os.Remove(next)
+		return fmt.Errorf("models: %w", err)
+	}
+	if err := os.Rename(next, filepath.Join(dir, pointerFile)); err != nil {
+		return fmt.Errorf("models: %w", err)
+	}
+	if err := syncDir(dir); err != nil {
+		return fmt.Errorf("models: %w", err)
+	}
+	return nil
+}
+
+func appendLine(name string, line []byte) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(line, '\n'))
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// nextVersion is one more than the highest there is, and never one that was.
+func nextVersion(dir string) (int, error) {
+	entries, err := os.ReadDir(filepath.Join(dir, versionsDir))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return 0, fmt.Errorf("models: %w", err)
+	}
+	highest := 0
+	for _, e := range entries {
+		if n, err := strconv.Atoi(strings.TrimSpace(e.Name())); err == nil {
+			highest = max(highest, n)
+		}
+	}
+	return highest + 1, nil
+}
+
+// refresh takes up what was promoted since: a store's pointer is read anew. A
+// version that cannot be opened leaves the one that serves.
+func (c *Catalogue) refresh() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for name, m := range c.models {
+		if m.store == "" {
+			continue
+		}
+		p, err := readPointer(os.DirFS(m.store))
+		if err != nil || p == nil || strconv.Itoa(p.Version) == path.Base(filepath.ToSlash(m.Origin)) {
+			continue
+		}
+		if next, err := Open(m.store); err == nil && next.Name == name {
+			next.Exact = m.Exact
+			c.models[name] = next
+		}
+	}
+}
