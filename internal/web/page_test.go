@@ -265,14 +265,14 @@ func testDownloads(t *testing.T, b context.Context, url string) {
 
 	p.upload("disc.dcm", dicomtest.Write(dicomtest.Disc(40)))
 	p.done()
-	p.run(chromedp.Evaluate(`document.querySelector("[data-output=seg]").id = "get-seg"; document.querySelector("[data-output=sc]").id = "get-sc"; true`, nil))
+	eval[bool](p, `(() => { for (const o of ["seg", "sc"]) { document.querySelector(`+"`[data-output=${o}]`"+`).id = "get-" + o; } return true; })()`)
 	for button, modality := range map[string]string{"get-seg": "SEG", "get-sc": "OT"} {
 		scan, err := dicomio.Read(p.download(button, dir, "disc-"+button[4:]+".dcm"))
 		if err != nil || scan.Modality != modality || scan.Width != 40 {
 			t.Errorf("%s: %+v, %v", button, scan, err)
 		}
 	}
-	p.run(chromedp.Evaluate(`document.getElementById("deidentify").checked = true`, nil))
+	eval[bool](p, `document.getElementById("deidentify").checked = true`)
 	clean := p.download("get-seg", dir, "deidentified-seg.dcm")
 	for _, private := range dicomtest.Patient {
 		if bytes.Contains(clean, []byte(private)) {
