@@ -295,7 +295,7 @@ func testBadFile(t *testing.T, b context.Context, url string) {
 	if got, want := p.text("#problem-title"), "notes.txt: This kind of file is not supported"; got != want {
 		t.Errorf("title %q, want %q", got, want)
 	}
-	if got, want := p.text("#problem-detail"), "The content is not DICOM, PNG, JPEG or TIFF."; got != want {
+	if got, want := p.text("#problem-detail"), "The content is not DICOM, NIfTI, PNG, JPEG or TIFF."; got != want {
 		t.Errorf("detail %q, want %q", got, want)
 	}
 	if p.visible("#canvas") || p.visible("#found") {
