@@ -52,6 +52,10 @@ func (r Recipe) normalise(plane []float32, valid []bool) {
 		clear(plane)
 		return
 	}
+	if r.Normalise == Fixed {
+		r.Window.normalise(plane, valid)
+		return
+	}
 	low, high := extent(values)
 	if r.clips() {
 		low, high = percentiles(values, r.ClipLow, r.ClipHigh)
@@ -62,6 +66,17 @@ func (r Recipe) normalise(plane []float32, valid []bool) {
 			v = low
 		}
 		plane[i] = float32((float64(min(max(v, low), high)) - shift) * scale)
+	}
+}
+
+// normalise is Recipe.normalise by values of the data set.
+func (w Window) normalise(plane []float32, valid []bool) {
+	for i, v := range plane {
+		d := w.Low
+		if valid == nil || valid[i] {
+			d = min(max(float64(v), w.Low), w.High)
+		}
+		plane[i] = float32((d - w.Mean) / w.Deviation)
 	}
 }
 

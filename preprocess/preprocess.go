@@ -40,7 +40,20 @@ const (
 	ZScore = "zscore"
 	// MinMax maps the lowest value to 0 and the highest to 1.
 	MinMax = "minmax"
+	// Fixed clips to Recipe.Window and normalises by its mean and standard
+	// deviation, the same for every image: for calibrated values such as
+	// Hounsfield units.
+	Fixed = "fixed"
 )
+
+// Window holds the values that a Recipe of kind Fixed normalises by, in the unit
+// of the image.
+type Window struct {
+	Low       float64 `json:"low"`  // values are clipped to Low and High
+	High      float64 `json:"high"`
+	Mean      float64 `json:"mean"`
+	Deviation float64 `json:"deviation"` // standard deviation
+}
 
 // Recipe says how an image becomes the network's input.
 //
@@ -51,8 +64,10 @@ type Recipe struct {
 	// Channels is 1 (grey; RGB becomes luma as ITU-R BT.601 weighs it) or 3
 	// (RGB; grey is repeated).
 	Channels int `json:"channels"`
-	// Normalise is ZScore or MinMax.
+	// Normalise is ZScore, MinMax or Fixed.
 	Normalise string `json:"normalise"`
+	// Window is what Fixed normalises by; the zero value otherwise.
+	Window Window `json:"window,omitzero"`
 	// ClipLow and ClipHigh are percentiles, 0..100, that values are clipped to
 	// before they are normalised, interpolated linearly between ranks. Both 0,
 	// or 0 and 100: no clipping.
@@ -73,14 +88,28 @@ func (r Recipe) clips() bool {
 	return !(r.ClipLow == 0 && (r.ClipHigh == 0 || r.ClipHigh == 100))
 }
 
+// valid reports whether w can normalise.
+func (w Window) valid() bool {
+	for _, v := range []float64{w.Low, w.High, w.Mean, w.Deviation} {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return false
+		}
+	}
+	return w.Low < w.High && w.Deviation > 0
+}
+
 // Validate returns an error of kind segd.ErrOption that names the field at
 // fault, or nil.
 func (r Recipe) Validate() error {
 	switch {
 	case r.Channels != 1 && r.Channels != 3:
 		return fmt.Errorf("preprocess: %w: channels %d, want 1 or 3", segd.ErrOption, r.Channels)
-	case r.Normalise != ZScore && r.Normalise != MinMax:
-		return fmt.Errorf("preprocess: %w: normalise %q, want %q or %q", segd.ErrOption, r.Normalise, ZScore, MinMax)
+	case r.Normalise != ZScore && r.Normalise != MinMax && r.Normalise != Fixed:
+		return fmt.Errorf("preprocess: %w: normalise %q, want %q, %q or %q", segd.ErrOption, r.Normalise, ZScore, MinMax, Fixed)
+	case r.Normalise == Fixed && !r.Window.valid():
+		return fmt.Errorf("preprocess: %w: window %+v, want finite numbers with low < high and a deviation above 0", segd.ErrOption, r.Window)
+	case r.Normalise != Fixed && r.Window != (Window{}):
+		return fmt.Errorf("preprocess: %w: a window with normalise %q", segd.ErrOption, r.Normalise)
 	case r.clips() && !(r.ClipLow >= 0 && r.ClipLow < r.ClipHigh && r.ClipHigh <= 100):
 		return fmt.Errorf("preprocess: %w: clip percentiles %g and %g, want 0 ≤ low < high ≤ 100", segd.ErrOption, r.ClipLow, r.ClipHigh)
 	case !(r.SpacingMM >= 0) || math.IsInf(r.SpacingMM, 0):

@@ -59,7 +59,11 @@ func (f *feeder) batch(ctx context.Context, step int) (unet.Batch, error) {
 			rng: sampleRNG(p.Seed, uint64(step*p.Batch+k)), h: p.PatchHeight, w: p.PatchWidth,
 			x: b.X[k*c*hw : (k+1)*c*hw], y: b.Y[k*hw : (k+1)*hw], tmp: make([]float32, hw), wt: weight(k),
 		}
-		s.cut(picks[k], &p.Augment, p.Foreground)
+		e, err := picks[k].whole()
+		if err != nil {
+			return err
+		}
+		s.cut(e, &p.Augment, p.Foreground)
 		return nil
 	})
 	return b, err

@@ -1,7 +1,6 @@
 package train
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"os"
@@ -23,17 +22,14 @@ func instancesOf(dir, stem string) string {
 	return path
 }
 
-// weigh gives the training examples the weight of each pixel.
-func weigh(ctx context.Context, examples []example, l unet.Loss) error {
-	return forEach(ctx, len(examples), func(i int) error {
-		e := &examples[i]
-		id, err := e.objects()
-		if err != nil {
-			return err
-		}
-		e.weights = borderMap(id, e.x.W, e.x.H, l.BorderWeight, l.BorderSigma)
-		return nil
-	})
+// weigh gives an example the weight of each pixel.
+func (e *example) weigh(l unet.Loss) error {
+	id, err := e.objects()
+	if err != nil {
+		return err
+	}
+	e.weights = borderMap(id, e.x.W, e.x.H, l.BorderWeight, l.BorderSigma)
+	return nil
 }
 
 // objects numbers the objects of an example's labels from 1 on: those of its

@@ -301,11 +301,11 @@ func TestThicknesses(t *testing.T) {
 			}
 		}
 	}
-	got := thicknesses(m, 5)
+	got := thicknesses(m)
 	// The disc's diameter; of a band its double width, over the mean length of
 	// a pixel's edge, since a straight line along the grid has no stairs.
-	if len(got) != 2 || math.Abs(got[0]-80) > 1 || math.Abs(got[1]-12/(math.Pi/4)) > 0.01 {
-		t.Errorf("thickness %v, want 80 of the disc and 15.3 of the band", got)
+	if got[2] != 0 || math.Abs(got[1]-80) > 1 || math.Abs(got[3]-12/(math.Pi/4)) > 0.01 {
+		t.Errorf("thickness %v, want 80 of the disc and 15.3 of the band", got[1:4])
 	}
 }
 

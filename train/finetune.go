@@ -115,13 +115,22 @@ const rarest = 10
 // is: the median share of the classes through its own (Eigen and Fergus 2015),
 // a tenth at least and ten at most, so that a class of a few pixels does not
 // drown the others. A class that does not occur weighs 1.
-func balance(examples []example, classes int) []float64 {
+func balance(cases []Case, list []facts, l values, training []string, classes int) []float64 {
 	count := make([]float64, classes)
-	for i := range examples {
-		for _, v := range examples[i].y {
-			if int(v) < classes {
-				count[v]++
+	train := map[string]bool{}
+	for _, id := range training {
+		train[id] = true
+	}
+	for i := range list {
+		if !train[cases[i].ID] {
+			continue
+		}
+		for c := range classes {
+			v := c
+			if l.scaled && c == 1 {
+				v = 255
 			}
+			count[c] += float64(list[i].counts[v])
 		}
 	}
 	present := slices.DeleteFunc(slices.Clone(count), func(n float64) bool { return n == 0 })

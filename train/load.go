@@ -32,6 +32,10 @@ type example struct {
 	spots   [][]int32 // by class, background empty: evenly spaced pixels of it
 	place   preprocess.Placement
 	truth   *segd.Mask // on the image's own pixels, which figures are of
+
+	// record is set where the pixels lie in a file: whole returns them, and only
+	// Case and place are set here.
+	record *record
 }
 
 // raw is a case as its files hold it.
@@ -90,26 +94,26 @@ func readCase(c *Case) (raw, error) {
 	return raw{img, mask}, nil
 }
 
-// load reads all cases into memory, at most limit bytes of them.
-func load(ctx context.Context, cases []Case, limit int64) ([]raw, error) {
-	raws := make([]raw, len(cases))
+// load looks at all cases, and keeps the pixels of those that limit bytes have
+// room for; the others are read again by normalise.
+func load(ctx context.Context, cases []Case, limit int64) ([]raw, []facts, error) {
+	raws, list := make([]raw, len(cases)), make([]facts, len(cases))
 	var used atomic.Int64
 	err := forEach(ctx, len(cases), func(i int) error {
 		r, err := readCase(&cases[i])
 		if err != nil {
 			return err
 		}
-		if n := used.Add(int64(4*len(r.image.Pix) + len(r.mask.Pix))); n > limit {
-			return fmt.Errorf("train: %w: images take more than %d MiB of memory, limit %d MiB; train on fewer or smaller ones",
-				segd.ErrTooLarge, limit>>20, limit>>20)
+		list[i] = factsOf(&cases[i], r)
+		n := int64(4*len(r.image.Pix) + len(r.mask.Pix))
+		if used.Add(n) <= limit {
+			raws[i] = r
+		} else {
+			used.Add(-n)
 		}
-		raws[i] = r
 		return nil
 	})
-	for i := range cases {
-		cases[i].opener().close()
-	}
-	return raws, err
+	return raws, list, err
 }
 
 // valueSet says which values a mask holds.
@@ -172,6 +176,15 @@ func survey(masks []valueSet, paths []string, known int) (values, error) {
 	return l, nil
 }
 
+// surveyFacts is survey over the masks of cases.
+func surveyFacts(cases []Case, list []facts, known int) (values, error) {
+	sets, paths := make([]valueSet, len(list)), make([]string, len(list))
+	for i := range list {
+		sets[i], paths[i] = list[i].values, cases[i].where(cases[i].Label)
+	}
+	return survey(sets, paths, known)
+}
+
 // apply turns 255 into class 1 in a mask of 0 and 255.
 func (l *values) apply(m *segd.Mask) {
 	if !l.scaled {
@@ -203,23 +216,49 @@ func (e *example) predict(ctx context.Context, q *unet.Predictor) (*segd.Mask, e
 	return postprocess.Labels(p, 0), nil
 }
 
-// normalise turns the raw cases into examples; it consumes raws.
-func normalise(ctx context.Context, cases []Case, raws []raw, recipe preprocess.Recipe, classes int) ([]example, error) {
+// normaliser turns cases into examples.
+type normaliser struct {
+	recipe  preprocess.Recipe
+	meant   values
+	classes int
+	loss    *unet.Loss // whose map of weights is made; nil: none
+	store   *store
+}
+
+// run makes an example of each case, from raws where it was kept, which is let
+// go of.
+func (n *normaliser) run(ctx context.Context, cases []Case, raws []raw) ([]example, error) {
 	examples := make([]example, len(cases))
 	err := forEach(ctx, len(cases), func(i int) error {
-		x, place, err := recipe.Apply(raws[i].image)
-		if err != nil {
-			return fmt.Errorf("train: image %s: %w", cases[i].Image, err)
-		}
-		truth := raws[i].mask
-		labels, err := place.Labels(truth)
-		if err != nil {
-			return fmt.Errorf("train: label %s: %w", cases[i].Label, err)
-		}
-		examples[i] = example{Case: &cases[i], x: x, y: labels.Pix, spots: spots(labels.Pix, classes), place: place, truth: truth}
+		r := raws[i]
 		raws[i] = raw{}
-		return nil
+		if r.image == nil {
+			var err error
+			if r, err = readCase(&cases[i]); err != nil {
+				return err
+			}
+		}
+		n.meant.apply(r.mask)
+		x, place, err := n.recipe.Apply(r.image)
+		if err != nil {
+			return fmt.Errorf("train: image %s: %w", cases[i].where(cases[i].Image), err)
+		}
+		labels, err := place.Labels(r.mask)
+		if err != nil {
+			return fmt.Errorf("train: label %s: %w", cases[i].where(cases[i].Label), err)
+		}
+		e := &examples[i]
+		*e = example{Case: &cases[i], x: x, y: labels.Pix, spots: spots(labels.Pix, n.classes), place: place, truth: r.mask}
+		if n.loss != nil && n.loss.Weighted() {
+			if err := e.weigh(*n.loss); err != nil {
+				return err
+			}
+		}
+		return n.store.keep(e)
 	})
+	for i := range cases {
+		cases[i].opener().close()
+	}
 	return examples, err
 }
 

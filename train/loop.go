@@ -169,7 +169,10 @@ func (r *run) evaluate(ctx context.Context) (*metric.Report, error) {
 	}
 	a := metric.Accumulator{Names: append([]string{"background"}, r.classNames()...)}
 	for i := range r.validation {
-		e := &r.validation[i]
+		e, err := r.validation[i].whole()
+		if err != nil {
+			return nil, err
+		}
 		mask, err := e.predict(ctx, q)
 		if err != nil {
 			return nil, err

@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"math"
 	"sort"
 	"time"
 
@@ -34,29 +35,23 @@ type OverfitResult struct {
 func overfit(ctx context.Context, all []*checked, limit time.Duration, pool *kernel.Pool) (*OverfitResult, error) {
 	began := time.Now()
 	cases := mostForeground(all)
-	raws, err := load(ctx, cases, defaultMemory)
+	raws, list, err := load(ctx, cases, defaultMemory)
 	if err != nil {
 		return nil, err
 	}
-	sets, paths := make([]valueSet, len(raws)), make([]string, len(raws))
-	for i := range raws {
-		sets[i], paths[i] = valuesOf(raws[i].mask), cases[i].Label
-	}
-	meant, err := survey(sets, paths, 0)
+	meant, err := surveyFacts(cases, list, 0)
 	if err != nil {
 		return nil, err
-	}
-	for i := range raws {
-		meant.apply(raws[i].mask)
 	}
 	classes := max(2, meant.max+1)
-	f := fingerprint(cases, raws, classes)
+	f := fingerprint(cases, list, meant, classes)
 	p, err := newPlan(Options{Network: unet.Config{Width: overfitWidth}, Batch: min(len(cases), overfitCases), Foreground: 0.5}, f, nil, nil)
 	if err != nil {
 		return nil, err
 	}
 	p.Augment = Augment{}
-	examples, err := normalise(ctx, cases, raws, p.Recipe, classes)
+	n := normaliser{recipe: p.Recipe, meant: meant, classes: classes, store: budget(math.MaxInt64)}
+	examples, err := n.run(ctx, cases, raws)
 	if err != nil {
 		return nil, err
 	}

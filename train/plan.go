@@ -30,6 +30,10 @@ type Fingerprint struct {
 	Empty        int     `json:"empty"`      // cases without foreground
 	Thickness    float64 `json:"thickness"`  // of the structures: median over cases and classes of thickness, in pixels
 	Hash         string  `json:"hash"`       // over ids, groups, sizes and label pixels in order
+	// SpacingMM are the distances between pixels, where all are known; Window the
+	// values of foreground, where they are calibrated.
+	SpacingMM *Distances         `json:"spacing_mm,omitempty"`
+	Window    *preprocess.Window `json:"window,omitempty"`
 }
 
 // Plan is everything that decides what a training does; it is written to
@@ -72,31 +76,35 @@ type Plan struct {
 	Validation    []string          `json:"validation"`
 }
 
-// fingerprint looks at the loaded data.
-func fingerprint(cases []Case, raws []raw, classes int) Fingerprint {
+// fingerprint sums up the facts of the cases. Label values are meant as l says.
+func fingerprint(cases []Case, list []facts, l values, classes int) Fingerprint {
 	f := Fingerprint{Cases: len(cases), Channels: 1, Classes: classes}
 	var widths, heights []int
 	var thick []float64
 	groups := map[string]bool{}
 	var pixels, foreground int
 	h := fnv.New64a()
-	for i, r := range raws {
-		f.Channels = max(f.Channels, r.image.Channels)
-		widths, heights = append(widths, r.image.Width), append(heights, r.image.Height)
+	for i := range list {
+		k := &list[i]
+		f.Channels = max(f.Channels, k.channels)
+		widths, heights = append(widths, k.width), append(heights, k.height)
 		groups[cases[i].subject] = true
-		thick = append(thick, thicknesses(r.mask, classes)...)
 		n := 0
-		for _, v := range r.mask.Pix {
-			if v != 0 && int(v) < classes {
-				n++
+		for c := 1; c < classes; c++ {
+			v := c
+			if l.scaled && c == 1 {
+				v = 255
+			}
+			n += k.counts[v]
+			if k.thickness[v] > 0 {
+				thick = append(thick, k.thickness[v])
 			}
 		}
 		if n == 0 {
 			f.Empty++
 		}
-		pixels, foreground = pixels+len(r.mask.Pix), foreground+n
-		_, _ = fmt.Fprintf(h, "%s\x00%s\x00%d\x00%d\x00", cases[i].ID, cases[i].Group, r.image.Width, r.image.Height)
-		_, _ = h.Write(r.mask.Pix) // a hash never fails
+		pixels, foreground = pixels+k.width*k.height, foreground+n
+		_, _ = fmt.Fprintf(h, "%s\x00%s\x00%d\x00%d\x00%x\x00", cases[i].ID, cases[i].Group, k.width, k.height, k.hash) // a hash never fails
 	}
 	f.Groups, f.Foreground = len(groups), float64(foreground)/float64(max(1, pixels))
 	f.MinWidth, f.MedianWidth, f.MaxWidth = spread(widths)
@@ -104,6 +112,7 @@ func fingerprint(cases []Case, raws []raw, classes int) Fingerprint {
 	if slices.Sort(thick); len(thick) > 0 {
 		f.Thickness = thick[len(thick)/2]
 	}
+	f.measureValues(list)
 	f.Hash = fmt.Sprintf("%016x", h.Sum64())
 	return f
 }
@@ -114,11 +123,11 @@ func spread(v []int) (lowest, median, highest int) {
 	return s[0], s[len(s)/2], s[len(s)-1]
 }
 
-// thicknesses returns the thickness of each foreground class that occurs in m:
+// thicknesses returns the thickness of each value that occurs in m, 0 of others:
 // four times its area through its perimeter, which is the diameter of a disc
 // and twice the width of a long vessel. The perimeter counts edges of pixels,
 // π/4 of each as on average over all directions.
-func thicknesses(m *segd.Mask, classes int) []float64 {
+func thicknesses(m *segd.Mask) (t [256]float64) {
 	area, edges := make([]int, 256), make([]int, 256)
 	between := func(a, b uint8) {
 		if a != b {
@@ -135,10 +144,9 @@ func thicknesses(m *segd.Mask, classes int) []float64 {
 			between(v, m.Pix[i-m.Width])
 		}
 	}
-	var t []float64
-	for c := 1; c < classes; c++ {
-		if edges[c] > 0 {
-			t = append(t, 4*float64(area[c])/(float64(edges[c])*math.Pi/4))
+	for v := range t {
+		if edges[v] > 0 {
+			t[v] = 4 * float64(area[v]) / (float64(edges[v]) * math.Pi / 4)
 		}
 	}
 	return t
@@ -180,6 +188,7 @@ func newPlan(o Options, f Fingerprint, training, validation []string) (Plan, err
 		}
 	} else {
 		p.Recipe.LongSide = longSide(f)
+		p.adapt(f)
 	}
 	height, width, side := f.MedianHeight, f.MedianWidth, defaultPatch
 	if p.Recipe.LongSide > 0 {

@@ -247,19 +247,17 @@ func TestInstances(t *testing.T) {
 	if d.Cases[0].Instances == "" || d.Cases[1].Instances != "" {
 		t.Fatalf("instances %q, %q", d.Cases[0].Instances, d.Cases[1].Instances)
 	}
-	raws, err := load(t.Context(), d.Cases, defaultMemory)
+	raws, list, err := load(t.Context(), d.Cases, defaultMemory)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := newPlan(Options{}, fingerprint(d.Cases, raws, 2), nil, nil)
+	p, err := newPlan(Options{}, fingerprint(d.Cases, list, values{}, 2), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := normalise(t.Context(), d.Cases, raws, p.Recipe, 2)
+	n := normaliser{recipe: p.Recipe, classes: 2, loss: &unet.Loss{BorderWeight: 10, BorderSigma: 5}, store: budget(1 << 30)}
+	e, err := n.run(t.Context(), d.Cases, raws)
 	if err != nil {
-		t.Fatal(err)
-	}
-	if err := weigh(t.Context(), e, unet.Loss{BorderWeight: 10, BorderSigma: 5}); err != nil {
 		t.Fatal(err)
 	}
 	if id, _ := e[0].objects(); id[2] != 300 || id[3] != 301 {
@@ -272,15 +270,11 @@ func TestInstances(t *testing.T) {
 }
 
 func TestBalance(t *testing.T) {
-	y := make([]uint8, 1000)
-	for i := range 10 {
-		y[i] = 2
-	}
-	for i := 10; i < 110; i++ {
-		y[i] = 1
-	}
-	y[999] = 255
-	w := balance([]example{{y: y}}, 4)
+	cases := []Case{{ID: "a"}, {ID: "held out"}}
+	list := make([]facts, 2)
+	list[0].counts[0], list[0].counts[1], list[0].counts[2], list[0].counts[255] = 889, 100, 10, 1
+	list[1].counts[3] = 5000
+	w := balance(cases, list, values{}, []string{"a"}, 4)
 	if want := []float64{100.0 / 889, 1, 10, 1}; !slices.Equal(w, want) {
 		t.Errorf("weights %v, want %v", w, want)
 	}

@@ -18,8 +18,8 @@ import (
 	"segd/unet"
 )
 
-// defaultMemory bounds the images held in memory.
-const defaultMemory = 8 << 30
+// defaultMemory is what a training may take.
+const defaultMemory = 4 << 30
 
 // Run trains a network as the options say and writes it to Options.Out:
 // model.json and weights.safetensors of the best weights so far, plan.json,
@@ -48,6 +48,9 @@ func Run(ctx context.Context, o Options, report func(Event)) (*Result, error) {
 		}
 	}
 	r, err := prepare(ctx, o, saved, report)
+	if r != nil && r.store != nil {
+		defer func() { _ = r.store.close() }() // a file that nothing refers to
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -101,6 +104,7 @@ type run struct {
 	report     func(Event)
 	training   []example
 	validation []example
+	store      *store       // of their pixels
 	params     *unet.Params // what the solver moves
 	average    *unet.Params // their running average: what is validated and kept
 	deep       *unet.Params // heads of deep supervision; nil: none
@@ -137,26 +141,20 @@ func prepare(ctx context.Context, o Options, saved *progress, report func(Event)
 	if len(o.ClassNames) == 0 {
 		o.ClassNames = data.Classes
 	}
-	raws, err := load(ctx, data.Cases, or(o.MaxMemory, defaultMemory))
+	memory := o.Memory()
+	raws, list, err := load(ctx, data.Cases, memory/2)
 	if err != nil {
 		return nil, err
-	}
-	sets, paths := make([]valueSet, len(raws)), make([]string, len(raws))
-	for i := range raws {
-		sets[i], paths[i] = valuesOf(raws[i].mask), data.Cases[i].Label
 	}
 	known := 0
 	if len(o.ClassNames) > 0 {
 		known = len(o.ClassNames) + 1
 	}
-	meant, err := survey(sets, paths, known)
+	meant, err := surveyFacts(data.Cases, list, known)
 	if err != nil {
 		return nil, err
 	}
 	warn(meant.warnings...)
-	for i := range raws {
-		meant.apply(raws[i].mask)
-	}
 	classes := or(known, meant.max+1)
 	if o.From != nil && known == 0 {
 		classes = max(classes, len(o.From.Classes))
@@ -165,7 +163,7 @@ func prepare(ctx context.Context, o Options, saved *progress, report func(Event)
 	if classes < 2 {
 		return nil, fmt.Errorf("train: %w: every label is background", segd.ErrUnprocessable)
 	}
-	f := fingerprint(data.Cases, raws, classes)
+	f := fingerprint(data.Cases, list, meant, classes)
 	r := &run{o: o, report: report, names: data.Names}
 	if saved != nil {
 		if err := saved.matches(o, f); err != nil {
@@ -178,23 +176,24 @@ func prepare(ctx context.Context, o Options, saved *progress, report func(Event)
 	} else if err := r.plan(data.Cases, f, warn); err != nil {
 		return nil, err
 	}
-	examples, err := normalise(ctx, data.Cases, raws, r.Plan.Recipe, classes)
+	if saved == nil && o.Balance {
+		r.Plan.Loss.Classes = balance(data.Cases, list, meant, r.Plan.Training, classes)
+	}
+	r.store = budget(memory - r.Plan.memory())
+	n := normaliser{recipe: r.Plan.Recipe, meant: meant, classes: classes, loss: &r.Plan.Loss, store: r.store}
+	examples, err := n.run(ctx, data.Cases, raws)
 	if err != nil {
-		return nil, err
+		return r, err
+	}
+	if k := r.store.count; k > 0 {
+		warn(fmt.Sprintf("memory of %d MiB has room for %d of %d images: the others are read from a temporary file of %d MiB",
+			memory>>20, len(examples)-k, len(examples), r.store.size>>20))
 	}
 	for _, e := range examples {
 		if slices.Contains(r.Plan.Validation, e.ID) {
 			r.validation = append(r.validation, e)
 		} else {
 			r.training = append(r.training, e)
-		}
-	}
-	if saved == nil && o.Balance {
-		r.Plan.Loss.Classes = balance(r.training, classes)
-	}
-	if r.Plan.Loss.Weighted() {
-		if err := weigh(ctx, r.training, r.Plan.Loss); err != nil {
-			return nil, err
 		}
 	}
 	if repeat := r.Plan.Repeat; len(repeat) > 0 {
@@ -212,6 +211,9 @@ func prepare(ctx context.Context, o Options, saved *progress, report func(Event)
 
 // plan splits the data and plans a new training.
 func (r *run) plan(cases []Case, f Fingerprint, warn func(...string)) error {
+	if r.o.PlanFile != "" {
+		return r.takePlan(cases, f, warn)
+	}
 	training, validation, warning, err := split(cases, r.o.Seed, or(r.o.ValFraction, defaultValFraction), r.o.Fold, r.o.Folds)
 	if err != nil {
 		return err
@@ -226,9 +228,11 @@ func (r *run) plan(cases []Case, f Fingerprint, warn func(...string)) error {
 		}
 		return s
 	}
-	r.Plan, err = newPlan(r.o, f, ids(training), ids(validation))
+	if r.Plan, err = newPlan(r.o, f, ids(training), ids(validation)); err != nil {
+		return err
+	}
 	r.Plan.Kernels = kernel.Set()
-	return err
+	return r.Plan.fit(r.o.Memory(), r.o.Batch > 0)
 }
 
 // matches refuses to go on with other data or another goal.
@@ -338,7 +342,11 @@ func (r *run) tensors() [][][]float32 {
 func (r *run) settle(ctx context.Context) error {
 	p := &r.Plan
 	work := r.validationWork()
-	if n := r.o.steps(p); n > 0 {
+	n := r.o.steps(p)
+	if r.o.PlanFile != "" && n == p.Steps && n > 0 && p.ValidateEvery > 0 && p.Average > 0 {
+		return nil // the plan's own, down to what follows from it
+	}
+	if n > 0 {
 		from := "steps"
 		if r.o.Epochs > 0 {
 			from = "epochs"
@@ -369,7 +377,7 @@ const defaultTime = 20 * time.Minute
 func (r *run) validationWork() float64 {
 	var work float64
 	for i := range r.validation {
-		work += r.Plan.Network.GFLOP(r.validation[i].x.H, r.validation[i].x.W)
+		work += r.Plan.Network.GFLOP(r.validation[i].place.GridHeight, r.validation[i].place.GridWidth)
 	}
 	return work
 }
@@ -405,7 +413,11 @@ func (r *run) measure(ctx context.Context) (step, validate float64, err error) {
 	var work, spent float64
 	n := len(r.validation)
 	for i := 0; i < n && i < 5; i++ {
-		x := r.validation[i*n/min(n, 5)].x
+		e, err := r.validation[i*n/min(n, 5)].whole()
+		if err != nil {
+			return 0, 0, err
+		}
+		x := e.x
 		t := time.Now()
 		if _, err := q.Logits(ctx, x); err != nil {
 			return 0, 0, err

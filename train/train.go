@@ -18,8 +18,8 @@
 // changes nothing, and a run that was stopped and resumed ends with the very
 // same weights.
 //
-// Limits: all images are held in memory, normalised (Options.MaxMemory);
-// one frame per file; network input on the image's own pixel grid.
+// Limits: volumes are trained on plane by plane. Images beyond
+// Options.MaxMemory are read from a temporary file.
 //
 // Source: the recipe follows nnU-Net (Isensee et al. 2021,
 // doi:10.1038/s41592-020-01008-z) at a size that two CPU cores train.
@@ -89,8 +89,13 @@ type Options struct {
 	// empty: once. It has as many elements as Datasets.
 	Repeat []int
 
+	// PlanFile is a plan.json, perhaps edited, to train by: network, recipe, patch,
+	// batch and all the rest are its, the split too where it names the same cases;
+	// the length is, unless one is given here.
+	PlanFile string
+
 	Pool      *kernel.Pool // nil: one thread
-	MaxMemory int64        // bytes of images in memory; default 8 GiB
+	MaxMemory int64        // bytes that the training may take; images beyond it are read from a file; default 4 GiB
 
 	Trace  int  // steps between two looks at the gradient of each layer, for Result.Trace; 0: none
 	NoPage bool // without report.html
@@ -98,6 +103,9 @@ type Options struct {
 	// afterStep lets tests stop or disturb a run at an exact step.
 	afterStep func(r *run)
 }
+
+// Memory is the number of bytes that the training may take.
+func (o Options) Memory() int64 { return or(o.MaxMemory, defaultMemory) }
 
 func (o Options) validate() error {
 	bad := func(field string, v any, want string) error {

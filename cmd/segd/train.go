@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -61,6 +62,7 @@ func newTrain(a *app) *cobra.Command {
 	f.IntVar(&s.depth, "depth", 0, "number of poolings")
 	s.network.add(f)
 	s.recipe.add(f, &o)
+	f.StringVar(&o.PlanFile, "plan", "", "train as this plan.json says, of an earlier training and perhaps edited; other flags than the length are then its")
 	f.IntVar(&o.Patch, "patch", 0, "side of a training patch in pixels")
 	f.IntVar(&o.Batch, "batch", 0, "patches in a step")
 	f.Float64Var(&o.LearnRate, "lr", 0, "highest learning rate")
@@ -68,6 +70,7 @@ func newTrain(a *app) *cobra.Command {
 	f.StringVar(&o.Name, "name", "", "name of the model (default: the last element of DIR)")
 	f.StringSliceVar(&s.classes, "classes", nil, "names of the foreground classes, index 1 first")
 	f.StringVar(&s.card, "card", "", "JSON file with what model.json shall say besides: title, description, classes, data, license")
+	f.Var((*byteSize)(&o.MaxMemory), "max-memory", "memory that the training may take, for example 4GiB (the default); images beyond it are read from a temporary file")
 	a.addThreads(cmd)
 	a.addProgress(cmd)
 	for _, name := range []string{"data", "out"} {
@@ -94,7 +97,7 @@ func (a *app) train(ctx context.Context, o train.Options, s trainSettings) error
 	if o.ClassNames = s.classes; len(o.ClassNames) == 0 {
 		o.ClassNames = c.foreground()
 	}
-	if o.Epochs == 0 && o.Steps == 0 && o.Time == 0 {
+	if o.Epochs == 0 && o.Steps == 0 && o.Time == 0 && o.PlanFile == "" {
 		o.Time = defaultTrainingTime
 	}
 	o.Network = s.network.config(s.width, s.depth)
@@ -104,6 +107,8 @@ func (a *app) train(ctx context.Context, o train.Options, s trainSettings) error
 	o.Title, o.Description, o.Version, o.Data = c.Title, c.Description, c.Version, c.Data
 	o.Pool = kernel.NewPool(a.threadCount())
 	defer o.Pool.Close()
+	// What is garbage counts too: near the limit it is collected more often.
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(o.Memory()))
 
 	show := a.newTrainProgress()
 	result, err := train.Run(ctx, o, show.event)
