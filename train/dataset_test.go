@@ -402,7 +402,7 @@ func TestRunOnColourAnd255(t *testing.T) {
 func TestRunBoundsMemory(t *testing.T) {
 	o := tiny(discs(t, 4, 32), filepath.Join(t.TempDir(), "m"), 1)
 	o.MaxMemory = 10000
-	if _, err := Run(t.Context(), o, nil); !errors.Is(err, segd.ErrTooLarge) {
-		t.Errorf("error %v, want segd.ErrTooLarge", err)
+	if _, err := Run(t.Context(), o, nil); !errors.Is(err, segd.ErrOption) {
+		t.Errorf("error %v, want segd.ErrOption", err)
 	}
 }

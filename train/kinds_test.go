@@ -38,6 +38,8 @@ func photographs(t testing.TB) string {
 			}
 			img.SetRGBA(p%size, p/size, color.RGBA{c[0], c[1], c[2], 255})
 		}
+		put(t, dir, "images/.keep", nil)
+		put(t, dir, "labels/.keep", nil)
 		writePNG(t, filepath.Join(dir, "images", fmt.Sprintf("photo%02d.png", i)), img)
 		writePNG(t, filepath.Join(dir, "labels", fmt.Sprintf("photo%02d.png", i)), label)
 	}
@@ -80,12 +82,13 @@ func volumesCT(t testing.TB) string {
 	for i := range 6 {
 		spacing := 0.8 + 0.1*float64(i%3)
 		size := int(48 / spacing)
-		at := func(x, y, z int) (int, uint8) {
-			v, c := body(uint64(i), size, z)
-			return v[y*size+x], c[y*size+x]
+		var values [3][]int
+		var classes [3][]uint8
+		for z := range values {
+			values[z], classes[z] = body(uint64(i), size, z)
 		}
-		put(t, dir, fmt.Sprintf("images/ct%d.nii.gz", i), volume(size, size, 3, spacing, func(x, y, z int) int { v, _ := at(x, y, z); return v }))
-		put(t, dir, fmt.Sprintf("labels/ct%d.nii.gz", i), volume(size, size, 3, spacing, func(x, y, z int) int { _, c := at(x, y, z); return int(c) }))
+		put(t, dir, fmt.Sprintf("images/ct%d.nii.gz", i), volume(size, size, 3, spacing, func(x, y, z int) int { return values[z][y*size+x] }))
+		put(t, dir, fmt.Sprintf("labels/ct%d.nii.gz", i), volume(size, size, 3, spacing, func(x, y, z int) int { return int(classes[z][y*size+x]) }))
 	}
 	return dir
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -222,6 +223,7 @@ type normaliser struct {
 	meant   values
 	classes int
 	loss    *unet.Loss // whose map of weights is made; nil: none
+	held    []string   // ids of the cases that don't need it
 	store   *store
 }
 
@@ -249,7 +251,7 @@ func (n *normaliser) run(ctx context.Context, cases []Case, raws []raw) ([]examp
 		}
 		e := &examples[i]
 		*e = example{Case: &cases[i], x: x, y: labels.Pix, spots: spots(labels.Pix, n.classes), place: place, truth: r.mask}
-		if n.loss != nil && n.loss.Weighted() {
+		if n.loss != nil && n.loss.Weighted() && !slices.Contains(n.held, e.ID) {
 			if err := e.weigh(*n.loss); err != nil {
 				return err
 			}

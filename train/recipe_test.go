@@ -255,9 +255,12 @@ func TestInstances(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := normaliser{recipe: p.Recipe, classes: 2, loss: &unet.Loss{BorderWeight: 10, BorderSigma: 5}, store: budget(1 << 30)}
+	n := normaliser{recipe: p.Recipe, classes: 2, store: budget(1 << 30)}
 	e, err := n.run(t.Context(), d.Cases, raws)
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e[0].weigh(unet.Loss{BorderWeight: 10, BorderSigma: 5}); err != nil {
 		t.Fatal(err)
 	}
 	if id, _ := e[0].objects(); id[2] != 300 || id[3] != 301 {

@@ -180,7 +180,7 @@ func prepare(ctx context.Context, o Options, saved *progress, report func(Event)
 		r.Plan.Loss.Classes = balance(data.Cases, list, meant, r.Plan.Training, classes)
 	}
 	r.store = budget(memory - r.Plan.memory())
-	n := normaliser{recipe: r.Plan.Recipe, meant: meant, classes: classes, loss: &r.Plan.Loss, store: r.store}
+	n := normaliser{recipe: r.Plan.Recipe, meant: meant, classes: classes, loss: &r.Plan.Loss, held: r.Plan.Validation, store: r.store}
 	examples, err := n.run(ctx, data.Cases, raws)
 	if err != nil {
 		return r, err

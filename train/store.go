@@ -117,6 +117,10 @@ func (e *example) whole() (*example, error) {
 		floats(out.weights)
 	}
 	for _, n := range r.spots {
+		if n == 0 {
+			out.spots = append(out.spots, nil)
+			continue
+		}
 		spots := make([]int32, n)
 		_, _ = binary.Decode(take(4*n), binary.LittleEndian, spots)
 		out.spots = append(out.spots, spots)
