@@ -49,7 +49,7 @@ const (
 // Window holds the values that a Recipe of kind Fixed normalises by, in the unit
 // of the image.
 type Window struct {
-	Low       float64 `json:"low"`  // values are clipped to Low and High
+	Low       float64 `json:"low"` // values are clipped to Low and High
 	High      float64 `json:"high"`
 	Mean      float64 `json:"mean"`
 	Deviation float64 `json:"deviation"` // standard deviation

@@ -69,11 +69,10 @@ func (p *Plan) check(f Fingerprint) error {
 	bad := func(key string, v any, want string) error {
 		return fmt.Errorf("%w: %s %v, want %s", segd.ErrOption, key, v, want)
 	}
-	stride := 1
 	if err := p.Network.Validate(); err != nil {
 		return err
 	}
-	stride = p.Network.Stride()
+	stride := p.Network.Stride()
 	switch {
 	case p.Network.Classes != f.Classes:
 		return bad("network.classes", p.Network.Classes, fmt.Sprintf("%d, as the data have", f.Classes))
