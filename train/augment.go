@@ -22,6 +22,7 @@ type Augment struct {
 	Contrast      float64 `json:"contrast"`      // probability of a factor of 0.7 to 1.4
 	Gamma         float64 `json:"gamma"`         // probability of an exponent of 0.6 to 1.6, half of them upside down
 	Shade         float64 `json:"shade"`         // probability of uneven light: a smooth field of up to 1.5 added
+	Cover         float64 `json:"cover"`         // probability that something covers up to a half of each side
 	Noise         float64 `json:"noise"`         // probability of Gaussian noise of up to 0.25
 	Blur          float64 `json:"blur"`          // probability of a Gaussian of 0.5 to 1.5 pixels
 	Low           float64 `json:"low"`           // probability of 0.5 to 1 of the resolution

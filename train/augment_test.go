@@ -223,6 +223,34 @@ func BenchmarkBatch(b *testing.B) {
 	b.ReportMetric(float64(p.Batch)*float64(b.N)/b.Elapsed().Seconds(), "patches/s")
 }
 
+// What covers a patch changes a part of it, the same in all channels, and no
+// label.
+func TestCover(t *testing.T) {
+	for i := range 50 {
+		p := newPatch(sampleRNG(5, uint64(i)), 2, 64, 64)
+		for k := range p.x {
+			p.x[k] = 10
+		}
+		labels := slices.Clone(p.y)
+		p.cover(p.x)
+		changed := 0
+		for k, v := range p.x[:64*64] {
+			if v != 10 {
+				changed++
+			}
+			if v != p.x[64*64+k] {
+				t.Fatalf("sample %d: channels differ at pixel %d", i, k)
+			}
+		}
+		if share := float64(changed) / (64 * 64); share == 0 || share > 0.25 {
+			t.Errorf("sample %d: %.3f of the patch is covered", i, share)
+		}
+		if !slices.Equal(labels, p.y) {
+			t.Errorf("sample %d: labels changed", i)
+		}
+	}
+}
+
 // Light is smooth, the same in all channels, and differs over the patch.
 func TestShade(t *testing.T) {
 	const side = 48

@@ -134,6 +134,35 @@ func (p *patch) intensity(a *Augment, x []float32) {
 			x[i] += sigma * float32(p.rng.NormFloat64())
 		}
 	}
+	if p.rng.Float64() < a.Cover {
+		p.cover(x)
+	}
+}
+
+// cover lays an ellipse over part of the patch, of up to half its height and
+// width, in all channels of one grey of the image's range, more or less opaque,
+// and leaves the labels as they are: an organ does not end where fluid, a shadow
+// or a device hides it (after random erasing, Zhong et al. 2020,
+// arXiv:1708.04896).
+func (p *patch) cover(x []float32) {
+	ry, rx := (0.1+0.4*p.rng.Float64())*float64(p.h)/2, (0.1+0.4*p.rng.Float64())*float64(p.w)/2
+	cy, cx := p.rng.Float64()*float64(p.h), p.rng.Float64()*float64(p.w)
+	grey, opaque := float32(1.5*p.rng.NormFloat64()), 0.5+0.5*p.rng.Float64()
+	for y := max(0, int(cy-ry)); y < min(p.h, int(cy+ry)+1); y++ {
+		for i := max(0, int(cx-rx)); i < min(p.w, int(cx+rx)+1); i++ {
+			dy, dx := (float64(y)-cy)/ry, (float64(i)-cx)/rx
+			// Full in the middle, fading over the outer quarter of the radius.
+			edge := 4 * (1 - math.Sqrt(dy*dy+dx*dx))
+			if edge <= 0 {
+				continue
+			}
+			a := float32(opaque * math.Min(1, edge))
+			for c := 0; c < len(x); c += p.h * p.w {
+				v := &x[c+y*p.w+i]
+				*v += a * (grey - *v)
+			}
+		}
+	}
 }
 
 // shade adds uneven light, the same to all channels: the bias field of a coil,

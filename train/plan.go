@@ -161,7 +161,7 @@ const (
 	usualDepth         = 4             // deeper networks are no wider than widestLevel times their width
 	widestLevel        = 8             // they have to see further, not to know more
 	wholePatch         = 320           // of images that are resampled: they are seen whole
-	thickest           = 100           // pixels: images of thicker structures are resampled until theirs are that
+	thickest           = 80            // pixels: images of thicker structures are resampled until theirs are that
 	bottleneck         = 8             // pixels a side that the lowest level keeps at least
 	batchPixels        = 6 * 192 * 192 // of a step
 	validateShare      = 0.10          // of the work of training, at most
@@ -195,6 +195,8 @@ func newPlan(o Options, f Fingerprint, training, validation []string) (Plan, err
 		scale := float64(p.Recipe.LongSide) / float64(max(height, width))
 		height, width = int(math.Round(float64(height)*scale)), int(math.Round(float64(width)*scale))
 		side = wholePatch
+		// Of a large organ a part may be hidden; a small one then is.
+		p.Augment.Cover = 0.3
 	}
 	side = or(o.Patch, side)
 	h, w := min(side, height), min(side, width)
