@@ -43,6 +43,11 @@ type Manifest struct {
 	Recipe  preprocess.Recipe `json:"preprocessing"` // what it was trained on and is served
 	Classes []segd.Class      `json:"classes"`       // by index, background first
 
+	// Regions says how many connected regions of each foreground class a mask
+	// holds at most, index 1 first: the largest stay. 0, or none at all, is any
+	// number.
+	Regions []int `json:"regions,omitempty"`
+
 	// NetworkDataFormat repeats the network's input and output in MONAI's
 	// terms. Save derives it; a file whose copy disagrees is malformed.
 	NetworkDataFormat *DataFormat `json:"network_data_format,omitempty"`
@@ -222,9 +227,14 @@ func (m *Manifest) checkClasses() error {
 	if len(m.Classes) != m.Network.Classes {
 		return fmt.Errorf("%d classes, the network has %d", len(m.Classes), m.Network.Classes)
 	}
+	if len(m.Regions) >= len(m.Classes) {
+		return fmt.Errorf("regions of %d classes, the network has %d in the foreground", len(m.Regions), len(m.Classes)-1)
+	}
 	seen := map[string]bool{}
 	for i, c := range m.Classes {
 		switch {
+		case i < len(m.Regions) && m.Regions[i] < 0:
+			return fmt.Errorf("%d regions of class %d, want 0 or more", m.Regions[i], i+1)
 		case c.Index != i:
 			return fmt.Errorf("class %d has index %d", i, c.Index)
 		case c.Name == "" || len(c.Name) > 64 || strings.ContainsFunc(c.Name, isControl):

@@ -309,6 +309,26 @@ func TestThicknesses(t *testing.T) {
 	}
 }
 
+// A class counts its regions where enough cases hold it and none has many.
+func TestFingerprintCountsRegions(t *testing.T) {
+	for _, tt := range []struct {
+		cases, spots int
+		want         []int
+	}{{29, 1, []int{0, 0}}, {30, 1, []int{1, 0}}, {40, 2, []int{2, 0}}, {40, 3, []int{0, 0}}} {
+		list := make([]facts, tt.cases)
+		for i := range list {
+			mask := segd.NewMask(16, 16)
+			for s := range tt.spots {
+				mask.Pix[5*s] = 1
+			}
+			list[i] = factsOf(&Case{}, raw{&segd.Image{Width: 16, Height: 16, Channels: 1, Pix: make([]float32, 256)}, mask})
+		}
+		if got := fingerprint(make([]Case, tt.cases), list, values{}, 3).Regions; !slices.Equal(got, tt.want) {
+			t.Errorf("%d cases of %d regions: %v, want %v", tt.cases, tt.spots, got, tt.want)
+		}
+	}
+}
+
 // Images of thick structures are resampled and seen whole, by a deeper network
 // that is no wider.
 func TestPlanOfThickStructures(t *testing.T) {
@@ -319,10 +339,10 @@ func TestPlanOfThickStructures(t *testing.T) {
 		side, patchH, patchW int
 		depth, maxWidth      int
 	}{
-		{120, 512, 512, 0, 192, 192, 4, 0},
-		{160, 512, 512, 320, 320, 320, 5, 128},
-		{200, 270, 400, 192, 144, 192, 4, 0},
-		{2000, 3000, 2000, 160, 160, 112, 3, 0},
+		{99, 512, 512, 0, 192, 192, 4, 0},
+		{160, 512, 512, 256, 256, 256, 5, 128},
+		{200, 270, 400, 160, 112, 160, 3, 0},
+		{1000, 3000, 2000, 256, 256, 176, 4, 0},
 	} {
 		p, err := newPlan(Options{}, Fingerprint{Channels: 1, Classes: 2, MedianHeight: tt.h, MedianWidth: tt.w, Thickness: tt.thickness}, ids, nil)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"segd"
+	"segd/internal/postprocess"
 	"segd/preprocess"
 )
 
@@ -26,6 +27,7 @@ type facts struct {
 	values                  valueSet
 	counts                  [256]int // pixels by label value
 	thickness               [256]float64
+	regions                 [256]int
 	foreground              []float32 // grey values of foreground, evenly spaced
 	hash                    uint64    // of the label's pixels
 }
@@ -44,7 +46,7 @@ func factsOf(c *Case, r raw) facts {
 	for v, k := range f.counts {
 		f.values[v] = k > 0
 	}
-	f.thickness = thicknesses(r.mask)
+	f.thickness, f.regions = thicknesses(r.mask), postprocess.Regions(r.mask)
 	h := fnv.New64a()
 	_, _ = h.Write(r.mask.Pix) // a hash never fails
 	f.hash = h.Sum64()

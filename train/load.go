@@ -198,15 +198,9 @@ func (l *values) apply(m *segd.Mask) {
 	}
 }
 
-// predict is the mask that q finds, on the image's own pixels.
-func (e *example) predict(ctx context.Context, q *unet.Predictor) (*segd.Mask, error) {
-	if e.place.Identity() {
-		z, err := q.Logits(ctx, e.x)
-		if err != nil {
-			return nil, err
-		}
-		return postprocess.Labels(z, 0), nil
-	}
+// predict is the mask that q finds, on the image's own pixels, with as many
+// regions as the plan's data have.
+func (e *example) predict(ctx context.Context, q *unet.Predictor, regions []int) (*segd.Mask, error) {
 	p, err := q.Predict(ctx, e.x)
 	if err != nil {
 		return nil, err
@@ -214,7 +208,9 @@ func (e *example) predict(ctx context.Context, q *unet.Predictor) (*segd.Mask, e
 	if p, err = e.place.Probabilities(p); err != nil {
 		return nil, err
 	}
-	return postprocess.Labels(p, 0), nil
+	mask := postprocess.Labels(p, 0)
+	postprocess.KeepLargest(mask, regions)
+	return mask, nil
 }
 
 // normaliser turns cases into examples.

@@ -28,6 +28,7 @@ type Fingerprint struct {
 	MaxHeight    int     `json:"max_height"`
 	Foreground   float64 `json:"foreground"` // share of all pixels
 	Empty        int     `json:"empty"`      // cases without foreground
+	Regions      []int   `json:"regions"`    // by foreground class: the most connected regions of it in one case; 0: many
 	Thickness    float64 `json:"thickness"`  // of the structures: median over cases and classes of thickness, in pixels
 	Hash         string  `json:"hash"`       // over ids, groups, sizes and label pixels in order
 	// SpacingMM are the distances between pixels, where all are known; Window the
@@ -81,6 +82,7 @@ func fingerprint(cases []Case, list []facts, l values, classes int) Fingerprint 
 	f := Fingerprint{Cases: len(cases), Channels: 1, Classes: classes}
 	var widths, heights []int
 	var thick []float64
+	most, holds := make([]int, classes-1), make([]int, classes-1)
 	groups := map[string]bool{}
 	var pixels, foreground int
 	h := fnv.New64a()
@@ -99,6 +101,9 @@ func fingerprint(cases []Case, list []facts, l values, classes int) Fingerprint 
 			if k.thickness[v] > 0 {
 				thick = append(thick, k.thickness[v])
 			}
+			if r := k.regions[v]; r > 0 {
+				most[c-1], holds[c-1] = max(most[c-1], r), holds[c-1]+1
+			}
 		}
 		if n == 0 {
 			f.Empty++
@@ -109,6 +114,12 @@ func fingerprint(cases []Case, list []facts, l values, classes int) Fingerprint 
 	f.Groups, f.Foreground = len(groups), float64(foreground)/float64(max(1, pixels))
 	f.MinWidth, f.MedianWidth, f.MaxWidth = spread(widths)
 	f.MinHeight, f.MedianHeight, f.MaxHeight = spread(heights)
+	for c := range most {
+		if holds[c] < regionCases || most[c] > mostRegions {
+			most[c] = 0
+		}
+	}
+	f.Regions = most
 	if slices.Sort(thick); len(thick) > 0 {
 		f.Thickness = thick[len(thick)/2]
 	}
@@ -158,6 +169,8 @@ const (
 	defaultWidth       = 16
 	defaultValFraction = 0.2
 	maxDepth           = 5
+	mostRegions        = 2             // of a class that has a number of its own: two lungs, one head
+	regionCases        = 30            // that must hold a class before their number of regions counts
 	usualDepth         = 4             // deeper networks are no wider than widestLevel times their width
 	widestLevel        = 8             // they have to see further, not to know more
 	wholePatch         = 320           // of images that are resampled: they are seen whole

@@ -12,7 +12,12 @@
 // masks.
 package postprocess
 
-import "segd"
+import (
+	"cmp"
+	"slices"
+
+	"segd"
+)
 
 // Labels takes the most likely class of every pixel of p, [1, K, H, W]; of
 // equals, the first. With a threshold above 0 a pixel is background unless its
@@ -62,6 +67,42 @@ func RemoveSmall(m *segd.Mask, pixels int) {
 func Components(m *segd.Mask) (id []int32, n int) {
 	id, parts := components(m)
 	return id, len(parts)
+}
+
+// Regions counts the components of each class of m, by class.
+func Regions(m *segd.Mask) (count [256]int) {
+	_, parts := components(m)
+	for _, p := range parts {
+		count[p.Class]++
+	}
+	return count
+}
+
+// KeepLargest leaves of each class at most so many components as most says, by
+// class from 1 on, and turns the smaller ones into background, in m itself; of
+// equals the first stay. 0, and a class beyond most, is any number.
+func KeepLargest(m *segd.Mask, most []int) {
+	if !slices.ContainsFunc(most, func(n int) bool { return n > 0 }) {
+		return
+	}
+	id, parts := components(m)
+	order := make([]int, len(parts))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(parts[b].Pixels, parts[a].Pixels) })
+	var seen [256]int
+	drop := make([]bool, len(parts))
+	for _, i := range order {
+		c := int(parts[i].Class)
+		seen[c]++
+		drop[i] = c <= len(most) && most[c-1] > 0 && seen[c] > most[c-1]
+	}
+	for i, k := range id {
+		if k > 0 && drop[k-1] {
+			m.Pix[i] = 0
+		}
+	}
 }
 
 // component is a connected set of pixels of one class.

@@ -193,3 +193,53 @@ func BenchmarkMeasure(b *testing.B) {
 		Measure(m, nil, classes, segd.Spacing{})
 	}
 }
+
+// KeepLargest leaves the largest components of a class, first come first among
+// equals, and no other class is touched.
+func TestKeepLargest(t *testing.T) {
+	const w = 12
+	rows := []string{
+		"11..2..1111.",
+		"11..2..1111.",
+		"......2.....",
+		"1111..22....",
+		"1111....3.3.",
+	}
+	mask := func() *segd.Mask {
+		m := segd.NewMask(w, len(rows))
+		for i := range m.Pix {
+			if c := rows[i/w][i%w]; c != '.' {
+				m.Pix[i] = c - '0'
+			}
+		}
+		return m
+	}
+	if n := Regions(mask()); n[1] != 3 || n[2] != 2 || n[3] != 2 {
+		t.Errorf("regions %v, want 3, 2 and 2", n[1:4])
+	}
+	for _, tt := range []struct {
+		most []int
+		want [4]int // pixels by class
+	}{
+		{nil, [4]int{0, 20, 5, 2}},
+		{[]int{0, 0, 0}, [4]int{0, 20, 5, 2}},
+		{[]int{1}, [4]int{0, 8, 5, 2}},
+		{[]int{2, 1}, [4]int{0, 16, 3, 2}},
+		{[]int{5, 0, 1}, [4]int{0, 20, 5, 1}},
+	} {
+		m := mask()
+		KeepLargest(m, tt.most)
+		var got [4]int
+		for _, v := range m.Pix {
+			if v > 0 {
+				got[v]++
+			}
+		}
+		if got != tt.want {
+			t.Errorf("at most %v: pixels by class %v, want %v", tt.most, got[1:], tt.want[1:])
+		}
+		if len(tt.most) == 1 && (m.Pix[7] != 1 || m.Pix[3*w] != 0) {
+			t.Error("of two of the same size the second stayed")
+		}
+	}
+}

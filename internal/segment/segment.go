@@ -93,6 +93,7 @@ func Frame(ctx context.Context, m *models.Model, pool *kernel.Pool, img *segd.Im
 		return nil, err
 	}
 	r.Mask = postprocess.Labels(r.Probabilities, o.Threshold)
+	postprocess.KeepLargest(r.Mask, m.Regions)
 	if o.MinSize > 1 {
 		postprocess.RemoveSmall(r.Mask, o.MinSize)
 	}
@@ -189,6 +190,11 @@ func (r *Result) explain(m *models.Model, o Options) {
 		step("foreground from probability %g on", o.Threshold)
 	} else {
 		step("most likely class of each pixel")
+	}
+	for i, n := range m.Regions {
+		if n > 0 {
+			step("of %s the largest connected regions kept, at most %d", m.Classes[i+1].Name, n)
+		}
 	}
 	if o.MinSize > 1 {
 		step("components of fewer than %d pixels removed", o.MinSize)
