@@ -29,9 +29,9 @@ model() {
 	nuclei) make nuclei "nuclei" --steps 1441 --seed 1 ;;
 	cardiac-lv) make cardiac-lv "cardiac_mr cardiac_dicom" --steps 1453 --seed 1 ;;
 	hippocampus) make hippocampus "hippocampus_mr" --steps 3018 --no-flip ;;
-	cxr-lungs) make cxr-lungs "cxr_lungs" --steps 1500 ;;
+	cxr-lungs) make cxr-lungs "cxr_lungs" --steps 2000 ;;
 	retina-vessels) make retina-vessels "retina_vessels" --steps 1548 ;;
-	fetal-head) make fetal-head "us_fetal_head" --steps 1200 ;;
+	fetal-head) make fetal-head "us_fetal_head" --steps 1600 ;;
 	*) echo "make.sh: no model $1" >&2 && exit 2 ;;
 	esac
 }

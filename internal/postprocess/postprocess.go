@@ -69,11 +69,18 @@ func Components(m *segd.Mask) (id []int32, n int) {
 	return id, len(parts)
 }
 
-// Regions counts the components of each class of m, by class.
+// Regions counts the components of each class of m, by class; those of less
+// than a hundredth of their class's pixels are a slip of the pen.
 func Regions(m *segd.Mask) (count [256]int) {
 	_, parts := components(m)
+	var pixels [256]int
 	for _, p := range parts {
-		count[p.Class]++
+		pixels[p.Class] += p.Pixels
+	}
+	for _, p := range parts {
+		if 100*p.Pixels >= pixels[p.Class] {
+			count[p.Class]++
+		}
 	}
 	return count
 }

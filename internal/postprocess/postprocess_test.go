@@ -217,6 +217,14 @@ func TestKeepLargest(t *testing.T) {
 	if n := Regions(mask()); n[1] != 3 || n[2] != 2 || n[3] != 2 {
 		t.Errorf("regions %v, want 3, 2 and 2", n[1:4])
 	}
+	speck := segd.NewMask(20, 20)
+	for i := range speck.Pix[:101] {
+		speck.Pix[i] = 1
+	}
+	speck.Pix[399] = 1
+	if n := Regions(speck); n[1] != 1 {
+		t.Errorf("%d regions of 101 pixels and a single one, want 1", n[1])
+	}
 	for _, tt := range []struct {
 		most []int
 		want [4]int // pixels by class
