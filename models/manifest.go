@@ -191,6 +191,9 @@ func (m *Manifest) Validate() error {
 	case !validSum(m.WeightsSHA256):
 		return bad("weights_sha256 %.80q, want 64 lower-case hexadecimal digits", m.WeightsSHA256)
 	}
+	if h := m.Network.Head; h == unet.HeadRegression {
+		return fmt.Errorf("models: %w: a network with head %s: models are of classes, so that there are masks to make", segd.ErrUnsupported, h)
+	}
 	if err := m.Network.WithDefaults().Validate(); err != nil {
 		return bad("%v", err)
 	}

@@ -361,6 +361,8 @@ func TestOptions(t *testing.T) {
 		"freeze":       func(o *Options) { o.FreezeEncoder = true },
 		"repeat":       func(o *Options) { o.Repeat = []int{1, 2} },
 		"rate":         func(o *Options) { o.LearnRate = math.NaN() },
+		"trace":        func(o *Options) { o.Trace = -1 },
+		"values":       func(o *Options) { o.Network.Head = unet.HeadRegression },
 	} {
 		o := ok
 		change(&o)

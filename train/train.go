@@ -136,6 +136,8 @@ func (o Options) validate() error {
 		return bad("validation fraction", o.ValFraction, "0 to 1")
 	case o.Folds < 0 || o.Folds == 1 || o.Fold < 0 || (o.Folds > 0 && o.Fold >= o.Folds) || (o.Folds == 0 && o.Fold > 0):
 		return bad("fold", fmt.Sprintf("%d/%d", o.Fold, o.Folds), "I/K with 0 ≤ I < K and K at least 2")
+	case o.Network.Head != unet.HeadClasses:
+		return bad("head", o.Network.Head, "classes: data sets have masks; unet.Trainer trains values")
 	case o.Trace < 0:
 		return bad("trace", o.Trace, "0 or more")
 	case o.Patch < 0 || o.Patch > 2048:

@@ -49,11 +49,20 @@ const (
 	UpBilinear   Up = "bilinear"   // bilinear interpolation and a 1×1 convolution: Odena et al. 2016
 )
 
+// Head names what the network's output means.
+type Head string
+
+// The heads.
+const (
+	HeadClasses    Head = ""           // logits, a channel for each class
+	HeadRegression Head = "regression" // values, such as distances or grey values without their noise
+)
+
 // Config describes a U-Net: everything needed to build its graph, and so to
 // know the names and shapes of its weights. It is stored in model.json.
 type Config struct {
 	Channels  int   `json:"in_channels"`         // of the input image: 1 or 3
-	Classes   int   `json:"out_channels"`        // background included: at least 2
+	Classes   int   `json:"out_channels"`        // background included: at least 2; of HeadRegression the values of a pixel: at least 1
 	Width     int   `json:"width"`               // channels of the first level; each level below has twice as many
 	MaxWidth  int   `json:"max_width,omitempty"` // channels that no level exceeds; 0: no limit
 	Depth     int   `json:"depth"`               // number of 2×2 poolings
@@ -65,6 +74,7 @@ type Config struct {
 	Skip      Skip  `json:"skip"`                // long skip connection, default concat
 	Attention bool  `json:"attention,omitempty"` // long skips pass an attention gate: Oktay et al. 2018
 	Up        Up    `json:"up,omitempty"`        // default transposed
+	Head      Head  `json:"head,omitempty"`      // default classes
 }
 
 // Stride is the number that the height and width of what enters the network
@@ -121,8 +131,10 @@ func (c Config) Validate() error {
 	switch {
 	case c.Channels < 1 || c.Channels > 64:
 		return bad("in_channels", c.Channels, "1 to 64")
-	case c.Classes < 2 || c.Classes > 256:
-		return bad("out_channels", c.Classes, "2 to 256")
+	case c.Head != HeadClasses && c.Head != HeadRegression:
+		return bad("head", c.Head, "regression or none")
+	case c.Head == HeadClasses && c.Classes < 2 || c.Classes < 1 || c.Classes > 256:
+		return bad("out_channels", c.Classes, "2 to 256, or from 1 with head regression")
 	case c.Width < 1 || c.Width > maxWidth:
 		return bad("width", c.Width, fmt.Sprint("1 to ", maxWidth))
 	case c.MaxWidth != 0 && (c.MaxWidth < c.Width || c.MaxWidth > maxWidth<<maxDepth):

@@ -16,6 +16,8 @@ const (
 	LossBorder  = "border"  // cross-entropy that U-Net's map of borders weighs: Ronneberger et al. 2015
 	LossDice    = "dice"    // soft Dice: Milletari et al. 2016
 	LossTversky = "tversky" // soft Dice in which false positives and negatives weigh differently: Salehi et al. 2017
+	LossL1      = "l1"      // mean absolute error, of HeadRegression alone
+	LossL2      = "l2"      // mean squared error, of HeadRegression alone
 )
 
 // pixelTerms and overlapTerms are the two sorts of terms; a loss has at most
@@ -104,6 +106,17 @@ func (l Loss) Validate(classes int) error {
 		if !in(w, 0, 1e6) || c > 0 && slices.Max(l.Classes[1:]) == 0 {
 			return bad("class weights", l.Classes, "0 to 1000000, one of the foreground at least above 0")
 		}
+	}
+	return nil
+}
+
+// validateFor returns a segd.ErrOption for what cannot be computed of c's output.
+func (l Loss) validateFor(c Config) error {
+	if c.Head == HeadClasses {
+		return l.Validate(c.Classes)
+	}
+	if l.Terms != LossL1 && l.Terms != LossL2 || len(l.Classes) > 0 {
+		return fmt.Errorf("unet: %w: loss %q with head %s, want %s or %s", segd.ErrOption, l.Terms, c.Head, LossL1, LossL2)
 	}
 	return nil
 }

@@ -80,13 +80,15 @@ func NewPredictor(c Config, p *Params, o PredictorOptions) (*Predictor, error) {
 func (q *Predictor) Config() Config { return q.config }
 
 // Predict returns the class probabilities of each pixel, the softmax of
-// Logits.
+// Logits; with HeadRegression the values, which Logits returns as they are.
 func (q *Predictor) Predict(ctx context.Context, x *segd.Tensor) (*segd.Tensor, error) {
 	t, err := q.Logits(ctx, x)
 	if err != nil {
 		return nil, err
 	}
-	q.softmax(t)
+	if q.config.Head == HeadClasses {
+		q.softmax(t)
+	}
 	return t, nil
 }
 

@@ -34,7 +34,7 @@ type Trainer struct {
 // TrainerOptions says what a Trainer makes small and how.
 type TrainerOptions struct {
 	Pool *kernel.Pool // runs the kernels; nil: the calling goroutine
-	Loss Loss         // the zero value is cross-entropy plus soft Dice
+	Loss Loss         // the zero value is cross-entropy plus soft Dice; with HeadRegression l1 or l2
 
 	// Deep holds heads of DeepHeads, which are trained with the network: the
 	// loss is then the mean of the loss at each of them and at the network's
@@ -55,6 +55,7 @@ type Batch struct {
 	X       []float32 // N,C,H,W: images
 	Y       []uint8   // N,H,W: each a class, or 255 for a pixel that takes no part
 	Weights []float32 // N,H,W: of the pixels, where the loss is Weighted; else empty
+	Targets []float32 // N,C,H,W: what the values should be, in place of Y, with HeadRegression; NaN for one that takes no part
 }
 
 // usage is the memory of activations and gradients, in elements: what they
@@ -74,17 +75,20 @@ func NewTrainer(c Config, p *Params, batch, h, w int, o TrainerOptions) (*Traine
 	if p.config != c {
 		return nil, fmt.Errorf("unet: %w: parameters of another network", segd.ErrOption)
 	}
-	if err := o.Loss.Validate(c.Classes); err != nil {
+	if err := o.Loss.validateFor(c); err != nil {
 		return nil, err
 	}
-	if o.Deep != nil && o.Deep.config != c {
-		return nil, fmt.Errorf("unet: %w: heads of another network", segd.ErrOption)
+	if o.Deep != nil && (o.Deep.config != c || c.Head != HeadClasses) {
+		return nil, fmt.Errorf("unet: %w: heads of another network, or deep supervision of values", segd.ErrOption)
 	}
 	b, err := build(c, p, shape{N: batch, H: h, W: w, ValidH: h, ValidW: w}, mode{train: true, freeze: o.FreezeEncoder, deep: o.Deep}, o.Pool)
 	if err != nil {
 		return nil, err
 	}
-	t := &Trainer{batch: Batch{X: make([]float32, batch*c.Channels*h*w), Y: make([]uint8, batch*h*w)}}
+	t := &Trainer{batch: Batch{X: make([]float32, batch*c.Channels*h*w)}}
+	if c.Head == HeadClasses {
+		t.batch.Y = make([]uint8, batch*h*w)
+	}
 	err = G.Let(b.net.image, tensor.New(tensor.WithShape(b.net.image.Shape()...), tensor.WithBacking(t.batch.X)))
 	if err != nil {
 		return nil, fmt.Errorf("unet: %w", err)
@@ -160,6 +164,12 @@ func (t *Trainer) addLoss(b *builder, l Loss) (*G.Node, error) {
 func (t *Trainer) lossOf(b *builder, l Loss, logits *G.Node, in *Batch, suffix string) (*G.Node, error) {
 	d := logits.Shape()
 	n, h, w := d[0], d[2], d[3]
+	if b.Head == HeadRegression {
+		in.Targets = make([]float32, d.TotalSize())
+		targets := G.NewTensor(b.net.graph, tensor.Float32, 4, G.WithShape(d...), G.WithName("targets"),
+			G.WithValue(tensor.New(tensor.WithShape(d...), tensor.WithBacking(in.Targets))))
+		return b.ops.Regression(l.Terms == LossL2, logits, targets)
+	}
 	input := func(of tensor.Dtype, name string, memory any) *G.Node {
 		return G.NewTensor(b.net.graph, of, 3, G.WithShape(n, h, w), G.WithName(name+suffix),
 			G.WithValue(tensor.New(tensor.WithShape(n, h, w), tensor.WithBacking(memory))))
@@ -252,13 +262,14 @@ func share(g *G.ExprGraph) (usage, error) {
 // Learnables. A loss that is not finite is an error, and the weights are left
 // as they were.
 func (t *Trainer) Step(b Batch, s G.Solver) (float64, error) {
-	if want := t.batch; len(b.X) != len(want.X) || len(b.Y) != len(want.Y) || len(b.Weights) != len(want.Weights) {
-		return 0, fmt.Errorf("unet: %w: batch of %d values, %d labels and %d weights, want %d, %d and %d",
-			segd.ErrFormat, len(b.X), len(b.Y), len(b.Weights), len(want.X), len(want.Y), len(want.Weights))
+	if want := t.batch; len(b.X) != len(want.X) || len(b.Y) != len(want.Y) || len(b.Weights) != len(want.Weights) || len(b.Targets) != len(want.Targets) {
+		return 0, fmt.Errorf("unet: %w: batch of %d values, %d labels, %d weights and %d targets, want %d, %d, %d and %d", segd.ErrFormat,
+			len(b.X), len(b.Y), len(b.Weights), len(b.Targets), len(want.X), len(want.Y), len(want.Weights), len(want.Targets))
 	}
 	copy(t.batch.X, b.X)
 	copy(t.batch.Y, b.Y)
 	copy(t.batch.Weights, b.Weights)
+	copy(t.batch.Targets, b.Targets)
 	for i := range t.coarse {
 		t.coarse[i].fill(t.batch)
 	}
