@@ -52,6 +52,9 @@ var palette = []color.Color{
 	color.RGBA{230, 159, 0, 255}, color.RGBA{86, 180, 233, 255}, color.RGBA{90, 90, 90, 255}, color.RGBA{150, 130, 0, 255},
 }
 
+// Color is the i-th colour of series that name none.
+func Color(i int) color.Color { return palette[i%len(palette)] }
+
 // The size of a chart.
 const (
 	chartWidth  = 12 * vg.Centimeter
@@ -87,7 +90,7 @@ func (c Chart) SVG() (string, error) {
 	for i, s := range c.Series {
 		shade := s.Color
 		if shade == nil {
-			shade = palette[i%len(palette)]
+			shade = Color(i)
 		}
 		if c.YLog {
 			s = s.positive()

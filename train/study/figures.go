@@ -10,8 +10,8 @@ import (
 // gradients shows the norm of the gradient by block and over the steps.
 func (s *study) gradients() report.Section {
 	sec := report.Section{Title: "The gradient on its way back", Text: append([]string{
-		fmt.Sprintf("The norm of the loss's gradient by the weights of each convolution, before clipping, every %d steps; of a block, the geometric mean over its convolutions. The gradient comes from the head and goes back to enc.0. The first block of the encoder and the last of the decoder have the same resolution and the same channels, so that their norms can be compared: below %s, the gradient is said to vanish. With batch normalisation the norm of a weight's gradient falls as the weight grows, so the shares of long trainings say less than those of their start.",
-			traceEvery, fraction(vanishing)),
+		fmt.Sprintf("The norm of the loss's gradient by the weights of each convolution, before clipping, every %d steps; of a block, the geometric mean over its convolutions. The gradient comes from the head and goes back to enc.0. The first block of the encoder and the last of the decoder have the same resolution and the same channels, so that their norms can be compared: below %g times, the gradient is said to vanish on its way, above %g times, to explode. Batch normalisation scales what each layer passes on, which is why deep plain networks that have it need not see the gradient vanish. The norm of a weight's gradient falls as the weight grows, so that the shares of a whole training say less than those of its start.",
+			traceEvery, vanishing, 1/vanishing),
 	}, s.gradientFindings()...)}
 	for _, f := range s.families() {
 		for _, depth := range s.depths(f.list) {
@@ -110,7 +110,7 @@ func (s *study) sweep() report.Section {
 			for _, depth := range sweepDepths {
 				t := s.sweepAt(kind, depth, convs)
 				l.X, l.Y = append(l.X, float64(depth)), append(l.Y, t.lossAt(true))
-				g.X, g.Y = append(g.X, float64(depth)), append(g.Y, t.reach(t.Trace))
+				g.X, g.Y = append(g.X, float64(depth)), append(g.Y, t.reach(t.start()))
 			}
 			loss.Series, reach.Series = append(loss.Series, l), append(reach.Series, g)
 		}

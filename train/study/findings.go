@@ -10,11 +10,12 @@ import (
 )
 
 // vanishing is the share of the gradient below which it is said to vanish on
-// its way from the decoder's last block to the encoder's first.
+// its way from the decoder's last block to the encoder's first; above one over
+// it, to explode.
 const vanishing = 0.1
 
 // clearFactor is by how much two shares of the gradient differ at least to be
-// called different: seeds alone move them by some ten percent.
+// called different.
 const clearFactor = 2
 
 // diceFindings says how the variants do against the reference.
@@ -86,7 +87,20 @@ func (s *study) shares(v Variant) (start, whole spread) {
 	return over(list, func(t *training) float64 { return t.reach(t.start()) }), over(list, func(t *training) float64 { return t.reach(t.Trace) })
 }
 
-// gradientFindings says where the gradient vanishes and what skips do to it.
+// fate names what becomes of a gradient of which that share arrives.
+func fate(share float64) string {
+	switch {
+	case share < vanishing:
+		return "vanishes"
+	case share > 1/vanishing:
+		return "explodes"
+	}
+	return "neither vanishes nor explodes"
+}
+
+// gradientFindings says where the gradient vanishes or explodes and what skips
+// do to it, at the start of the training: all weights have the norms that they
+// were drawn with.
 func (s *study) gradientFindings() []string {
 	var list []string
 	for _, v := range s.o.Variants {
@@ -94,45 +108,35 @@ func (s *study) gradientFindings() []string {
 		if start.n == 0 {
 			continue
 		}
-		verdict := "it does not vanish"
-		if whole.mean < vanishing || start.mean < vanishing {
-			verdict = "it vanishes"
-		}
-		list = append(list, fmt.Sprintf("%s: the first block's gradient is %s of the last block's in the first tenth of the steps and %s over all: %s.",
-			v.Name, fraction(start.mean), fraction(whole.mean), verdict))
+		list = append(list, fmt.Sprintf("%s: the first block's gradient is %.3g times the last block's in the first tenth of the steps, and %.3g times over all: at the start it %s.",
+			v.Name, start.mean, whole.mean, fate(start.mean)))
 	}
 	for _, p := range s.pairs() {
-		_, a := s.shares(p.without)
-		_, b := s.shares(p.with)
+		a, _ := s.shares(p.without)
+		b, _ := s.shares(p.with)
 		if a.n == 0 || b.n == 0 {
 			continue
 		}
-		text := fmt.Sprintf("From %s to %s (%s): %s to %s, a factor of %.2g", p.without.Name, p.with.Name, p.what, fraction(a.mean), fraction(b.mean), b.mean/a.mean)
-		switch f := b.mean / a.mean; {
-		case f >= clearFactor && a.mean < vanishing && b.mean >= vanishing:
-			text += ": the skips cure the vanishing gradient."
-		case f >= clearFactor:
-			text += ": the skips carry more of the gradient to the first block."
-		case f <= 1./clearFactor:
-			text += ": less arrives with the skips than without them; here the data does not show what the papers assert."
-		default:
-			text += ": no more than chance moves it; here the data does not show an effect."
-		}
-		list = append(list, text)
+		list = append(list, fmt.Sprintf("From %s to %s (%s): from %.3g to %.3g times: %s.", p.without.Name, p.with.Name, p.what, a.mean, b.mean, cure(a.mean, b.mean)))
 	}
 	return list
 }
 
-// stalled is how much of the fall of the loss that the smallest plain network
-// of the sweep has, a network must reach to count as one that trains.
-const stalled = 0.5
-
-// fall is how far the loss came down.
-func (t *training) fall() float64 {
-	if t.Diverged {
-		return 0
+// cure says what becomes of a share of the gradient by skips, 1 being even.
+func cure(without, with float64) string {
+	before, after := fate(without), fate(with)
+	nearer := math.Abs(math.Log(without)) - math.Abs(math.Log(with))
+	switch {
+	case before == "vanishes" && after != before && nearer > 0:
+		return "the skips cure the vanishing gradient"
+	case before == "explodes" && after != before && nearer > 0:
+		return "the skips cure the exploding gradient; it did not vanish"
+	case nearer > math.Log(clearFactor):
+		return "with the skips the gradient is more even"
+	case nearer < -math.Log(clearFactor):
+		return "with the skips the gradient is less even; here the data does not show what the papers assert"
 	}
-	return t.lossAt(false) - t.lossAt(true)
+	return fmt.Sprintf("less than a factor of %d nearer to or farther from even; here the data does not show an effect", clearFactor)
 }
 
 // sweepAt finds the training of a kind in the sweep.
@@ -146,16 +150,22 @@ func (s *study) sweepAt(kind string, depth, convs int) *training {
 	return nil
 }
 
-// trains reports whether a network of the sweep still learns.
-func (s *study) trains(t *training) bool {
-	return t.fall() >= stalled*s.sweepAt(reference, sweepDepths[0], sweepConvs[0]).fall()
+// goal is the loss that a network of the sweep has to come to, to count as one
+// that trains: half way between where the smallest reference network begins and
+// where it ends.
+func (s *study) goal() float64 {
+	small := s.sweepAt(reference, sweepDepths[0], sweepConvs[0])
+	return (small.lossAt(false) + small.lossAt(true)) / 2
 }
+
+// trains reports whether a network of the sweep still learns.
+func (s *study) trains(t *training) bool { return !t.Diverged && t.lossAt(true) <= s.goal() }
 
 // sweepFindings says where each kind stops training.
 func (s *study) sweepFindings() []string {
 	small := s.sweepAt(reference, sweepDepths[0], sweepConvs[0])
-	list := []string{fmt.Sprintf("A network counts as one that trains if its loss falls by at least %g of what that of the smallest %s network does in the same %d steps: from %.2f to %.2f, means of the first and the last tenth.",
-		stalled, reference, small.Plan.Steps, small.lossAt(false), small.lossAt(true))}
+	list := []string{fmt.Sprintf("A network counts as one that trains if its loss comes to %.3f at the end of its %d steps: half way down of the smallest %s network, which goes from %.3f to %.3f, means of the first and the last tenth.",
+		s.goal(), small.Plan.Steps, reference, small.lossAt(false), small.lossAt(true))}
 	for _, kind := range sweepKinds {
 		var stops []string
 		for _, convs := range sweepConvs {
@@ -174,8 +184,8 @@ func (s *study) sweepFindings() []string {
 	deepest, most := sweepDepths[len(sweepDepths)-1], sweepConvs[len(sweepConvs)-1]
 	plain, short := s.sweepAt("plain-none", deepest, most), s.sweepAt("residual-none", deepest, most)
 	if !plain.Diverged && !short.Diverged {
-		list = append(list, fmt.Sprintf("In the deepest network, %d levels of %d convolutions without long skips, %s of the last block's gradient arrives at the first with plain blocks, %s with residual ones; the loss comes to %.2f and %.2f.",
-			deepest, most, fraction(plain.reach(plain.Trace)), fraction(short.reach(short.Trace)), plain.lossAt(true), short.lossAt(true)))
+		list = append(list, fmt.Sprintf("In the deepest network, %d levels of %d convolutions without long skips, the first block's gradient is %.3g times the last block's at the start with plain blocks, %.3g times with residual ones; the loss comes to %.2f and %.2f.",
+			deepest, most, plain.reach(plain.start()), short.reach(short.start()), plain.lossAt(true), short.lossAt(true)))
 	}
 	return list
 }

@@ -179,14 +179,3 @@ func (s *study) pairs() []pair {
 	}
 	return list
 }
-
-// fraction writes a share: in percent where it is small.
-func fraction(v float64) string {
-	switch {
-	case v < 0.001:
-		return fmt.Sprintf("%.1g", v)
-	case v < 0.095:
-		return fmt.Sprintf("%.2g %%", 100*v)
-	}
-	return fmt.Sprintf("%.2f", v)
-}

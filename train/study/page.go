@@ -162,14 +162,21 @@ func (s *study) families() []family {
 
 // curves draws loss and Dice over the steps.
 func (s *study) curves() report.Section {
-	sec := report.Section{Title: "Curves", Text: []string{"Lines are means over the seeds, bands reach from the lowest to the highest. Loss: cross-entropy and soft Dice on training patches, means over a twentieth of the training. Dice: of the averaged weights on the validation images."}}
+	sec := report.Section{Title: "Curves", Text: []string{"Lines are means over the seeds, bands reach from the lowest to the highest. Loss: cross-entropy and soft Dice on training patches, means over a twentieth of the training. Dice: of the averaged weights on the validation images, a line for each seed, since seeds with other splits validate at other steps."}}
 	for _, f := range s.families() {
 		loss := report.Chart{Title: "Loss, " + f.title, X: "step", Y: "loss"}
 		score := report.Chart{Title: "Validation Dice, " + f.title, X: "step", Y: "Dice", YMin: 1, YMax: 1}
-		for _, v := range f.list {
+		for i, v := range f.list {
 			list := s.of(v)
 			loss.Series = append(loss.Series, band(v.Name, list, lossCurve))
-			score.Series = append(score.Series, band(v.Name, list, diceCurve))
+			for k, t := range list {
+				line := report.Series{Color: report.Color(i)}
+				if line.X, line.Y = diceCurve(t); k == 0 {
+					line.Name = v.Name
+				}
+				line.Dots = len(line.X) == 1 // makes no line
+				score.Series = append(score.Series, line)
+			}
 		}
 		sec.Charts = append(sec.Charts, loss, score)
 	}

@@ -273,9 +273,9 @@ func TestFindingsFollowTheNumbers(t *testing.T) {
 	}
 	got := look(0.01, 0.9, 0.1)
 	for _, want := range []string{
-		"plain-none-convs6: the first block's gradient is 1 % of the last block's in the first tenth of the steps and 1 % over all: it vanishes.",
-		"residual-none-convs6: the first block's gradient is 0.90 of the last block's in the first tenth of the steps and 0.90 over all: it does not vanish.",
-		"a factor of 90: the skips cure the vanishing gradient.",
+		"plain-none-convs6: the first block's gradient is 0.01 times the last block's in the first tenth of the steps, and 0.01 times over all: at the start it vanishes.",
+		"residual-none-convs6: the first block's gradient is 0.9 times the last block's in the first tenth of the steps, and 0.9 times over all: at the start it neither vanishes nor explodes.",
+		"(short skips): from 0.01 to 0.9 times: the skips cure the vanishing gradient.",
 		"plain-none-convs6: Dice 0.500, by -0.300 against plain-concat: worse with each of the 2 seeds.",
 		"dense-concat: Dice 0.810 [0.760, 0.860], by +0.010 [-0.040, +0.060] against plain-concat: better with one seed and worse with another, so that no difference is shown.",
 	} {
@@ -286,8 +286,11 @@ func TestFindingsFollowTheNumbers(t *testing.T) {
 	if got := look(0.9, 0.8, 0.1); strings.Contains(got, "it vanishes") || !strings.Contains(got, "the data does not show an effect") {
 		t.Errorf("nothing vanishes, but\n%s", got)
 	}
-	if got := look(0.9, 0.2, 0.1); !strings.Contains(got, "less arrives with the skips") {
+	if got := look(0.9, 0.2, 0.1); !strings.Contains(got, "the data does not show what the papers assert") {
 		t.Errorf("the skips do harm, but\n%s", got)
+	}
+	if got := look(40, 0.8, 0.1); !strings.Contains(got, "cure the exploding gradient; it did not vanish") {
+		t.Errorf("it explodes, but\n%s", got)
 	}
 }
 
