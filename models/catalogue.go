@@ -225,9 +225,11 @@ func kindOf(s *segd.Scan) string {
 }
 
 // Warnings says what a user should know who gives the model a scan: that it is
-// meant for another kind. There are none where the manifest does not say.
+// meant for another kind. There are none where the manifest does not say, nor
+// where the scan doesn't: a PNG of a radiograph has no modality.
 func (m *Model) Warnings(s *segd.Scan) []string {
-	if m.Match.empty() || m.Match.fit(s) > 0 {
+	silent := s.Modality == "" && len(m.Match.Modalities) > 0
+	if silent || m.Match.empty() || m.Match.fit(s) > 0 {
 		return nil
 	}
 	meant := strings.Join(append(slices.Clone(m.Match.Formats), m.Match.Modalities...), ", ")

@@ -203,8 +203,11 @@ func TestAuto(t *testing.T) {
 			}
 		})
 	}
-	if heart, _ := two.Get("heart"); len(heart.Warnings(ct)) != 1 || heart.Warnings(mr) != nil {
-		t.Error("Warnings disagrees with the rule")
+	if heart, _ := two.Get("heart"); len(heart.Warnings(ct)) != 1 || heart.Warnings(mr) != nil || heart.Warnings(png) != nil {
+		t.Error("heart: Warnings disagrees with the rule")
+	}
+	if cells, _ := two.Get("cells"); len(cells.Warnings(mr)) != 1 || cells.Warnings(png) != nil {
+		t.Error("cells: Warnings disagrees with the rule")
 	}
 }
 
