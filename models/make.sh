@@ -26,7 +26,7 @@ make() {
 
 model() {
 	case $1 in
-	nuclei) make nuclei "nuclei" --steps 1441 --seed 1 ;;
+	nuclei) make nuclei "nuclei" --steps 3000 --seed 1 ;;
 	cardiac-lv) make cardiac-lv "cardiac_mr cardiac_dicom" --steps 1453 --seed 1 ;;
 	hippocampus) make hippocampus "hippocampus_mr" --steps 3018 --no-flip ;;
 	cxr-lungs) make cxr-lungs "cxr_lungs" --steps 2000 ;;
