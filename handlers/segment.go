@@ -126,7 +126,7 @@ func (j *job) begin(b []byte) error {
 		if err != nil {
 			return err
 		}
-		j.scan.Warnings = append(j.scan.Warnings, j.model.Warnings(j.scan)...)
+		j.scan.Warnings = append(j.scan.Warnings, j.model.Warnings(j.scan, j.options.model == "auto")...)
 		if j.object() {
 			run := &dicomio.Run{Software: "segd " + j.server.Version, Time: time.Now(), Deidentify: j.deidentify, Secret: j.server.secret}
 			j.objects = export.NewDICOM(run, b, j.scan, j.model.Manifest, []string{j.output})

@@ -225,11 +225,18 @@ func kindOf(s *segd.Scan) string {
 }
 
 // Warnings says what a user should know who gives the model a scan: that it is
-// meant for another kind. There are none where the manifest does not say, nor
-// where the scan doesn't: a PNG of a radiograph has no modality.
-func (m *Model) Warnings(s *segd.Scan) []string {
+// meant for another kind, or, where auto is how it was chosen, that the scan
+// does not say what it shows. A model that was named gets no warning of such a
+// scan: a PNG of a radiograph has no modality.
+func (m *Model) Warnings(s *segd.Scan, auto bool) []string {
+	if m.Match.empty() {
+		return nil
+	}
+	if auto && s.Modality == "" {
+		return []string{fmt.Sprintf("a %s does not say what it shows: model %s (%s) was taken by the kind of file alone; choose a model to be sure", kindOf(s), m.Name, m.Title)}
+	}
 	silent := s.Modality == "" && len(m.Match.Modalities) > 0
-	if silent || m.Match.empty() || m.Match.fit(s) > 0 {
+	if silent || m.Match.fit(s) > 0 {
 		return nil
 	}
 	meant := strings.Join(append(slices.Clone(m.Match.Formats), m.Match.Modalities...), ", ")

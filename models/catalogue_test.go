@@ -203,11 +203,26 @@ func TestAuto(t *testing.T) {
 			}
 		})
 	}
-	if heart, _ := two.Get("heart"); len(heart.Warnings(ct)) != 1 || heart.Warnings(mr) != nil || heart.Warnings(png) != nil {
-		t.Error("heart: Warnings disagrees with the rule")
-	}
-	if cells, _ := two.Get("cells"); len(cells.Warnings(mr)) != 1 || cells.Warnings(png) != nil {
-		t.Error("cells: Warnings disagrees with the rule")
+	heart, _ := two.Get("heart")
+	cells, _ := two.Get("cells")
+	for _, c := range []struct {
+		model *Model
+		scan  *segd.Scan
+		auto  bool
+		want  string // in the warning; empty: there is none
+	}{
+		{heart, mr, true, ""},
+		{heart, mr, false, ""},
+		{heart, ct, false, "another kind"},
+		{heart, png, false, ""}, // a picture of a heart is one
+		{cells, mr, false, "another kind"},
+		{cells, png, false, ""},
+		{cells, png, true, "does not say what it shows"},
+	} {
+		got := strings.Join(c.model.Warnings(c.scan, c.auto), "; ")
+		if (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
+			t.Errorf("%s of %+v, auto %v: %q, want %q", c.model.Name, c.scan, c.auto, got, c.want)
+		}
 	}
 }
 

@@ -61,6 +61,15 @@ type Manifest struct {
 	WeightsSHA256 string `json:"weights_sha256"` // of weights.safetensors, lower-case hex; Save fills it in
 }
 
+// ForegroundNames are the names of the classes, index 1 first.
+func (m *Manifest) ForegroundNames() []string {
+	var names []string
+	for i := 1; i < len(m.Classes); i++ {
+		names = append(names, m.Classes[i].Name)
+	}
+	return names
+}
+
 // Match says which scans a model is meant for, for model=auto. A list that is
 // empty allows everything; with both lists empty auto never picks the model.
 type Match struct {

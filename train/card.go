@@ -20,7 +20,7 @@ func (r *run) manifest(report *metric.Report) models.Manifest {
 	m := models.Manifest{
 		Name: or(r.o.Name, models.NameFrom(r.o.Out)), Version: or(r.o.Version, "1"), Title: r.o.Title,
 		Description: r.o.Description, Network: p.Network, Recipe: p.Recipe,
-		Classes: models.ClassList(names...), Regions: p.Data.Regions, Data: r.o.Data,
+		Classes: models.ClassList(names...), Regions: p.Regions, Data: r.o.Data,
 		Training: &models.Training{
 			Seconds: r.Seconds, Steps: p.Steps, BestStep: r.BestStep, Epochs: float64(r.BestStep) / p.EpochSteps, Seed: p.Seed,
 			Cases: len(p.Training), Validation: len(p.Validation), Batch: p.Batch, PatchHeight: p.PatchHeight, PatchWidth: p.PatchWidth,

@@ -52,11 +52,7 @@ func TestCardsAreTrue(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var classes []string
-		for _, c := range m.Classes[1:] {
-			classes = append(classes, c.Name)
-		}
-		for _, is := range Figures(report, said[0].Data, "test", classes) {
+		for _, is := range Figures(report, said[0].Data, "test", m.ForegroundNames()) {
 			for _, v := range said {
 				if v.Name == is.Name && v.Class == is.Class && (v.Cases != is.Cases || math.Abs(v.Value-is.Value) > 5e-4) {
 					t.Errorf("%s: %s of %s is %.4f over %d, the card says %.4f over %d", m.Name, v.Name, v.Class, is.Value, is.Cases, v.Value, v.Cases)

@@ -74,10 +74,7 @@ func other[T comparable](field string, given, kept T, whose string) error {
 // tunedNames are the names of the foreground classes where none are given: the
 // model's, and numbers for what the data have beyond.
 func tunedNames(m *models.Model, classes int) []string {
-	var names []string
-	for _, c := range m.Classes[1:] {
-		names = append(names, c.Name)
-	}
+	names := m.ForegroundNames()
 	for len(names) < classes-1 {
 		names = append(names, fmt.Sprintf("class %d", len(names)+1))
 	}

@@ -173,7 +173,7 @@ func (r *run) evaluate(ctx context.Context) (*metric.Report, error) {
 		if err != nil {
 			return nil, err
 		}
-		mask, err := e.predict(ctx, q, p.Data.Regions)
+		mask, err := e.predict(ctx, q, p.Regions)
 		if err != nil {
 			return nil, err
 		}

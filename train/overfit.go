@@ -131,7 +131,7 @@ func knownDice(ctx context.Context, p *Plan, params *unet.Params, examples []exa
 	sum, n := 0.0, 0
 	for i := range examples {
 		e := &examples[i]
-		mask, err := e.predict(ctx, q, p.Data.Regions)
+		mask, err := e.predict(ctx, q, p.Regions)
 		if err != nil {
 			return 0, err
 		}

@@ -43,6 +43,7 @@ type Fingerprint struct {
 type Plan struct {
 	Network       unet.Config       `json:"network"`
 	Recipe        preprocess.Recipe `json:"recipe"`
+	Regions       []int             `json:"regions"` // connected regions that a mask keeps, as in models.Manifest
 	PatchHeight   int               `json:"patch_height"`
 	PatchWidth    int               `json:"patch_width"`
 	Batch         int               `json:"batch"`
@@ -189,7 +190,7 @@ func newPlan(o Options, f Fingerprint, training, validation []string) (Plan, err
 		Recipe: preprocess.Recipe{Channels: f.Channels, Normalise: preprocess.ZScore, ClipLow: 0.5, ClipHigh: 99.5},
 		Clip:   5, Foreground: or(o.Foreground, 0.4),
 		Augment: defaultAugment(!o.NoFlip), Seed: o.Seed, ValFraction: or(o.ValFraction, defaultValFraction), Fold: o.Fold, Folds: o.Folds,
-		Data: f, Training: training, Validation: validation,
+		Regions: f.Regions, Data: f, Training: training, Validation: validation,
 	}
 	p.Foreground = max(0, p.Foreground)
 	p.takeRecipe(o)

@@ -84,6 +84,8 @@ func (p *Plan) check(f Fingerprint) error {
 		return bad("patch_width", p.PatchWidth, fmt.Sprintf("a multiple of %d up to 2048", stride))
 	case p.Batch < 1 || p.Batch > 256:
 		return bad("batch", p.Batch, "1 to 256")
+	case len(p.Regions) >= f.Classes || slices.ContainsFunc(p.Regions, func(n int) bool { return n < 0 }):
+		return bad("regions", p.Regions, fmt.Sprintf("at most %d numbers, 0 or more", f.Classes-1))
 	case p.Steps < 0 || p.Steps > 1e9:
 		return bad("steps", p.Steps, "0 to 1000000000")
 	case !(p.LearnRate > 0 && p.LearnRate <= 1):

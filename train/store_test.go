@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	stdreflect "reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -133,7 +134,15 @@ func TestPlanFile(t *testing.T) {
 	if err != nil || wide.Plan.Network.Width != 6 || wide.Steps != 2 {
 		t.Errorf("width 6: %+v, %v", wide, err)
 	}
-	for _, e := range [][2]string{{`"batch": 2`, `"batch": 0`}, {`"batch": 2`, `"bach": 2`}, {`"patch_width": 32`, `"patch_width": 33`},
+	none, three := "\"regions\": [\n    0\n  ]", "\"regions\": [\n    3\n  ]"
+	some, err := edit(none, three)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := models.Open(some.Model); err != nil || !slices.Equal(m.Regions, []int{3}) {
+		t.Errorf("three regions: the model has %v, %v", m.Regions, err)
+	}
+	for _, e := range [][2]string{{none, strings.Replace(three, "3", "-1", 1)}, {none, strings.Replace(three, "3", "1, 1", 1)}, {`"batch": 2`, `"batch": 0`}, {`"batch": 2`, `"bach": 2`}, {`"patch_width": 32`, `"patch_width": 33`},
 		{`"out_channels": 2`, `"out_channels": 3`}, {`"seed": 3`, `"seed": "x"`}} {
 		if _, err := edit(e[0], e[1]); !errors.Is(err, segd.ErrOption) {
 			t.Errorf("%s: %v", e[1], err)

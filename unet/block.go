@@ -127,7 +127,7 @@ func (b *builder) dense(name string, level int, x ...op.Act) op.Act {
 }
 
 func (l *layout) dense(name string, level, in int) {
-	growth := max(1, l.Growth*l.LevelWidth(level)/l.Width)
+	growth := l.levelGrowth(level)
 	for i := 1; i <= l.Convs; i++ {
 		l.convNorm(convAt(name, i), normAt(name, i), level, roleConv, 3, growth, in)
 		in += growth

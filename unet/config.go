@@ -90,6 +90,10 @@ func (c Config) LevelWidth(l int) int {
 	return c.MaxWidth
 }
 
+// levelGrowth is the number of channels that a convolution of a dense block adds
+// at level l.
+func (c Config) levelGrowth(l int) int { return max(1, c.Growth*c.LevelWidth(l)/c.Width) }
+
 // WithDefaults fills the fields that were left empty.
 func (c Config) WithDefaults() Config {
 	c.Norm = or(c.Norm, NormBatch)
@@ -165,8 +169,10 @@ func (c Config) validateSkips(bad func(field string, v any, want string) error) 
 		if c.Growth < 1 || c.Growth > maxWidth {
 			return bad("growth", c.Growth, fmt.Sprint("1 to ", maxWidth))
 		}
-		if c.Norm == NormGroup && c.Growth%c.Groups != 0 {
-			return bad("groups", c.Groups, fmt.Sprint("a divisor of growth ", c.Growth))
+		for l := 0; c.Norm == NormGroup && l <= c.Depth; l++ {
+			if g := c.levelGrowth(l); g%c.Groups != 0 {
+				return bad("groups", c.Groups, fmt.Sprintf("a divisor of the growth %d of level %d", g, l))
+			}
 		}
 	default:
 		return bad("block", c.Block, "plain, residual, preact or dense")

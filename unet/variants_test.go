@@ -268,6 +268,7 @@ func TestValidateVariants(t *testing.T) {
 		"attention":          {Attention: true, Skip: SkipNone},
 		"attention true":     {Attention: true, Skip: SkipNested},
 		"groups":             {Block: BlockDense, Growth: 3, Norm: NormGroup, Groups: 2},
+		"groups 6, want":     {Width: 12, MaxWidth: 18, Block: BlockDense, Growth: 6, Norm: NormGroup, Groups: 6},
 		"norm":               {Norm: "layer"},
 		"width 512":          {Width: 512},
 		"out_channels 1,":    {Classes: 1},

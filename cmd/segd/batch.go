@@ -125,7 +125,7 @@ func (b *batch) scan(ctx context.Context, in input) (r *result, objects *export.
 		File: in.name, Model: m.Name, Version: m.Version,
 		Format: scan.Format, TransferSyntax: scan.TransferSyntax, Modality: scan.Modality,
 		Width: scan.Width, Height: scan.Height, FrameCount: scan.Frames,
-		Steps: append([]string{}, scan.Steps...), Warnings: append(append([]string{}, scan.Warnings...), m.Warnings(scan)...),
+		Steps: append([]string{}, scan.Steps...), Warnings: append(append([]string{}, scan.Warnings...), m.Warnings(scan, b.model == nil)...),
 	}
 	if b.settings.deidentify && scan.Format == "dicom" && !scan.Clean && (b.wants(kindOverlay) || b.wants(export.SC)) {
 		r.Warnings = append(r.Warnings, export.BurnedInWarning)

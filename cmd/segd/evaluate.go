@@ -152,11 +152,7 @@ func recordFigures(s evaluateSettings, m *models.Model, r *metric.Report) error 
 	if err != nil {
 		return err
 	}
-	var names []string
-	for _, c := range m.Classes[1:] {
-		names = append(names, c.Name)
-	}
-	figures := train.Figures(r, strings.Join(data.Names, " + "), s.record, names)
+	figures := train.Figures(r, strings.Join(data.Names, " + "), s.record, m.ForegroundNames())
 	return models.Amend(s.model, func(m *models.Manifest) {
 		m.Metrics = slices.DeleteFunc(slices.Clone(m.Metrics), func(v models.Metric) bool {
 			return v.Data == figures[0].Data && v.Split == s.record

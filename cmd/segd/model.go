@@ -46,7 +46,7 @@ func newModelList(a *app) *cobra.Command {
 			line := func(format string, args ...any) { _, _ = fmt.Fprintf(t, format, args...) } // Flush has the error
 			line("NAME\tVERSION\tCLASSES\tWHERE\tTITLE\n")
 			for _, m := range c.List() {
-				line("%s\t%s\t%s\t%s\t%s\n", m.Name, m.Version, strings.Join(classNames(m), ", "), m.Origin, m.Title)
+				line("%s\t%s\t%s\t%s\t%s\n", m.Name, m.Version, strings.Join(m.ForegroundNames(), ", "), m.Origin, m.Title)
 			}
 			return t.Flush()
 		}),
@@ -91,7 +91,7 @@ func (a *app) printCard(m *models.Model) error {
 	line("description", "%s", m.Description)
 	line("use", "%s", m.Use)
 	line("licence", "%s", m.Licence)
-	line("classes", "%s", strings.Join(classNames(m), ", "))
+	line("classes", "%s", strings.Join(m.ForegroundNames(), ", "))
 	line("network", "U-Net, %d channels, %s", m.Network.Channels, networkText(m.Network))
 	for _, d := range m.Data {
 		line("data", "%s, %s. %s", d.Name, d.Licence, d.Citation)
@@ -116,15 +116,6 @@ func manifests(list []*models.Model) []models.Manifest {
 		out[i] = m.Manifest
 	}
 	return out
-}
-
-// classNames are those of the foreground.
-func classNames(m *models.Model) []string {
-	var names []string
-	for _, c := range m.Classes[1:] {
-		names = append(names, c.Name)
-	}
-	return names
 }
 
 func (a *app) printJSON(v any) error {

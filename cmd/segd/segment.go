@@ -185,13 +185,13 @@ func (a *app) segment(ctx context.Context, s segmentSettings) error {
 // left some.
 func (b *batch) run(ctx context.Context, p *progress) (results []*result, stopped bool) {
 	results = make([]*result, len(b.inputs))
-	todo := make(chan int)
+	pending := make(chan int)
 	failed := make(chan struct{})
 	var once sync.Once
 	var workers sync.WaitGroup
 	for range min(b.pool.Threads(), len(b.inputs)) {
 		workers.Go(func() {
-			for i := range todo {
+			for i := range pending {
 				r, err := b.one(ctx, i)
 				if err != nil && errors.Is(err, ctx.Err()) {
 					continue // the interrupt is the reason, not the input
@@ -205,14 +205,14 @@ func (b *batch) run(ctx context.Context, p *progress) (results []*result, stoppe
 		})
 	}
 	defer workers.Wait()
-	defer close(todo)
+	defer close(pending)
 	for _, i := range b.order {
 		select {
 		case <-failed:
 			return results, true
 		case <-ctx.Done():
 			return results, false
-		case todo <- i:
+		case pending <- i:
 		}
 	}
 	return results, false

@@ -90,6 +90,6 @@ func (i *Inspection) prepare(scan *segd.Scan, img *segd.Image, o Options) error 
 	}
 	i.Model, i.Version = m.Name, m.Version
 	i.Steps = append(append([]string{}, i.Steps...), steps...)
-	i.Warnings = append(append(append([]string{}, i.Warnings...), m.Warnings(scan)...), warnings...)
+	i.Warnings = append(append(append([]string{}, i.Warnings...), m.Warnings(scan, o.Model == "auto")...), warnings...)
 	return nil
 }

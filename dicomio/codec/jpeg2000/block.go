@@ -188,10 +188,10 @@ func (d *blockDecoder) propagate(plane int) {
 			if word&significant == 0 {
 				continue
 			}
-			todo := near(word) &^ (word >> own) & rows
-			for todo != 0 {
-				s := trailing(todo)
-				todo &= todo - 1
+			pending := near(word) &^ (word >> own) & rows
+			for pending != 0 {
+				s := trailing(pending)
+				pending &= pending - 1
 				k := uint64(d.zero[word>>s&511])
 				e := m.contexts[k]
 				bit := e & 1
@@ -212,7 +212,7 @@ func (d *blockDecoder) propagate(plane int) {
 				bit ^= uint64(c >> 7)
 				d.samples[sampleIndex(y*d.width, x, s)] = uint32(3<<plane | bit<<31)
 				word = d.become(first+x, word, s, bit)
-				todo = near(word) &^ (word >> own) & rows &^ (2<<s - 1)
+				pending = near(word) &^ (word >> own) & rows &^ (2<<s - 1)
 			}
 			d.flags[first+x] = word
 		}
@@ -227,11 +227,11 @@ func (d *blockDecoder) refine(plane int) {
 		first := (y/4+1)*d.stride + 1
 		for x := range d.width {
 			word := d.flags[first+x]
-			todo := word >> own &^ (word >> visited) & columnBits
-			if todo == 0 {
+			pending := word >> own &^ (word >> visited) & columnBits
+			if pending == 0 {
 				continue
 			}
-			for t := todo; t != 0; t &= t - 1 {
+			for t := pending; t != 0; t &= t - 1 {
 				s := trailing(t)
 				k := uint64(contextRefine)
 				if word>>(s+refined)&1 != 0 {
@@ -246,7 +246,7 @@ func (d *blockDecoder) refine(plane int) {
 				}
 				d.samples[sampleIndex(y*d.width, x, s)] ^= uint32(3-2*bit) << plane
 			}
-			d.flags[first+x] = word | todo<<refined
+			d.flags[first+x] = word | pending<<refined
 		}
 	}
 	m.d = dist
@@ -261,7 +261,7 @@ func (d *blockDecoder) cleanup(plane int) {
 		first := (y/4+1)*d.stride + 1
 		for x := range d.width {
 			word := d.flags[first+x]
-			todo := rows &^ (word >> own) &^ (word >> visited)
+			pending := rows &^ (word >> own) &^ (word >> visited)
 			var bit uint64
 			start := -1 // the sample that a run of zeros ends at, shifted
 			if word&significant == 0 && rows == columnBits {
@@ -277,11 +277,11 @@ func (d *blockDecoder) cleanup(plane int) {
 				start = int(m.decode(contextUniform))<<1 | int(m.decode(contextUniform))
 				dist = m.d
 				start *= 3
-				todo &^= 1<<start - 1
+				pending &^= 1<<start - 1
 			}
-			for todo != 0 {
-				s := trailing(todo)
-				todo &= todo - 1
+			for pending != 0 {
+				s := trailing(pending)
+				pending &= pending - 1
 				if s != start {
 					k := uint64(d.zero[word>>s&511])
 					e := m.contexts[k]
@@ -317,9 +317,9 @@ func (d *blockDecoder) propagateRaw(plane int) {
 		first := (y/4+1)*d.stride + 1
 		for x := range d.width {
 			word := d.flags[first+x]
-			for todo := near(word) &^ (word >> own) & rows; todo != 0; {
-				s := trailing(todo)
-				todo &= todo - 1
+			for pending := near(word) &^ (word >> own) & rows; pending != 0; {
+				s := trailing(pending)
+				pending &= pending - 1
 				word |= 1 << (s + visited)
 				if d.raw.bit() == 0 {
 					continue
@@ -327,7 +327,7 @@ func (d *blockDecoder) propagateRaw(plane int) {
 				sign := d.raw.bit()
 				d.samples[sampleIndex(y*d.width, x, s)] = uint32(3<<plane | sign<<31)
 				word = d.become(first+x, word, s, sign)
-				todo = near(word) &^ (word >> own) & rows &^ (2<<s - 1)
+				pending = near(word) &^ (word >> own) & rows &^ (2<<s - 1)
 			}
 			d.flags[first+x] = word
 		}
@@ -340,12 +340,12 @@ func (d *blockDecoder) refineRaw(plane int) {
 		first := (y/4+1)*d.stride + 1
 		for x := range d.width {
 			word := d.flags[first+x]
-			todo := word >> own &^ (word >> visited) & columnBits
-			for t := todo; t != 0; t &= t - 1 {
+			pending := word >> own &^ (word >> visited) & columnBits
+			for t := pending; t != 0; t &= t - 1 {
 				s := trailing(t)
 				d.samples[sampleIndex(y*d.width, x, s)] ^= uint32(3-2*d.raw.bit()) << plane
 			}
-			d.flags[first+x] = word | todo<<refined
+			d.flags[first+x] = word | pending<<refined
 		}
 	}
 }
