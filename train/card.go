@@ -8,7 +8,7 @@ import (
 )
 
 // saveModel writes the averaged weights, which are the best so far, as a
-// model directory in fp32.
+// model directory in fp32. The report is nil where nothing is validated.
 func (r *run) saveModel(report *metric.Report) error {
 	return models.Save(r.o.Out, r.manifest(report), r.average, false)
 }
@@ -32,7 +32,9 @@ func (r *run) manifest(report *metric.Report) models.Manifest {
 			m.Data = append(m.Data, models.DataCard{Name: name})
 		}
 	}
-	m.Metrics = Figures(report, joined(r.names), "validation", names)
+	if report != nil {
+		m.Metrics = Figures(report, joined(r.names), "validation", names)
+	}
 	return m
 }
 

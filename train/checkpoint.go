@@ -55,7 +55,7 @@ type Row struct {
 	Epoch   int     `json:"epoch"`
 	Loss    float64 `json:"loss"` // mean since the row before
 	Rate    float64 `json:"lr"`
-	Dice    float64 `json:"val_dice"`
+	Dice    float64 `json:"val_dice"` // 0 where nothing validates
 	Group   float64 `json:"val_group_dice"`
 	Seconds float64 `json:"seconds"`
 }
@@ -201,14 +201,17 @@ func writeJSON(path string, v any) error {
 }
 
 // writeHistory writes progress.csv.
-func writeHistory(dir string, rows []Row) error {
+func writeHistory(dir string, rows []Row, validated bool) error {
 	return writeFile(filepath.Join(dir, "progress.csv"), func(w io.Writer) error {
 		if _, err := fmt.Fprintln(w, "step,epoch,loss,lr,val_dice,val_group_dice,seconds"); err != nil {
 			return err
 		}
 		for _, r := range rows {
-			if _, err := fmt.Fprintf(w, "%d,%d,%.6f,%.3e,%.6f,%.6f,%.1f\n",
-				r.Step, r.Epoch, r.Loss, r.Rate, r.Dice, r.Group, r.Seconds); err != nil {
+			dice := ","
+			if validated {
+				dice = fmt.Sprintf("%.6f,%.6f", r.Dice, r.Group)
+			}
+			if _, err := fmt.Fprintf(w, "%d,%d,%.6f,%.3e,%s,%.1f\n", r.Step, r.Epoch, r.Loss, r.Rate, dice, r.Seconds); err != nil {
 				return err
 			}
 		}

@@ -60,7 +60,7 @@ func (r *run) loop(ctx context.Context) error {
 			return err
 		}
 	}
-	r.report(r.event(EventDone, fmt.Sprintf("%s; best val_dice %.4f at step %d", r.ended(), r.BestDice, r.BestStep)))
+	r.report(r.event(EventDone, r.ended()+"; "+r.kept()))
 	return nil
 }
 
@@ -112,8 +112,11 @@ func (r *run) step(b unet.Batch) error {
 
 // kept says what is left of a training that ended early.
 func (r *run) kept() string {
-	if r.BestStep == 0 {
+	switch {
+	case r.BestStep == 0:
 		return "there was no validation yet, so no model is kept"
+	case r.Plan.all():
+		return fmt.Sprintf("the model of step %d is kept", r.BestStep)
 	}
 	return fmt.Sprintf("the best model (val_dice %.4f at step %d) is kept", r.BestDice, r.BestStep)
 }
@@ -124,23 +127,27 @@ func (r *run) due() bool {
 }
 
 // validate measures the averaged weights on the validation cases, keeps them
-// if they are the best so far, and saves a checkpoint now and then. The score
-// is the mean of val_dice over cases and over groups: small objects make the
-// first jumpy, few groups the second.
+// if they are the best so far, or the latest where nothing validates, and saves
+// a checkpoint now and then. The score is the mean of val_dice over cases and
+// over groups: small objects make the first jumpy, few groups the second.
 func (r *run) validate(ctx context.Context) error {
-	result, err := r.evaluate(ctx)
-	if err != nil {
-		return err
+	var result *metric.Report
+	var dice, group float64
+	if !r.Plan.all() {
+		var err error
+		if result, err = r.evaluate(ctx); err != nil {
+			return err
+		}
+		dice, group = result.Mean.Dice(), result.GroupMean.Dice()
+		r.valDice, r.valGroup = &dice, &group
 	}
-	dice, group := result.Mean.Dice(), result.GroupMean.Dice()
-	r.valDice, r.valGroup = &dice, &group
 	r.Validated = r.Step
 	r.Seconds = r.elapsed()
 	r.History = append(r.History, Row{
 		Step: r.Step, Epoch: r.epoch(), Loss: r.LossSum / float64(max(1, r.LossCount)), Rate: r.solver.base().LearnRate,
 		Dice: dice, Group: group, Seconds: r.Seconds,
 	})
-	if score := (dice + group) / 2; r.BestStep == 0 || score > r.BestScore {
+	if score := (dice + group) / 2; r.BestStep == 0 || r.Plan.all() || score > r.BestScore {
 		r.BestScore, r.BestDice, r.BestGroup, r.BestStep = score, dice, group, r.Step
 		r.best, r.Stale = result, 0
 		if err := r.saveModel(result); err != nil {
@@ -151,7 +158,7 @@ func (r *run) validate(ctx context.Context) error {
 	}
 	r.report(r.event(EventValidation, ""))
 	r.LossSum, r.LossCount = 0, 0
-	if err := writeHistory(r.o.Out, r.History); err != nil {
+	if err := writeHistory(r.o.Out, r.History, !r.Plan.all()); err != nil {
 		return err
 	}
 	if time.Since(r.lastSave) < saveEvery {
@@ -224,7 +231,7 @@ func (r *run) event(kind EventKind, message string) Event {
 	if n := len(r.History); r.LossCount == 0 && n > 0 {
 		e.Loss = r.History[n-1].Loss
 	}
-	if r.BestStep > 0 {
+	if r.BestStep > 0 && !r.Plan.all() {
 		best := r.BestDice
 		e.BestDice = &best
 	}

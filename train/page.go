@@ -54,6 +54,10 @@ func (r *run) trainingPage(shown []Shown) *report.Page {
 	single := len(epochs) == 1 // makes no line
 	loss.Series = []report.Series{{X: epochs, Y: losses, Dots: single}}
 	dice.Series = []report.Series{{Name: "by image", X: epochs, Y: images, Dots: single}, {Name: "by group", X: epochs, Y: groups, Dots: single, Dashed: true}}
+	if r.Plan.all() {
+		p.Add(report.Section{Title: "Curves", Charts: []report.Chart{loss}})
+		return p
+	}
 	p.Add(report.Section{Title: "Curves", Charts: []report.Chart{loss, dice}})
 	if r.best == nil { // it is of an earlier run that this one went on from
 		return p

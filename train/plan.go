@@ -189,7 +189,7 @@ func newPlan(o Options, f Fingerprint, training, validation []string) (Plan, err
 	p := Plan{
 		Recipe: preprocess.Recipe{Channels: f.Channels, Normalise: preprocess.ZScore, ClipLow: 0.5, ClipHigh: 99.5},
 		Clip:   5, Foreground: or(o.Foreground, 0.4),
-		Augment: defaultAugment(!o.NoFlip), Seed: o.Seed, ValFraction: or(o.ValFraction, defaultValFraction), Fold: o.Fold, Folds: o.Folds,
+		Augment: defaultAugment(!o.NoFlip), Seed: o.Seed, ValFraction: o.valFraction(), Fold: o.Fold, Folds: o.Folds,
 		Regions: f.Regions, Data: f, Training: training, Validation: validation,
 	}
 	p.Foreground = max(0, p.Foreground)
@@ -276,11 +276,28 @@ func (p *Plan) interval(steps int, valWork float64) int {
 	return int(max(1, min(n, float64(steps))))
 }
 
+// valFraction is the share of the groups that validates where there are no folds.
+func (o Options) valFraction() float64 {
+	if o.All {
+		return 0
+	}
+	return or(o.ValFraction, defaultValFraction)
+}
+
+// all reports whether every image trains and none validates.
+func (p *Plan) all() bool { return len(p.Validation) == 0 }
+
 // split divides the cases by subject: fold number fold of folds validates,
-// or, with folds 0, the given fraction of the groups. The order of the groups
-// is drawn with the seed. A single group is split by image, with a warning.
-// Returned are indices of cases, rising.
+// or, with folds 0, the given fraction of the groups; with a fraction of 0 all
+// cases train. The order of the groups is drawn with the seed. A single group is
+// split by image, with a warning. Returned are indices of cases, rising.
 func split(cases []Case, seed uint64, fraction float64, fold, folds int) (training, validation []int, warning string, err error) {
+	if folds == 0 && fraction == 0 {
+		for i := range cases {
+			training = append(training, i)
+		}
+		return training, nil, "", nil
+	}
 	if len(cases) < 2 {
 		return nil, nil, "", fmt.Errorf("train: %w: %d labelled image, need at least 2 to train and validate", segd.ErrUnprocessable, len(cases))
 	}

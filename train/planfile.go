@@ -20,7 +20,7 @@ func readPlan(path string) (*Plan, error) {
 	}
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
-	p := &Plan{}
+	p := &Plan{ValFraction: defaultValFraction}
 	if err := d.Decode(p); err != nil {
 		return nil, fmt.Errorf("train: %w: plan %s: %v", segd.ErrOption, path, err)
 	}
@@ -39,12 +39,17 @@ func (r *run) takePlan(cases []Case, f Fingerprint, warn func(...string)) error 
 		return fmt.Errorf("train: plan %s: %w", r.o.PlanFile, err)
 	}
 	p.Data, p.Kernels, p.StoppedEarly = f, kernel.Set(), 0
+	if r.o.All {
+		p.ValFraction, p.Fold, p.Folds, p.Patience = 0, 0, 0, 0
+	}
 	if !p.names(cases) {
-		training, validation, warning, err := split(cases, p.Seed, or(p.ValFraction, defaultValFraction), p.Fold, p.Folds)
+		training, validation, warning, err := split(cases, p.Seed, p.ValFraction, p.Fold, p.Folds)
 		if err != nil {
 			return err
 		}
-		warn("the plan names other cases than the data have: they are split anew")
+		if !r.o.All {
+			warn("the plan names other cases than the data have: they are split anew")
+		}
 		if warning != "" {
 			warn(warning)
 		}
@@ -103,7 +108,7 @@ func (p *Plan) check(f Fingerprint) error {
 }
 
 // names reports whether the plan's split is of these cases, no group on both
-// sides and neither side empty.
+// sides and neither side empty but where the plan has no case validate.
 func (p *Plan) names(cases []Case) bool {
 	sides := map[string]int{}
 	for _, c := range cases {
@@ -116,7 +121,8 @@ func (p *Plan) names(cases []Case) bool {
 			sides[c.subject] |= 2
 		}
 	}
-	if len(p.Training) == 0 || len(p.Validation) == 0 || len(p.Training)+len(p.Validation) != len(cases) {
+	none := p.ValFraction == 0 && p.Folds == 0
+	if len(p.Training) == 0 || none != (len(p.Validation) == 0) || len(p.Training)+len(p.Validation) != len(cases) {
 		return false
 	}
 	for _, s := range sides {

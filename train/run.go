@@ -214,7 +214,7 @@ func (r *run) plan(cases []Case, f Fingerprint, warn func(...string)) error {
 	if r.o.PlanFile != "" {
 		return r.takePlan(cases, f, warn)
 	}
-	training, validation, warning, err := split(cases, r.o.Seed, or(r.o.ValFraction, defaultValFraction), r.o.Fold, r.o.Folds)
+	training, validation, warning, err := split(cases, r.o.Seed, r.o.valFraction(), r.o.Fold, r.o.Folds)
 	if err != nil {
 		return err
 	}
@@ -268,6 +268,9 @@ func (s *progress) matches(o Options, f Fingerprint) error {
 	}
 	if p.From != "" && o.From == nil {
 		return fmt.Errorf("train: %w: the checkpoint started from model %s: name it again", segd.ErrOption, p.From)
+	}
+	if o.All && !p.all() {
+		return fmt.Errorf("train: %w: all images are to train, of the checkpoint %d validate; train without resume", segd.ErrOption, len(p.Validation))
 	}
 	if o.Folds > 0 && o.Fold != p.Fold {
 		return fmt.Errorf("train: %w: fold %d, the checkpoint has %d; train without resume", segd.ErrOption, o.Fold, p.Fold)
@@ -425,5 +428,8 @@ func (r *run) measure(ctx context.Context) (step, validate float64, err error) {
 		work += r.Plan.Network.GFLOP(x.H, x.W)
 		spent += time.Since(t).Seconds()
 	}
-	return times[len(times)/2], spent * r.validationWork() / work, nil
+	if n > 0 {
+		validate = spent * r.validationWork() / work
+	}
+	return times[len(times)/2], validate, nil
 }

@@ -85,7 +85,6 @@ func TestRunLearns(t *testing.T) {
 	}
 }
 
-// The weights are a function of data, settings and seed, to the bit.
 // A network that works on resampled images is measured, and answers, on the
 // images' own pixels.
 func TestRunResamples(t *testing.T) {
@@ -122,6 +121,61 @@ func TestRunResamples(t *testing.T) {
 	}
 }
 
+// With no validation part every image trains, the last weights are kept and no
+// figure is claimed for them; the plan trains so again, and anew with a part that
+// validates.
+func TestRunAll(t *testing.T) {
+	dir, out := discs(t, 8, 32), filepath.Join(t.TempDir(), "m")
+	o := tiny(dir, out, 12)
+	o.All = true
+	r, err := Run(t.Context(), o, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Plan.Training) != 8 || len(r.Plan.Validation) != 0 || r.BestStep != 12 || r.Model != out {
+		t.Errorf("%d images train, %d validate, step %d is kept", len(r.Plan.Training), len(r.Plan.Validation), r.BestStep)
+	}
+	m, err := models.Open(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(m.Metrics) != 0 {
+		t.Errorf("the card claims %v of images that nothing was held out of", m.Metrics)
+	}
+	csv, err := os.ReadFile(filepath.Join(out, "progress.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(csv), ",,,") {
+		t.Errorf("progress.csv has figures:\n%s", csv)
+	}
+	o.Resume = true
+	if _, err := Run(t.Context(), o, nil); err != nil {
+		t.Errorf("resumed: %v", err)
+	}
+	again := Options{Datasets: []string{dir}, Out: filepath.Join(t.TempDir(), "again"), PlanFile: filepath.Join(out, "plan.json")}
+	if _, err := Run(t.Context(), again, nil); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(weightsOf(t, out), weightsOf(t, again.Out)) {
+		t.Error("the plan gives other weights")
+	}
+
+	held := tiny(dir, filepath.Join(t.TempDir(), "held"), 4)
+	if _, err := Run(t.Context(), held, nil); err != nil {
+		t.Fatal(err)
+	}
+	again = Options{Datasets: []string{dir}, Out: filepath.Join(t.TempDir(), "all"), PlanFile: filepath.Join(held.Out, "plan.json"), All: true}
+	if r, err := Run(t.Context(), again, nil); err != nil || len(r.Plan.Training) != 8 {
+		t.Errorf("a plan with a part that validates, all images: %v", err)
+	}
+	held.All, held.Resume = true, true
+	if _, err := Run(t.Context(), held, nil); !errors.Is(err, segd.ErrOption) {
+		t.Errorf("resumed with all images: error %v", err)
+	}
+}
+
+// The weights are a function of data, settings and seed, to the bit.
 func TestRunIsDeterministic(t *testing.T) {
 	dir := discs(t, 8, 32)
 	train := func(threads int, seed uint64) []byte {
@@ -345,24 +399,27 @@ func TestOptions(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]func(*Options){
-		"no data":      func(o *Options) { o.Datasets = nil },
-		"no out":       func(o *Options) { o.Out = "" },
-		"two ends":     func(o *Options) { o.Epochs, o.Time = 1, 1 },
-		"epochs":       func(o *Options) { o.Epochs = -1 },
-		"fold":         func(o *Options) { o.Fold, o.Folds = 5, 5 },
-		"one fold":     func(o *Options) { o.Folds = 1 },
-		"val fraction": func(o *Options) { o.ValFraction = 1 },
-		"batch":        func(o *Options) { o.Batch = 1000 },
-		"solver":       func(o *Options) { o.Solver = "adam" },
-		"momentum":     func(o *Options) { o.Momentum = 0.9 },
-		"schedule":     func(o *Options) { o.Schedule = "step" },
-		"loss":         func(o *Options) { o.Loss.Terms = "dice+dice" },
-		"patience":     func(o *Options) { o.Patience = -1 },
-		"freeze":       func(o *Options) { o.FreezeEncoder = true },
-		"repeat":       func(o *Options) { o.Repeat = []int{1, 2} },
-		"rate":         func(o *Options) { o.LearnRate = math.NaN() },
-		"trace":        func(o *Options) { o.Trace = -1 },
-		"values":       func(o *Options) { o.Network.Head = unet.HeadRegression },
+		"no data":            func(o *Options) { o.Datasets = nil },
+		"no out":             func(o *Options) { o.Out = "" },
+		"two ends":           func(o *Options) { o.Epochs, o.Time = 1, 1 },
+		"epochs":             func(o *Options) { o.Epochs = -1 },
+		"fold":               func(o *Options) { o.Fold, o.Folds = 5, 5 },
+		"one fold":           func(o *Options) { o.Folds = 1 },
+		"val fraction":       func(o *Options) { o.ValFraction = 1 },
+		"all and a fraction": func(o *Options) { o.All, o.ValFraction = true, 0.2 },
+		"all and a fold":     func(o *Options) { o.All, o.Folds = true, 2 },
+		"all and patience":   func(o *Options) { o.All, o.Patience = true, 2 },
+		"batch":              func(o *Options) { o.Batch = 1000 },
+		"solver":             func(o *Options) { o.Solver = "adam" },
+		"momentum":           func(o *Options) { o.Momentum = 0.9 },
+		"schedule":           func(o *Options) { o.Schedule = "step" },
+		"loss":               func(o *Options) { o.Loss.Terms = "dice+dice" },
+		"patience":           func(o *Options) { o.Patience = -1 },
+		"freeze":             func(o *Options) { o.FreezeEncoder = true },
+		"repeat":             func(o *Options) { o.Repeat = []int{1, 2} },
+		"rate":               func(o *Options) { o.LearnRate = math.NaN() },
+		"trace":              func(o *Options) { o.Trace = -1 },
+		"values":             func(o *Options) { o.Network.Head = unet.HeadRegression },
 	} {
 		o := ok
 		change(&o)

@@ -64,6 +64,7 @@ type Options struct {
 	Seed        uint64
 	Resume      bool    // go on from Out's checkpoint where there is one
 	ValFraction float64 // of the groups, default 0.2
+	All         bool    // every image trains and none validates: the last averaged weights are kept
 	Fold, Folds int     // cross-validation: part Fold of Folds validates
 
 	Network     unet.Config // what is left empty is the plan's; channels and classes are the data's
@@ -134,6 +135,10 @@ func (o Options) validate() error {
 		return fmt.Errorf("train: %w: epochs, steps and time exclude each other", segd.ErrOption)
 	case !(o.ValFraction >= 0 && o.ValFraction < 1):
 		return bad("validation fraction", o.ValFraction, "0 to 1")
+	case o.All && (o.ValFraction > 0 || o.Folds > 0):
+		return fmt.Errorf("train: %w: a share or fold that validates, and all images training, exclude each other", segd.ErrOption)
+	case o.All && o.Patience > 0:
+		return bad("patience", o.Patience, "0: nothing is validated")
 	case o.Folds < 0 || o.Folds == 1 || o.Fold < 0 || (o.Folds > 0 && o.Fold >= o.Folds) || (o.Folds == 0 && o.Fold > 0):
 		return bad("fold", fmt.Sprintf("%d/%d", o.Fold, o.Folds), "I/K with 0 ≤ I < K and K at least 2")
 	case o.Network.Head != unet.HeadClasses:

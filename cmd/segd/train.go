@@ -56,7 +56,7 @@ func newTrain(a *app) *cobra.Command {
 	f.DurationVar(&o.Time, "time", 0, "time to take, for example 20m (the default); settled as a number of steps at the start")
 	f.Uint64Var(&o.Seed, "seed", 0, "seed of all that is random")
 	f.BoolVar(&o.Resume, "resume", false, "go on from DIR's checkpoint where there is one")
-	f.Float64Var(&o.ValFraction, "val", 0.2, "share of the groups that validate")
+	f.Float64Var(&o.ValFraction, "val", 0.2, "share of the groups that validate (0: none, all images train for a number of steps that was found before)")
 	f.StringVar(&s.fold, "fold", "", "cross-validation: I/K, part I of K validates, counted from 0")
 	f.IntVar(&s.width, "width", 0, "channels of the first level (0: as the plan sees fit; so below)")
 	f.IntVar(&s.depth, "depth", 0, "number of poolings")
@@ -94,6 +94,7 @@ func (a *app) train(ctx context.Context, o train.Options, s trainSettings) error
 			return optionError("--fold %s, want I/K, for example 0/5", s.fold)
 		}
 	}
+	o.All = o.ValFraction == 0 && o.Folds == 0
 	if o.ClassNames = s.classes; len(o.ClassNames) == 0 {
 		o.ClassNames = c.foreground()
 	}
@@ -125,8 +126,12 @@ func (a *app) train(ctx context.Context, o train.Options, s trainSettings) error
 	if result.Model == "" {
 		return fmt.Errorf("%w: no model: the training ended before its first validation", segd.ErrUnprocessable)
 	}
-	_, err = fmt.Fprintf(a.stdout, "%s: val_dice %.4f at step %d of %d, %s\n", result.Model, result.ValDice, result.BestStep, result.Steps,
-		(time.Duration(result.Seconds * float64(time.Second))).Round(time.Second))
+	spent := (time.Duration(result.Seconds * float64(time.Second))).Round(time.Second)
+	if len(result.Plan.Validation) == 0 {
+		_, err = fmt.Fprintf(a.stdout, "%s: step %d, not validated, %s\n", result.Model, result.BestStep, spent)
+		return err
+	}
+	_, err = fmt.Fprintf(a.stdout, "%s: val_dice %.4f at step %d of %d, %s\n", result.Model, result.ValDice, result.BestStep, result.Steps, spent)
 	return err
 }
 

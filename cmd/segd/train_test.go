@@ -163,6 +163,13 @@ func TestTrainRecipe(t *testing.T) {
 	if p.Network.Width != 4 || !p.FreezeEncoder || !strings.HasPrefix(p.From, "start 1") || len(p.Loss.Classes) != 2 || p.EpochSteps*2 != float64(4*len(p.Training)/2) {
 		t.Errorf("plan %+v", p)
 	}
+	all := filepath.Join(t.TempDir(), "all")
+	if out := done(t, append([]string{"train", "-d", data, "-o", all, "--val", "0", "--width", "4", "--depth", "2"}, small...)...); !strings.Contains(out, "not validated") {
+		t.Errorf("--val 0 says %q", out)
+	}
+	if p = plan(all); len(p.Training) != 6 || len(p.Validation) != 0 {
+		t.Errorf("--val 0: %d images train, %d validate", len(p.Training), len(p.Validation))
+	}
 	for _, args := range [][]string{{"--loss", "ce+focal"}, {"--class-weights", "1,x"}, {"--freeze", "encoder"}, {"--momentum", "0.5"}, {"--repeat", "1,2"}} {
 		args = append(append([]string{"train", "-d", data, "-o", t.TempDir()}, small...), args...)
 		if code, _, stderr := command(t, args...); code != exitUsage {
