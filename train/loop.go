@@ -114,7 +114,7 @@ func (r *run) step(b unet.Batch) error {
 func (r *run) kept() string {
 	switch {
 	case r.BestStep == 0:
-		return "there was no validation yet, so no model is kept"
+		return "no model was written yet"
 	case r.Plan.all():
 		return fmt.Sprintf("the model of step %d is kept", r.BestStep)
 	}
@@ -148,11 +148,13 @@ func (r *run) validate(ctx context.Context) error {
 		Dice: dice, Group: group, Seconds: r.Seconds,
 	})
 	if score := (dice + group) / 2; r.BestStep == 0 || r.Plan.all() || score > r.BestScore {
+		before := r.progress
 		r.BestScore, r.BestDice, r.BestGroup, r.BestStep = score, dice, group, r.Step
-		r.best, r.Stale = result, 0
 		if err := r.saveModel(result); err != nil {
+			r.progress = before // it is the model before that is kept
 			return err
 		}
+		r.best, r.Stale = result, 0
 	} else if r.Stale++; r.Stale == r.Plan.Patience && r.Step < r.Plan.Steps {
 		r.Plan.StoppedEarly = r.Step
 	}

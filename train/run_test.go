@@ -393,6 +393,21 @@ func TestUnwritableKeepsBest(t *testing.T) {
 	}
 }
 
+// Where not even the first model can be written, none is said to be kept.
+func TestUnwritableFirst(t *testing.T) {
+	o := tiny(discs(t, 8, 32), filepath.Join(t.TempDir(), "m"), 12)
+	if err := os.MkdirAll(filepath.Join(o.Out, "weights.safetensors", "full"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	res, err := Run(t.Context(), o, nil)
+	if err == nil || !strings.Contains(err.Error(), "no model was written") {
+		t.Errorf("error %v, want that there is no model", err)
+	}
+	if res.Model != "" || res.BestStep != 0 {
+		t.Errorf("result %+v names a model", res)
+	}
+}
+
 func TestOptions(t *testing.T) {
 	ok := Options{Datasets: []string{"d"}, Out: "o"}
 	if err := ok.validate(); err != nil {

@@ -37,11 +37,12 @@ func newTrain(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "train -d DATASET... -o DIR",
 		Short: "Train a model on labelled images",
-		Long: "Train a model on data sets, each a folder with images/ and labels/: for each\n" +
-			"image a PNG of the same name whose pixel values are class indices. Where\n" +
-			"ids.csv (id,group) lies beside them, no group is in training and validation at\n" +
-			"once. DIR gets model.json and weights.safetensors of the best weights so far\n" +
-			"and serves as -m DIR; --resume goes on from its checkpoint.\n\n" +
+		Long: "Train a model on data sets, each a folder with images/ and labels/ (PNG, JPEG,\n" +
+			"TIFF, DICOM, NIfTI; labels of the same name whose values are class indices, or\n" +
+			"DICOM Segmentations), or one as nnU-Net has it. Where ids.csv (id,group) lies\n" +
+			"beside them, no group is in training and validation at once. DIR gets\n" +
+			"model.json and weights.safetensors of the best weights so far and serves as\n" +
+			"-m DIR; --resume goes on from its checkpoint.\n\n" +
 			"For a fixed number of steps the weights depend on data, settings and seed, not\n" +
 			"on --threads.",
 		Example: "  segd train -d nuclei/train -o my-nuclei --time 20m\n  segd train -d a -d b -o ab --epochs 50 --seed 7 --card card.json\n  segd train -d nuclei/train -o my-nuclei --block residual --skip add\n" +
