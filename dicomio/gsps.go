@@ -25,9 +25,6 @@ func NewGSPS(o Origin) (*GSPS, error) {
 		if p := s.image.text(tagPhotometric); p != "MONOCHROME1" && p != "MONOCHROME2" {
 			return nil, unprocessable("a grey presentation state of an image in colour, by %s", name(tagPhotometric))
 		}
-		if s.series == "" {
-			return nil, unprocessable("a presentation state of an image without a series %s", name(tagSeriesUID))
-		}
 	}
 	return &GSPS{c}, nil
 }

@@ -100,6 +100,9 @@ func images() map[string]dicomtest.File {
 		"US cine":     frames(identified("1.2.840.10008.5.1.4.1.1.3.1", "US", 7), 3),
 		"SC":          identified("1.2.840.10008.5.1.4.1.1.7", "OT", 8),
 	}
+	orphan := all["CT"]
+	orphan.Elements = append(slices.Clip(orphan.Elements), dicomtest.Element{Tag: 0x0020000e})
+	all["CT without a series"] = orphan
 	for _, syntax := range []string{dicomtest.ImplicitLE, dicomtest.ExplicitBE, dicomtest.DeflatedLE} {
 		f := all["CT"]
 		f.Syntax = syntax
@@ -127,11 +130,13 @@ func origin(sources ...*Source) Origin {
 func drawn(s *Source, i int) *segd.Mask {
 	m := segd.NewMask(s.cols, s.rows)
 	for y := 1; y < m.Height-2; y++ {
-		for x := 1; x < 5+i; x++ {
+		for x := 1; x < min(5+i, m.Width); x++ {
 			m.Pix[y*m.Width+x] = 1
 		}
 	}
-	m.Pix[5*m.Width+2] = 0 // a hole
+	if m.Height > 5 {
+		m.Pix[5*m.Width+2] = 0 // a hole
+	}
 	m.Pix[m.Width+m.Width-1] = 2
 	m.Pix[(m.Height-1)*m.Width+m.Width-2-i] = 2
 	return m

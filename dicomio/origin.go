@@ -220,20 +220,29 @@ func (d *object) setLossy(s *Source) {
 	}
 }
 
-// referenceSeries lists all sources (PS3.3 C.12.4), by series.
+// sourceSeries is the UID that s is referred to by the series of. A file without
+// one, which the standard does not have, gets one that is its own throughout the
+// run: the lists of what an object refers to (PS3.3 C.12.2) must be there, and
+// must name a series.
+func (o *Origin) sourceSeries(s *Source) string {
+	if s.series == "" {
+		return o.Run.uid("source series", s.instance)
+	}
+	return s.series
+}
+
+// referenceSeries lists all sources (PS3.3 C.12.2), by series.
 func (o *Origin) referenceSeries() []dataset {
 	var series []dataset
 	at := map[string]int{}
 	for _, s := range o.Sources {
-		if s.series == "" {
-			continue
-		}
-		i, ok := at[s.series]
+		uid := o.sourceSeries(s)
+		i, ok := at[uid]
 		if !ok {
 			i = len(series)
-			at[s.series] = i
+			at[uid] = i
 			d := dataset{}
-			d.set(tagSeriesUID, s.series)
+			d.set(tagSeriesUID, uid)
 			series = append(series, d)
 		}
 		list := series[i]

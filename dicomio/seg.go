@@ -150,9 +150,7 @@ func (s *SEG) Write(w io.Writer) error {
 	d.setLabel("SEGMENTATION", d.text(0x0008103e))
 	d.setLossy(first)
 	d.set(tagBurnedIn, "NO")
-	if series := s.origin.referenceSeries(); series != nil {
-		d.setItems(0x00081115, series...) // ReferencedSeriesSequence
-	}
+	d.setItems(0x00081115, s.origin.referenceSeries()...) // ReferencedSeriesSequence
 	s.setPixels(d, n)
 	var list []dataset
 	for _, c := range s.origin.Classes[1:] {

@@ -350,6 +350,31 @@ func TestRunUIDs(t *testing.T) {
 	}
 }
 
+// TestNoSeries has every object of a run refer to an image without a series by
+// one UID, which is not another image's.
+func TestNoSeries(t *testing.T) {
+	s := openSource(t, images()["CT without a series"])
+	if w := s.Warnings(); len(w) != 1 || !strings.Contains(w[0], "(0020,000E)") {
+		t.Errorf("warnings %q", w)
+	}
+	o := origin(s)
+	uid := o.sourceSeries(s)
+	if !isUID(uid) || uid == o.sourceSeries(&Source{instance: s.instance + "1"}) || uid == o.seriesUID(kindSEG) {
+		t.Errorf("series %q", uid)
+	}
+	seg, _ := writeSEG(t, o)
+	if got := parse(t, seg).first(0x00081115).text(tagSeriesUID); got != uid {
+		t.Errorf("the segmentation refers to series %q, want %q", got, uid)
+	}
+	var sr bytes.Buffer
+	if err := WriteSR(&sr, o, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := parse(t, sr.Bytes()).first(0x0040a375).first(0x00081115).text(tagSeriesUID); got != uid {
+		t.Errorf("the report refers to series %q, want %q", got, uid)
+	}
+}
+
 // TestSourceErrors gives files that nothing can be made of.
 func TestSourceErrors(t *testing.T) {
 	ct := images()["CT"]

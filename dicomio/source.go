@@ -74,6 +74,9 @@ func (s *Source) Warnings() []string {
 	if s.orphan {
 		out = append(out, "the file names no study (0020,000D): DICOM outputs get one of their own")
 	}
+	if s.series == "" {
+		out = append(out, "the file names no series (0020,000E): DICOM outputs refer to it by one of their own")
+	}
 	if s.assumed {
 		out = append(out, "the file states no slice thickness (0018,0050): DICOM outputs take the distance between slices, or that between rows")
 	}
