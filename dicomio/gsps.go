@@ -8,32 +8,48 @@ import (
 	"segd/internal/outline"
 )
 
-// GSPS is a Grayscale Softcopy Presentation State (PS3.3 A.33.1) in the making:
-// it has a viewer draw the outlines of the classes on the images, a layer for
-// each class. Outlines follow the edges of pixels. It is not safe for
-// concurrent use.
-type GSPS struct{ contours }
+// GSPS is a softcopy presentation state in the making: it has a viewer draw the
+// outlines of the classes on the images, a layer for each class. Of grey images
+// it is a Grayscale Softcopy Presentation State (PS3.3 A.33.1), and of images in
+// colour or with a palette a Color one (A.33.2), which says by an ICC profile
+// what their colours mean in place of how they are graded. Outlines follow the
+// edges of pixels. It is not safe for concurrent use.
+type GSPS struct {
+	contours
+	kind objectKind
+}
 
 // NewGSPS returns a presentation state without outlines; AddMask adds them. The
-// error is segd.ErrUnprocessable where a source is not grey.
+// error is segd.ErrUnprocessable where some sources are grey and some are not, or
+// a source's photometric interpretation is unknown.
 func NewGSPS(o Origin) (*GSPS, error) {
 	c, err := newContours(o)
 	if err != nil {
 		return nil, err
 	}
+	g := &GSPS{contours: c}
 	for _, s := range o.Sources {
-		if p := s.image.text(tagPhotometric); p != "MONOCHROME1" && p != "MONOCHROME2" {
-			return nil, unprocessable("a grey presentation state of an image in colour, by %s", name(tagPhotometric))
+		k := kindGSPS
+		switch p := s.image.text(tagPhotometric); {
+		case p == "MONOCHROME1" || p == "MONOCHROME2":
+		case p == "RGB" || p == "PALETTE COLOR" || strings.HasPrefix(p, "YBR_"):
+			k = kindCSPS
+		default:
+			return nil, unprocessable("a presentation state of an image that is not known to be grey or in colour, by %s", name(tagPhotometric))
 		}
+		if g.kind != (objectKind{}) && g.kind != k {
+			return nil, unprocessable("a presentation state of grey images and of images in colour")
+		}
+		g.kind = k
 	}
-	return &GSPS{c}, nil
+	return g, nil
 }
 
 // Write writes the object as a DICOM file in explicit VR little endian. Errors
 // are those of w.
 func (g *GSPS) Write(w io.Writer) error {
 	o := g.origin
-	d, err := o.begin(kindGSPS, o.instance(kindGSPS, ""))
+	d, err := o.begin(g.kind, o.instance(g.kind, ""))
 	if err != nil {
 		return err
 	}
@@ -51,7 +67,11 @@ func (g *GSPS) Write(w io.Writer) error {
 	}
 	d.setItems(0x00081115, series...) // ReferencedSeriesSequence
 	d.setItems(0x0070005a, o.area(images))
-	g.setGrading(d)
+	if g.kind == kindCSPS {
+		d.setProfile(o.Sources[0])
+	} else {
+		g.setGrading(d)
+	}
 	var layers, annotations []dataset
 	for k, c := range o.Classes[1:] {
 		items := g.annotations(k)

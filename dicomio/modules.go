@@ -55,6 +55,7 @@ var imageTags = []uint32{
 	tagCenter, tagWidth, tagIntercept, tagSlope, 0x00281054, 0x00281055, tagVOIFunction, // RescaleType, window's explanation
 	tagLossy, tagLossyRatio, tagLossyMethod,
 	tagModalityLUT, tagVOILUT, tagLUTShape, tagSharedGroups, tagPerFrame,
+	tagICCProfile, tagOpticalPath,
 }
 
 // Tags of what is copied or written.

@@ -99,6 +99,7 @@ func images() map[string]dicomtest.File {
 		"US":          identified("1.2.840.10008.5.1.4.1.1.6.1", "US", 6),
 		"US cine":     frames(identified("1.2.840.10008.5.1.4.1.1.3.1", "US", 7), 3),
 		"SC":          identified("1.2.840.10008.5.1.4.1.1.7", "OT", 8),
+		"VL":          coloured(identified("1.2.840.10008.5.1.4.1.1.77.1.4", "XC", 9)),
 	}
 	orphan := all["CT"]
 	orphan.Elements = append(slices.Clip(orphan.Elements), dicomtest.Element{Tag: 0x0020000e})

@@ -82,6 +82,7 @@ var (
 	kindSC       = objectKind{"sc", "1.2.840.10008.5.1.4.1.1.7", "OT", 3, "Overlay"}
 	kindSR       = objectKind{"sr", "1.2.840.10008.5.1.4.1.1.88.33", "SR", 4, "Measurements"}
 	kindGSPS     = objectKind{"gsps", "1.2.840.10008.5.1.4.1.1.11.1", "PR", 5, "Outlines"}
+	kindCSPS     = objectKind{"gsps", "1.2.840.10008.5.1.4.1.1.11.2", "PR", 5, "Outlines"}
 	kindRTStruct = objectKind{"rtstruct", "1.2.840.10008.5.1.4.1.1.481.3", "RTSTRUCT", 6, "Structures"}
 )
 

@@ -61,7 +61,12 @@ func (c *contours) merge(other *contours) error {
 }
 
 // Merge adds the sources and outlines of other, as SEG.Merge does.
-func (g *GSPS) Merge(other *GSPS) error { return g.merge(&other.contours) }
+func (g *GSPS) Merge(other *GSPS) error {
+	if g.kind != other.kind {
+		return unprocessable("a presentation state of grey images and of images in colour")
+	}
+	return g.merge(&other.contours)
+}
 
 // Merge adds the sources and outlines of other, as SEG.Merge does.
 func (r *RTStruct) Merge(other *RTStruct) error { return r.merge(&other.contours) }

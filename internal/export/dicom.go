@@ -130,7 +130,7 @@ func openSource(file []byte, scan *segd.Scan) (*dicomio.Source, error) {
 // Refused says which kinds cannot be made of the scan, and why; nil where all
 // can. It is segd.ErrUnprocessable where the scan is no DICOM file, since
 // nothing says whose it is, or cannot have one of the kinds: a structure set
-// needs a frame of reference, a presentation state grey pixels.
+// needs a frame of reference.
 func (d *DICOM) Refused() error {
 	if d.refused == nil {
 		return nil
