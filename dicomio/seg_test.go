@@ -73,7 +73,8 @@ func TestSEG(t *testing.T) {
 	for name, f := range images() {
 		t.Run(name, func(t *testing.T) {
 			s := openSource(t, f)
-			b, masks := writeSEG(t, origin(s))
+			o := origin(s)
+			b, masks := writeSEG(t, o)
 			if diff := cmp.Diff(wantBits(masks), stored(t, b)); diff != "" {
 				t.Errorf("pixels (-want +got):\n%s", diff)
 			}
@@ -94,7 +95,7 @@ func TestSEG(t *testing.T) {
 			}
 			wantGeometry(t, d, s)
 			wantSegments(t, d)
-			wantReferences(t, d, s)
+			wantReferences(t, d, o)
 		})
 	}
 }
@@ -168,10 +169,11 @@ func wantSegments(t *testing.T, d dataset) {
 }
 
 // wantReferences checks that each frame says which it was made of.
-func wantReferences(t *testing.T, d dataset, s *Source) {
+func wantReferences(t *testing.T, d dataset, o Origin) {
 	t.Helper()
-	if got := d.first(0x00081115).text(tagSeriesUID); got != s.series {
-		t.Errorf("references series %q, want %q", got, s.series)
+	s := o.Sources[0]
+	if got := d.first(0x00081115).text(tagSeriesUID); got != o.sourceSeries(s) {
+		t.Errorf("referenceo.sourceSeries(s) %q, want %q", got, s.series)
 	}
 	for i, g := range d[tagPerFrame].items {
 		ref := g.first(0x00089124).first(0x00082112)
