@@ -291,32 +291,37 @@ func (a *arena) run(ctx context.Context, shared *kernel.Pool) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		s, in, pool := &a.plan.steps[i], a.ins[i], shared.Share()
-		out := a.acts[s.out]
-		if s.dirty {
-			op.ClearHalo(out)
-		}
-		switch s.do {
-		case doPack:
-			kernel.Pack(pool, out, a.image)
-		case doConv:
-			s.weights.filter.Run(pool, out, in, s.weights.bias, s.relu)
-		case doNorm:
-			a.norms[s.norm].Run(pool, out, in[0], s.weights.gamma, s.weights.beta)
-		case doMaxPool:
-			kernel.MaxPool2x2(pool, out, in[0])
-		case doHead:
-			s.weights.filter.Run(pool, out, in, s.weights.bias, false)
-			kernel.Unpack(pool, a.logits, out)
-		case doScale:
-			kernel.ScaleShift(pool, out, in[0], s.weights.gamma, s.weights.beta, s.relu)
-		case doAdd:
-			kernel.Add(pool, out, in, s.relu)
-		case doBilinear:
-			kernel.Bilinear2x(pool, out, in[0])
-		case doGate:
-			kernel.Gate(pool, out, in[0], in[1])
-		}
+		a.step(i, shared.Share())
 	}
 	return nil
+}
+
+// step runs step i on the threads of pool.
+func (a *arena) step(i int, pool *kernel.Pool) {
+	s, in := &a.plan.steps[i], a.ins[i]
+	out := a.acts[s.out]
+	if s.dirty {
+		op.ClearHalo(out)
+	}
+	switch s.do {
+	case doPack:
+		kernel.Pack(pool, out, a.image)
+	case doConv:
+		s.weights.filter.Run(pool, out, in, s.weights.bias, s.relu)
+	case doNorm:
+		a.norms[s.norm].Run(pool, out, in[0], s.weights.gamma, s.weights.beta)
+	case doMaxPool:
+		kernel.MaxPool2x2(pool, out, in[0])
+	case doHead:
+		s.weights.filter.Run(pool, out, in, s.weights.bias, false)
+		kernel.Unpack(pool, a.logits, out)
+	case doScale:
+		kernel.ScaleShift(pool, out, in[0], s.weights.gamma, s.weights.beta, s.relu)
+	case doAdd:
+		kernel.Add(pool, out, in, s.relu)
+	case doBilinear:
+		kernel.Bilinear2x(pool, out, in[0])
+	case doGate:
+		kernel.Gate(pool, out, in[0], in[1])
+	}
 }

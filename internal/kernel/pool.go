@@ -4,7 +4,13 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 )
+
+// spin is how long a thread looks for work, or for the end of others' work,
+// before it sleeps: a network is some 50 Run calls with microseconds between
+// them, and to wake a sleeping thread takes longer than many of them.
+const spin = 200 * time.Microsecond
 
 // Pool is a set of worker goroutines that share the tasks of Run calls. It is
 // safe for concurrent use; the nil Pool runs everything in the caller.
@@ -114,12 +120,16 @@ offer:
 		}
 	}
 	j.work()
-	<-j.done
+	if !spinUntil(func() bool { return j.left.Load() == 0 }) {
+		<-j.done
+	}
 	if j.panicked {
 		panic(j.reason)
 	}
 }
 
+// work runs jobs until quit. After a job it looks out for the next for a while,
+// unless each thread has a computation of its own.
 func (p *Pool) work() {
 	for {
 		select {
@@ -128,7 +138,19 @@ func (p *Pool) work() {
 		case j := <-p.jobs:
 			j.work()
 		}
+		spinUntil(func() bool { return len(p.jobs) > 0 || p.closed.Load() || p.users.Load() >= int64(p.threads) })
 	}
+}
+
+// spinUntil waits for done, for so long as spin, and reports whether it came.
+// Other goroutines may run meanwhile.
+func spinUntil(done func() bool) bool {
+	for start := time.Now(); time.Since(start) < spin; runtime.Gosched() {
+		if done() {
+			return true
+		}
+	}
+	return done()
 }
 
 // work takes tasks until none is left to take. A worker that comes late finds
