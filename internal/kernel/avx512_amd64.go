@@ -154,30 +154,35 @@ func conv3x3GreyZ2(out *float32, in *float32, w *float32, bias *float32, blocks 
 //go:noescape
 func conv3x3GreyZ1(out *float32, in *float32, w *float32, bias *float32, blocks int, inBlk int, inRow int, outBlk int, tiles int, relu int)
 
-// The weights w2 belong to the output pixels 2*p+1.
+// The weights of tap k, at w[k*wTap], belong to output pixels 2*p+k%2 of row k/2.
 //
 //go:noescape
-func convUpZ14(out *float32, in *float32, w *float32, w2 *float32, bias *float32, blocks int, inBlk int, outBlk int, tiles int, relu int)
+func convUpZ1(out *float32, in *float32, w *float32, bias *float32, blocks int, inBlk int, wTap int, outBlk int, outRow int, tiles int, relu int)
 
-// The weights w2 belong to the output pixels 2*p+1.
+// The weights of tap k, at w[k*wTap], belong to output pixels 2*p+k%2 of row k/2.
 //
 //go:noescape
-func convUpZ8(out *float32, in *float32, w *float32, w2 *float32, bias *float32, blocks int, inBlk int, outBlk int, tiles int, relu int)
+func convUpZ2(out *float32, in *float32, w *float32, bias *float32, blocks int, inBlk int, wTap int, outBlk int, outRow int, tiles int, relu int)
 
-// The weights w2 belong to the output pixels 2*p+1.
+// The weights of tap k, at w[k*wTap], belong to output pixels 2*p+k%2 of row k/2.
 //
 //go:noescape
-func convUpZ4(out *float32, in *float32, w *float32, w2 *float32, bias *float32, blocks int, inBlk int, outBlk int, tiles int, relu int)
+func convUpZ3(out *float32, in *float32, w *float32, bias *float32, blocks int, inBlk int, wTap int, outBlk int, outRow int, tiles int, relu int)
 
-// The weights w2 belong to the output pixels 2*p+1.
+// The weights of tap k, at w[k*wTap], belong to output pixels 2*p+k%2 of row k/2.
 //
 //go:noescape
-func convUpZ2(out *float32, in *float32, w *float32, w2 *float32, bias *float32, blocks int, inBlk int, outBlk int, tiles int, relu int)
+func convUpZ4(out *float32, in *float32, w *float32, bias *float32, blocks int, inBlk int, wTap int, outBlk int, outRow int, tiles int, relu int)
 
-// The weights w2 belong to the output pixels 2*p+1.
+// The weights of tap k, at w[k*wTap], belong to output pixels 2*p+k%2 of row k/2.
 //
 //go:noescape
-func convUpZ1(out *float32, in *float32, w *float32, w2 *float32, bias *float32, blocks int, inBlk int, outBlk int, tiles int, relu int)
+func convUpZ5(out *float32, in *float32, w *float32, bias *float32, blocks int, inBlk int, wTap int, outBlk int, outRow int, tiles int, relu int)
+
+// The weights of tap k, at w[k*wTap], belong to output pixels 2*p+k%2 of row k/2.
+//
+//go:noescape
+func convUpZ6(out *float32, in *float32, w *float32, bias *float32, blocks int, inBlk int, wTap int, outBlk int, outRow int, tiles int, relu int)
 
 // Only the first 8 lanes l are computed; groups, vNext and bNext are not used.
 //

@@ -110,7 +110,12 @@ func checkConvRows(o, ref *ops[float32], c convRow[float32]) error {
 	}
 	c.inRow = (checkPixels*c.inStep + c.kw) * Lanes
 	c.inBlk = c.kh * c.inRow
-	c.outBlk = (checkPixels + 1) * c.outStep * Lanes
+	c.outRow = (checkPixels + 1) * c.outStep * Lanes
+	rows := 1
+	if c.outStep == 2 {
+		rows = 2
+	}
+	c.outBlk = rows * c.outRow
 	c.in = checkValues(c.blocks * c.inBlk)
 	if c.lanes == 1 {
 		for i := range c.in {
@@ -119,10 +124,12 @@ func checkConvRows(o, ref *ops[float32], c convRow[float32]) error {
 			}
 		}
 	}
-	c.w = checkValues(c.blocks * c.kh * c.kw * Lanes * c.nv * Lanes)
+	taps := c.blocks * c.kh * c.kw * Lanes * c.nv * Lanes
 	if c.outStep == 2 {
-		c.w2 = checkValues(len(c.w) + 1)
+		c.wTap = taps
+		taps *= 4
 	}
+	c.w = checkValues(taps)
 	before := checkValues(c.nv * c.outBlk)
 	after := slices.Clone(before)
 	c.out, c.pixels = after, checkPixels
@@ -131,8 +138,10 @@ func checkConvRows(o, ref *ops[float32], c convRow[float32]) error {
 	for n := 1; n <= checkPixels; n++ {
 		copy(got, before)
 		for v := range c.nv { // what lies behind the row is not to be touched
-			at := v * c.outBlk
-			copy(want[at:], after[at:at+n*c.outStep*Lanes])
+			for y := range rows {
+				at := v*c.outBlk + y*c.outRow
+				copy(want[at:], after[at:at+n*c.outStep*Lanes])
+			}
 		}
 		c.out, c.pixels = got, n
 		o.conv(&c)

@@ -7,18 +7,20 @@ import "fmt"
 //
 // Output pixel i takes, over blocks and rows of the kernel, the product of
 // kw·8 neighbouring inputs from pixel i·inStep on with as many rows of
-// weights. With w2, output pixel 2i takes the weights w, and 2i+1 the weights w2.
-// Strides are in elements.
+// weights. With wTap it is the transposed 2×2 convolution of a row of inputs:
+// tap k has the weights from k·wTap on and the output pixels 2i+k%2 of the row
+// k/2·outRow further. Strides are in elements.
 type convRow[T Float] struct {
 	kh, kw          int
 	inStep, outStep int
 	nv              int // output blocks: 2 or 1
-	out, in, w, w2  []T
+	out, in, w      []T
 	bias            []T // nil: add to out
 	blocks          int // input blocks of this run
 	lanes           int // lanes of them that hold channels; others may be left out
 	inBlk, inRow    int
 	outBlk          int
+	outRow, wTap    int // of the transposed convolution
 	pixels          int
 	relu            bool
 }
@@ -100,8 +102,8 @@ type convRun[T Float] struct {
 }
 
 // chunkBlocks is the number of input blocks of a pass: their weights, at most
-// 18 KiB for a pair, stay in the L1 cache.
-func (g Geometry) chunkBlocks() int { return [...]int{4, 32, 32, 8}[g] }
+// 32 KiB for a pair, stay in the L1 cache.
+func (g Geometry) chunkBlocks() int { return [...]int{4, 32, 16, 8}[g] }
 
 // task computes rows [y0, y1) of one pair of output blocks of image n; for
 // Up2x2 the rows are the input's.
@@ -120,58 +122,55 @@ func (r *convRun[T]) task(n, y0, y1, pair int) {
 	case Down2x2:
 		c.kh, c.kw, c.inStep = 2, 2, 2
 	case Up2x2:
-		c.outStep = 2
-	}
-	passes := 1 // the four taps of Up2x2 are 1×1 convolutions, two to a row of outputs
-	if f.g == Up2x2 {
-		passes = 2
+		c.outStep, c.outRow, c.wTap = 2, r.out.rowLen(), f.index(pair, 0, 1)-f.index(pair, 0, 0)
 	}
 	c.pixels = r.out.W / c.outStep
-	for ky := range passes {
-		block := 0
-		for s, in := range r.in {
-			c.inBlk, c.inRow = in.blockLen(), in.rowLen()
-			nb := in.Blocks()
-			for b := 0; b < nb; b += c.blocks {
-				c.blocks = min(f.g.chunkBlocks(), nb-b)
-				c.lanes = min(Lanes, in.C-b*Lanes)
-				c.w = f.w[f.index(pair, block+b, 2*ky):]
-				if f.g == Up2x2 {
-					c.w2 = f.w[f.index(pair, block+b, 2*ky+1):]
-				}
-				c.bias = nil
-				if block+b == 0 {
-					c.bias = r.bias[pair*2*Lanes:][:nv*Lanes]
-				}
-				c.relu = r.relu && s == len(r.in)-1 && b+c.blocks == nb
-				for y := y0; y < y1; y++ {
-					oy, iy, ix := y, y, 0
-					switch f.g {
-					case Conv3x3:
-						iy, ix = y-1, -1
-					case Down2x2:
-						iy = 2 * y
-					case Up2x2:
-						oy = 2*y + ky
-					}
-					c.out = r.out.Data[r.out.at(n, 2*pair, oy, 0):]
-					c.in = in.Data[in.at(n, b, iy, ix):]
-					r.ops.conv(c)
-				}
+	block := 0
+	for s, in := range r.in {
+		c.inBlk, c.inRow = in.blockLen(), in.rowLen()
+		nb := in.Blocks()
+		for b := 0; b < nb; b += c.blocks {
+			c.blocks = min(f.g.chunkBlocks(), nb-b)
+			c.lanes = min(Lanes, in.C-b*Lanes)
+			c.w = f.w[f.index(pair, block+b, 0):]
+			c.bias = nil
+			if block+b == 0 {
+				c.bias = r.bias[pair*2*Lanes:][:nv*Lanes]
 			}
-			block += nb
+			c.relu = r.relu && s == len(r.in)-1 && b+c.blocks == nb
+			for y := y0; y < y1; y++ {
+				oy, iy, ix := y, y, 0
+				switch f.g {
+				case Conv3x3:
+					iy, ix = y-1, -1
+				case Down2x2:
+					iy = 2 * y
+				case Up2x2:
+					oy = 2 * y
+				}
+				c.out = r.out.Data[r.out.at(n, 2*pair, oy, 0):]
+				c.in = in.Data[in.at(n, b, iy, ix):]
+				r.ops.conv(c)
+			}
 		}
+		block += nb
+	}
+}
+
+// taps calls conv for each tap of a transposed convolution.
+func (c *convRow[T]) taps(conv func(*convRow[T])) {
+	tap := *c
+	tap.wTap = 0
+	for k := range 4 {
+		tap.w, tap.out = c.w[k*c.wTap:], c.out[k/2*c.outRow+k%2*Lanes:]
+		conv(&tap)
 	}
 }
 
 // convGeneric is the reference.
 func convGeneric[T Float](c *convRow[T]) {
-	if c.w2 != nil {
-		tap := *c
-		tap.w2 = nil
-		convGeneric(&tap)
-		tap.w, tap.out = c.w2, c.out[Lanes:]
-		convGeneric(&tap)
+	if c.wTap > 0 {
+		c.taps(convGeneric[T])
 		return
 	}
 	wide := c.nv * Lanes

@@ -15,11 +15,10 @@ var conv3x3Z = []convTile{
 // conv3x3GreyZ are the kernels of one input lane, longest first.
 var conv3x3GreyZ = []convTile{{24, conv3x3GreyZ24}, {16, conv3x3GreyZ16}, {8, conv3x3GreyZ8}, {4, conv3x3GreyZ4}, {2, conv3x3GreyZ2}, {1, conv3x3GreyZ1}}
 
-// convUpZ are the kernels of both taps of a row.
-var convUpZ = []struct {
-	px int
-	f  func(out, in, w, w2, bias *float32, blocks, inBlk, outBlk, tiles, relu int)
-}{{14, convUpZ14}, {8, convUpZ8}, {4, convUpZ4}, {2, convUpZ2}, {1, convUpZ1}}
+// convUpZ are the kernels of all taps by the number of pixels less one.
+var convUpZ = []func(out, in, w, bias *float32, blocks, inBlk, wTap, outBlk, outRow, tiles, relu int){
+	convUpZ1, convUpZ2, convUpZ3, convUpZ4, convUpZ5, convUpZ6,
+}
 
 // convAVX512 leaves to AVX2 single output blocks, half a vector, and the
 // geometries in which wider vectors gain nothing: see _asm/conv512.go.
@@ -31,16 +30,24 @@ func convAVX512(c *convRow[float32]) {
 		callTiles(c, conv3x3GreyZ)
 	case c.kw == 3:
 		callEven(c, conv3x3Z)
-	case c.w2 != nil:
-		bias, relu := c.epilogue()
-		x := 0
-		for _, t := range convUpZ {
-			if n := (c.pixels - x) / t.px; n > 0 {
-				t.f(&c.out[x*2*Lanes], &c.in[x*Lanes], &c.w[0], &c.w2[0], bias, c.blocks, c.inBlk*4, c.outBlk*4, n, relu)
-				x += n * t.px
-			}
-		}
+	case c.wTap > 0:
+		callUp(c)
 	default:
 		convAVX2(c)
+	}
+}
+
+// callUp covers a row of a transposed convolution as callEven does.
+func callUp(c *convRow[float32]) {
+	bias, relu := c.epilogue()
+	n := (c.pixels + len(convUpZ) - 1) / len(convUpZ)
+	small, large := c.pixels/n, c.pixels%n
+	x := 0
+	for _, run := range [2][2]int{{small + 1, large}, {small, n - large}} {
+		if run[1] > 0 {
+			convUpZ[run[0]-1](&c.out[x*2*Lanes], &c.in[x*Lanes], &c.w[0], bias,
+				c.blocks, c.inBlk*4, c.wTap*4, c.outBlk*4, c.outRow*4, run[1], relu)
+			x += run[0] * run[1]
+		}
 	}
 }

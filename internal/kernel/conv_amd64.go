@@ -91,12 +91,8 @@ func tilesOf(c *convRow[float32]) *convTiles {
 }
 
 func convAVX2(c *convRow[float32]) {
-	if c.w2 != nil {
-		tap := *c
-		tap.w2 = nil
-		convAVX2(&tap)
-		tap.w, tap.out = c.w2, c.out[Lanes:]
-		convAVX2(&tap)
+	if c.wTap > 0 {
+		c.taps(convAVX2)
 		return
 	}
 	k := tilesOf(c)

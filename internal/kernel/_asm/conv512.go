@@ -18,9 +18,9 @@ const wide = 2 * pixel
 // A broadcast of an input from memory takes as long as two products, on Ice
 // Lake as a VM sees it, embedded in the product or not: each must serve
 // several. In a 3×3 convolution it serves the three taps of a row, in a
-// transposed one the two; in the other geometries there is nothing to share,
+// transposed one all four; in the other geometries there is nothing to share,
 // and the kernels of AVX2 are as fast. 3×3 rows are cut into nearly equal
-// tiles, which takes a kernel for each size; elsewhere that does not pay.
+// tiles, which takes a kernel for each size.
 func convolutions512() {
 	for px := 1; px <= 24; px++ {
 		convolution512{geometry{"conv3x3", 3, 3, 1, 1}, px, lanes}.generate()
@@ -28,15 +28,15 @@ func convolutions512() {
 	for _, px := range []int{24, 16, 8, 4, 2, 1} {
 		convolution512{geometry{"conv3x3Grey", 3, 3, 1, 1}, px, 1}.generate()
 	}
-	for _, px := range []int{14, 8, 4, 2, 1} {
-		convolution512{geometry{"convUp", 1, 2, 1, 2}, px, lanes}.generate()
+	for px := 1; px <= 6; px++ {
+		convolution512{geometry{"convUp", 1, 4, 1, 2}, px, lanes}.generate()
 	}
 }
 
 // convolution512 is a kernel that computes tiles of px neighbouring pixels of
 // two output blocks, from the first ics lanes of all input blocks. The
-// geometry of the transposed convolution has two taps, whose weights are the
-// arguments w and w2, that go from one input to two outputs.
+// transposed convolution counts its four taps as one row: from one input they
+// go to two outputs in each of two rows, and their weights are wTap apart.
 type convolution512 struct {
 	geometry
 	px, ics int
@@ -52,7 +52,11 @@ func (g convolution512) registers() (sums [][]reg.VecVirtual, parts int) {
 	if g.px <= 8 && !g.up() {
 		parts = g.kw
 	}
-	for range g.px * g.outStep {
+	n := g.px
+	if g.up() {
+		n *= g.kw
+	}
+	for range n {
 		var of []reg.VecVirtual
 		for range parts {
 			of = append(of, ZMM())
@@ -66,21 +70,55 @@ func (g convolution512) generate() {
 	name := fmt.Sprintf("%sZ%d", g.name, g.px)
 	args := "func(out, in, w, bias *float32, blocks, inBlk, inRow, outBlk, tiles, relu int)"
 	if g.up() {
-		args = "func(out, in, w, w2, bias *float32, blocks, inBlk, outBlk, tiles, relu int)"
+		args = "func(out, in, w, bias *float32, blocks, inBlk, wTap, outBlk, outRow, tiles, relu int)"
 	}
 	TEXT(name, NOSPLIT, args)
 	Pragma("noescape")
 	Doc(fmt.Sprintf("%s computes what %sB2P1 does, for %d pixels in each of tiles steps.", name, g.name, g.px))
 	if g.up() {
-		Doc("The weights w2 belong to the output pixels 2*p+1.")
+		Doc("The weights of tap k, at w[k*wTap], belong to output pixels 2*p+k%2 of row k/2.")
 	}
-	out, in, w := Load(Param("out"), GP64()), Load(Param("in"), GP64()), Load(Param("w"), GP64())
+	out, in := Load(Param("out"), GP64()), Load(Param("in"), GP64())
 	outBlk, tiles := Load(Param("outBlk"), GP64()), Load(Param("tiles"), GP64())
-	ip, rp, wp, blk, ky, t := GP64(), GP64(), []reg.Register{GP64()}, GP64(), GP64(), GP64()
+	ip, rp, wp, blk, ky, t := GP64(), GP64(), GP64(), GP64(), GP64(), GP64()
+	var outRow, rowBlk, wTap, wTap3 reg.Register
+	if g.up() {
+		outRow, wTap = Load(Param("outRow"), GP64()), Load(Param("wTap"), GP64())
+		rowBlk, wTap3 = GP64(), GP64()
+		LEAQ(Mem{Base: outRow, Index: outBlk, Scale: 1}, rowBlk)
+		LEAQ(Mem{Base: wTap, Index: wTap, Scale: 2}, wTap3)
+	}
+	weight := func(kx, ic int) Mem {
+		if !g.up() {
+			return Mem{Base: wp, Disp: (kx*lanes + ic) * wide}
+		}
+		m := Mem{Base: wp, Disp: ic * wide}
+		switch kx {
+		case 1, 2:
+			m.Index, m.Scale = wTap, uint8(kx)
+		case 3:
+			m.Index, m.Scale = wTap3, 1
+		}
+		return m
+	}
 	sums, parts := g.registers()
 	first := func(p int) reg.VecVirtual { return sums[p][0] }
-	low := func(p int) Mem { return Mem{Base: out, Disp: p * pixel} }
-	high := func(p int) Mem { m := low(p); m.Index, m.Scale = outBlk, 1; return m }
+	across := g.px * g.outStep
+	low := func(p int) Mem {
+		m := Mem{Base: out, Disp: p % across * pixel}
+		if p >= across {
+			m.Index, m.Scale = outRow, 1
+		}
+		return m
+	}
+	high := func(p int) Mem {
+		m := low(p)
+		m.Index, m.Scale = outBlk, 1
+		if p >= across {
+			m.Index = rowBlk
+		}
+		return m
+	}
 
 	Label("tile")
 	Load(Param("bias"), t)
@@ -104,11 +142,7 @@ func (g convolution512) generate() {
 		}
 	}
 	MOVQ(in, ip)
-	MOVQ(w, wp[0])
-	if g.up() {
-		wp = append(wp, GP64())
-		Load(Param("w2"), wp[1])
-	}
+	Load(Param("w"), wp)
 	Load(Param("blocks"), blk)
 	Label("block")
 	row := ip
@@ -118,14 +152,12 @@ func (g convolution512) generate() {
 		MOVQ(U32(uint32(g.kh)), ky)
 		Label("row")
 	}
-	g.products(row, wp, sums, parts)
+	g.products(row, weight, sums, parts)
 	step := g.kw * lanes * wide
 	if g.up() {
 		step = lanes * wide
 	}
-	for _, r := range wp {
-		ADDQ(U32(uint32(step)), r)
-	}
+	ADDQ(U32(uint32(step)), wp)
 	if g.kh > 1 {
 		Load(Param("inRow"), t)
 		ADDQ(t, rp)
@@ -157,7 +189,7 @@ func (g convolution512) generate() {
 		VEXTRACTF32X8(U8(1), first(p), high(p))
 	}
 	ADDQ(U32(uint32(g.px*g.inStep*pixel)), in)
-	ADDQ(U32(uint32(g.px*g.outStep*pixel)), out)
+	ADDQ(U32(uint32(across*pixel)), out)
 	DECQ(tiles)
 	JNZ(LabelRef("tile"))
 	VZEROUPPER()
@@ -166,15 +198,11 @@ func (g convolution512) generate() {
 
 // products adds those of one row of taps of one input block. Each input is
 // broadcast once, and multiplied by the weights of all taps that see it.
-func (g convolution512) products(row reg.Register, wp []reg.Register, sums [][]reg.VecVirtual, parts int) {
+func (g convolution512) products(row reg.Register, weight func(kx, ic int) Mem, sums [][]reg.VecVirtual, parts int) {
 	for ic := range g.ics {
 		var weights []reg.VecVirtual
 		for kx := range g.kw {
-			m := Mem{Base: wp[0], Disp: (kx*lanes + ic) * wide}
-			if g.up() {
-				m = Mem{Base: wp[kx], Disp: ic * wide}
-			}
-			weights = append(weights, load512(m))
+			weights = append(weights, load512(weight(kx, ic)))
 		}
 		ins := g.px
 		if !g.up() {
@@ -186,7 +214,7 @@ func (g convolution512) products(row reg.Register, wp []reg.Register, sums [][]r
 				var p int
 				switch {
 				case g.up():
-					p = j*g.outStep + kx
+					p = kx/2*2*g.px + 2*j + kx%2
 				case j < kx || j-kx >= g.px:
 					continue
 				default:
