@@ -13,11 +13,13 @@ import (
 
 // plan is the inference program of one network for one size of image,
 // compiled from the same graph that training differentiates, in eval mode.
-// Batch normalisation is folded into the weights, ReLU runs in the
-// convolution's epilogue, and activations share memory as soon as nothing
-// reads them any more. A plan never changes once compiled.
+// Batch normalisation is folded into the weights; ReLU, sums of two and
+// max-pooling run in the tail of the convolution before them; and activations
+// share memory as soon as nothing reads them any more. A plan never changes once
+// compiled.
 type plan struct {
 	shape   shape
+	logits  kernel.Shape
 	steps   []step
 	values  []life // counted in steps
 	offsets []int  // of the values in an arena's slab
@@ -29,13 +31,17 @@ type plan struct {
 type step struct {
 	do      action
 	in      []int // values
-	out     int   // value
+	out     int   // value; the head has none and repeats its input
 	weights *weights
 	relu    bool
 	norm    int // index in plan.norms
-	// dirty: the memory of out last held an activation of another shape, so
-	// what is now its halo must be zeroed.
-	dirty bool
+	// The tail of a convolution: whether the last of in is added to the
+	// output, and the value that takes its maxima; 0, the image, for none.
+	add  bool
+	pool int
+	// dirty: the memory of out, or of pool, last held an activation of another
+	// shape, so what is now its halo must be zeroed.
+	dirty, dirtyPool bool
 }
 
 type action int
@@ -101,11 +107,11 @@ func (c *compiler) node(n *G.Node) error {
 	case op.Conv:
 		c.conv(n, spec, in)
 	case op.MaxPool:
-		out := spec.In
-		out.H, out.W = out.H/2, out.W/2
-		c.emit(n, out, step{do: doMaxPool, in: c.of(in)})
+		c.maxPool(n, spec, in)
 	case op.Head:
-		c.emit(n, spec.Out, step{do: doHead, in: c.of(in[:1]), weights: c.head(spec, names(in[1:]))})
+		x := c.of(in[:1])
+		c.plan.logits = spec.Out
+		c.plan.steps = append(c.plan.steps, step{do: doHead, in: x, out: x[0], weights: c.head(spec, names(in[1:]))})
 	case op.Bilinear:
 		out := spec.In
 		out.H, out.W = 2*out.H, 2*out.W
@@ -136,8 +142,51 @@ func (c *compiler) norm(n *G.Node, spec op.Norm, in []*G.Node) {
 	c.over(n, in[0], spec.X, s)
 }
 
-// add emits a sum, over a summand that nothing else reads where there is one.
+// convBefore returns the convolution that wrote the value of a node, and its
+// place among the steps; nil if something else did, or came after it.
+func (c *compiler) convBefore(n *G.Node) (*step, int) {
+	for i := len(c.plan.steps) - 1; i >= 0; i-- {
+		if s := &c.plan.steps[i]; s.out == c.value[n.ID()] {
+			if s.do == doConv {
+				return s, i
+			}
+			break
+		}
+	}
+	return nil, -1
+}
+
+// maxPool has the convolution before it pool, if there is one, else it emits a
+// step.
+func (c *compiler) maxPool(n *G.Node, spec op.MaxPool, in []*G.Node) {
+	out := spec.In
+	out.H, out.W = out.H/2, out.W/2
+	conv, _ := c.convBefore(in[0])
+	if conv == nil || conv.pool != 0 {
+		c.emit(n, out, step{do: doMaxPool, in: c.of(in)})
+		return
+	}
+	conv.pool = c.newValue(n, out)
+}
+
+// add has the later of two summands add the other, if it is a convolution that
+// nothing else reads; else it emits a sum, over a summand that nothing else
+// reads where there is one.
 func (c *compiler) add(n *G.Node, spec op.Add, in []*G.Node) {
+	for i := range in {
+		if len(in) != 2 || !c.onlyOnce(in[i]) {
+			continue
+		}
+		conv, at := c.convBefore(in[i])
+		other := c.value[in[1-i].ID()]
+		later := slices.ContainsFunc(c.plan.steps[at+1:], func(s step) bool { return s.out == other || s.pool == other })
+		if conv == nil || conv.relu || conv.add || conv.pool != 0 || conv.out == other || later {
+			continue
+		}
+		conv.in, conv.add, conv.relu = append(conv.in, other), true, spec.ReLU
+		c.value[n.ID()] = conv.out
+		return
+	}
 	in = slices.Clone(in)
 	if i := slices.IndexFunc(in, c.onlyOnce); i > 0 {
 		in[0], in[i] = in[i], in[0]
@@ -193,11 +242,16 @@ func (c *compiler) normAfter(n *G.Node) (*G.Node, op.Norm) {
 
 // emit appends a step whose result is the value of node n.
 func (c *compiler) emit(n *G.Node, s kernel.Shape, st step) int {
-	st.out = len(c.plan.values)
-	c.plan.values = append(c.plan.values, life{shape: s})
+	st.out = c.newValue(n, s)
 	c.plan.steps = append(c.plan.steps, st)
-	c.value[n.ID()] = st.out
 	return st.out
+}
+
+func (c *compiler) newValue(n *G.Node, s kernel.Shape) int {
+	v := len(c.plan.values)
+	c.plan.values = append(c.plan.values, life{shape: s})
+	c.value[n.ID()] = v
+	return v
 }
 
 func (c *compiler) children(n *G.Node) []*G.Node {
@@ -231,6 +285,9 @@ func (p *plan) place() {
 			p.values[s.out].from = i
 		}
 		p.values[s.out].to = i
+		if s.pool != 0 {
+			p.values[s.pool].from, p.values[s.pool].to = i, i
+		}
 		for _, v := range s.in {
 			p.values[v].to = i
 		}
@@ -238,9 +295,11 @@ func (p *plan) place() {
 	var dirty []bool
 	p.offsets, dirty, p.floats = place(p.values)
 	for i := range p.steps {
-		if s := &p.steps[i]; !s.inPlace() {
+		s := &p.steps[i]
+		if !s.inPlace() {
 			s.dirty = dirty[s.out]
 		}
+		s.dirtyPool = s.pool != 0 && dirty[s.pool]
 	}
 }
 
@@ -250,8 +309,8 @@ func (s step) inPlace() bool { return slices.Contains(s.in, s.out) }
 // arena is the memory of one run of a plan.
 type arena struct {
 	plan   *plan
-	image  []float32 // C,H,W
-	logits []float32 // Classes,H,W
+	image  []float32 // C,H,W: of a tile that is no image of its own; else nil
+	logits []float32 // Classes,H,W: likewise
 	acts   []kernel.Act[float32]
 	ins    [][]kernel.Act[float32] // by step
 	norms  []*op.Normalizer[float32]
@@ -259,12 +318,7 @@ type arena struct {
 
 func newArena(p *plan) *arena {
 	slab := kernel.Aligned[float32](p.floats)
-	first, final := p.values[0].shape, p.values[len(p.values)-1].shape
-	a := &arena{
-		plan:   p,
-		image:  make([]float32, first.C*first.H*first.W),
-		logits: make([]float32, final.C*final.H*final.W),
-	}
+	a := &arena{plan: p}
 	for i, v := range p.values {
 		a.acts = append(a.acts, kernel.Act[float32]{Shape: v.shape, Data: slab[p.offsets[i]:][:v.shape.Len()]})
 	}
@@ -284,37 +338,46 @@ func newArena(p *plan) *arena {
 // bytes is about what the arena holds.
 func (a *arena) bytes() int { return 4 * (a.plan.floats + len(a.image) + len(a.logits)) }
 
-// run maps a.image to a.logits. It returns early when ctx ends.
+// run maps an image, C,H,W, to logits, Classes,H,W. It returns early when ctx ends.
 // How many threads a step has depends on what else goes on; its result does not.
-func (a *arena) run(ctx context.Context, shared *kernel.Pool) error {
+func (a *arena) run(ctx context.Context, shared *kernel.Pool, image, logits []float32) error {
 	for i := range a.plan.steps {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		a.step(i, shared.Share())
+		a.step(i, shared.Share(), image, logits)
 	}
 	return nil
 }
 
 // step runs step i on the threads of pool.
-func (a *arena) step(i int, pool *kernel.Pool) {
+func (a *arena) step(i int, pool *kernel.Pool, image, logits []float32) {
 	s, in := &a.plan.steps[i], a.ins[i]
 	out := a.acts[s.out]
 	if s.dirty {
 		op.ClearHalo(out)
 	}
+	if s.dirtyPool {
+		op.ClearHalo(a.acts[s.pool])
+	}
 	switch s.do {
 	case doPack:
-		kernel.Pack(pool, out, a.image)
+		kernel.Pack(pool, out, image)
 	case doConv:
-		s.weights.filter.Run(pool, out, in, s.weights.bias, s.relu)
+		tail := kernel.Tail[float32]{ReLU: s.relu}
+		if s.add {
+			in, tail.Add = in[:len(in)-1], in[len(in)-1]
+		}
+		if s.pool != 0 {
+			tail.Pool = a.acts[s.pool]
+		}
+		s.weights.filter.RunTail(pool, out, in, s.weights.bias, tail)
 	case doNorm:
 		a.norms[s.norm].Run(pool, out, in[0], s.weights.gamma, s.weights.beta)
 	case doMaxPool:
 		kernel.MaxPool2x2(pool, out, in[0])
 	case doHead:
-		s.weights.filter.Run(pool, out, in, s.weights.bias, false)
-		kernel.Unpack(pool, a.logits, out)
+		s.weights.filter.RunPlain(pool, logits, in[0], s.weights.bias)
 	case doScale:
 		kernel.ScaleShift(pool, out, in[0], s.weights.gamma, s.weights.beta, s.relu)
 	case doAdd:

@@ -138,14 +138,31 @@ func (q *Predictor) Logits(ctx context.Context, x *segd.Tensor) (*segd.Tensor, e
 	out := segd.NewTensor(x.N, c.Classes, x.H, x.W)
 	for n := range x.N {
 		for _, t := range tiles.tiles {
-			a.fill(x, n, t)
-			if err := a.run(ctx, q.pool); err != nil {
+			if err := a.tile(ctx, q.pool, out, x, n, t); err != nil {
 				return nil, fmt.Errorf("unet: %w", err)
 			}
-			a.store(out, n, t)
 		}
 	}
 	return out, nil
+}
+
+// tile runs the network on a tile of image n, in place of x and out where they
+// are of the plan's size.
+func (a *arena) tile(ctx context.Context, pool *kernel.Pool, out, x *segd.Tensor, n int, t tile) error {
+	s := a.plan.shape
+	hw := s.H * s.W
+	if x.H == s.H && x.W == s.W {
+		return a.run(ctx, pool, x.Data[n*x.C*hw:][:x.C*hw], out.Data[n*out.C*hw:][:out.C*hw])
+	}
+	if a.image == nil {
+		a.image, a.logits = make([]float32, x.C*hw), make([]float32, out.C*hw)
+	}
+	a.fill(x, n, t)
+	if err := a.run(ctx, pool, a.image, a.logits); err != nil {
+		return err
+	}
+	a.store(out, n, t)
+	return nil
 }
 
 // fill takes the pixels of a tile of image n, reflected beyond its border.

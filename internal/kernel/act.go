@@ -95,16 +95,13 @@ func Pack[T Float](p *Pool, dst Act[T], src []T) {
 	forRows(p, dst.Shape, func(nb, y int) {
 		n, b := nb/dst.Blocks(), nb%dst.Blocks()
 		d := dst.row(nb, y)
-		lanes := min(Lanes, dst.C-b*Lanes)
-		for l := range lanes {
-			s := src[((n*dst.C+b*Lanes+l)*dst.H+y)*dst.W:][:dst.W]
-			for x, v := range s {
-				d[x*Lanes+l] = v
-			}
-		}
-		for l := lanes; l < Lanes; l++ {
-			for x := range dst.W {
-				d[x*Lanes+l] = 0
+		lanes, plane := min(Lanes, dst.C-b*Lanes), dst.H*dst.W
+		s := src[(n*dst.C+b*Lanes)*plane+y*dst.W:]
+		for x := range dst.W {
+			o := (*[Lanes]T)(d[x*Lanes:])
+			*o = [Lanes]T{}
+			for l := range lanes {
+				o[l] = s[l*plane+x]
 			}
 		}
 	})

@@ -179,8 +179,8 @@ func checkProduct(o, ref *ops[float32], panel, tiles int) error {
 	x := NewAct[float32](s)
 	Pack(nil, x, checkValues(s.C*s.H*s.W))
 	got, want := NewAct[float32](s.with(out)), NewAct[float32](s.with(out))
-	f.run(o, nil, got, []Act[float32]{x}, bias, true)
-	f.run(ref, nil, want, []Act[float32]{x}, bias, true)
+	f.run(o, nil, got, []Act[float32]{x}, bias, Tail[float32]{ReLU: true})
+	f.run(ref, nil, want, []Act[float32]{x}, bias, Tail[float32]{ReLU: true})
 	return differ("output", got.Data, want.Data)
 }
 

@@ -31,6 +31,11 @@ type convRow[T Float] struct {
 // For Down2x2, H and W of the inputs are even. bias is one number for each
 // output channel; nil stands for none.
 func (f *Filter[T]) Run(p *Pool, out Act[T], in []Act[T], bias []T, relu bool) {
+	f.RunTail(p, out, in, bias, Tail[T]{ReLU: relu})
+}
+
+// check panics unless Run can take its arguments.
+func (f *Filter[T]) check(out Act[T], in []Act[T], bias []T) {
 	if len(in) != len(f.sources) {
 		panic(fmt.Sprintf("kernel: convolution of %d sources, want %d", len(in), len(f.sources)))
 	}
@@ -44,12 +49,11 @@ func (f *Filter[T]) Run(p *Pool, out Act[T], in []Act[T], bias []T, relu bool) {
 	if bias != nil {
 		checkLen("convolution: bias", len(bias), f.out)
 	}
-	f.run(opsOf[T](), p, out, in, bias, relu)
 }
 
-// run is Run with the inner loops o.
-func (f *Filter[T]) run(o *ops[T], p *Pool, out Act[T], in []Act[T], bias []T, relu bool) {
-	r := convRun[T]{f: f, ops: o, out: out, in: in, relu: relu, bias: bias}
+// run is RunTail with the inner loops o.
+func (f *Filter[T]) run(o *ops[T], p *Pool, out Act[T], in []Act[T], bias []T, tail Tail[T]) {
+	r := convRun[T]{f: f, ops: o, out: out, in: in, bias: bias, tail: tail}
 	if bias == nil || len(bias)%Lanes != 0 {
 		r.bias = make([]T, out.Blocks()*Lanes)
 		copy(r.bias, bias)
@@ -63,6 +67,9 @@ func (f *Filter[T]) run(o *ops[T], p *Pool, out Act[T], in []Act[T], bias []T, r
 		small = in[0].Shape
 	}
 	band := f.band(small)
+	if tail.Pool.Data != nil {
+		band += band % 2
+	}
 	bands := (small.H + band - 1) / band
 	np := pairs(f.out)
 	// Pairs run fastest: the input of a band stays in the cache while the
@@ -98,7 +105,9 @@ type convRun[T Float] struct {
 	out  Act[T]
 	in   []Act[T]
 	bias []T // padded to whole blocks
-	relu bool
+	tail Tail[T]
+
+	oneRow bool // every row of outputs goes to row 0 of out
 }
 
 // chunkBlocks is the number of input blocks of a pass: their weights, at most
@@ -137,7 +146,7 @@ func (r *convRun[T]) task(n, y0, y1, pair int) {
 			if block+b == 0 {
 				c.bias = r.bias[pair*2*Lanes:][:nv*Lanes]
 			}
-			c.relu = r.relu && s == len(r.in)-1 && b+c.blocks == nb
+			c.relu = r.relu() && s == len(r.in)-1 && b+c.blocks == nb
 			for y := y0; y < y1; y++ {
 				oy, iy, ix := y, y, 0
 				switch f.g {
@@ -148,12 +157,19 @@ func (r *convRun[T]) task(n, y0, y1, pair int) {
 				case Up2x2:
 					oy = 2 * y
 				}
-				c.out = r.out.Data[r.out.at(n, 2*pair, oy, 0):]
+				to := r.out.at(n, 2*pair, oy, 0)
+				if r.oneRow {
+					to = r.out.at(0, 2*pair, 0, 0)
+				}
+				c.out = r.out.Data[to:]
 				c.in = in.Data[in.at(n, b, iy, ix):]
 				r.ops.conv(c)
 			}
 		}
 		block += nb
+	}
+	for v := range nv {
+		r.finish(n, 2*pair+v, y0*c.outStep, 0, (y1-y0)*c.outStep, r.out.W)
 	}
 }
 

@@ -80,7 +80,8 @@ type Filter[T Float] struct {
 
 	algorithm algorithm
 
-	rows sync.Pool // of *convRow[T], one for each task that runs
+	rows    sync.Pool // of *convRow[T], one for each task that runs
+	scratch scratchList[T]
 
 	adjoint *affine // where PackAdjoint finds the weights
 	wlen    int     // the number of weights it expects

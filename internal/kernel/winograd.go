@@ -347,7 +347,7 @@ func (r *winogradRun[T]) products(m, v, u []T, n, nv, tiles int, add bool) {
 // output transforms M of nv output vectors from k on to pixels.
 func (r *winogradRun[T]) output(s, m []T, t0, t1, k, nv int) {
 	out, relu := r.out, 0
-	if r.relu {
+	if r.relu() {
 		relu = 1
 	}
 	for j := range nv {
@@ -366,21 +366,31 @@ func (r *winogradRun[T]) output(s, m []T, t0, t1, k, nv int) {
 			}
 			from := &m[j*planes*r.vPlane+(t-t0)*r.k.lanes]
 			to := out.Data[out.at(image, block, y*tilePixels, x*tilePixels):]
+			h, w := tilePixels, whole*tilePixels
 			if whole > 0 {
 				r.k.output(&to[0], from, &bias[0], &s[0], blk*4, out.rowLen()*4, r.vPlane*4, whole, relu)
-				t += whole
-				continue
+			} else {
+				h, w = r.outputPart(s, to, from, bias, exist, y, x, relu)
 			}
-			const side = tilePixels * Lanes
-			patch := s[r.patchStart():r.biasStart()]
-			r.k.output(&patch[0], from, &bias[0], &s[0], tilePixels*side*4*(exist-1), side*4, r.vPlane*4, 1, relu)
-			h, w := min(tilePixels, out.H-y*tilePixels), min(tilePixels, out.W-x*tilePixels)
 			for b := range exist {
-				for i := range h {
-					copy(to[b*out.blockLen()+i*out.rowLen():], patch[(b*tilePixels+i)*side:][:w*Lanes])
-				}
+				r.finish(image, block+b, y*tilePixels, x*tilePixels, h, w)
 			}
-			t++
+			t += max(1, whole)
 		}
 	}
+}
+
+// outputPart transforms M of tile (y, x), of which only h×w pixels exist, in
+// memory of its own and copies what exists of so many blocks.
+func (r *winogradRun[T]) outputPart(s, to []T, from *T, bias []T, blocks, y, x, relu int) (h, w int) {
+	const side = tilePixels * Lanes
+	patch := s[r.patchStart():r.biasStart()]
+	r.k.output(&patch[0], from, &bias[0], &s[0], tilePixels*side*4*(blocks-1), side*4, r.vPlane*4, 1, relu)
+	h, w = min(tilePixels, r.out.H-y*tilePixels), min(tilePixels, r.out.W-x*tilePixels)
+	for b := range blocks {
+		for i := range h {
+			copy(to[b*r.out.blockLen()+i*r.out.rowLen():], patch[(b*tilePixels+i)*side:][:w*Lanes])
+		}
+	}
+	return h, w
 }

@@ -26,7 +26,6 @@ func (s *Set[T]) Head(w, bias *G.Node, x Act) (*G.Node, error) {
 	spec.Out.C = d[0]
 	logits := plain(spec.Out.N, spec.Out.C, spec.Out.H, spec.Out.W)
 	var filter *kernel.Filter[T]
-	var buf kernel.Act[T]
 	return s.apply(&operation[T]{
 		spec: spec,
 		in:   []port{blocked(x.Shape), like(w), plain(spec.Out.C)},
@@ -34,11 +33,9 @@ func (s *Set[T]) Head(w, bias *G.Node, x Act) (*G.Node, error) {
 		run: func(out []T, in args[T]) error {
 			if filter == nil {
 				filter = kernel.NewFilter[T](kernel.Conv1x1, spec.Out.C, spec.X.C)
-				buf = kernel.NewAct[T](spec.Out)
 			}
 			filter.Pack(in.f[1])
-			filter.Run(s.pool, buf, []kernel.Act[T]{act(spec.X, in.f[0])}, in.f[2], false)
-			kernel.Unpack(s.pool, out, buf)
+			filter.RunPlain(s.pool, out, act(spec.X, in.f[0]), in.f[2])
 			return nil
 		},
 		wrt: []bool{true, true, true},

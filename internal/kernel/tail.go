@@ -1,0 +1,45 @@
+package kernel
+
+// Tail is what a convolution does with its output while that is in the cache,
+// in this order. The zero Tail does nothing.
+type Tail[T Float] struct {
+	Add  Act[T] // of the output's shape, added to it; the zero Act: nothing
+	ReLU bool   // max(0, ·); NaN stays NaN
+	Pool Act[T] // takes what MaxPool2x2 makes of the output; the zero Act: nothing
+}
+
+// RunTail is Run with a tail, whose activations must not overlap the output.
+// The results are the bits of Run, Add and MaxPool2x2 one after the other.
+func (f *Filter[T]) RunTail(p *Pool, out Act[T], in []Act[T], bias []T, tail Tail[T]) {
+	f.check(out, in, bias)
+	if tail.Add.Data != nil {
+		tail.Add.check("convolution: summand", out.Shape)
+	}
+	if tail.Pool.Data != nil {
+		checkPool(tail.Pool, out)
+	}
+	f.run(opsOf[T](), p, out, in, bias, tail)
+}
+
+// finish does what the inner loop leaves of the tail: rows [y, y+h) and pixels
+// [x, x+w) of output block b of image n. To be pooled, all four are even.
+func (r *convRun[T]) finish(n, b, y, x, h, w int) {
+	t := &r.tail
+	nb := n*r.out.Blocks() + b
+	part := func(a Act[T], y, x, w int) []T { return a.row(nb, y)[x*Lanes:][:w*Lanes] }
+	if t.Add.Data != nil {
+		for i := y; i < y+h; i++ {
+			row := part(r.out, i, x, w)
+			r.ops.add(row, row, part(t.Add, i, x, w), t.ReLU)
+		}
+	}
+	if t.Pool.Data != nil {
+		for i := y; i < y+h; i += 2 {
+			r.ops.maxPool(part(t.Pool, i/2, x/2, w/2), part(r.out, i, x, w), part(r.out, i+1, x, w))
+		}
+	}
+}
+
+// relu reports whether the inner loop takes ReLU: not where something is added
+// before.
+func (r *convRun[T]) relu() bool { return r.tail.ReLU && r.tail.Add.Data == nil }
