@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	G "gorgonia.org/gorgonia"
 
@@ -47,6 +49,51 @@ func BenchmarkPredict(b *testing.B) {
 					}
 				}
 				b.ReportMetric(c.GFLOP(256, 256)*float64(b.N)/b.Elapsed().Seconds(), "GFLOP/s")
+			})
+		}
+	}
+}
+
+// BenchmarkSteps is where the time of BenchmarkPredict goes: for each kind of
+// step the sum of each one's fastest run.
+func BenchmarkSteps(b *testing.B) {
+	kinds := [...]string{"pack", "3×3", "norm", "pool", "head", "scale", "add", "bilinear", "gate"}
+	for _, width := range []int{16, 32, 64} {
+		for _, threads := range []int{1, 2} {
+			b.Run(fmt.Sprintf("b=%d/threads=%d", width, threads), func(b *testing.B) {
+				pool := kernel.NewPool(threads)
+				defer pool.Close()
+				c := anchor(width, NormNone)
+				q, err := NewPredictor(c, NewParams(c, 1), PredictorOptions{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				a, err := q.borrow(shape{N: 1, H: 256, W: 256, ValidH: 256, ValidW: 256})
+				if err != nil {
+					b.Fatal(err)
+				}
+				x := noise(rand.New(rand.NewPCG(1, 1)), 1, 1, 256, 256)
+				logits := make([]float32, 2*256*256)
+				best := slices.Repeat([]time.Duration{time.Hour}, len(a.plan.steps))
+				for b.Loop() {
+					for i := range a.plan.steps {
+						start := time.Now()
+						a.step(i, pool, x.Data, logits)
+						best[i] = min(best[i], time.Since(start))
+					}
+				}
+				sums := map[string]float64{}
+				for i, s := range a.plan.steps {
+					kind := kinds[s.do]
+					if s.do == doConv && a.acts[s.out].H != a.acts[s.in[0]].H {
+						kind = "transposed"
+					}
+					sums[kind] += best[i].Seconds() * 1e3
+					sums["all"] += best[i].Seconds() * 1e3
+				}
+				for kind, ms := range sums {
+					b.ReportMetric(ms, kind+"-ms")
+				}
 			})
 		}
 	}

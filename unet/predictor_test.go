@@ -125,6 +125,42 @@ func TestPlanEqualsTape(t *testing.T) {
 	}
 }
 
+// TestPlanHasTails: what follows a convolution and can be part of it has no pass
+// of its own.
+func TestPlanHasTails(t *testing.T) {
+	for name, want := range map[string]struct {
+		c          Config
+		adds, pool int // steps of their own
+	}{
+		"double":        {Config{Norm: NormNone}, 0, 0},
+		"residual":      {Config{Norm: NormBatch, Block: BlockResidual}, 0, 0},
+		"instance norm": {Config{Norm: NormInstance}, 0, 2}, // between convolution and pooling
+		"add":           {Config{Norm: NormNone, Skip: SkipAdd}, 0, 0},
+	} {
+		c := want.c.with(1, 8, 2, want.c.Norm)
+		q, err := NewPredictor(c, NewParams(c, 1), PredictorOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := q.compile(shape{N: 1, H: 16, W: 16, ValidH: 16, ValidW: 16}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		adds, pool := 0, 0
+		for _, s := range p.steps {
+			switch s.do {
+			case doAdd:
+				adds++
+			case doMaxPool:
+				pool++
+			}
+		}
+		if adds != want.adds || pool != want.pool {
+			t.Errorf("%s: %d sums and %d poolings, want %d and %d", name, adds, pool, want.adds, want.pool)
+		}
+	}
+}
+
 func TestTiles(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	for _, norm := range []Norm{NormNone, NormBatch} {
