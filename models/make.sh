@@ -5,9 +5,10 @@
 #   bash models/make.sh SEGD DATA OUT [NAME...]
 #
 # SEGD is the binary, DATA the folder with the data sets that the cards name, OUT
-# gets NAME.train (what segd train writes) and NAME (the model). The steps are
-# what `--time` settled on or was chosen by validation; with them the weights
-# depend on the kernel set (plan.json names it) and on nothing else.
+# gets NAME.train (what segd train writes) and NAME (the model). The steps were
+# chosen with the command without `--val 0`, where a fifth of the groups validates;
+# the weights that ship are then trained on all images of train (ADR 17). They
+# depend on the kernel set, which plan.json names, and on nothing else.
 set -euo pipefail
 segd=$1 data=$2 out=$3
 shift 3
@@ -29,7 +30,7 @@ model() {
 	nuclei) make nuclei "nuclei" --steps 3000 --seed 1 ;;
 	cardiac-lv) make cardiac-lv "cardiac_mr cardiac_dicom" --steps 1453 --seed 1 ;;
 	hippocampus) make hippocampus "hippocampus_mr" --steps 2000 --no-flip --val 0 ;;
-	cxr-lungs) make cxr-lungs "cxr_lungs" --steps 2000 ;;
+	cxr-lungs) make cxr-lungs "cxr_lungs" --steps 2000 --val 0 ;;
 	retina-vessels) make retina-vessels "retina_vessels" --steps 1548 ;;
 	fetal-head) make fetal-head "us_fetal_head" --steps 1600 ;;
 	*) echo "make.sh: no model $1" >&2 && exit 2 ;;
