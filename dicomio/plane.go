@@ -15,6 +15,7 @@ import (
 type plane struct {
 	position, orientation, spacing string // ImagePositionPatient, ImageOrientationPatient, PixelSpacing
 	thickness, between             string // SliceThickness, SpacingBetweenSlices; the latter empty: not known
+	guessed                        bool   // thickness is the distance between rows, for want of anything better
 
 	origin       [3]float64 // centre of the first pixel, mm
 	right, down  [3]float64 // unit vectors along a row and along a column
@@ -72,12 +73,11 @@ func (s *Source) readPlanes() []plane {
 // next one, as the file states it or as their positions have it, or else that
 // between their rows: other programs do not read a segmentation without.
 func (s *Source) assumeThickness(planes []plane) {
-	near := math.Inf(1)
-	for i := 1; i < len(planes); i++ {
-		if d := math.Abs(planes[i].depth() - planes[i-1].depth()); d > 1e-3 {
-			near = min(near, d)
-		}
+	all := make([]*plane, len(planes))
+	for i := range planes {
+		all[i] = &planes[i]
 	}
+	near := distance(all)
 	for i := range planes {
 		p := &planes[i]
 		if p.thickness != "" {
@@ -87,10 +87,42 @@ func (s *Source) assumeThickness(planes []plane) {
 		switch {
 		case p.between != "":
 			p.thickness = p.between
-		case !math.IsInf(near, 0):
-			p.thickness = decimal(near)
+		case near > 0:
+			p.thickness = millimetres(near)
 		default:
-			p.thickness = decimal(p.rowMM)
+			p.thickness, p.guessed = decimal(p.rowMM), true
+		}
+	}
+}
+
+// distance is the least one, in mm, between planes that follow each other and
+// are parallel, those at one place aside; 0 where there is none.
+func distance(planes []*plane) float64 {
+	near := math.Inf(1)
+	for i := 1; i < len(planes); i++ {
+		p, q := planes[i-1], planes[i]
+		if p.orientation != q.orientation {
+			continue
+		}
+		if d := math.Abs(p.depth() - q.depth()); d > 1e-3 {
+			near = min(near, d)
+		}
+	}
+	if math.IsInf(near, 0) {
+		return 0
+	}
+	return near
+}
+
+// settleThickness puts the distance between slices in the place of guesses, now
+// that slices of several files are together. What is changed is a copy.
+func settleThickness(planes []*plane) {
+	near := distance(planes)
+	for i, p := range planes {
+		if p.guessed && near > 0 {
+			q := *p
+			q.thickness = millimetres(near)
+			planes[i] = &q
 		}
 	}
 }

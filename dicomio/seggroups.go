@@ -29,6 +29,9 @@ func (s *SEG) setGroups(d *object) {
 	if s.placed() {
 		for i, f := range s.frames {
 			planes[i] = &s.origin.Sources[f.source].planes[f.frame]
+		}
+		settleThickness(planes)
+		for i := range planes {
 			oneOrientation = oneOrientation && planes[i].orientation == planes[0].orientation
 			oneMeasure = oneMeasure && planes[i].spacing == planes[0].spacing && planes[i].thickness == planes[0].thickness && planes[i].between == planes[0].between
 		}
