@@ -146,6 +146,10 @@ func follow(edges []uint8, w, x, y int) Ring {
 		// Round the corner of the same pixel first, then straight, then left.
 		out := edges[y*w+x]
 		switch {
+		case d == north && x == startX && y == startY:
+			// The edge round the corner is the one that was taken first. What
+			// leaves here still is of another ring, which touches the corner.
+			return ring
 		case out&(1<<((d+1)%4)) != 0:
 			d = (d + 1) % 4
 		case out&(1<<((d+3)%4)) != 0:

@@ -3,6 +3,7 @@ package outline
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -36,6 +37,12 @@ func TestTrace(t *testing.T) {
 		{"el", draw("1.", "11"), []Polygon{{Outer: Ring{{0, 0}, {1, 0}, {1, 1}, {2, 1}, {2, 2}, {0, 2}}}}},
 		{"hole", draw("111", "121", "111"), []Polygon{{Outer: Ring{{0, 0}, {3, 0}, {3, 3}, {0, 3}},
 			Holes: []Ring{{{1, 2}, {2, 2}, {2, 1}, {1, 1}}}}}},
+		{"corner of a hole", draw("1111", "1.11", "1..1", "1111"), []Polygon{{Outer: Ring{{0, 0}, {4, 0}, {4, 4}, {0, 4}},
+			Holes: []Ring{{{1, 3}, {3, 3}, {3, 2}, {2, 2}, {2, 1}, {1, 1}}}}}},
+		// The part inside begins where it touches the hole around it.
+		{"within a hole", draw("111111", "11...1", "1.11.1", "1....1", "111111"), []Polygon{
+			{Outer: Ring{{0, 0}, {6, 0}, {6, 5}, {0, 5}}, Holes: []Ring{{{1, 4}, {5, 4}, {5, 1}, {2, 1}, {2, 2}, {1, 2}}}},
+			{Outer: Ring{{2, 2}, {4, 2}, {4, 3}, {2, 3}}}}},
 	} {
 		if diff := cmp.Diff(c.want, Trace(c.mask, 1)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, diff)
@@ -60,18 +67,24 @@ func inside(r Ring, x, y float64) bool {
 // the pixels of the class.
 func TestCover(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	for range 300 {
-		m := segd.NewMask(1+rng.IntN(12), 1+rng.IntN(12))
-		pixels := 0.0
+	for range 3000 {
+		m := segd.NewMask(1+rng.IntN(16), 1+rng.IntN(16))
+		pixels, density := 0.0, rng.Float64()
 		for i := range m.Pix {
-			if m.Pix[i] = uint8(rng.IntN(5) / 2); m.Pix[i] == 1 {
+			if rng.Float64() < density {
+				m.Pix[i] = 1
 				pixels++
+			} else {
+				m.Pix[i] = uint8(2 * rng.IntN(2))
 			}
 		}
 		list := Trace(m, 1)
 		area, keyholes, length := 0.0, 0.0, 0.0
 		var rings []Ring
 		for _, p := range list {
+			if !(p.Outer.Area() > 0) || slices.ContainsFunc(p.Holes, func(h Ring) bool { return !(h.Area() < 0) }) {
+				t.Fatalf("a part with an outline of area %v and holes %v: %v", p.Outer.Area(), p.Holes, m)
+			}
 			for _, r := range append([]Ring{p.Outer}, p.Holes...) {
 				area += r.Area()
 				for i, a := range r {

@@ -188,6 +188,17 @@ func TestReadDICOM(t *testing.T) {
 			t.Errorf("no preamble %t: %+v", bare, s)
 		}
 	}
+	f.NoPreamble = false
+	both := dicomtest.Write(f) // a TIFF too, by its preamble
+	for _, header := range []string{"II*\x00\x10\x00\x00\x00", "MM\x00*\x00\x00\x00\x10"} {
+		copy(both, header)
+		if s, err := Read(both); err != nil || s.Format != "dicom" {
+			t.Errorf("a preamble of %q: %v", header, err)
+		}
+		if _, err := ReadLabels(both); err == nil || strings.Contains(err.Error(), "tiff") {
+			t.Errorf("labels with a preamble of %q: %v", header, err)
+		}
+	}
 }
 
 // TestTIFFWarnings warns of pages and of an orientation that are not heeded.

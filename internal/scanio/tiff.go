@@ -9,6 +9,7 @@ import (
 	"golang.org/x/image/tiff"
 
 	"segd"
+	"segd/dicomio"
 )
 
 // Tags of TIFF 6.0.
@@ -61,9 +62,11 @@ func decodeTIFF(b []byte) (ifd, image.Image, error) {
 	return dir, m, nil
 }
 
-// isTIFF reports whether b begins as a TIFF does.
+// isTIFF reports whether b begins as a TIFF does, and not as a DICOM file whose
+// preamble is a TIFF header: such files are both (PS3.10 7.1), and say more of
+// themselves as DICOM.
 func isTIFF(b []byte) bool {
-	return bytes.HasPrefix(b, []byte("II*\x00")) || bytes.HasPrefix(b, []byte("MM\x00*"))
+	return (bytes.HasPrefix(b, []byte("II*\x00")) || bytes.HasPrefix(b, []byte("MM\x00*"))) && !dicomio.Is(b)
 }
 
 // readTIFFMask returns the class indices of a TIFF, as ReadMask does of a PNG.
