@@ -1,7 +1,12 @@
 package handlers
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
+	"image"
+	"image/jpeg"
+	"image/png"
 	"maps"
 	"regexp"
 	"slices"
@@ -10,6 +15,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/image/tiff"
+
+	"segd/dicomio/dicomtest"
+	"segd/internal/nifti/niftitest"
 )
 
 // description is what the tests read of openapi.json.
@@ -105,6 +114,50 @@ func TestOpenAPIOptions(t *testing.T) {
 		if _, ok := op.Responses[strconv.Itoa(k.status)]; !ok {
 			t.Errorf("status %d, %s, is not described", k.status, k.title)
 		}
+	}
+}
+
+// The formats of files are described as they are answered.
+func TestOpenAPIFormats(t *testing.T) {
+	url := start(t, newServer(t, nil))
+	m := image.NewGray(image.Rect(0, 0, side, side))
+	var png1, jpeg1, tiff1 bytes.Buffer
+	if err := errors.Join(png.Encode(&png1, m), jpeg.Encode(&jpeg1, m, nil), tiff.Encode(&tiff1, m, nil)); err != nil {
+		t.Fatal(err)
+	}
+	var want []any
+	for _, file := range [][]byte{
+		dicomtest.Write(dicomtest.Disc(side)),
+		niftitest.Write(niftitest.Volume{Width: side, Height: side, Depth: 1, Values: make([]int16, side*side)}),
+		png1.Bytes(), jpeg1.Bytes(), tiff1.Bytes(),
+	} {
+		var formats []any
+		for _, route := range []string{"/v1/inspect", "/v1/segment?model=bright&output=json"} {
+			a := post(t, url+route, file)
+			wantOK(t, a, "application/json")
+			var answer struct{ Format string }
+			if err := json.Unmarshal(a.body, &answer); err != nil {
+				t.Fatal(err)
+			}
+			formats = append(formats, answer.Format)
+		}
+		if formats[0] == "" || formats[0] != formats[1] {
+			t.Errorf("one file is of formats %q", formats)
+		}
+		want = append(want, formats[0])
+	}
+	described := 0
+	for name, schema := range readDescription(t).Components["schemas"] {
+		properties, _ := schema.(map[string]any)["properties"].(map[string]any)
+		if format, ok := properties["format"].(map[string]any); ok {
+			described++
+			if diff := cmp.Diff(want, format["enum"]); diff != "" {
+				t.Errorf("%s (-answered +described):\n%s", name, diff)
+			}
+		}
+	}
+	if described != 2 {
+		t.Errorf("%d schemas have a format, want 2", described)
 	}
 }
 
