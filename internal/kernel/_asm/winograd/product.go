@@ -11,25 +11,6 @@ import (
 // unroll is the number of input channels of a turn of product's inner loop.
 const unroll = 4
 
-// column is a register's worth of a product's outputs: the vector of outputs
-// that it belongs to, and where it begins there in bytes.
-type column struct {
-	vector, at int
-	reg        func() reg.VecVirtual
-}
-
-// columns of nv vectors. A single vector of AVX-512 is taken in halves: a
-// broadcast of 512 bits takes a cycle and would serve one product only.
-func (s isa) columns(nv int) (list []column) {
-	if s.wide() && nv == 1 {
-		return []column{{0, 0, YMM}, {0, 32, YMM}}
-	}
-	for j := range nv {
-		list = append(list, column{j, 0, s.vec})
-	}
-	return list
-}
-
 // product generates the product of n tiles with nv vectors of outputs.
 func (s isa) product(nv, n int) {
 	name := fmt.Sprintf("winogradProduct%sV%dT%d", s.name, nv, n)
@@ -40,21 +21,20 @@ func (s isa) product(nv, n int) {
 	m, v, u, vVec := arg("m"), arg("v"), arg("u"), arg("vVec")
 	planes, steps, vectors, turns := GP64(), GP64(), GP64(), GP64()
 	mp, vp, vi, vc, up, t := GP64(), GP64(), GP64(), GP64(), GP64(), GP64()
-	columns := s.columns(nv)
 	acc := make([][]reg.VecVirtual, n)
 	for i := range acc {
-		for _, c := range columns {
-			acc[i] = append(acc[i], c.reg())
+		for range nv {
+			acc[i] = append(acc[i], s.vec())
 		}
 	}
 	each := func(f func(r reg.VecVirtual, mem Mem)) {
 		MOVQ(mp, t)
-		for j, c := range columns {
-			if j > 0 && c.vector > columns[j-1].vector {
+		for j := range nv {
+			if j > 0 {
 				ADDQ(param("mVec"), t)
 			}
 			for i := range acc {
-				f(acc[i][j], Mem{Base: t, Disp: i*s.bytes() + c.at})
+				f(acc[i][j], Mem{Base: t, Disp: i * s.bytes()})
 			}
 		}
 	}
@@ -87,21 +67,10 @@ func (s isa) product(nv, n int) {
 	MOVQ(vi, vc)
 	MOVQ(U32(uint32(s.lanes/unroll)), turns)
 	Label("channels")
-	w := make([]reg.VecVirtual, len(columns))
-	for j, c := range columns {
-		w[j] = c.reg()
-	}
-	x := columns[0].reg()
-	for c := range unroll {
-		for j, of := range columns {
-			VMOVUPS(Mem{Base: up, Disp: (c*nv+of.vector)*s.bytes() + of.at}, w[j])
-		}
-		for i := range acc {
-			VBROADCASTSS(Mem{Base: vc, Disp: i*s.bytes() + c*4}, x)
-			for j := range w {
-				VFMADD231PS(w[j], x, acc[i][j])
-			}
-		}
+	if s.wide() && nv == 1 {
+		s.single(acc, vc, up)
+	} else {
+		s.several(acc, vc, up)
 	}
 	ADDQ(U32(uint32(unroll*4)), vc)
 	ADDQ(U32(uint32(unroll*nv*s.bytes())), up)
@@ -122,4 +91,52 @@ func (s isa) product(nv, n int) {
 	JNZ(LabelRef("plane"))
 	VZEROUPPER()
 	RET()
+}
+
+// several adds the products of unroll channels for vectors of outputs that share
+// each broadcast.
+func (s isa) several(acc [][]reg.VecVirtual, vc, up reg.Register) {
+	w := make([]reg.VecVirtual, len(acc[0]))
+	for j := range w {
+		w[j] = s.vec()
+	}
+	x := s.vec()
+	for c := range unroll {
+		for j := range w {
+			VMOVUPS(Mem{Base: up, Disp: (c*len(w) + j) * s.bytes()}, w[j])
+		}
+		for i := range acc {
+			VBROADCASTSS(Mem{Base: vc, Disp: i*s.bytes() + c*4}, x)
+			for j := range w {
+				VFMADD231PS(w[j], x, acc[i][j])
+			}
+		}
+	}
+}
+
+// single adds those for one vector of outputs of AVX-512. A broadcast of 512
+// bits from memory takes a cycle and would serve one product only, where two could
+// start; so the last two of four channels come by shuffles of one load, which
+// take the place of a product each: 3 cycles in place of 4.
+func (s isa) single(acc [][]reg.VecVirtual, vc, up reg.Register) {
+	var w [unroll]reg.VecVirtual
+	for c := range w {
+		w[c] = s.load(Mem{Base: up, Disp: c * s.bytes()})
+	}
+	for i, of := range acc {
+		at := Mem{Base: vc, Disp: i * s.bytes()}
+		four := s.vec()
+		VBROADCASTF32X4(at, four)
+		for c := range unroll {
+			if c < 2 {
+				m := at
+				m.Disp += 4 * c
+				VFMADD231PS_BCST(m, w[c], of[0])
+				continue
+			}
+			x := s.vec()
+			VPERMILPS(U8(c*0x55), four, x)
+			VFMADD231PS(w[c], x, of[0])
+		}
+	}
 }
