@@ -88,8 +88,9 @@ func (r Recipe) clips() bool {
 	return !(r.ClipLow == 0 && (r.ClipHigh == 0 || r.ClipHigh == 100))
 }
 
-// valid reports whether w can normalise.
-func (w Window) valid() bool {
+// Valid reports whether w can normalise: finite numbers, Low below High, and a
+// deviation above 0.
+func (w Window) Valid() bool {
 	for _, v := range []float64{w.Low, w.High, w.Mean, w.Deviation} {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			return false
@@ -106,7 +107,7 @@ func (r Recipe) Validate() error {
 		return fmt.Errorf("preprocess: %w: channels %d, want 1 or 3", segd.ErrOption, r.Channels)
 	case r.Normalise != ZScore && r.Normalise != MinMax && r.Normalise != Fixed:
 		return fmt.Errorf("preprocess: %w: normalise %q, want %q, %q or %q", segd.ErrOption, r.Normalise, ZScore, MinMax, Fixed)
-	case r.Normalise == Fixed && !r.Window.valid():
+	case r.Normalise == Fixed && !r.Window.Valid():
 		return fmt.Errorf("preprocess: %w: window %+v, want finite numbers with low < high and a deviation above 0", segd.ErrOption, r.Window)
 	case r.Normalise != Fixed && r.Window != (Window{}):
 		return fmt.Errorf("preprocess: %w: a window with normalise %q", segd.ErrOption, r.Normalise)

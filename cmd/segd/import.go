@@ -23,6 +23,8 @@ type importSettings struct {
 	classes           []string
 	normalise         string
 	clipLow, clipHigh float64
+	window            []float64
+	mean, deviation   float64
 	spacing, epsilon  float64
 	block, skip, norm string
 	groups            int
@@ -69,9 +71,12 @@ func (s *importSettings) flags(cmd *cobra.Command) {
 	f.StringVar(&s.name, "name", "", "name of the model (default: that of the file, of segd's own ONNX files the one it had)")
 	f.StringVar(&s.card, "card", "", "JSON file with what model.json shall say besides: title, description, classes, data, metrics")
 	f.StringSliceVar(&s.classes, "classes", nil, "names of the foreground classes, index 1 first")
-	f.Var(newChoice(&s.normalise, preprocess.MinMax, preprocess.MinMax, preprocess.ZScore), "normalise", "how pixels are normalised")
+	f.Var(newChoice(&s.normalise, preprocess.MinMax, preprocess.MinMax, preprocess.ZScore, preprocess.Fixed), "normalise", "how pixels are normalised: by each image, or fixed by --window")
 	f.Float64Var(&s.clipLow, "clip-low", 0, "percentile that values are clipped to from below before that")
 	f.Float64Var(&s.clipHigh, "clip-high", 100, "percentile that values are clipped to from above")
+	f.Float64SliceVar(&s.window, "window", nil, "LOW,HIGH of --normalise fixed: values are clipped to them and become 0 to 1; 0,255 divides bytes by 255")
+	f.Float64Var(&s.mean, "mean", 0, "of --normalise fixed: what is subtracted in place of LOW, in the unit of the image")
+	f.Float64Var(&s.deviation, "deviation", 0, "of --normalise fixed: what is divided by in place of HIGH - LOW")
 	f.Float64Var(&s.spacing, "spacing", 0, "millimetres between pixels that images are resampled to (0: as they are)")
 	f.Float64Var(&s.epsilon, "epsilon", unet.NormEps, "of batch normalisation, where a state dict was made with another than PyTorch's")
 	f.Var(newChoice(&s.block, "", string(unet.BlockPlain), string(unet.BlockResidual), string(unet.BlockPreact), string(unet.BlockDense)),
@@ -131,8 +136,12 @@ func (s *importSettings) manifest(net *exchange.Net, given func(flag string) boo
 		man.Network, man.Recipe.Channels = n, n.Channels
 	}
 	take(&man.Name, s.name)
+	window, err := s.fixed(given)
+	if err != nil {
+		return man, err
+	}
 	for flag, set := range map[string]func(){
-		"normalise": func() { man.Recipe.Normalise = s.normalise },
+		"normalise": func() { man.Recipe.Normalise, man.Recipe.Window = s.normalise, window },
 		"clip-low":  func() { man.Recipe.ClipLow, man.Recipe.ClipHigh = s.clipLow, s.clipHigh },
 		"clip-high": func() { man.Recipe.ClipLow, man.Recipe.ClipHigh = s.clipLow, s.clipHigh },
 		"spacing":   func() { man.Recipe.SpacingMM = s.spacing },
@@ -159,4 +168,31 @@ func (s *importSettings) manifest(net *exchange.Net, given func(flag string) boo
 		man.Classes = models.ClassList(names...)
 	}
 	return man, nil
+}
+
+// fixed is the window of --normalise fixed; the zero value of others, with which
+// its flags are refused.
+func (s *importSettings) fixed(given func(flag string) bool) (preprocess.Window, error) {
+	if s.normalise != preprocess.Fixed {
+		for _, flag := range []string{"window", "mean", "deviation"} {
+			if given(flag) {
+				return preprocess.Window{}, optionError("--%s is of --normalise fixed", flag)
+			}
+		}
+		return preprocess.Window{}, nil
+	}
+	if len(s.window) != 2 || !(s.window[0] < s.window[1]) {
+		return preprocess.Window{}, optionError("--window %v, want LOW,HIGH for --normalise fixed, for example 0,255", s.window)
+	}
+	w := preprocess.Window{Low: s.window[0], High: s.window[1], Mean: s.window[0], Deviation: s.window[1] - s.window[0]}
+	if given("mean") {
+		w.Mean = s.mean
+	}
+	if given("deviation") {
+		w.Deviation = s.deviation
+	}
+	if !w.Valid() {
+		return w, optionError("--window %v, --mean %v, --deviation %v, want finite numbers and a deviation above 0", s.window, w.Mean, w.Deviation)
+	}
+	return w, nil
 }

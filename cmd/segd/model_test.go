@@ -8,7 +8,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"segd"
 	"segd/internal/onnx"
 	"segd/internal/tensors"
 	"segd/internal/torch/torchtest"
@@ -169,7 +171,31 @@ func TestModelImport(t *testing.T) {
 		}
 	}
 
-	out := filepath.Join(t.TempDir(), "model")
+	out := filepath.Join(t.TempDir(), "fixed")
+	for _, c := range []struct {
+		flags []string
+		want  []float32 // of the samples 0, 51 and 255
+	}{
+		{[]string{"--window", "0,255"}, []float32{0, 0.2, 1}},
+		{[]string{"--window", "0,102"}, []float32{0, 0.5, 1}},
+		{[]string{"--window", "0,255", "--deviation", "1"}, []float32{0, 51, 255}},
+		{[]string{"--window", "0,255", "--mean", "127.5", "--deviation", "127.5"}, []float32{-1, -0.6, 1}},
+	} {
+		done(t, append([]string{"model", "import", file, "-o", out, "--overwrite", "--normalise", "fixed"}, c.flags...)...)
+		m, err := models.Open(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, _, err := m.Recipe.Apply(&segd.Image{Width: 3, Height: 1, Channels: 1, Pix: []float32{0, 51, 255}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(c.want, x.Data, cmpopts.EquateApprox(0, 1e-6)); diff != "" {
+			t.Errorf("%v: %s", c.flags, diff)
+		}
+	}
+
+	out = filepath.Join(t.TempDir(), "model")
 	for _, c := range []struct {
 		code int
 		want string
@@ -178,6 +204,11 @@ func TestModelImport(t *testing.T) {
 		{exitUsage, "--classes", []string{file, "--classes", "a,b"}},
 		{exitUsage, "directory", []string{dir}},
 		{exitUsage, "--epsilon", []string{pt, "--epsilon", "0"}},
+		{exitUsage, "--window", []string{pt, "--normalise", "fixed"}},
+		{exitUsage, "--window", []string{pt, "--normalise", "fixed", "--window", "255,0"}},
+		{exitUsage, "--window", []string{pt, "--normalise", "fixed", "--window", "0,NaN"}},
+		{exitUsage, "--deviation", []string{pt, "--normalise", "fixed", "--window", "0,255", "--deviation", "0"}},
+		{exitUsage, "--mean is of", []string{pt, "--mean", "3"}},
 		{exitFailed, "nowhere", []string{filepath.Join(files, "nowhere")}},
 		{exitFailed, "ONNX", []string{filepath.Join(in, "a.png")}},
 	} {
