@@ -32,7 +32,11 @@ func (s *Server) segment(c echo.Context) (err error) {
 		return err
 	}
 	if o.model != "auto" { // before the body is asked for
-		if _, err := s.Models.Get(o.model); err != nil {
+		m, err := s.Models.Get(o.model)
+		if err == nil {
+			err = m.MakesMasks()
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -122,6 +126,9 @@ func (j *job) begin(b []byte) error {
 			j.model, err = j.server.Models.Auto(j.scan)
 		} else {
 			j.model, err = j.server.Models.Get(j.options.model)
+		}
+		if err == nil {
+			err = j.model.MakesMasks() // named in the form, after the query was looked at
 		}
 		if err != nil {
 			return err

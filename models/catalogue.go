@@ -188,7 +188,7 @@ var modalities = []string{"CR", "CT", "DX", "ES", "GM", "IO", "IVUS", "MG", "MR"
 // of one model without any rule gives that one. Where none fits, or several
 // fit equally well, the error is a segd.ErrUnprocessable that says to choose.
 func (c *Catalogue) Auto(s *segd.Scan) (*Model, error) {
-	list := c.List()
+	list := slices.DeleteFunc(c.List(), func(m *Model) bool { return m.Values != nil }) // which make no masks
 	if len(list) == 1 && list[0].Match.empty() {
 		return list[0], nil
 	}

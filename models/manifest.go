@@ -41,7 +41,11 @@ type Manifest struct {
 	Match   Match             `json:"match"`         // which scans model=auto gives to this model
 	Network unet.Config       `json:"network"`       // architecture
 	Recipe  preprocess.Recipe `json:"preprocessing"` // what it was trained on and is served
-	Classes []segd.Class      `json:"classes"`       // by index, background first
+	Classes []segd.Class      `json:"classes"`       // by index, background first; none of a network of values
+
+	// Values says what the values of a network with unet.HeadRegression are; nil
+	// of one of classes. The network gives them in this unit.
+	Values *Values `json:"values,omitempty"`
 
 	// Regions says how many connected regions of each foreground class a mask
 	// holds at most, index 1 first: the largest stay. 0, or none at all, is any
@@ -59,6 +63,12 @@ type Manifest struct {
 	Members []Member `json:"members,omitempty"` // further networks of an ensemble
 
 	WeightsSHA256 string `json:"weights_sha256"` // of weights.safetensors, lower-case hex; Save fills it in
+}
+
+// Values describes the labels that a network of values was trained on.
+type Values struct {
+	Mean      float64 `json:"mean"`      // over the pixels of the training images
+	Deviation float64 `json:"deviation"` // likewise; above 0
 }
 
 // ForegroundNames are the names of the classes, index 1 first.
@@ -200,9 +210,6 @@ func (m *Manifest) Validate() error {
 	case !validSum(m.WeightsSHA256):
 		return bad("weights_sha256 %.80q, want 64 lower-case hexadecimal digits", m.WeightsSHA256)
 	}
-	if h := m.Network.Head; h == unet.HeadRegression {
-		return fmt.Errorf("models: %w: a network with head %s: models are of classes, so that there are masks to make", segd.ErrUnsupported, h)
-	}
 	if err := m.Network.WithDefaults().Validate(); err != nil {
 		return bad("%v", err)
 	}
@@ -235,7 +242,22 @@ func (m *Manifest) Validate() error {
 // validSum reports whether s is a SHA-256 in lower-case hexadecimal digits.
 func validSum(s string) bool { return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == "" }
 
+// MakesMasks returns nil where the model gives classes, and a segd.ErrOption where
+// it gives values, of which no mask can be made.
+func (m *Manifest) MakesMasks() error {
+	if m.Values == nil {
+		return nil
+	}
+	return fmt.Errorf("models: %w: model %s gives values, not classes: there is no mask to make of them", segd.ErrOption, m.Name)
+}
+
 func (m *Manifest) checkClasses() error {
+	if m.Network.Head == unet.HeadRegression {
+		return m.checkValues()
+	}
+	if m.Values != nil {
+		return fmt.Errorf("values of a network of classes")
+	}
 	if len(m.Classes) != m.Network.Classes {
 		return fmt.Errorf("%d classes, the network has %d", len(m.Classes), m.Network.Classes)
 	}
@@ -259,6 +281,22 @@ func (m *Manifest) checkClasses() error {
 			return fmt.Errorf("class %d has a code without value, scheme or meaning, or one that is too long or not printable", i)
 		}
 		seen[c.Name] = true
+	}
+	return nil
+}
+
+// checkValues checks what is said of the output of a network of values.
+func (m *Manifest) checkValues() error {
+	finite := func(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+	switch v := m.Values; {
+	case m.Network.Classes != 1:
+		return fmt.Errorf("%d values a pixel, want 1", m.Network.Classes)
+	case len(m.Classes) > 0 || len(m.Regions) > 0:
+		return fmt.Errorf("%d classes and regions of %d, a network of values has none", len(m.Classes), len(m.Regions))
+	case v == nil:
+		return fmt.Errorf("a network of values without values")
+	case !finite(v.Mean) || !finite(v.Deviation) || v.Deviation <= 0:
+		return fmt.Errorf("values of mean %v and deviation %v", v.Mean, v.Deviation)
 	}
 	return nil
 }
@@ -327,6 +365,12 @@ func (m Manifest) complete() Manifest {
 	}
 	if m.Task == "" {
 		m.Task = "2-D semantic segmentation"
+		if m.Values != nil {
+			m.Task = "2-D regression"
+		}
+	}
+	if m.Classes == nil {
+		m.Classes = []segd.Class{}
 	}
 	if m.Data == nil {
 		m.Data = []DataCard{}
@@ -351,6 +395,11 @@ func (m Manifest) complete() Manifest {
 			Type: "image", Format: "segmentation", NumChannels: m.Network.Classes, SpatialShape: []string{"*", "*"},
 			Dtype: "float32", ValueRange: []float64{0, 1}, ChannelDef: out,
 		}},
+	}
+	if m.Values != nil {
+		pred := m.NetworkDataFormat.Outputs["pred"]
+		pred.Format, pred.ValueRange, pred.ChannelDef = "magnitude", []float64{}, map[string]string{"0": "value"}
+		m.NetworkDataFormat.Outputs["pred"] = pred
 	}
 	return m
 }

@@ -234,7 +234,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"goes on", good + "{}", "after the object", segd.ErrFormat},
 		{"unknown key", swap(`"name"`, `"x": 1, "name"`), `"x"`, segd.ErrFormat},
 		{"later format", swap(`"segd_format": 1`, `"segd_format": 2, "novelty": true`), "format 2", segd.ErrUnsupported},
-		{"values", swap(`"depth": 1,`, `"depth": 1, "head": "regression",`), "regression", segd.ErrUnsupported},
+		{"values", swap(`"depth": 1,`, `"depth": 1, "head": "regression",`), "values a pixel", segd.ErrFormat},
 		{"no format", swap(`"segd_format": 1,`, ``), "segd_format is 0", segd.ErrFormat},
 		{"auto", swap(`"name": "m"`, `"name": "auto"`), "name", segd.ErrFormat},
 		{"path as name", swap(`"name": "m"`, `"name": "../m"`), "name", segd.ErrFormat},

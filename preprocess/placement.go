@@ -20,7 +20,7 @@ func (p Placement) Identity() bool { return p.Width == p.GridWidth && p.Height =
 // Probabilities maps t, [N, K, GridHeight, GridWidth], onto the original
 // pixels: [N, K, Height, Width], bilinear between pixel centres and averaged
 // over the area where the grid is finer than the image. Sums over the classes
-// are kept to the rounding of float32. On the identity grid the result is t
+// are kept to the rounding of float32. Values of a regression go the same way. On the identity grid the result is t
 // itself. Safe for concurrent use. A tensor of another size is
 // segd.ErrUnprocessable.
 func (p Placement) Probabilities(t *segd.Tensor) (*segd.Tensor, error) {
@@ -42,6 +42,20 @@ func (p Placement) Mask(m *segd.Mask) (*segd.Mask, error) {
 		return nil, err
 	}
 	return nearest(m, p.Height, p.Width), nil
+}
+
+// Values is the opposite of Probabilities: it maps values of the original
+// image's pixels, [N, K, Height, Width], onto the network's grid, as training
+// needs them. What a NaN takes part in becomes NaN. On the identity grid the
+// result is t itself. A tensor of another size is segd.ErrUnprocessable.
+func (p Placement) Values(t *segd.Tensor) (*segd.Tensor, error) {
+	if t == nil || t.H != p.Height || t.W != p.Width || len(t.Data) != t.N*t.C*t.H*t.W {
+		return nil, fmt.Errorf("preprocess: %w: tensor is not of the image's %d×%d pixels", segd.ErrUnprocessable, p.Height, p.Width)
+	}
+	if p.Identity() {
+		return t, nil
+	}
+	return resample(t, p.GridHeight, p.GridWidth), nil
 }
 
 // Labels is the opposite of Mask: it maps a mask of the original image onto

@@ -44,9 +44,11 @@ type patch struct {
 	rng  *rand.Rand
 	h, w int
 	x    []float32 // [C, h, w], written
-	y    []uint8   // [h, w], written
+	y    []uint8   // [h, w], written; nil with targets
 	tmp  []float32 // h·w of scratch
 	wt   []float32 // [h, w], written: weights of pixels; nil: none
+	// targets, [h, w], written, are those of a regression; nil: labels are classes.
+	targets []float32
 
 	sigma, zoom float64 // what spatialFilters drew; 0: nothing
 }
@@ -136,8 +138,8 @@ func (p *patch) transform(a *Augment) matrix {
 	return m
 }
 
-// sample is the one pass over the image: bilinear values, nearest labels,
-// mirrored beyond the edge for both.
+// sample is the one pass over the image: bilinear values, of a regression's
+// targets too, nearest labels, mirrored beyond the edge for all.
 func (p *patch) sample(e *example, m matrix, cy, cx float64, dy, dx *field) {
 	h, w := e.x.H, e.x.W
 	top, left := float64(p.h-1)/2, float64(p.w-1)/2
@@ -145,11 +147,15 @@ func (p *patch) sample(e *example, m matrix, cy, cx float64, dy, dx *field) {
 	if dy != nil {
 		rowY, rowX = make([]float32, p.w), make([]float32, p.w)
 	}
-	planes := make([][]float32, e.x.C)
-	for c := range planes {
-		planes[c] = e.x.Plane(0, c)
-	}
 	hw := p.h * p.w
+	type plane struct{ src, dst []float32 }
+	var planes []plane
+	for c := range e.x.C {
+		planes = append(planes, plane{e.x.Plane(0, c), p.x[c*hw : (c+1)*hw]})
+	}
+	if p.targets != nil {
+		planes = append(planes, plane{e.targets, p.targets})
+	}
 	for y := range p.h {
 		oy := float64(y) - top
 		sy, sx := cy+m.yy*oy-m.yx*left, cx+m.xy*oy-m.xx*left
@@ -173,10 +179,14 @@ func (p *patch) sample(e *example, m matrix, cy, cx float64, dy, dx *field) {
 			}
 			y0w, y1w := y0*w, y1*w
 			i := y*p.w + x
-			for c, s := range planes {
+			for _, plane := range planes {
+				s := plane.src
 				upper := s[y0w+x0] + wx*(s[y0w+x1]-s[y0w+x0])
 				lower := s[y1w+x0] + wx*(s[y1w+x1]-s[y1w+x0])
-				p.x[c*hw+i] = upper + wy*(lower-upper)
+				plane.dst[i] = upper + wy*(lower-upper)
+			}
+			if p.y == nil {
+				continue
 			}
 			ny, nx := y0w, x0
 			if wy >= 0.5 {

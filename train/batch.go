@@ -44,7 +44,12 @@ func (f *feeder) start(ctx context.Context, from, to int) <-chan unet.Batch {
 func (f *feeder) batch(ctx context.Context, step int) (unet.Batch, error) {
 	p := f.plan
 	hw, c := p.PatchHeight*p.PatchWidth, p.Network.Channels
-	b := unet.Batch{X: make([]float32, p.Batch*c*hw), Y: make([]uint8, p.Batch*hw)}
+	b := unet.Batch{X: make([]float32, p.Batch*c*hw)}
+	if p.values() {
+		b.Targets = make([]float32, p.Batch*hw)
+	} else {
+		b.Y = make([]uint8, p.Batch*hw)
+	}
 	weight := func(int) []float32 { return nil }
 	if p.Loss.Weighted() {
 		b.Weights = make([]float32, p.Batch*hw)
@@ -57,7 +62,12 @@ func (f *feeder) batch(ctx context.Context, step int) (unet.Batch, error) {
 	err := forEach(ctx, p.Batch, func(k int) error {
 		s := patch{
 			rng: sampleRNG(p.Seed, uint64(step*p.Batch+k)), h: p.PatchHeight, w: p.PatchWidth,
-			x: b.X[k*c*hw : (k+1)*c*hw], y: b.Y[k*hw : (k+1)*hw], tmp: make([]float32, hw), wt: weight(k),
+			x: b.X[k*c*hw : (k+1)*c*hw], tmp: make([]float32, hw), wt: weight(k),
+		}
+		if p.values() {
+			s.targets = b.Targets[k*hw : (k+1)*hw]
+		} else {
+			s.y = b.Y[k*hw : (k+1)*hw]
 		}
 		e, err := picks[k].whole()
 		if err != nil {

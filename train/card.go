@@ -8,32 +8,40 @@ import (
 )
 
 // saveModel writes the averaged weights, which are the best so far, as a
-// model directory in fp32. The report is nil where nothing is validated.
-func (r *run) saveModel(report *metric.Report) error {
-	return models.Save(r.o.Out, r.manifest(report), r.average, false)
+// model directory in fp32. v is nil where nothing is validated.
+func (r *run) saveModel(v *validation) error {
+	return models.Save(r.o.Out, r.manifest(v), r.keptWeights(), false)
 }
 
 // manifest is the model card of the weights that are kept.
-func (r *run) manifest(report *metric.Report) models.Manifest {
+func (r *run) manifest(v *validation) models.Manifest {
 	p := &r.Plan
-	names := r.classNames()
 	m := models.Manifest{
 		Name: or(r.o.Name, models.NameFrom(r.o.Out)), Version: or(r.o.Version, "1"), Title: r.o.Title,
 		Description: r.o.Description, Network: p.Network, Recipe: p.Recipe,
-		Classes: models.ClassList(names...), Regions: p.Regions, Data: r.o.Data,
+		Data: r.o.Data,
 		Training: &models.Training{
 			Seconds: r.Seconds, Steps: p.Steps, BestStep: r.BestStep, Epochs: float64(r.BestStep) / p.EpochSteps, Seed: p.Seed,
 			Cases: len(p.Training), Validation: len(p.Validation), Batch: p.Batch, PatchHeight: p.PatchHeight, PatchWidth: p.PatchWidth,
 			LearnRate: p.LearnRate, Loss: p.Loss.String(), Kernels: p.Kernels, From: p.From, NoFlip: !p.Augment.Flip,
 		},
 	}
+	if t := p.Targets; t != nil {
+		m.Values = &models.Values{Mean: t.Mean, Deviation: t.Deviation}
+	} else {
+		m.Classes, m.Regions = models.ClassList(r.classNames()...), p.Regions
+	}
 	if m.Data == nil {
 		for _, name := range r.names {
 			m.Data = append(m.Data, models.DataCard{Name: name})
 		}
 	}
-	if report != nil {
-		m.Metrics = Figures(report, joined(r.names), "validation", names)
+	switch {
+	case v == nil:
+	case p.values():
+		m.Metrics = ValueFigures(v.values, joined(r.names), "validation")
+	default:
+		m.Metrics = Figures(v.masks, joined(r.names), "validation", r.classNames())
 	}
 	return m
 }

@@ -39,8 +39,8 @@ type progress struct {
 	Seconds     float64   `json:"seconds"`      // spent up to here
 	LossSum     float64   `json:"loss_sum"`     // since the last validation
 	LossCount   int       `json:"loss_count"`
-	BestScore   float64   `json:"best_score"`
-	BestDice    float64   `json:"best_dice"`
+	BestScore   float64   `json:"best_score"` // as Plan.score counts
+	BestImage   float64   `json:"best_dice"`  // the figure: Dice, or the mean absolute error of values
 	BestGroup   float64   `json:"best_group"`
 	BestStep    int       `json:"best_step"` // 0: none yet
 	Stale       int       `json:"stale"`     // validations since
@@ -51,13 +51,16 @@ type progress struct {
 
 // Row is a line of progress.csv: one validation.
 type Row struct {
-	Step    int     `json:"step"`
-	Epoch   int     `json:"epoch"`
-	Loss    float64 `json:"loss"` // mean since the row before
-	Rate    float64 `json:"lr"`
-	Dice    float64 `json:"val_dice"` // 0 where nothing validates
-	Group   float64 `json:"val_group_dice"`
-	Seconds float64 `json:"seconds"`
+	Step  int     `json:"step"`
+	Epoch int     `json:"epoch"`
+	Loss  float64 `json:"loss"` // mean since the row before
+	Rate  float64 `json:"lr"`
+	Dice  float64 `json:"val_dice"` // 0 where nothing validates
+	Group float64 `json:"val_group_dice"`
+	// In their place with unet.HeadRegression.
+	MAE      float64 `json:"val_mae,omitempty"`
+	GroupMAE float64 `json:"val_group_mae,omitempty"`
+	Seconds  float64 `json:"seconds"`
 }
 
 // tensorsOf lists the memory of all parameters in order.
@@ -201,17 +204,21 @@ func writeJSON(path string, v any) error {
 }
 
 // writeHistory writes progress.csv.
-func writeHistory(dir string, rows []Row, validated bool) error {
+func writeHistory(dir string, rows []Row, p *Plan) error {
 	return writeFile(filepath.Join(dir, "progress.csv"), func(w io.Writer) error {
-		if _, err := fmt.Fprintln(w, "step,epoch,loss,lr,val_dice,val_group_dice,seconds"); err != nil {
+		if _, err := fmt.Fprintln(w, "step,epoch,loss,lr,val_"+p.figure()+",val_group_"+p.figure()+",seconds"); err != nil {
 			return err
 		}
 		for _, r := range rows {
-			dice := ","
-			if validated {
-				dice = fmt.Sprintf("%.6f,%.6f", r.Dice, r.Group)
+			figures := ","
+			switch {
+			case p.all():
+			case p.values():
+				figures = fmt.Sprintf("%.6g,%.6g", r.MAE, r.GroupMAE)
+			default:
+				figures = fmt.Sprintf("%.6f,%.6f", r.Dice, r.Group)
 			}
-			if _, err := fmt.Fprintf(w, "%d,%d,%.6f,%.3e,%s,%.1f\n", r.Step, r.Epoch, r.Loss, r.Rate, dice, r.Seconds); err != nil {
+			if _, err := fmt.Fprintf(w, "%d,%d,%.6f,%.3e,%s,%.1f\n", r.Step, r.Epoch, r.Loss, r.Rate, figures, r.Seconds); err != nil {
 				return err
 			}
 		}

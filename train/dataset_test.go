@@ -321,7 +321,7 @@ func TestFingerprintCountsRegions(t *testing.T) {
 			for s := range tt.spots {
 				mask.Pix[5*s] = 1
 			}
-			list[i] = factsOf(&Case{}, raw{&segd.Image{Width: 16, Height: 16, Channels: 1, Pix: make([]float32, 256)}, mask})
+			list[i] = factsOf(&Case{}, raw{image: &segd.Image{Width: 16, Height: 16, Channels: 1, Pix: make([]float32, 256)}, mask: mask})
 		}
 		if got := fingerprint(make([]Case, tt.cases), list, values{}, 3).Regions; !slices.Equal(got, tt.want) {
 			t.Errorf("%d cases of %d regions: %v, want %v", tt.cases, tt.spots, got, tt.want)

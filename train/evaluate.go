@@ -48,6 +48,11 @@ func Evaluate(ctx context.Context, o EvaluateOptions, report func(done, cases in
 	if (o.Model == nil) == (o.Predictions == "") {
 		return nil, fmt.Errorf("train: %w: give one of model and predictions", segd.ErrOption)
 	}
+	if o.Model != nil {
+		if err := o.Model.MakesMasks(); err != nil {
+			return nil, err
+		}
+	}
 	if !(o.Tolerance >= 0 && o.Tolerance <= 1e6) {
 		return nil, fmt.Errorf("train: %w: tolerance %v, want 0 to 1000000", segd.ErrOption, o.Tolerance)
 	}
@@ -79,6 +84,46 @@ func Evaluate(ctx context.Context, o EvaluateOptions, report func(done, cases in
 	}
 	r := e.sum.Report()
 	return &r, nil
+}
+
+// EvaluateValues is Evaluate for a model of values: how far what it gives lies from
+// labels that are values, beside the mean of the training labels as a constant. A
+// model of classes is segd.ErrOption, and predictions and tolerance have no
+// meaning.
+func EvaluateValues(ctx context.Context, o EvaluateOptions, report func(done, cases int, warning string)) (*metric.ValueReport, error) {
+	if o.Model == nil || o.Model.Values == nil {
+		return nil, fmt.Errorf("train: %w: values are measured of a model that gives them", segd.ErrOption)
+	}
+	if report == nil {
+		report = func(int, int, string) {}
+	}
+	data, err := Open(o.Datasets...)
+	if err != nil {
+		return nil, err
+	}
+	n := len(data.Cases)
+	for _, w := range data.Warnings {
+		report(0, n, w)
+	}
+	var list []metric.ValueCase
+	for i := range data.Cases {
+		c := &data.Cases[i]
+		r, err := readCase(c, o.Model.Network.Head)
+		if err != nil {
+			return nil, err
+		}
+		got, err := segment.Values(ctx, o.Model, o.Pool, r.image, segment.Options{TTA: o.TTA})
+		if err != nil {
+			return nil, fmt.Errorf("train: values of %s: %w", c.where(c.Image), err)
+		}
+		m, err := countValues(c, r.values, got.Values, o.Model.Values.Mean)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, m)
+		report(i+1, n, "")
+	}
+	return metric.ReportValues(list, o.Model.Values.Mean), nil
 }
 
 // evaluation is an Evaluate under way.

@@ -30,12 +30,18 @@ type facts struct {
 	regions                 [256]int
 	foreground              []float32 // grey values of foreground, evenly spaced
 	hash                    uint64    // of the label's pixels
+	known                   spreadOf  // of labels that are values
 }
 
 // factsOf looks at a case that was read.
 func factsOf(c *Case, r raw) facts {
 	f := facts{width: r.image.Width, height: r.image.Height, channels: r.image.Channels, spacing: r.image.Spacing}
 	f.calibrated = r.image.Channels == 1 && (c.calibrated || c.hounsfield(r.image))
+	if r.values != nil {
+		f.known.add(r.values)
+		f.hash = hashValues(r.values)
+		return f
+	}
 	n := 0
 	for _, v := range r.mask.Pix {
 		f.counts[v]++
@@ -69,7 +75,7 @@ func factsOf(c *Case, r raw) facts {
 // says so by its modality; of a NIfTI volume it shows by the air around the
 // patient.
 func (c *Case) hounsfield(img *segd.Image) bool {
-	o, err := c.opener().open(c.Image, false)
+	o, err := c.opener().open(c.Image, asImage)
 	if err != nil {
 		return false
 	}

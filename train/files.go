@@ -25,32 +25,42 @@ type files struct {
 	list []*opened // oldest first
 }
 
-// opened is a file as an image or as labels, whichever was asked for.
+// role is what a file is opened as.
+type role int
+
+// The roles of files.
+const (
+	asImage  role = iota
+	asMask        // class indices
+	asValues      // labels of a regression
+)
+
+// opened is a file in one of its roles.
 type opened struct {
 	path  string
-	label bool
+	role  role
 	once  sync.Once
 	err   error
 	bytes int64 // about what it takes, once it is read
 
-	scan   *segd.Scan
+	scan   *segd.Scan      // as image and as values
 	source *dicomio.Source // of a DICOM image that objects can refer to; else nil
 	labels *scanio.Labels
 }
 
 // open opens a file, or returns it as it was opened before.
-func (f *files) open(path string, label bool) (*opened, error) {
+func (f *files) open(path string, as role) (*opened, error) {
 	f.mu.Lock()
 	var o *opened
 	for i, k := range f.list {
-		if k.path == path && k.label == label {
+		if k.path == path && k.role == as {
 			o = k
 			f.list = append(f.list[:i], f.list[i+1:]...)
 			break
 		}
 	}
 	if o == nil {
-		o = &opened{path: path, label: label}
+		o = &opened{path: path, role: as}
 	}
 	f.list = append(f.list, o)
 	f.trim()
@@ -99,9 +109,15 @@ func (o *opened) read() error {
 	if err != nil {
 		return err
 	}
-	if o.label {
+	switch o.role {
+	case asMask:
 		if o.labels, err = scanio.ReadLabels(b); err != nil {
 			return fmt.Errorf("train: mask %s: %w", o.path, err)
+		}
+		return nil
+	case asValues:
+		if o.scan, err = scanio.ReadValues(b); err != nil {
+			return fmt.Errorf("train: label %s: %w", o.path, err)
 		}
 		return nil
 	}
@@ -167,7 +183,7 @@ func (c *Case) image() (*segd.Image, error) {
 }
 
 func (c *Case) frame(path string) (*segd.Image, error) {
-	o, err := c.opener().open(path, false)
+	o, err := c.opener().open(path, asImage)
 	if err != nil {
 		return nil, err
 	}
@@ -202,7 +218,7 @@ func (c *Case) mask() (*segd.Mask, error) {
 
 // maskOf reads the mask of the case's frame out of a file.
 func (c *Case) maskOf(path string) (*segd.Mask, error) {
-	o, err := c.opener().open(path, true)
+	o, err := c.opener().open(path, asMask)
 	if err != nil {
 		return nil, err
 	}
@@ -220,7 +236,7 @@ func (c *Case) pick(l *scanio.Labels) (*segd.Mask, error) {
 	if l.Format == "png" || l.Format == "tiff" {
 		return l.Mask(0)
 	}
-	image, err := c.opener().open(c.Image, false)
+	image, err := c.opener().open(c.Image, asImage)
 	if err != nil {
 		return nil, err
 	}

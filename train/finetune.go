@@ -57,7 +57,7 @@ func tuned(o Options, f Fingerprint) (unet.Config, preprocess.Recipe, error) {
 
 // sameNetwork refuses fields that were given and differ.
 func sameNetwork(n, kept unet.Config, whose string) error {
-	return cmp.Or(other("width", n.Width, kept.Width, whose), other("max-width", n.MaxWidth, kept.MaxWidth, whose), other("depth", n.Depth, kept.Depth, whose),
+	return cmp.Or(other("head", n.Head, kept.Head, whose), other("width", n.Width, kept.Width, whose), other("max-width", n.MaxWidth, kept.MaxWidth, whose), other("depth", n.Depth, kept.Depth, whose),
 		other("norm", n.Norm, kept.Norm, whose), other("groups", n.Groups, kept.Groups, whose),
 		other("block", n.Block, kept.Block, whose), other("convs", n.Convs, kept.Convs, whose), other("growth", n.Growth, kept.Growth, whose),
 		other("skip", n.Skip, kept.Skip, whose), other("attention", n.Attention, kept.Attention, whose), other("up", n.Up, kept.Up, whose))
@@ -88,6 +88,10 @@ func (r *run) startFrom() (*unet.Params, error) {
 	old, err := r.o.From.Params()
 	if err != nil {
 		return nil, err
+	}
+	if t := r.Plan.Targets; t != nil { // what the head took up is taken out again, for these labels
+		old.Rescale(1/t.Deviation, -t.Mean/t.Deviation)
+		return old.Adapt(r.Plan.Network, []int{0}, r.Plan.Seed)
 	}
 	from, fresh := []int{0}, []string(nil)
 	for _, name := range r.classNames() {

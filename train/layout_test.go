@@ -14,6 +14,7 @@ import (
 	"segd/dicomio"
 	"segd/dicomio/dicomtest"
 	"segd/internal/nifti/niftitest"
+	"segd/unet"
 )
 
 // put writes a file of a data set.
@@ -108,7 +109,7 @@ func described(t *testing.T, dir string) []string {
 	var list []string
 	for i := range d.Cases {
 		c := &d.Cases[i]
-		r, err := readCase(c)
+		r, err := readCase(c, unet.HeadClasses)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -139,7 +140,7 @@ func TestOpenVolumes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := readCase(&d.Cases[0]); !errors.Is(err, segd.ErrFormat) || !strings.Contains(err.Error(), "3 planes") {
+	if _, err := readCase(&d.Cases[0], unet.HeadClasses); !errors.Is(err, segd.ErrFormat) || !strings.Contains(err.Error(), "3 planes") {
 		t.Errorf("a label of another depth: %v", err)
 	}
 }
@@ -323,7 +324,7 @@ func TestCheckFormats(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range mended.Cases {
-		if r, err := readCase(&mended.Cases[i]); err != nil || r.mask.Pix[8*16+8] != 1 {
+		if r, err := readCase(&mended.Cases[i], unet.HeadClasses); err != nil || r.mask.Pix[8*16+8] != 1 {
 			t.Errorf("%s: %v", mended.Cases[i].ID, err)
 		}
 	}

@@ -27,12 +27,16 @@ const spotsPerClass = 256
 type example struct {
 	*Case
 	x *segd.Tensor // [1, C, H, W], normalised, on the network's grid
-	y []uint8      // H×W; metric.Ignore where left open
+	y []uint8      // H×W; metric.Ignore where left open; nil with targets
 	// weights of the pixels in the loss, H×W; nil: all alike
 	weights []float32
 	spots   [][]int32 // by class, background empty: evenly spaced pixels of it
 	place   preprocess.Placement
-	truth   *segd.Mask // on the image's own pixels, which figures are of
+	truth   *segd.Mask // on the image's own pixels, which figures are of; nil with targets
+
+	// Of a regression: targets, H×W, normalised, and values on the image's own
+	// pixels in the unit of the labels; NaN where not known.
+	targets, values []float32
 
 	// record is set where the pixels lie in a file: whole returns them, and only
 	// Case and place are set here.
@@ -41,8 +45,9 @@ type example struct {
 
 // raw is a case as its files hold it.
 type raw struct {
-	image *segd.Image
-	mask  *segd.Mask
+	image  *segd.Image
+	mask   *segd.Mask
+	values []float32 // in place of mask where the labels are values
 }
 
 // forEach calls f for 0..n-1 from a few goroutines and returns the error of
@@ -78,11 +83,16 @@ func forEach(ctx context.Context, n int, f func(i int) error) error {
 	return nil
 }
 
-// readCase reads both files of a case and checks that their sizes agree.
-func readCase(c *Case) (raw, error) {
+// readCase reads both files of a case, the label as that of head, and checks that
+// their sizes agree.
+func readCase(c *Case, head unet.Head) (raw, error) {
 	img, err := c.image()
 	if err != nil {
 		return raw{}, err
+	}
+	if head == unet.HeadRegression {
+		values, err := c.values(img.Width, img.Height)
+		return raw{image: img, values: values}, err
 	}
 	mask, err := c.mask()
 	if err != nil {
@@ -92,21 +102,24 @@ func readCase(c *Case) (raw, error) {
 		return raw{}, fmt.Errorf("train: label %s: %w: %d×%d pixels, its image %s has %d×%d",
 			c.where(c.Label), segd.ErrFormat, mask.Width, mask.Height, c.Image, img.Width, img.Height)
 	}
-	return raw{img, mask}, nil
+	return raw{image: img, mask: mask}, nil
 }
 
 // load looks at all cases, and keeps the pixels of those that limit bytes have
 // room for; the others are read again by normalise.
-func load(ctx context.Context, cases []Case, limit int64) ([]raw, []facts, error) {
+func load(ctx context.Context, cases []Case, head unet.Head, limit int64) ([]raw, []facts, error) {
 	raws, list := make([]raw, len(cases)), make([]facts, len(cases))
 	var used atomic.Int64
 	err := forEach(ctx, len(cases), func(i int) error {
-		r, err := readCase(&cases[i])
+		r, err := readCase(&cases[i], head)
 		if err != nil {
 			return err
 		}
 		list[i] = factsOf(&cases[i], r)
-		n := int64(4*len(r.image.Pix) + len(r.mask.Pix))
+		n := int64(4*len(r.image.Pix) + 4*len(r.values))
+		if r.mask != nil {
+			n += int64(len(r.mask.Pix))
+		}
 		if used.Add(n) <= limit {
 			raws[i] = r
 		} else {
@@ -220,6 +233,7 @@ type normaliser struct {
 	classes int
 	loss    *unet.Loss // whose map of weights is made; nil: none
 	held    []string   // ids of the cases that don't need it
+	targets *Targets   // how values are normalised; nil: labels are classes
 	store   *store
 }
 
@@ -232,21 +246,19 @@ func (n *normaliser) run(ctx context.Context, cases []Case, raws []raw) ([]examp
 		raws[i] = raw{}
 		if r.image == nil {
 			var err error
-			if r, err = readCase(&cases[i]); err != nil {
+			if r, err = readCase(&cases[i], n.head()); err != nil {
 				return err
 			}
 		}
-		n.meant.apply(r.mask)
 		x, place, err := n.recipe.Apply(r.image)
 		if err != nil {
 			return fmt.Errorf("train: image %s: %w", cases[i].where(cases[i].Image), err)
 		}
-		labels, err := place.Labels(r.mask)
-		if err != nil {
-			return fmt.Errorf("train: label %s: %w", cases[i].where(cases[i].Label), err)
-		}
 		e := &examples[i]
-		*e = example{Case: &cases[i], x: x, y: labels.Pix, spots: spots(labels.Pix, n.classes), place: place, truth: r.mask}
+		*e = example{Case: &cases[i], x: x, place: place}
+		if err := n.label(e, r); err != nil {
+			return fmt.Errorf("train: label %s: %w", e.where(e.Label), err)
+		}
 		if n.loss != nil && n.loss.Weighted() && !slices.Contains(n.held, e.ID) {
 			if err := e.weigh(*n.loss); err != nil {
 				return err
@@ -258,6 +270,33 @@ func (n *normaliser) run(ctx context.Context, cases []Case, raws []raw) ([]examp
 		cases[i].opener().close()
 	}
 	return examples, err
+}
+
+func (n *normaliser) head() unet.Head {
+	if n.targets != nil {
+		return unet.HeadRegression
+	}
+	return unet.HeadClasses
+}
+
+// label gives an example its labels.
+func (n *normaliser) label(e *example, r raw) error {
+	if n.targets != nil {
+		e.values = r.values
+		t, err := e.place.Values(&segd.Tensor{N: 1, C: 1, H: r.image.Height, W: r.image.Width, Data: r.values})
+		if err != nil {
+			return err
+		}
+		e.targets = n.targets.normalise(t.Data)
+		return nil
+	}
+	n.meant.apply(r.mask)
+	labels, err := e.place.Labels(r.mask)
+	if err != nil {
+		return err
+	}
+	e.y, e.spots, e.truth = labels.Pix, spots(labels.Pix, n.classes), r.mask
+	return nil
 }
 
 // spots picks up to spotsPerClass evenly spaced pixels of each class.

@@ -118,7 +118,7 @@ func (r *run) kept() string {
 	case r.Plan.all():
 		return fmt.Sprintf("the model of step %d is kept", r.BestStep)
 	}
-	return fmt.Sprintf("the best model (val_dice %.4f at step %d) is kept", r.BestDice, r.BestStep)
+	return fmt.Sprintf("the best model (val_%s %s at step %d) is kept", r.Plan.figure(), r.Plan.text(r.BestImage), r.BestStep)
 }
 
 // due reports whether a validation is to be made before the next step.
@@ -128,39 +128,39 @@ func (r *run) due() bool {
 
 // validate measures the averaged weights on the validation cases, keeps them
 // if they are the best so far, or the latest where nothing validates, and saves
-// a checkpoint now and then. The score is the mean of val_dice over cases and
-// over groups: small objects make the first jumpy, few groups the second.
+// a checkpoint now and then.
 func (r *run) validate(ctx context.Context) error {
-	var result *metric.Report
-	var dice, group float64
+	var v validation
 	if !r.Plan.all() {
 		var err error
-		if result, err = r.evaluate(ctx); err != nil {
+		if v, err = r.evaluate(ctx); err != nil {
 			return err
 		}
-		dice, group = result.Mean.Dice(), result.GroupMean.Dice()
-		r.valDice, r.valGroup = &dice, &group
+		r.last = &v
 	}
 	r.Validated = r.Step
 	r.Seconds = r.elapsed()
-	r.History = append(r.History, Row{
-		Step: r.Step, Epoch: r.epoch(), Loss: r.LossSum / float64(max(1, r.LossCount)), Rate: r.solver.base().LearnRate,
-		Dice: dice, Group: group, Seconds: r.Seconds,
-	})
-	if score := (dice + group) / 2; r.BestStep == 0 || r.Plan.all() || score > r.BestScore {
+	row := Row{Step: r.Step, Epoch: r.epoch(), Loss: r.LossSum / float64(max(1, r.LossCount)), Rate: r.solver.base().LearnRate, Seconds: r.Seconds}
+	if r.Plan.values() {
+		row.MAE, row.GroupMAE = v.image, v.group
+	} else {
+		row.Dice, row.Group = v.image, v.group
+	}
+	r.History = append(r.History, row)
+	if score := r.Plan.score(v); r.BestStep == 0 || r.Plan.all() || score > r.BestScore {
 		before := r.progress
-		r.BestScore, r.BestDice, r.BestGroup, r.BestStep = score, dice, group, r.Step
-		if err := r.saveModel(result); err != nil {
+		r.BestScore, r.BestImage, r.BestGroup, r.BestStep = score, v.image, v.group, r.Step
+		if err := r.saveModel(r.last); err != nil {
 			r.progress = before // it is the model before that is kept
 			return err
 		}
-		r.best, r.Stale = result, 0
+		r.best, r.Stale = r.last, 0
 	} else if r.Stale++; r.Stale == r.Plan.Patience && r.Step < r.Plan.Steps {
 		r.Plan.StoppedEarly = r.Step
 	}
 	r.report(r.event(EventValidation, ""))
 	r.LossSum, r.LossCount = 0, 0
-	if err := writeHistory(r.o.Out, r.History, !r.Plan.all()); err != nil {
+	if err := writeHistory(r.o.Out, r.History, &r.Plan); err != nil {
 		return err
 	}
 	if time.Since(r.lastSave) < saveEvery {
@@ -170,30 +170,33 @@ func (r *run) validate(ctx context.Context) error {
 }
 
 // evaluate runs the averaged network over the validation cases.
-func (r *run) evaluate(ctx context.Context) (*metric.Report, error) {
+func (r *run) evaluate(ctx context.Context) (validation, error) {
 	p := &r.Plan
-	q, err := unet.NewPredictor(p.Network, r.average, unet.PredictorOptions{Pool: r.o.Pool})
+	q, err := unet.NewPredictor(p.Network, r.keptWeights(), unet.PredictorOptions{Pool: r.o.Pool})
 	if err != nil {
-		return nil, err
+		return validation{}, err
+	}
+	if p.values() {
+		return r.evaluateValues(ctx, q)
 	}
 	a := metric.Accumulator{Names: append([]string{"background"}, r.classNames()...)}
 	for i := range r.validation {
 		e, err := r.validation[i].whole()
 		if err != nil {
-			return nil, err
+			return validation{}, err
 		}
 		mask, err := e.predict(ctx, q, p.Regions)
 		if err != nil {
-			return nil, err
+			return validation{}, err
 		}
 		counts, err := metric.Count(e.truth, mask, p.Network.Classes)
 		if err != nil {
-			return nil, err
+			return validation{}, err
 		}
 		a.Add(metric.Case{ID: e.ID, Group: e.Group, Counts: counts})
 	}
 	report := a.Report()
-	return &report, nil
+	return validation{image: report.Mean.Dice(), group: report.GroupMean.Dice(), masks: &report}, nil
 }
 
 // stopped saves what there is after ctx ended, and passes the reason on. An
@@ -227,15 +230,22 @@ func (r *run) epoch() int {
 func (r *run) event(kind EventKind, message string) Event {
 	e := Event{
 		Kind: kind, Message: message, Step: r.Step, Steps: r.Plan.Steps, Epoch: r.epoch(), Rate: r.solver.base().LearnRate,
-		Loss: r.LossSum / float64(max(1, r.LossCount)), ValDice: r.valDice, ValGroup: r.valGroup,
+		Loss:   r.LossSum / float64(max(1, r.LossCount)),
 		Images: r.rate, Elapsed: r.elapsed(),
 	}
 	if n := len(r.History); r.LossCount == 0 && n > 0 {
 		e.Loss = r.History[n-1].Loss
 	}
+	val, group, best := &e.ValDice, &e.ValGroup, &e.BestDice
+	if r.Plan.values() {
+		val, group, best = &e.ValMAE, &e.ValGroupMAE, &e.BestMAE
+	}
+	if v := r.last; v != nil {
+		*val, *group = &v.image, &v.group
+	}
 	if r.BestStep > 0 && !r.Plan.all() {
-		best := r.BestDice
-		e.BestDice = &best
+		kept := r.BestImage
+		*best = &kept
 	}
 	if done := r.Step - r.firstStep; done > 0 && r.Step < r.Plan.Steps {
 		e.ETA = time.Since(r.loopStart).Seconds() / float64(done) * float64(r.Plan.Steps-r.Step)
@@ -245,8 +255,13 @@ func (r *run) event(kind EventKind, message string) Event {
 
 func (r *run) result() *Result {
 	res := &Result{
-		Plan: r.Plan, Steps: r.Step, ValDice: r.BestDice, ValGroup: r.BestGroup, BestStep: r.BestStep, Seconds: r.elapsed(),
+		Plan: r.Plan, Steps: r.Step, BestStep: r.BestStep, Seconds: r.elapsed(),
 		History: r.History, Trace: r.Trace, Losses: r.Losses,
+	}
+	if r.Plan.values() {
+		res.ValMAE, res.GroupMAE = r.BestImage, r.BestGroup
+	} else {
+		res.ValDice, res.ValGroup = r.BestImage, r.BestGroup
 	}
 	if r.BestStep > 0 {
 		res.Model = r.o.Out
@@ -256,7 +271,11 @@ func (r *run) result() *Result {
 
 // summary is the plan in one line.
 func (p *Plan) summary() string {
-	return fmt.Sprintf("%d training and %d validation images of %d groups; U-Net width %d depth %d, %d classes; patches %d×%d, batch %d; %d steps (%.1f epochs, from %s), validation every %d; %s, %s, %s schedule",
-		len(p.Training), len(p.Validation), p.Data.Groups, p.Network.Width, p.Network.Depth, p.Network.Classes,
+	output := fmt.Sprintf("%d classes", p.Network.Classes)
+	if t := p.Targets; t != nil {
+		output = fmt.Sprintf("values (mean %.4g, deviation %.4g)", t.Mean, t.Deviation)
+	}
+	return fmt.Sprintf("%d training and %d validation images of %d groups; U-Net width %d depth %d, %s; patches %d×%d, batch %d; %d steps (%.1f epochs, from %s), validation every %d; %s, %s, %s schedule",
+		len(p.Training), len(p.Validation), p.Data.Groups, p.Network.Width, p.Network.Depth, output,
 		p.PatchHeight, p.PatchWidth, p.Batch, p.Steps, float64(p.Steps)/p.EpochSteps, p.StepsFrom, p.ValidateEvery, p.Loss, p.Solver, p.Schedule)
 }

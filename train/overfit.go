@@ -35,7 +35,7 @@ type OverfitResult struct {
 func overfit(ctx context.Context, all []*checked, limit time.Duration, pool *kernel.Pool) (*OverfitResult, error) {
 	began := time.Now()
 	cases := mostForeground(all)
-	raws, list, err := load(ctx, cases, defaultMemory)
+	raws, list, err := load(ctx, cases, unet.HeadClasses, defaultMemory)
 	if err != nil {
 		return nil, err
 	}

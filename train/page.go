@@ -44,43 +44,52 @@ func EvaluationPage(title string, r *metric.Report, shown []Shown, against strin
 func (r *run) trainingPage(shown []Shown) *report.Page {
 	p := &report.Page{Title: "Training of " + or(r.o.Title, or(r.o.Name, filepath.Base(r.o.Out))), Lead: strings.ToUpper(r.ended()[:1]) + r.ended()[1:] + ". " + r.Plan.summary(), Foot: researchOnly}
 	loss := report.Chart{Title: "Loss", X: "epoch", Y: r.Plan.Loss.String()}
-	dice := report.Chart{Title: "Validation Dice", X: "epoch", Y: "Dice", YMax: 1, YMin: 1,
-		Caption: fmt.Sprintf("Of the averaged weights. Those of step %d are kept: %.4f by image, %.4f by group.", r.BestStep, r.BestDice, r.BestGroup)}
+	figure := report.Chart{Title: "Validation Dice", X: "epoch", Y: "Dice", YMax: 1, YMin: 1}
+	if r.Plan.values() {
+		loss.Y += ", of labels through their deviation"
+		figure = report.Chart{Title: "Validation error", X: "epoch", Y: "mean absolute error"}
+	}
+	figure.Caption = fmt.Sprintf("Of the averaged weights. Those of step %d are kept: %s by image, %s by group.", r.BestStep, r.Plan.text(r.BestImage), r.Plan.text(r.BestGroup))
 	var epochs, losses, images, groups []float64
 	for _, h := range r.History {
 		epochs = append(epochs, float64(h.Step)/r.Plan.EpochSteps)
-		losses, images, groups = append(losses, h.Loss), append(images, h.Dice), append(groups, h.Group)
+		losses = append(losses, h.Loss)
+		images, groups = append(images, h.Dice+h.MAE), append(groups, h.Group+h.GroupMAE) // one of which is 0
 	}
 	single := len(epochs) == 1 // makes no line
 	loss.Series = []report.Series{{X: epochs, Y: losses, Dots: single}}
-	dice.Series = []report.Series{{Name: "by image", X: epochs, Y: images, Dots: single}, {Name: "by group", X: epochs, Y: groups, Dots: single, Dashed: true}}
+	figure.Series = []report.Series{{Name: "by image", X: epochs, Y: images, Dots: single}, {Name: "by group", X: epochs, Y: groups, Dots: single, Dashed: true}}
 	if r.Plan.all() {
 		p.Add(report.Section{Title: "Curves", Charts: []report.Chart{loss}})
 		return p
 	}
-	p.Add(report.Section{Title: "Curves", Charts: []report.Chart{loss, dice}})
+	p.Add(report.Section{Title: "Curves", Charts: []report.Chart{loss, figure}})
 	if r.best == nil { // it is of an earlier run that this one went on from
 		return p
 	}
-	p.Add(figures(r.best))
-	p.Add(report.Section{Title: "Validation images", Charts: diceCharts(r.best)})
-	if len(shown) > 0 {
-		p.Add(pictures("Validation images of the lowest Dice", r.best, shown))
+	if r.Plan.values() {
+		addValues(p, r.best.values)
+		return p
 	}
-	p.Add(caseTable(r.best))
+	p.Add(figures(r.best.masks))
+	p.Add(report.Section{Title: "Validation images", Charts: diceCharts(r.best.masks)})
+	if len(shown) > 0 {
+		p.Add(pictures("Validation images of the lowest Dice", r.best.masks, shown))
+	}
+	p.Add(caseTable(r.best.masks))
 	return p
 }
 
 // writePage writes report.html beside the model.
 func (r *run) writePage(ctx context.Context) error {
 	var shown []Shown
-	if r.best != nil {
+	if r.best != nil && !r.Plan.values() {
 		m, err := models.Open(r.o.Out)
 		if err != nil {
 			return err
 		}
 		var ids []string
-		for _, e := range r.best.Worst(shownCases) {
+		for _, e := range r.best.masks.Worst(shownCases) {
 			ids = append(ids, e.ID)
 		}
 		if shown, err = Show(ctx, EvaluateOptions{Datasets: r.o.Datasets, Model: m, Pool: r.o.Pool}, ids); err != nil {
@@ -88,6 +97,24 @@ func (r *run) writePage(ctx context.Context) error {
 		}
 	}
 	return writeFile(filepath.Join(r.o.Out, "report.html"), r.trainingPage(shown).Write)
+}
+
+// addValues lays out how far values lie from the labels.
+func addValues(p *report.Page, r *metric.ValueReport) {
+	t := report.Table{Head: []string{"", "mean absolute error", "root of the mean square", "of the constant", "its root of the mean square"}}
+	row := func(name string, e metric.ValueEntry) {
+		t.Rows = append(t.Rows, []string{name, fmt.Sprintf("%.4g", e.MAE), fmt.Sprintf("%.4g", e.RMSE), fmt.Sprintf("%.4g", e.ConstantMAE), fmt.Sprintf("%.4g", e.ConstantRMSE)})
+	}
+	row("mean of the images", r.Mean)
+	row("mean of the groups, their pixels pooled", r.GroupMean)
+	row("all pixels pooled", r.Pooled)
+	p.Add(report.Section{Title: "Figures", Table: t, Text: []string{
+		fmt.Sprintf("In the unit of the labels. The constant is the mean of the training labels, %.4g, for every pixel.", r.Constant)}})
+	cases := report.Table{Head: []string{"case", "group", "mean absolute error", "root of the mean square"}}
+	for _, e := range r.Worst(maxRows) {
+		cases.Rows = append(cases.Rows, []string{e.ID, e.Group, fmt.Sprintf("%.4g", e.MAE), fmt.Sprintf("%.4g", e.RMSE)})
+	}
+	p.Add(report.Section{Title: "Cases, largest error first", Table: cases})
 }
 
 func className(s metric.Score) string { return cmp.Or(s.Name, fmt.Sprintf("class %d", s.Index)) }

@@ -121,7 +121,7 @@ func (p *pairing) probe(e *entry) {
 		return
 	}
 	for k, path := range append([]string{e.image}, e.more...) {
-		o, err := p.files.open(path, false)
+		o, err := p.files.open(path, asImage)
 		switch {
 		case err != nil:
 			if e.err == nil {
@@ -158,7 +158,7 @@ func (p *pairing) readSegmentations() error {
 		case ".png", ".tif", ".tiff", ".nii", ".gz":
 			continue
 		}
-		o, err := p.files.open(file, true)
+		o, err := p.files.open(file, asMask)
 		if err != nil || o.labels.SEG == nil {
 			continue // named when its image is read
 		}

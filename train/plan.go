@@ -19,7 +19,7 @@ type Fingerprint struct {
 	Cases        int     `json:"cases"`
 	Groups       int     `json:"groups"`
 	Channels     int     `json:"channels"`
-	Classes      int     `json:"classes"` // background included
+	Classes      int     `json:"classes"` // background included; 1 of values
 	MinWidth     int     `json:"min_width"`
 	MedianWidth  int     `json:"median_width"`
 	MaxWidth     int     `json:"max_width"`
@@ -27,7 +27,7 @@ type Fingerprint struct {
 	MedianHeight int     `json:"median_height"`
 	MaxHeight    int     `json:"max_height"`
 	Foreground   float64 `json:"foreground"` // share of all pixels
-	Empty        int     `json:"empty"`      // cases without foreground
+	Empty        int     `json:"empty"`      // cases without foreground, of classes
 	Regions      []int   `json:"regions"`    // by foreground class: the most connected regions of it in one case; 0: many
 	Thickness    float64 `json:"thickness"`  // of the structures: median over cases and classes of thickness, in pixels
 	Hash         string  `json:"hash"`       // over ids, groups, sizes and label pixels in order
@@ -58,6 +58,7 @@ type Plan struct {
 	Momentum      float64           `json:"momentum,omitempty"`
 	Schedule      string            `json:"schedule"`
 	Loss          unet.Loss         `json:"loss"`
+	Targets       *Targets          `json:"targets,omitempty"` // of a regression: how labels are normalised
 	Deep          bool              `json:"deep_supervision,omitempty"`
 	From          string            `json:"from,omitempty"` // the model that the weights started from
 	FreezeEncoder bool              `json:"freeze_encoder,omitempty"`
@@ -106,7 +107,7 @@ func fingerprint(cases []Case, list []facts, l values, classes int) Fingerprint 
 				most[c-1], holds[c-1] = max(most[c-1], r), holds[c-1]+1
 			}
 		}
-		if n == 0 {
+		if n == 0 && classes > 1 {
 			f.Empty++
 		}
 		pixels, foreground = pixels+k.width*k.height, foreground+n
@@ -193,6 +194,11 @@ func newPlan(o Options, f Fingerprint, training, validation []string) (Plan, err
 		Regions: f.Regions, Data: f, Training: training, Validation: validation,
 	}
 	p.Foreground = max(0, p.Foreground)
+	if o.Network.Head == unet.HeadRegression {
+		p.Foreground = 0
+		// A length would not be what its label says at another magnification.
+		p.Augment.Scale, p.Augment.Elastic = 0, 0
+	}
 	p.takeRecipe(o)
 	c := o.Network
 	if o.From != nil {

@@ -9,6 +9,7 @@ import (
 
 	"segd"
 	"segd/internal/kernel"
+	"segd/unet"
 )
 
 // readPlan reads a plan.json. A key that a plan does not have is
@@ -79,6 +80,8 @@ func (p *Plan) check(f Fingerprint) error {
 	}
 	stride := p.Network.Stride()
 	switch {
+	case (p.Network.Head == unet.HeadRegression) != (f.Classes == 1):
+		return bad("network.head", fmt.Sprintf("%q", p.Network.Head), "the head that was asked for")
 	case p.Network.Classes != f.Classes:
 		return bad("network.classes", p.Network.Classes, fmt.Sprintf("%d, as the data have", f.Classes))
 	case p.Recipe.Channels != p.Network.Channels:

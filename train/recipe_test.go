@@ -247,7 +247,7 @@ func TestInstances(t *testing.T) {
 	if d.Cases[0].Instances == "" || d.Cases[1].Instances != "" {
 		t.Fatalf("instances %q, %q", d.Cases[0].Instances, d.Cases[1].Instances)
 	}
-	raws, list, err := load(t.Context(), d.Cases, defaultMemory)
+	raws, list, err := load(t.Context(), d.Cases, unet.HeadClasses, defaultMemory)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,6 @@ import (
 
 	"segd"
 	"segd/internal/kernel"
-	"segd/internal/metric"
 	"segd/unet"
 )
 
@@ -36,9 +35,6 @@ func Run(ctx context.Context, o Options, report func(Event)) (*Result, error) {
 		report = func(Event) {}
 	}
 	start := time.Now()
-	if err := o.validate(); err != nil {
-		return nil, err
-	}
 	var saved *progress
 	var tensors []byte
 	if o.Resume {
@@ -46,6 +42,12 @@ func Run(ctx context.Context, o Options, report func(Event)) (*Result, error) {
 		if saved, tensors, err = readCheckpoint(o.Out); err != nil {
 			return nil, err
 		}
+	}
+	if err := o.takeHead(saved); err != nil {
+		return nil, err
+	}
+	if err := o.validate(); err != nil {
+		return nil, err
 	}
 	r, err := prepare(ctx, o, saved, report)
 	if r != nil && r.store != nil {
@@ -121,9 +123,8 @@ type run struct {
 	busy       time.Duration // in steps, since the last report
 	images     int           // likewise
 	rate       float64       // images per second
-	valDice    *float64
-	valGroup   *float64
-	best       *metric.Report // of the weights that are kept; nil: of an earlier run
+	last       *validation   // nil: none yet in this run
+	best       *validation   // of the weights that are kept; nil: of an earlier run
 }
 
 // prepare reads the data and makes the plan, or takes it from a checkpoint.
@@ -138,30 +139,17 @@ func prepare(ctx context.Context, o Options, saved *progress, report func(Event)
 		return nil, err
 	}
 	warn(data.Warnings...)
-	if len(o.ClassNames) == 0 {
-		o.ClassNames = data.Classes
-	}
 	memory := o.Memory()
-	raws, list, err := load(ctx, data.Cases, memory/2)
+	raws, list, err := load(ctx, data.Cases, o.Network.Head, memory/2)
 	if err != nil {
 		return nil, err
 	}
-	known := 0
-	if len(o.ClassNames) > 0 {
-		known = len(o.ClassNames) + 1
-	}
-	meant, err := surveyFacts(data.Cases, list, known)
-	if err != nil {
-		return nil, err
-	}
-	warn(meant.warnings...)
-	classes := or(known, meant.max+1)
-	if o.From != nil && known == 0 {
-		classes = max(classes, len(o.From.Classes))
-		o.ClassNames = tunedNames(o.From, classes)
-	}
-	if classes < 2 {
-		return nil, fmt.Errorf("train: %w: every label is background", segd.ErrUnprocessable)
+	meant, classes := values{}, 1
+	if o.Network.Head == unet.HeadClasses {
+		if meant, classes, err = o.takeClasses(data, list); err != nil {
+			return nil, err
+		}
+		warn(meant.warnings...)
 	}
 	f := fingerprint(data.Cases, list, meant, classes)
 	r := &run{o: o, report: report, names: data.Names}
@@ -176,11 +164,16 @@ func prepare(ctx context.Context, o Options, saved *progress, report func(Event)
 	} else if err := r.plan(data.Cases, f, warn); err != nil {
 		return nil, err
 	}
+	if saved == nil && r.Plan.values() {
+		if r.Plan.Targets, err = targetsOf(data.Cases, list, r.Plan.Training); err != nil {
+			return nil, err
+		}
+	}
 	if saved == nil && o.Balance {
 		r.Plan.Loss.Classes = balance(data.Cases, list, meant, r.Plan.Training, classes)
 	}
 	r.store = budget(memory - r.Plan.memory())
-	n := normaliser{recipe: r.Plan.Recipe, meant: meant, classes: classes, loss: &r.Plan.Loss, held: r.Plan.Validation, store: r.store}
+	n := normaliser{recipe: r.Plan.Recipe, meant: meant, classes: classes, loss: &r.Plan.Loss, held: r.Plan.Validation, targets: r.Plan.Targets, store: r.store}
 	examples, err := n.run(ctx, data.Cases, raws)
 	if err != nil {
 		return r, err
@@ -207,6 +200,30 @@ func prepare(ctx context.Context, o Options, saved *progress, report func(Event)
 		r.Plan.EpochSteps = float64(len(r.training)) / float64(r.Plan.Batch)
 	}
 	return r, nil
+}
+
+// takeClasses settles which classes the labels have and what they are called: as
+// the options say, or the data, or the model to start from.
+func (o *Options) takeClasses(data *Dataset, list []facts) (meant values, classes int, err error) {
+	if len(o.ClassNames) == 0 {
+		o.ClassNames = data.Classes
+	}
+	known := 0
+	if len(o.ClassNames) > 0 {
+		known = len(o.ClassNames) + 1
+	}
+	if meant, err = surveyFacts(data.Cases, list, known); err != nil {
+		return meant, 0, err
+	}
+	classes = or(known, meant.max+1)
+	if o.From != nil && known == 0 {
+		classes = max(classes, len(o.From.Classes))
+		o.ClassNames = tunedNames(o.From, classes)
+	}
+	if classes < 2 {
+		return meant, 0, fmt.Errorf("train: %w: every label is background", segd.ErrUnprocessable)
+	}
+	return meant, classes, nil
 }
 
 // plan splits the data and plans a new training.
@@ -238,6 +255,9 @@ func (r *run) plan(cases []Case, f Fingerprint, warn func(...string)) error {
 // matches refuses to go on with other data or another goal.
 func (s *progress) matches(o Options, f Fingerprint) error {
 	p := &s.Plan
+	if o.Network.Head != p.Network.Head {
+		return fmt.Errorf("train: %w: head %q, the checkpoint has %q; train without resume", segd.ErrOption, o.Network.Head, p.Network.Head)
+	}
 	if p.Data.Hash != f.Hash || p.Data.Classes != f.Classes {
 		return fmt.Errorf("train: %w: the data changed since the checkpoint (%d cases then, %d now); train without resume", segd.ErrOption, p.Data.Cases, f.Cases)
 	}

@@ -434,7 +434,17 @@ func TestOptions(t *testing.T) {
 		"repeat":             func(o *Options) { o.Repeat = []int{1, 2} },
 		"rate":               func(o *Options) { o.LearnRate = math.NaN() },
 		"trace":              func(o *Options) { o.Trace = -1 },
-		"values":             func(o *Options) { o.Network.Head = unet.HeadRegression },
+		"head":               func(o *Options) { o.Network.Head = "boxes" },
+		"values, no loss":    func(o *Options) { o.Network.Head = unet.HeadRegression },
+		"values, dice":       func(o *Options) { o.Network.Head, o.Loss.Terms = unet.HeadRegression, "ce+dice" },
+		"values, gamma":      func(o *Options) { o.Network.Head, o.Loss = unet.HeadRegression, unet.Loss{Terms: "l1", Gamma: 2} },
+		"values, names": func(o *Options) {
+			o.Network.Head, o.Loss.Terms, o.ClassNames = unet.HeadRegression, "l1", []string{"a"}
+		},
+		"values, deep":       func(o *Options) { o.Network.Head, o.Loss.Terms, o.Deep = unet.HeadRegression, "l1", true },
+		"values, balance":    func(o *Options) { o.Network.Head, o.Loss.Terms, o.Balance = unet.HeadRegression, "l1", true },
+		"values, foreground": func(o *Options) { o.Network.Head, o.Loss.Terms, o.Foreground = unet.HeadRegression, "l1", 0.5 },
+		"classes, l1":        func(o *Options) { o.Loss.Terms = "l1" },
 	} {
 		o := ok
 		change(&o)

@@ -31,8 +31,8 @@ func budget(bytes int64) *store { return &store{left: bytes} }
 
 // body is what of an example takes memory.
 func (e *example) bytes() int64 {
-	n := 4*int64(len(e.x.Data)) + int64(len(e.y)) + 4*int64(len(e.weights))
-	if !e.place.Identity() {
+	n := 4*int64(len(e.x.Data)) + int64(len(e.y)) + 4*int64(len(e.weights)+len(e.targets)+len(e.values))
+	if e.truth != nil && !e.place.Identity() {
 		n += int64(len(e.truth.Pix))
 	}
 	for _, s := range e.spots {
@@ -43,10 +43,12 @@ func (e *example) bytes() int64 {
 
 // record says where an example lies in the file, and how long its parts are.
 type record struct {
-	store                    *store
-	at, size                 int64
-	c, h, w, weights, native int
-	spots                    []int
+	store                   *store
+	at, size                int64
+	c, h, w                 int
+	labels, weights, native int
+	targets, values         int
+	spots                   []int
 }
 
 // keep takes e in: afterwards it is whole, or lies in the file.
@@ -66,15 +68,17 @@ func (s *store) keep(e *example) error {
 		_ = os.Remove(f.Name()) // where the system can: nothing is left behind then
 		s.file = f
 	}
-	r := &record{store: s, at: s.size, size: n, c: e.x.C, h: e.x.H, w: e.x.W, weights: len(e.weights)}
+	r := &record{store: s, at: s.size, size: n, c: e.x.C, h: e.x.H, w: e.x.W, labels: len(e.y), weights: len(e.weights), targets: len(e.targets), values: len(e.values)}
 	b := make([]byte, 0, n)
 	b, _ = binary.Append(b, binary.LittleEndian, e.x.Data) // slices of fixed size: no error
 	b = append(b, e.y...)
-	if !e.place.Identity() {
+	if e.truth != nil && !e.place.Identity() {
 		r.native = len(e.truth.Pix)
 		b = append(b, e.truth.Pix...)
 	}
-	b, _ = binary.Append(b, binary.LittleEndian, e.weights)
+	for _, part := range [][]float32{e.weights, e.targets, e.values} {
+		b, _ = binary.Append(b, binary.LittleEndian, part)
+	}
 	for _, spots := range e.spots {
 		r.spots = append(r.spots, len(spots))
 		b, _ = binary.Append(b, binary.LittleEndian, spots)
@@ -85,7 +89,7 @@ func (s *store) keep(e *example) error {
 	s.size += n
 	s.count++
 	e.record = r
-	e.x, e.y, e.truth, e.weights, e.spots = nil, nil, nil, nil, nil
+	e.x, e.y, e.truth, e.weights, e.spots, e.targets, e.values = nil, nil, nil, nil, nil, nil, nil
 	return nil
 }
 
@@ -107,14 +111,21 @@ func (e *example) whole() (*example, error) {
 	}
 	floats := func(dst []float32) { _, _ = binary.Decode(take(4*len(dst)), binary.LittleEndian, dst) }
 	floats(out.x.Data)
-	out.y = take(r.h * r.w)
-	out.truth = &segd.Mask{Width: e.place.Width, Height: e.place.Height, Pix: out.y}
-	if r.native > 0 {
-		out.truth.Pix = take(r.native)
+	if r.labels > 0 {
+		out.y = take(r.labels)
+		out.truth = &segd.Mask{Width: e.place.Width, Height: e.place.Height, Pix: out.y}
+		if r.native > 0 {
+			out.truth.Pix = take(r.native)
+		}
 	}
-	if r.weights > 0 {
-		out.weights = make([]float32, r.weights)
-		floats(out.weights)
+	for _, part := range []struct {
+		dst *[]float32
+		n   int
+	}{{&out.weights, r.weights}, {&out.targets, r.targets}, {&out.values, r.values}} {
+		if part.n > 0 {
+			*part.dst = make([]float32, part.n)
+			floats(*part.dst)
+		}
 	}
 	for _, n := range r.spots {
 		if n == 0 {

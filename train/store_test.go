@@ -25,7 +25,7 @@ func TestStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := func(bytes int64) ([]*example, *store) {
-		raws, _, err := load(t.Context(), d.Cases, bytes)
+		raws, _, err := load(t.Context(), d.Cases, unet.HeadClasses, bytes)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -67,20 +67,22 @@ type Options struct {
 	All         bool    // every image trains and none validates: the last averaged weights are kept
 	Fold, Folds int     // cross-validation: part Fold of Folds validates
 
-	Network     unet.Config // what is left empty is the plan's; channels and classes are the data's
-	Patch       int         // side in pixels
-	Batch       int         // patches per step
-	LearnRate   float64     // peak
-	WeightDecay float64     // negative: none
-	Solver      string      // SolverAdamW (default) or SolverSGD
-	Momentum    float64     // of SolverSGD; default 0.99
-	Schedule    string      // ScheduleCosine (default) or SchedulePoly
-	Loss        unet.Loss   // default: cross-entropy plus soft Dice
-	Balance     bool        // rare classes weigh more in Loss; see balance
-	Deep        bool        // deep supervision
-	Patience    int         // end after so many validations without a better one; 0: never
-	NoFlip      bool        // where left and right, up and down mean something
-	Foreground  float64     // share of patches centred on foreground; negative: none
+	// Network: what is left empty is the plan's; channels and classes are the data's.
+	// With unet.HeadRegression labels are values, see Open, and Loss is l1 or l2.
+	Network     unet.Config
+	Patch       int       // side in pixels
+	Batch       int       // patches per step
+	LearnRate   float64   // peak
+	WeightDecay float64   // negative: none
+	Solver      string    // SolverAdamW (default) or SolverSGD
+	Momentum    float64   // of SolverSGD; default 0.99
+	Schedule    string    // ScheduleCosine (default) or SchedulePoly
+	Loss        unet.Loss // default: cross-entropy plus soft Dice
+	Balance     bool      // rare classes weigh more in Loss; see balance
+	Deep        bool      // deep supervision
+	Patience    int       // end after so many validations without a better one; 0: never
+	NoFlip      bool      // where left and right, up and down mean something
+	Foreground  float64   // share of patches centred on foreground; negative: none
 
 	// From is the model that the weights start from, with its network and its
 	// Recipe: fine-tuning. FreezeEncoder leaves its encoder as it is.
@@ -112,8 +114,6 @@ func (o Options) validate() error {
 	bad := func(field string, v any, want string) error {
 		return fmt.Errorf("train: %w: %s %v, want %s", segd.ErrOption, field, v, want)
 	}
-	loss := o.Loss
-	loss.Classes = nil // their number hangs on the data
 	set := 0
 	for _, given := range []bool{o.Epochs != 0, o.Steps != 0, o.Time != 0} {
 		if given {
@@ -141,8 +141,8 @@ func (o Options) validate() error {
 		return bad("patience", o.Patience, "0: nothing is validated")
 	case o.Folds < 0 || o.Folds == 1 || o.Fold < 0 || (o.Folds > 0 && o.Fold >= o.Folds) || (o.Folds == 0 && o.Fold > 0):
 		return bad("fold", fmt.Sprintf("%d/%d", o.Fold, o.Folds), "I/K with 0 ≤ I < K and K at least 2")
-	case o.Network.Head != unet.HeadClasses:
-		return bad("head", o.Network.Head, "classes: data sets have masks; unet.Trainer trains values")
+	case o.Network.Head != unet.HeadClasses && o.Network.Head != unet.HeadRegression:
+		return bad("head", o.Network.Head, "regression or none")
 	case o.Trace < 0:
 		return bad("trace", o.Trace, "0 or more")
 	case o.Patch < 0 || o.Patch > 2048:
@@ -163,8 +163,8 @@ func (o Options) validate() error {
 		return bad("schedule", o.Schedule, "cosine or poly")
 	case o.Patience < 0:
 		return bad("patience", o.Patience, "0 or more")
-	case loss.Validate(0) != nil:
-		return loss.Validate(0)
+	case o.validateHead() != nil:
+		return o.validateHead()
 	case o.Balance && len(o.Loss.Classes) > 0:
 		return bad("class weights", o.Loss.Classes, "none with balanced classes")
 	case o.FreezeEncoder && o.From == nil && !o.Resume:
@@ -187,7 +187,7 @@ const (
 	EventWarning    EventKind = "warning"    // Message: something about the data that the user should know
 	EventPlan       EventKind = "plan"       // the plan is settled: Message sums it up, Steps is final
 	EventStep       EventKind = "step"       // at most about two a second
-	EventValidation EventKind = "validation" // ValDice is new
+	EventValidation EventKind = "validation" // ValDice or ValMAE is new
 	EventDone       EventKind = "done"       // Message says how it ended
 )
 
@@ -203,9 +203,16 @@ type Event struct {
 	ValDice  *float64  `json:"val_dice,omitempty"`       // of the last validation: mean over cases, as Evaluate counts
 	ValGroup *float64  `json:"val_group_dice,omitempty"` // the same over groups, their pixels pooled
 	BestDice *float64  `json:"best_dice,omitempty"`      // ValDice of the weights that are kept
-	Images   float64   `json:"images_per_s"`
-	Elapsed  float64   `json:"elapsed_s"` // of all runs of this training together
-	ETA      float64   `json:"eta_s"`
+
+	// In their place with unet.HeadRegression: mean absolute errors, in the unit of
+	// the labels.
+	ValMAE      *float64 `json:"val_mae,omitempty"`
+	ValGroupMAE *float64 `json:"val_group_mae,omitempty"`
+	BestMAE     *float64 `json:"best_mae,omitempty"`
+
+	Images  float64 `json:"images_per_s"`
+	Elapsed float64 `json:"elapsed_s"` // of all runs of this training together
+	ETA     float64 `json:"eta_s"`
 }
 
 // Result is what a training came to.
@@ -214,6 +221,8 @@ type Result struct {
 	Steps    int     // done
 	ValDice  float64 // of the weights that were kept; 0 before the first validation
 	ValGroup float64
+	ValMAE   float64 // in its place with unet.HeadRegression, in the unit of the labels
+	GroupMAE float64 // likewise of ValGroup
 	BestStep int
 	Seconds  float64   // of all runs together
 	Model    string    // the model directory; empty before the first validation

@@ -2,6 +2,7 @@ package unet
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -110,13 +111,14 @@ func (l Loss) Validate(classes int) error {
 	return nil
 }
 
-// validateFor returns a segd.ErrOption for what cannot be computed of c's output.
-func (l Loss) validateFor(c Config) error {
+// ValidateFor returns a segd.ErrOption for what cannot be computed of c's output,
+// of which Head and Classes count.
+func (l Loss) ValidateFor(c Config) error {
 	if c.Head == HeadClasses {
 		return l.Validate(c.Classes)
 	}
-	if l.Terms != LossL1 && l.Terms != LossL2 || len(l.Classes) > 0 {
-		return fmt.Errorf("unet: %w: loss %q with head %s, want %s or %s", segd.ErrOption, l.Terms, c.Head, LossL1, LossL2)
+	if plain := (Loss{Terms: l.Terms}); l.Terms != LossL1 && l.Terms != LossL2 || !reflect.DeepEqual(l, plain) {
+		return fmt.Errorf("unet: %w: loss %q with head %s, want %s or %s and no settings of other losses", segd.ErrOption, l.Terms, c.Head, LossL1, LossL2)
 	}
 	return nil
 }
@@ -138,7 +140,7 @@ func (l Loss) terms() op.Terms {
 // String names the loss for people.
 func (l Loss) String() string {
 	names := map[string]string{
-		LossCE: "cross-entropy", LossDice: "soft Dice",
+		LossCE: "cross-entropy", LossDice: "soft Dice", LossL1: "mean absolute error", LossL2: "mean squared error",
 		LossFocal:   fmt.Sprintf("focal loss (gamma %g)", l.Gamma),
 		LossTversky: fmt.Sprintf("Tversky (alpha %g, beta %g)", l.Alpha, l.Beta),
 		LossBorder:  fmt.Sprintf("cross-entropy with border weights (w0 %g, sigma %g)", l.BorderWeight, l.BorderSigma),

@@ -323,6 +323,18 @@ func repeatGrey(dst, src []float32, d tensor.Shape, in int) {
 	}
 }
 
+// Rescale makes a network of HeadRegression give its values times factor, plus
+// shift: the weights of the head take it up, which is linear.
+func (p *Params) Rescale(factor, shift float64) {
+	w, b := p.data("head.weight"), p.data("head.bias")
+	for i, v := range w {
+		w[i] = float32(float64(v) * factor)
+	}
+	for i, v := range b {
+		b[i] = float32(float64(v)*factor + shift)
+	}
+}
+
 // CopyFrom overwrites p's values with those of o, which must have the same
 // Config: it panics otherwise.
 func (p *Params) CopyFrom(o *Params) {

@@ -75,7 +75,7 @@ func NewTrainer(c Config, p *Params, batch, h, w int, o TrainerOptions) (*Traine
 	if p.config != c {
 		return nil, fmt.Errorf("unet: %w: parameters of another network", segd.ErrOption)
 	}
-	if err := o.Loss.validateFor(c); err != nil {
+	if err := o.Loss.ValidateFor(c); err != nil {
 		return nil, err
 	}
 	if o.Deep != nil && (o.Deep.config != c || c.Head != HeadClasses) {

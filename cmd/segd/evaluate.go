@@ -40,6 +40,9 @@ func newEvaluate(a *app) *cobra.Command {
 			"far the outlines lie apart: 95 % Hausdorff distance (HD95) and the share within\n" +
 			"--tolerance (NSD), in mm where all spacings are known. Where neither mask holds\n" +
 			"a class, Dice, IoU and NSD count 1, where only one does 0 and there is no HD95.\n\n" +
+			"A model that gives values, and labels that are values, are compared by mean\n" +
+			"absolute error (MAE) and root of the mean squared error (RMSE), in the unit of\n" +
+			"the labels, beside the mean of the training labels as a constant.\n\n" +
 			"--against holds another model against it, group by group, with a paired test.",
 		Example: "  segd evaluate -d nuclei/test -m nuclei --report report.json\n  segd evaluate -d nuclei/test --predictions out/mask\n  segd evaluate -d nuclei/test -m new --against nuclei",
 		Args:    cobra.ArbitraryArgs, // more data sets
@@ -94,6 +97,9 @@ func (a *app) evaluate(ctx context.Context, s evaluateSettings) error {
 		}
 		a.setExact(o.Model)
 	}
+	if o.Model != nil && o.Model.Values != nil {
+		return a.evaluateValues(ctx, s, o)
+	}
 	other := o
 	if s.against != "" {
 		if other.Model, err = resolveModel(s.against, s.modelsDir); err != nil {
@@ -116,18 +122,14 @@ func (a *app) evaluate(ctx context.Context, s evaluateSettings) error {
 			return err
 		}
 	}
-	if s.report != "" {
-		err := writeFile(s.report, func(w io.Writer) error {
-			e := json.NewEncoder(w)
-			e.SetIndent("", "  ")
-			return e.Encode(out)
-		})
-		if err != nil {
-			return err
-		}
+	if err := writeReport(s.report, out); err != nil {
+		return err
 	}
 	if s.record != "" {
-		if err := recordFigures(s, o.Model, out.Report); err != nil {
+		err := recordFigures(s, func(data string) []models.Metric {
+			return train.Figures(out.Report, data, s.record, o.Model.ForegroundNames())
+		})
+		if err != nil {
 			return err
 		}
 	}
@@ -142,9 +144,46 @@ func (a *app) evaluate(ctx context.Context, s evaluateSettings) error {
 	return metric.WriteDifferences(a.stdout, s.against, out.Comparison.Classes)
 }
 
-// recordFigures puts the figures into the card of the model directory, in the
-// place of older ones of the same data and split.
-func recordFigures(s evaluateSettings, m *models.Model, r *metric.Report) error {
+// evaluateValues is evaluate for a model of values.
+func (a *app) evaluateValues(ctx context.Context, s evaluateSettings, o train.EvaluateOptions) error {
+	if s.against != "" || s.html != "" {
+		return optionError("--against and --html compare masks, model %s gives values", o.Model.Name)
+	}
+	var r *metric.ValueReport
+	err := a.watchCases(func(report func(done, cases int, warning string)) (err error) {
+		r, err = train.EvaluateValues(ctx, o, report)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := writeReport(s.report, r); err != nil {
+		return err
+	}
+	if s.record != "" {
+		err := recordFigures(s, func(data string) []models.Metric { return train.ValueFigures(r, data, s.record) })
+		if err != nil {
+			return err
+		}
+	}
+	return r.WriteText(a.stdout, s.worst)
+}
+
+// writeReport writes a report as JSON; nothing where no file is named.
+func writeReport(path string, report any) error {
+	if path == "" {
+		return nil
+	}
+	return writeFile(path, func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(report)
+	})
+}
+
+// recordFigures puts the figures of the data into the card of the model directory,
+// in the place of older ones of the same data and split.
+func recordFigures(s evaluateSettings, figuresOf func(data string) []models.Metric) error {
 	if info, err := os.Stat(s.model); err != nil || !info.IsDir() {
 		return optionError("--record: %s is not a model directory", s.model)
 	}
@@ -152,7 +191,7 @@ func recordFigures(s evaluateSettings, m *models.Model, r *metric.Report) error 
 	if err != nil {
 		return err
 	}
-	figures := train.Figures(r, strings.Join(data.Names, " + "), s.record, m.ForegroundNames())
+	figures := figuresOf(strings.Join(data.Names, " + "))
 	return models.Amend(s.model, func(m *models.Manifest) {
 		m.Metrics = slices.DeleteFunc(slices.Clone(m.Metrics), func(v models.Metric) bool {
 			return v.Data == figures[0].Data && v.Split == s.record
@@ -180,9 +219,18 @@ func writePage(ctx context.Context, s evaluateSettings, o train.EvaluateOptions,
 }
 
 // measure runs one evaluation with its progress on standard error.
-func (a *app) measure(ctx context.Context, o train.EvaluateOptions) (*metric.Report, error) {
+func (a *app) measure(ctx context.Context, o train.EvaluateOptions) (r *metric.Report, err error) {
+	err = a.watchCases(func(report func(done, cases int, warning string)) (err error) {
+		r, err = train.Evaluate(ctx, o, report)
+		return err
+	})
+	return r, err
+}
+
+// watchCases shows the progress of an evaluation on standard error.
+func (a *app) watchCases(evaluate func(report func(done, cases int, warning string)) error) error {
 	var p *progress
-	report, err := train.Evaluate(ctx, o, func(done, cases int, warning string) {
+	err := evaluate(func(done, cases int, warning string) {
 		if p == nil {
 			p = a.newProgress("case", cases)
 		}
@@ -199,5 +247,5 @@ func (a *app) measure(ctx context.Context, o train.EvaluateOptions) (*metric.Rep
 	default:
 		p.finish()
 	}
-	return report, err
+	return err
 }

@@ -46,7 +46,7 @@ func newModelList(a *app) *cobra.Command {
 			line := func(format string, args ...any) { _, _ = fmt.Fprintf(t, format, args...) } // Flush has the error
 			line("NAME\tVERSION\tCLASSES\tWHERE\tTITLE\n")
 			for _, m := range c.List() {
-				line("%s\t%s\t%s\t%s\t%s\n", m.Name, m.Version, strings.Join(m.ForegroundNames(), ", "), m.Origin, m.Title)
+				line("%s\t%s\t%s\t%s\t%s\n", m.Name, m.Version, classesText(m), m.Origin, m.Title)
 			}
 			return t.Flush()
 		}),
@@ -78,6 +78,14 @@ func newModelShow(a *app) *cobra.Command {
 	return cmd
 }
 
+// classesText says what a model tells apart.
+func classesText(m *models.Model) string {
+	if m.Values != nil {
+		return "none: values"
+	}
+	return strings.Join(m.ForegroundNames(), ", ")
+}
+
 // printCard writes a model's card for people.
 func (a *app) printCard(m *models.Model) error {
 	t := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
@@ -91,7 +99,10 @@ func (a *app) printCard(m *models.Model) error {
 	line("description", "%s", m.Description)
 	line("use", "%s", m.Use)
 	line("licence", "%s", m.Licence)
-	line("classes", "%s", strings.Join(m.ForegroundNames(), ", "))
+	line("classes", "%s", classesText(m))
+	if v := m.Values; v != nil {
+		line("values", "of the training labels: mean %.4g, standard deviation %.4g", v.Mean, v.Deviation)
+	}
 	line("network", "U-Net, %d channels, %s", m.Network.Channels, networkText(m.Network))
 	for _, d := range m.Data {
 		line("data", "%s, %s. %s", d.Name, d.Licence, d.Citation)

@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"segd/train"
-	"segd/unet"
 )
 
 // recipeFlags are the flags of segd train that say how the weights are moved
@@ -18,7 +17,7 @@ type recipeFlags struct {
 
 // add defines the flags; most of them are options as they stand.
 func (r *recipeFlags) add(f *pflag.FlagSet, o *train.Options) {
-	f.StringVar(&o.Loss.Terms, "loss", "ce+dice", "what is made small: one of ce, focal, border, one of dice, tversky, or one of each with + between")
+	f.StringVar(&o.Loss.Terms, "loss", "", "what is made small: one of ce, focal, border, one of dice, tversky, or one of each with + between (default ce+dice); with --head regression l1 or l2 (default l1)")
 	f.Float64Var(&o.Loss.Gamma, "focal-gamma", 0, "of the loss focal (0: 2)")
 	f.Float64Var(&o.Loss.Alpha, "tversky-alpha", 0, "weight of false positives in the loss tversky (both 0: 0.3)")
 	f.Float64Var(&o.Loss.Beta, "tversky-beta", 0, "weight of false negatives in the loss tversky (both 0: 0.7)")
@@ -51,9 +50,6 @@ func (r *recipeFlags) complete(o *train.Options) error {
 			}
 			o.Loss.Classes = append(o.Loss.Classes, w)
 		}
-	}
-	if o.Loss.Terms == "" {
-		o.Loss.Terms = unet.Loss{}.WithDefaults().Terms
 	}
 	o.FreezeEncoder = r.freeze != ""
 	if r.from == "" {

@@ -113,7 +113,7 @@ func (p *studyProgress) event(e study.Event) {
 	p.name, p.last = e.Training, time.Now()
 	step := ""
 	if t := e.Train; t.Steps > 0 {
-		step = fmt.Sprintf(", step %d/%d loss %.3f%s", t.Step, t.Steps, t.Loss, bestDice(t))
+		step = fmt.Sprintf(", step %d/%d loss %.3f%s", t.Step, t.Steps, t.Loss, bestFigure(t))
 	}
 	say(p.a.stderr, "%d/%d trainings done, %s%s\n", e.Done, e.Trainings, e.Training, step)
 }

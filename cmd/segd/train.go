@@ -16,6 +16,7 @@ import (
 	"segd/internal/kernel"
 	"segd/models"
 	"segd/train"
+	"segd/unet"
 )
 
 // defaultTrainingTime is what a training takes when nothing else is said.
@@ -27,6 +28,7 @@ type trainSettings struct {
 	card, fold   string
 	classes      []string
 	width, depth int
+	head         string
 	network      networkFlags
 	recipe       recipeFlags
 }
@@ -61,6 +63,7 @@ func newTrain(a *app) *cobra.Command {
 	f.StringVar(&s.fold, "fold", "", "cross-validation: I/K, part I of K validates, counted from 0")
 	f.IntVar(&s.width, "width", 0, "channels of the first level (0: as the plan sees fit; so below)")
 	f.IntVar(&s.depth, "depth", 0, "number of poolings")
+	f.Var(newChoice(&s.head, "", string(unet.HeadRegression)), "head", "what the network gives: regression, a value for each pixel, learnt from labels that are values (default: classes)")
 	s.network.add(f)
 	s.recipe.add(f, &o)
 	f.StringVar(&o.PlanFile, "plan", "", "train as this plan.json says, of an earlier training and perhaps edited; other flags than the length are then its")
@@ -103,6 +106,7 @@ func (a *app) train(ctx context.Context, o train.Options, s trainSettings) error
 		o.Time = defaultTrainingTime
 	}
 	o.Network = s.network.config(s.width, s.depth)
+	o.Network.Head = unet.Head(s.head)
 	if err := s.recipe.complete(&o); err != nil {
 		return err
 	}
@@ -132,7 +136,11 @@ func (a *app) train(ctx context.Context, o train.Options, s trainSettings) error
 		_, err = fmt.Fprintf(a.stdout, "%s: step %d, not validated, %s\n", result.Model, result.BestStep, spent)
 		return err
 	}
-	_, err = fmt.Fprintf(a.stdout, "%s: val_dice %.4f at step %d of %d, %s\n", result.Model, result.ValDice, result.BestStep, result.Steps, spent)
+	figure := fmt.Sprintf("val_dice %.4f", result.ValDice)
+	if result.Plan.Targets != nil {
+		figure = fmt.Sprintf("val_mae %.4g", result.ValMAE)
+	}
+	_, err = fmt.Fprintf(a.stdout, "%s: %s at step %d of %d, %s\n", result.Model, figure, result.BestStep, result.Steps, spent)
 	return err
 }
 
@@ -169,37 +177,40 @@ func (p *trainProgress) event(e train.Event) {
 		}
 	case train.EventStep:
 		if p.bar != nil {
-			p.bar.Describe(fmt.Sprintf("epoch %d loss %.3f%s", e.Epoch, e.Loss, bestDice(e)))
+			p.bar.Describe(fmt.Sprintf("epoch %d loss %.3f%s", e.Epoch, e.Loss, bestFigure(e)))
 			_ = p.bar.Set(e.Step) // a terminal that went away is no reason to stop
 		} else if time.Since(p.last) >= plainEvery {
 			p.last = time.Now()
 			p.line("step %d/%d epoch %d loss %.4f lr %.2g%s, %.1f images a second, about %s to go", e.Step, e.Steps, e.Epoch, e.Loss, e.Rate,
-				bestDice(e), e.Images, (time.Duration(e.ETA) * time.Second).String())
+				bestFigure(e), e.Images, (time.Duration(e.ETA) * time.Second).String())
 		}
 	case train.EventValidation:
-		p.line("step %d/%d epoch %d%s%s, %s gone", e.Step, e.Steps, e.Epoch, valDice(e), bestDice(e),
+		p.line("step %d/%d epoch %d%s%s, %s gone", e.Step, e.Steps, e.Epoch, valFigure(e), bestFigure(e),
 			(time.Duration(e.Elapsed) * time.Second).String())
 	case train.EventDone:
 		p.line("%s", e.Message)
 	}
 }
 
-func valDice(e train.Event) string {
-	if e.ValDice == nil {
-		return ""
+// valFigure and bestFigure are the figures of an event.
+func valFigure(e train.Event) string {
+	switch {
+	case e.ValMAE != nil:
+		return fmt.Sprintf(" val_mae %.4g (groups %.4g)", *e.ValMAE, *e.ValGroupMAE)
+	case e.ValDice != nil:
+		return fmt.Sprintf(" val_dice %.4f (groups %.4f)", *e.ValDice, *e.ValGroup)
 	}
-	group := ""
-	if e.ValGroup != nil {
-		group = fmt.Sprintf(" (groups %.4f)", *e.ValGroup)
-	}
-	return fmt.Sprintf(" val_dice %.4f%s", *e.ValDice, group)
+	return ""
 }
 
-func bestDice(e train.Event) string {
-	if e.BestDice == nil {
-		return ""
+func bestFigure(e train.Event) string {
+	switch {
+	case e.BestMAE != nil:
+		return fmt.Sprintf(" best %.4g", *e.BestMAE)
+	case e.BestDice != nil:
+		return fmt.Sprintf(" best %.4f", *e.BestDice)
 	}
-	return fmt.Sprintf(" best %.4f", *e.BestDice)
+	return ""
 }
 
 func (p *trainProgress) line(format string, args ...any) {

@@ -54,6 +54,7 @@ type Result struct {
 	Image         *segd.Image  // what was segmented
 	Mask          *segd.Mask   // as large as Image
 	Probabilities *segd.Tensor // [1, classes, H, W] on Image's pixels
+	Values        []float32    // H·W of them, in place of Mask and Probabilities: of a model of values, in the unit of its labels
 
 	Model, Version string        // of the manifest
 	Network        time.Duration // time in the network itself
@@ -72,6 +73,9 @@ type Result struct {
 // img is kept in the Result and not changed. Safe for concurrent use. Errors
 // come from the stages; when ctx ends, so does the call, with its error.
 func Frame(ctx context.Context, m *models.Model, pool *kernel.Pool, img *segd.Image, o Options) (*Result, error) {
+	if err := m.MakesMasks(); err != nil {
+		return nil, err
+	}
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
@@ -102,6 +106,36 @@ func Frame(ctx context.Context, m *models.Model, pool *kernel.Pool, img *segd.Im
 	if r.Confidence == nil {
 		r.Warnings = append(r.Warnings, "nothing was found: the mask is all background")
 	}
+	return r, nil
+}
+
+// Values is Frame for a model of values: the Result has Values and no mask. A
+// model of classes is segd.ErrOption, and so are options that are about classes.
+func Values(ctx context.Context, m *models.Model, pool *kernel.Pool, img *segd.Image, o Options) (*Result, error) {
+	if m.Values == nil {
+		return nil, fmt.Errorf("segment: %w: model %s gives classes, not values", segd.ErrOption, m.Name)
+	}
+	if o.Threshold != 0 || o.MinSize != 0 {
+		return nil, fmt.Errorf("segment: %w: a threshold and a least size are about classes, model %s gives values", segd.ErrOption, m.Name)
+	}
+	if err := m.Load(pool); err != nil { // before the clock
+		return nil, err
+	}
+	r, x, place, err := prepare(m, img)
+	if err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	v, err := m.Predict(ctx, pool, x, o.TTA)
+	if err != nil {
+		return nil, err
+	}
+	r.Network = time.Since(start)
+	if v, err = place.Probabilities(v); err != nil {
+		return nil, err
+	}
+	r.Values = v.Data
+	r.explain(m, o)
 	return r, nil
 }
 
@@ -149,6 +183,14 @@ func confidence(m *segd.Mask, p *segd.Tensor) *float64 {
 	return &mean
 }
 
+// outputOf names what the network gives.
+func outputOf(m *models.Model) string {
+	if m.Values != nil {
+		return "values"
+	}
+	return "probabilities"
+}
+
 // explain writes Steps and Warnings.
 func (r *Result) explain(m *models.Model, o Options) {
 	step := func(format string, a ...any) { r.Steps = append(r.Steps, fmt.Sprintf(format, a...)) }
@@ -184,7 +226,11 @@ func (r *Result) explain(m *models.Model, o Options) {
 		step("mean over the image and its three mirror images")
 	}
 	if r.GridWidth != img.Width || r.GridHeight != img.Height {
-		step("probabilities put back onto %d×%d pixels", img.Width, img.Height)
+		step("%s put back onto %d×%d pixels", outputOf(m), img.Width, img.Height)
+	}
+	if m.Values != nil {
+		step("values in the unit of the training labels")
+		return
 	}
 	if o.Threshold > 0 {
 		step("foreground from probability %g on", o.Threshold)

@@ -1,0 +1,173 @@
+package metric
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"text/tabwriter"
+
+	"segd"
+)
+
+// Errors sums up how far values lie from what they should be. The zero value is
+// that of no pixel.
+type Errors struct {
+	Pixels            int64 // whose value is known
+	absolute, squared float64
+}
+
+// CountErrors compares the values of an image with what they should be. A NaN in
+// truth is a value that is not known, and left out. Lengths that differ are
+// segd.ErrFormat, and so is a predicted value that is not finite.
+func CountErrors(truth, predicted []float32) (Errors, error) {
+	if len(truth) != len(predicted) {
+		return Errors{}, fmt.Errorf("metric: %w: %d values for %d", segd.ErrFormat, len(predicted), len(truth))
+	}
+	var e Errors
+	for i, t := range truth {
+		p := float64(predicted[i])
+		if math.IsNaN(p) || math.IsInf(p, 0) {
+			return Errors{}, fmt.Errorf("metric: %w: value %d is not finite", segd.ErrFormat, i)
+		}
+		if t != t {
+			continue
+		}
+		d := p - float64(t)
+		e.Pixels++
+		e.absolute += math.Abs(d)
+		e.squared += d * d
+	}
+	return e, nil
+}
+
+// Plus is the errors of both.
+func (e Errors) Plus(o Errors) Errors {
+	return Errors{e.Pixels + o.Pixels, e.absolute + o.absolute, e.squared + o.squared}
+}
+
+// MAE is the mean absolute error; 0 of no pixel.
+func (e Errors) MAE() float64 { return e.absolute / float64(max(1, e.Pixels)) }
+
+// RMSE is the root of the mean squared error; 0 of no pixel.
+func (e Errors) RMSE() float64 { return math.Sqrt(e.squared / float64(max(1, e.Pixels))) }
+
+// ValueCase is what was measured of one image. Constant are the errors of the
+// trivial answer, one value for every pixel.
+type ValueCase struct {
+	ID, Group string // without a group it is one of its own
+	Errors    Errors
+	Constant  Errors
+}
+
+// ValueEntry is one case, one group with the pixels of its images pooled, or one
+// summary, in the unit of the labels.
+type ValueEntry struct {
+	ID           string  `json:"id,omitempty"`
+	Group        string  `json:"group,omitempty"`  // of a case, where ids.csv names one
+	Cases        int     `json:"cases,omitempty"`  // in a group
+	Pixels       int64   `json:"pixels,omitempty"` // whose value is known; none of a mean
+	MAE          float64 `json:"mae"`
+	RMSE         float64 `json:"rmse"`
+	ConstantMAE  float64 `json:"constant_mae"`
+	ConstantRMSE float64 `json:"constant_rmse"`
+}
+
+// ValueReport is what `segd evaluate --report` writes of a model of values.
+// Cases and groups without a known value have no part in the means.
+type ValueReport struct {
+	Cases     []ValueEntry `json:"cases"`
+	Groups    []ValueEntry `json:"groups"`
+	Mean      ValueEntry   `json:"mean"`       // over cases
+	GroupMean ValueEntry   `json:"group_mean"` // over groups
+	Pooled    ValueEntry   `json:"pooled"`     // all pixels together
+	Constant  float64      `json:"constant"`   // the trivial answer: the mean of the training labels
+}
+
+// ReportValues sums up cases: groups are in the order of their first case.
+// constant is the value that the cases' Constant is of.
+func ReportValues(cases []ValueCase, constant float64) *ValueReport {
+	r := &ValueReport{Cases: []ValueEntry{}, Groups: []ValueEntry{}, Constant: constant}
+	var sums []ValueCase
+	var members []int
+	var all ValueCase
+	index := map[string]int{}
+	for _, c := range cases {
+		r.Cases = append(r.Cases, c.entry())
+		id := cmp.Or(c.Group, c.ID)
+		g, seen := index[id]
+		if !seen {
+			g = len(sums)
+			index[id] = g
+			sums, members = append(sums, ValueCase{ID: id}), append(members, 0)
+		}
+		sums[g], all = sums[g].plus(c), all.plus(c)
+		members[g]++
+	}
+	for g, s := range sums {
+		e := s.entry()
+		e.Cases = members[g]
+		r.Groups = append(r.Groups, e)
+	}
+	r.Mean, r.GroupMean, r.Pooled = meanValues(r.Cases), meanValues(r.Groups), all.entry()
+	return r
+}
+
+func (c ValueCase) plus(o ValueCase) ValueCase {
+	c.Errors, c.Constant = c.Errors.Plus(o.Errors), c.Constant.Plus(o.Constant)
+	return c
+}
+
+func (c ValueCase) entry() ValueEntry {
+	return ValueEntry{ID: c.ID, Group: c.Group, Pixels: c.Errors.Pixels, MAE: c.Errors.MAE(), RMSE: c.Errors.RMSE(),
+		ConstantMAE: c.Constant.MAE(), ConstantRMSE: c.Constant.RMSE()}
+}
+
+// meanValues averages the entries that have pixels.
+func meanValues(list []ValueEntry) (m ValueEntry) {
+	n := 0.0
+	for _, e := range list {
+		if e.Pixels == 0 {
+			continue
+		}
+		n++
+		m.MAE, m.RMSE = m.MAE+e.MAE, m.RMSE+e.RMSE
+		m.ConstantMAE, m.ConstantRMSE = m.ConstantMAE+e.ConstantMAE, m.ConstantRMSE+e.ConstantRMSE
+	}
+	n = max(1, n)
+	m.MAE, m.RMSE, m.ConstantMAE, m.ConstantRMSE = m.MAE/n, m.RMSE/n, m.ConstantMAE/n, m.ConstantRMSE/n
+	return m
+}
+
+// WriteText writes the report as a table for people: the errors beside those of
+// the constant, and the `worst` cases with the largest mean absolute error.
+func (r *ValueReport) WriteText(w io.Writer, worst int) error {
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	line := func(format string, args ...any) { _, _ = fmt.Fprintf(t, format, args...) } // tabwriter keeps errors for Flush
+	line("over\tMAE\tRMSE\tMAE of the constant %.4g\tits RMSE\n", r.Constant)
+	row := func(name string, e ValueEntry) {
+		line("%s\t%.4g\t%.4g\t%.4g\t%.4g\n", name, e.MAE, e.RMSE, e.ConstantMAE, e.ConstantRMSE)
+	}
+	row(fmt.Sprintf("mean of %d cases", len(r.Cases)), r.Mean)
+	row(fmt.Sprintf("mean of %d groups", len(r.Groups)), r.GroupMean)
+	row("all pixels", r.Pooled)
+	list := r.Worst(worst)
+	if len(list) > 0 {
+		line("\nlargest error\tMAE\tRMSE\n")
+	}
+	for _, e := range list {
+		line("%s\t%.4g\t%.4g\n", e.ID, e.MAE, e.RMSE)
+	}
+	if err := t.Flush(); err != nil {
+		return fmt.Errorf("metric: writing the table: %w", err)
+	}
+	return nil
+}
+
+// Worst lists up to n cases by falling mean absolute error.
+func (r *ValueReport) Worst(n int) []ValueEntry {
+	list := slices.Clone(r.Cases)
+	slices.SortStableFunc(list, func(a, b ValueEntry) int { return cmp.Compare(b.MAE, a.MAE) })
+	return list[:max(0, min(n, len(list)))]
+}

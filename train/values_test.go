@@ -1,0 +1,356 @@
+package train
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"image"
+	"image/color"
+	"image/png"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"segd"
+	"segd/internal/kernel"
+	"segd/models"
+	"segd/preprocess"
+	"segd/unet"
+)
+
+// ramps writes n images of soft blobs on noise; the label of a pixel is 3000 and
+// 200 times how bright it would be without the noise, in 16 bits.
+func ramps(t testing.TB, n, side int) string {
+	t.Helper()
+	dir := t.TempDir()
+	rng := rand.New(rand.NewPCG(5, 5))
+	for i := range n {
+		img, label := image.NewGray(image.Rect(0, 0, side, side)), image.NewGray16(image.Rect(0, 0, side, side))
+		cy, cx, r := float64(rng.IntN(side)), float64(rng.IntN(side)), float64(side)/4
+		for y := range side {
+			for x := range side {
+				dy, dx := float64(y)-cy, float64(x)-cx
+				v := 60 + 150*math.Exp(-(dy*dy+dx*dx)/(2*r*r))
+				img.SetGray(x, y, color.Gray{Y: uint8(v + float64(rng.IntN(30)-15))})
+				label.SetGray16(x, y, color.Gray16{Y: uint16(3000 + 200*v)})
+			}
+		}
+		name := string(rune('a'+i)) + ".png"
+		putPNG(t, filepath.Join(dir, "images", name), img)
+		putPNG(t, filepath.Join(dir, "labels", name), label)
+	}
+	return dir
+}
+
+func putPNG(t testing.TB, path string, img image.Image) {
+	t.Helper()
+	var b bytes.Buffer
+	if err := png.Encode(&b, img); err != nil {
+		t.Fatal(err)
+	}
+	put(t, filepath.Dir(path), filepath.Base(path), b.Bytes())
+}
+
+func tinyValues(dir, out string, steps int) Options {
+	o := tiny(dir, out, steps)
+	o.Network.Head = unet.HeadRegression
+	return o
+}
+
+// A regression learns, is kept by its error, and the model that is kept gives
+// values in the unit of the labels.
+func TestRunValues(t *testing.T) {
+	dir, out := ramps(t, 8, 32), filepath.Join(t.TempDir(), "m")
+	pool := kernel.NewPool(0)
+	defer pool.Close()
+	o := tinyValues(dir, out, 150)
+	o.Pool, o.LearnRate = pool, 1e-2
+	var events []Event
+	r, err := Run(t.Context(), o, func(e Event) { events = append(events, e) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := models.Open(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Values == nil || *m.Values != (models.Values{Mean: r.Plan.Targets.Mean, Deviation: r.Plan.Targets.Deviation}) || m.Metrics[0].Name != "mean_mae" || m.Metrics[0].Value != r.ValMAE {
+		t.Errorf("card: values %+v, figures %+v; plan %+v, val_mae %v", m.Values, m.Metrics, r.Plan.Targets, r.ValMAE)
+	}
+	if last := events[len(events)-1]; last.ValDice != nil || last.BestMAE == nil || *last.BestMAE != r.ValMAE || !strings.Contains(last.Message, "val_mae") {
+		t.Errorf("ended with %+v", last)
+	}
+	// The same errors again, by hand, of the model as it lies there.
+	sum, trivial, groups := 0.0, 0.0, 0
+	data, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	least := math.Inf(1)
+	for _, row := range r.History {
+		least = min(least, (row.MAE+row.GroupMAE)/2)
+	}
+	for _, c := range data.Cases {
+		if !strings.Contains(strings.Join(r.Plan.Validation, ","), c.ID) {
+			continue
+		}
+		img, err := c.image()
+		if err != nil {
+			t.Fatal(err)
+		}
+		truth, err := c.values(img.Width, img.Height)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, place, err := m.Recipe.Apply(img)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := m.Predict(t.Context(), pool, x, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p, err = place.Probabilities(p); err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range p.Data {
+			sum += math.Abs(float64(v - truth[i]))
+			trivial += math.Abs(r.Plan.Targets.Mean - float64(truth[i]))
+		}
+		groups += len(truth)
+	}
+	mae, constant := sum/float64(groups), trivial/float64(groups)
+	if math.Abs(mae-r.ValMAE) > 1e-3*mae {
+		t.Errorf("the model's error is %v, the training's %v", mae, r.ValMAE)
+	}
+	if math.Abs((r.ValMAE+r.GroupMAE)/2-least) > 1e-9*least {
+		t.Errorf("kept an error of %v, the least was %v", r.ValMAE, least)
+	}
+	if !raceDetector && mae > constant/2 {
+		t.Errorf("error %v, of a constant %v", mae, constant)
+	}
+	csv, err := os.ReadFile(filepath.Join(out, "progress.csv"))
+	if err != nil || !strings.HasPrefix(string(csv), "step,epoch,loss,lr,val_mae,val_group_mae,seconds\n") {
+		t.Errorf("%v, %.80s", err, csv)
+	}
+	page, err := os.ReadFile(filepath.Join(out, "report.html"))
+	if err != nil || strings.Contains(string(page), "Dice") || !strings.Contains(string(page), "mean absolute error") {
+		t.Errorf("report.html speaks of Dice or of no error: %v", err)
+	}
+
+	// Fine-tuned without a step that moves anything, it knows what it knew.
+	again := tinyValues(dir, filepath.Join(t.TempDir(), "again"), 1)
+	again.From, again.LearnRate, again.Network = m, 1e-9, unet.Config{}
+	q, err := Run(t.Context(), again, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if q.ValMAE > 1.2*r.ValMAE+1 {
+		t.Errorf("fine-tuning starts with an error of %v, the model has %v", q.ValMAE, r.ValMAE)
+	}
+	masks := tiny(discs(t, 8, 32), filepath.Join(t.TempDir(), "masks"), 1)
+	if _, err := Run(t.Context(), masks, nil); err != nil {
+		t.Fatal(err)
+	}
+	if again.From, err = models.Open(masks.Out); err != nil {
+		t.Fatal(err)
+	}
+	again.Network.Head = unet.HeadRegression
+	if _, err := Run(t.Context(), again, nil); !errors.Is(err, segd.ErrOption) {
+		t.Errorf("values from a model of classes: %v", err)
+	}
+}
+
+// Stopped, resumed, read back from a file, trained by its plan: the same bits.
+func TestValuesAreDeterministic(t *testing.T) {
+	dir := ramps(t, 8, 32)
+	whole := tinyValues(dir, filepath.Join(t.TempDir(), "whole"), 14)
+	whole.Loss.Terms = unet.LossL2
+	if _, err := Run(t.Context(), whole, nil); err != nil {
+		t.Fatal(err)
+	}
+	part := tinyValues(dir, filepath.Join(t.TempDir(), "part"), 14)
+	part.Loss.Terms = unet.LossL2
+	ctx, stop := context.WithCancel(t.Context())
+	part.afterStep = func(r *run) {
+		if r.Step == 5 {
+			stop()
+		}
+	}
+	if _, err := Run(ctx, part, nil); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	part.afterStep, part.Resume = nil, true
+	wrong := part
+	wrong.Loss.Terms = unet.LossL1
+	if _, err := Run(t.Context(), wrong, nil); !errors.Is(err, segd.ErrOption) {
+		t.Errorf("resumed with another loss: %v", err)
+	}
+	part.Network.Head, part.Loss.Terms = "", "" // the checkpoint's
+	if _, err := Run(t.Context(), part, nil); err != nil {
+		t.Fatal(err)
+	}
+	planned := Options{Datasets: []string{dir}, Out: filepath.Join(t.TempDir(), "planned"), PlanFile: filepath.Join(whole.Out, "plan.json")}
+	if _, err := Run(t.Context(), planned, nil); err != nil {
+		t.Fatal(err)
+	}
+	for name, out := range map[string]string{"resumed": part.Out, "by its plan": planned.Out} {
+		if !bytes.Equal(weightsOf(t, whole.Out), weightsOf(t, out)) {
+			t.Errorf("%s: other weights", name)
+		}
+	}
+}
+
+// An example of values that lies in the file comes back to the bit.
+func TestStoreKeepsValues(t *testing.T) {
+	d, err := Open(ramps(t, 2, 40))
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func(bytes int64) []example {
+		raws, _, err := load(t.Context(), d.Cases, unet.HeadRegression, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := budget(bytes)
+		t.Cleanup(func() { _ = s.close() })
+		n := normaliser{recipe: preprocess.Recipe{Channels: 1, Normalise: preprocess.ZScore, LongSide: 24}, targets: &Targets{Mean: 9000, Deviation: 4000}, store: s}
+		list, err := n.run(t.Context(), d.Cases, raws)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list
+	}
+	memory, file := read(1<<30), read(0)
+	for i := range memory {
+		got, err := file[i].whole()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if file[i].record == nil || hashValues(got.targets) != hashValues(memory[i].targets) || hashValues(got.values) != hashValues(memory[i].values) || len(got.targets) != 24*24 || len(got.values) != 40*40 {
+			t.Errorf("example %d: %d targets and %d values, or others than in memory", i, len(got.targets), len(got.values))
+		}
+	}
+}
+
+// Labels move with the image, bilinearly, and grey changes leave them alone.
+func TestPatchOfValues(t *testing.T) {
+	side := 16
+	e := &example{x: segd.NewTensor(1, 1, side, side)}
+	for i := range e.x.Data {
+		e.x.Data[i] = float32(i % side)
+	}
+	e.targets = append(e.targets, e.x.Data...)
+	e.targets[0] = float32(math.NaN())
+	moved := false
+	for seed := range uint64(20) {
+		p := patch{rng: sampleRNG(seed, 0), h: 8, w: 8, x: make([]float32, 64), targets: make([]float32, 64), tmp: make([]float32, 64)}
+		p.cut(e, &Augment{Flip: true, Rotate: 1, RotateDegrees: 30}, 0)
+		for i, v := range p.targets {
+			if v == v && v != p.x[i] {
+				t.Fatalf("seed %d: target %v where the image has %v", seed, v, p.x[i])
+			}
+			moved = moved || v != float32(math.Round(float64(v)))
+		}
+		grey := patch{rng: sampleRNG(seed, 0), h: 8, w: 8, x: make([]float32, 64), targets: make([]float32, 64), tmp: make([]float32, 64)}
+		grey.cut(e, &Augment{Flip: true, Rotate: 1, RotateDegrees: 30, Brightness: 1, Noise: 1, Blur: 1}, 0)
+		if hashValues(grey.targets) != hashValues(p.targets) || hashValues(grey.x) == hashValues(p.x) {
+			t.Fatalf("seed %d: grey changes touch the labels, or not the image", seed)
+		}
+	}
+	if !moved {
+		t.Error("no value between two pixels")
+	}
+}
+
+// Mean and deviation by hand, over the training images alone, NaN left out.
+func TestTargets(t *testing.T) {
+	nan := float32(math.NaN())
+	cases, list := []Case{{ID: "a"}, {ID: "b"}, {ID: "c"}}, make([]facts, 3)
+	list[0].known.add([]float32{1, nan, 3})
+	list[1].known.add([]float32{100, 200})
+	list[2].known.add([]float32{8})
+	got, err := targetsOf(cases, list, []string{"a", "c"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := math.Sqrt((9 + 1 + 16) / 3.); got.Mean != 4 || math.Abs(got.Deviation-want) > 1e-12 {
+		t.Errorf("%+v, want mean 4, deviation %v", got, want)
+	}
+	if n := got.normalise([]float32{4, nan}); n[0] != 0 || n[1] == n[1] {
+		t.Errorf("normalised %v", n)
+	}
+	list[0].known, list[2].known = spreadOf{}, spreadOf{}
+	if _, err := targetsOf(cases, list, []string{"a", "c"}); !errors.Is(err, segd.ErrUnprocessable) {
+		t.Errorf("nothing known: %v", err)
+	}
+	list[0].known.add([]float32{7, 7})
+	if _, err := targetsOf(cases, list, []string{"a"}); !errors.Is(err, segd.ErrUnprocessable) {
+		t.Errorf("all alike: %v", err)
+	}
+}
+
+// Labels that are no values end a training with the kind of error and the file.
+func TestValuesRefuse(t *testing.T) {
+	grey := func(side int) image.Image { return image.NewGray16(image.Rect(0, 0, side, side)) }
+	palette := image.NewPaletted(image.Rect(0, 0, 32, 32), color.Palette{color.Black, color.White})
+	clear := image.NewNRGBA(image.Rect(0, 0, 32, 32))
+	for name, c := range map[string]struct {
+		label image.Image
+		kind  error
+	}{
+		"another size": {grey(31), segd.ErrFormat}, "palette": {palette, segd.ErrUnsupported}, "alpha": {clear, segd.ErrUnsupported},
+		"colour": {image.NewRGBA(image.Rect(0, 0, 32, 32)), segd.ErrUnsupported},
+	} {
+		dir := ramps(t, 3, 32)
+		putPNG(t, filepath.Join(dir, "labels", "b.png"), c.label)
+		out := filepath.Join(t.TempDir(), "m")
+		if _, err := Run(t.Context(), tinyValues(dir, out, 1), nil); !errors.Is(err, c.kind) || !strings.Contains(err.Error(), "b.png") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	dir := ramps(t, 3, 32)
+	if err := os.WriteFile(filepath.Join(dir, "labels", "b.png"), []byte("\x89PNG\r\n\x1a\nnothing"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Run(t.Context(), tinyValues(dir, filepath.Join(t.TempDir(), "m"), 1), nil); !errors.Is(err, segd.ErrFormat) {
+		t.Errorf("truncated: %v", err)
+	}
+	// A plan of classes for values.
+	masks := tiny(discs(t, 8, 32), filepath.Join(t.TempDir(), "m"), 1)
+	if _, err := Run(t.Context(), masks, nil); err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Datasets: []string{dir}, Out: filepath.Join(t.TempDir(), "n"), PlanFile: filepath.Join(masks.Out, "plan.json")}
+	o.Network.Head, o.Loss.Terms = unet.HeadRegression, unet.LossL1
+	for _, name := range []string{"b.png"} {
+		putPNG(t, filepath.Join(dir, "labels", name), grey(32))
+	}
+	if _, err := Run(t.Context(), o, nil); !errors.Is(err, segd.ErrOption) {
+		t.Errorf("a plan of classes: %v", err)
+	}
+}
+
+// The plan says how labels are normalised, and that no length is falsified.
+func TestPlanOfValues(t *testing.T) {
+	dir, out := ramps(t, 4, 32), filepath.Join(t.TempDir(), "m")
+	r, err := Run(t.Context(), tinyValues(dir, out, 1), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(filepath.Join(out, "plan.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p Plan
+	if err := json.Unmarshal(b, &p); err != nil {
+		t.Fatal(err)
+	}
+	if p.Targets == nil || *p.Targets != *r.Plan.Targets || p.Loss.Terms != unet.LossL1 || p.Augment.Scale != 0 || p.Augment.Elastic != 0 || p.Foreground != 0 || p.Network.Classes != 1 {
+		t.Errorf("plan %+v", p)
+	}
+}
