@@ -208,6 +208,9 @@ func (b *batch) frame(ctx context.Context, in input, m *models.Model, scan *segd
 	if err != nil {
 		return nil, nil, err
 	}
+	if m.Values != nil {
+		return b.values(ctx, m, img, i, b.path(kindValue, stem))
+	}
 	s, err := segment.Frame(ctx, m, b.pool, img, b.options)
 	if err != nil {
 		return nil, nil, err

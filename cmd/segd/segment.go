@@ -16,6 +16,7 @@ import (
 	"segd/internal/kernel"
 	"segd/internal/overlay"
 	"segd/internal/segment"
+	"segd/models"
 )
 
 // Kinds of output, as --output names them.
@@ -24,10 +25,11 @@ const (
 	kindOverlay = "overlay" // the image with its classes marked
 	kindJSON    = "json"    // measurements of one input
 	kindCSV     = "csv"     // measurements of all inputs, one file
+	kindValue   = "value"   // 16-bit PNG of what a model of values gives
 )
 
 // outputKinds are those, a volume, and the kinds of DICOM object.
-var outputKinds = append([]string{kindMask, kindOverlay, kindJSON, kindCSV, export.NIfTI}, export.Kinds()...)
+var outputKinds = append([]string{kindMask, kindOverlay, kindJSON, kindCSV, kindValue, export.NIfTI}, export.Kinds()...)
 
 // autoModel asks for a model by each scan.
 const autoModel = "auto"
@@ -36,6 +38,7 @@ const autoModel = "auto"
 type segmentSettings struct {
 	inputs, kinds               []string
 	out, model, modelsDir       string
+	kindsGiven                  bool // --output is
 	overwrite, dryRun, failFast bool
 	deidentify, tta             bool
 	alpha, threshold            float64
@@ -59,6 +62,8 @@ func newSegment(a *app) *cobra.Command {
 			"error with the reason, leaves no output, and the run goes on; the exit status is\n" +
 			"then 3. So it is for an input that only one of the kinds of output cannot be\n" +
 			"made of; the others are written.\n\n" +
+			"A model that gives values writes value alone: a PNG of 16 bits, values rounded\n" +
+			"and cut off at 0 and 65535.\n\n" +
 			"--deidentify names outputs by a number: that of the input's line in --dry-run.",
 		Example: "  segd segment -i scans -o out -m cardiac-lv\n  segd segment -i a.png b.png -o out -m nuclei --output mask,json",
 		Args:    cobra.ArbitraryArgs, // more inputs: the shell expands -i *.png to them
@@ -85,6 +90,7 @@ func newSegment(a *app) *cobra.Command {
 	}
 	cmd.RunE = a.do(func(cmd *cobra.Command, args []string) error {
 		s.inputs = append(s.inputs, args...)
+		s.kindsGiven = cmd.Flags().Changed("output")
 		return a.segment(cmd.Context(), s)
 	})
 	return cmd
@@ -107,6 +113,27 @@ func (s segmentSettings) validate() error {
 	return segment.Options{Threshold: s.threshold, MinSize: s.minSize}.Validate()
 }
 
+// fit gives a model of values the output that it has, and refuses outputs that the
+// model cannot make; m is nil for models that each scan chooses, all of classes.
+func (s *segmentSettings) fit(m *models.Model) error {
+	values := m != nil && m.Values != nil
+	if values && !s.kindsGiven {
+		s.kinds = []string{kindValue}
+	}
+	for _, k := range s.kinds {
+		switch {
+		case values && k != kindValue:
+			return optionError("--output %s is made of classes, model %s gives values: want %s", k, m.Name, kindValue)
+		case !values && k == kindValue:
+			return optionError("--output %s is of a model that gives values, which --model %s does not", k, s.model)
+		}
+	}
+	if values && (s.threshold != 0 || s.minSize != 0) {
+		return optionError("--threshold and --min-size are about classes, model %s gives values", m.Name)
+	}
+	return nil
+}
+
 func (a *app) segment(ctx context.Context, s segmentSettings) error {
 	if err := s.validate(); err != nil {
 		return err
@@ -123,6 +150,9 @@ func (a *app) segment(ctx context.Context, s segmentSettings) error {
 			return err
 		}
 		a.setExact(b.model)
+	}
+	if err := b.settings.fit(b.model); err != nil {
+		return err
 	}
 	if b.inputs, err = collectInputs(s.inputs, s.out); err != nil {
 		return err
@@ -164,7 +194,7 @@ func (a *app) segment(ctx context.Context, s segmentSettings) error {
 		p.warn(text)
 	}
 	p.finish()
-	if slices.Contains(s.kinds, kindCSV) {
+	if slices.Contains(b.settings.kinds, kindCSV) {
 		if err := b.writeCSV(results); err != nil {
 			return err
 		}
