@@ -235,6 +235,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"unknown key", swap(`"name"`, `"x": 1, "name"`), `"x"`, segd.ErrFormat},
 		{"later format", swap(`"segd_format": 1`, `"segd_format": 2, "novelty": true`), "format 2", segd.ErrUnsupported},
 		{"values", swap(`"depth": 1,`, `"depth": 1, "head": "regression",`), "values a pixel", segd.ErrFormat},
+		{"values of classes", swap(`"match"`, `"values": {"mean": 1, "deviation": 1}, "match"`), "network of classes", segd.ErrFormat},
 		{"no format", swap(`"segd_format": 1,`, ``), "segd_format is 0", segd.ErrFormat},
 		{"auto", swap(`"name": "m"`, `"name": "auto"`), "name", segd.ErrFormat},
 		{"path as name", swap(`"name": "m"`, `"name": "../m"`), "name", segd.ErrFormat},

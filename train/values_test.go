@@ -3,6 +3,7 @@ package train
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"image"
@@ -352,5 +353,65 @@ func TestPlanOfValues(t *testing.T) {
 	}
 	if p.Targets == nil || *p.Targets != *r.Plan.Targets || p.Loss.Terms != unet.LossL1 || p.Augment.Scale != 0 || p.Augment.Elastic != 0 || p.Foreground != 0 || p.Network.Classes != 1 {
 		t.Errorf("plan %+v", p)
+	}
+}
+
+// floats is an uncompressed NIfTI volume of float32.
+func floats(width, height, depth int, values []float32) []byte {
+	b := make([]byte, 352)
+	le := binary.LittleEndian
+	le.PutUint32(b, 348)
+	for i, n := range []int{3, width, height, depth, 1, 1, 1, 1} {
+		le.PutUint16(b[40+2*i:], uint16(n))
+	}
+	le.PutUint16(b[70:], 16) // float32
+	le.PutUint16(b[72:], 32)
+	for i := range 4 {
+		le.PutUint32(b[76+4*i:], math.Float32bits(1))
+	}
+	le.PutUint32(b[108:], math.Float32bits(352))
+	copy(b[344:], "n+1\x00")
+	for _, v := range values {
+		b = le.AppendUint32(b, math.Float32bits(v))
+	}
+	return b
+}
+
+// Volumes of values go plane by plane with those of the image; NaN is not known,
+// what is infinite or huge and a volume of other planes is refused.
+func TestVolumesOfValues(t *testing.T) {
+	dir := t.TempDir()
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	put(t, dir, "images/v.nii", floats(2, 2, 2, []float32{1, 2, 3, 4, 5, 6, 7, 8}))
+	put(t, dir, "labels/v.nii", floats(2, 2, 2, []float32{-1, -2, -3, -4, 0.5, nan, 7, 1e6}))
+	read := func() ([]float32, error) {
+		d, err := Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := readCase(&d.Cases[1], unet.HeadRegression)
+		return r.values, err
+	}
+	v, err := read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v[0] != 0.5 || v[1] == v[1] || v[2] != 7 || v[3] != 1e6 {
+		t.Errorf("second plane is %v", v)
+	}
+	for name, c := range map[string]struct {
+		b    []byte
+		kind error
+	}{
+		"infinite": {floats(2, 2, 2, []float32{0, 0, 0, 0, inf, 0, 0, 0}), segd.ErrUnprocessable},
+		"huge":     {floats(2, 2, 2, []float32{0, 0, 0, 0, -1e30, 0, 0, 0}), segd.ErrUnprocessable},
+		"planes":   {floats(2, 2, 3, make([]float32, 12)), segd.ErrFormat},
+		"size":     {floats(4, 2, 2, make([]float32, 16)), segd.ErrFormat},
+		"cut":      {floats(2, 2, 2, make([]float32, 5)), segd.ErrFormat},
+	} {
+		put(t, dir, "labels/v.nii", c.b)
+		if _, err := read(); !errors.Is(err, c.kind) {
+			t.Errorf("%s: %v, want %v", name, err, c.kind)
+		}
 	}
 }

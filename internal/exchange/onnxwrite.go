@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"segd"
 	"segd/internal/onnx"
 	"segd/internal/tensors"
 	"segd/models"
@@ -27,10 +28,14 @@ const propPrefix = "segd."
 // part of the graph, so that it gives what unet.Predictor.Logits does for every
 // size. Tensors keep their names; the metadata hold model.json. The same model
 // gives the same bytes. p must be of man's network, else the error is
-// segd.ErrFormat.
+// segd.ErrFormat. A network of values, whose output would not be logits, is
+// segd.ErrUnsupported.
 func ONNX(man models.Manifest, p *unet.Params) ([]byte, error) {
 	if p.Config() != man.Network.WithDefaults() {
 		return nil, bad("weights of another network")
+	}
+	if man.Network.Head != unet.HeadClasses {
+		return nil, fmt.Errorf("exchange: %w: a network with head %s as ONNX, want one of classes", segd.ErrUnsupported, man.Network.Head)
 	}
 	m, err := graphOf(p.Config())
 	if err != nil {
