@@ -32,21 +32,26 @@ const checkpointMagic = "segd checkpoint 1\n"
 
 // progress is where a training stands, but for its tensors.
 type progress struct {
-	Plan        Plan      `json:"plan"`
-	Step        int       `json:"step"`         // done; the next batch has this number
-	SolverSteps int       `json:"solver_steps"` // as the solver counts
-	Validated   int       `json:"validated"`    // step of the last validation
-	Seconds     float64   `json:"seconds"`      // spent up to here
-	LossSum     float64   `json:"loss_sum"`     // since the last validation
-	LossCount   int       `json:"loss_count"`
-	BestScore   float64   `json:"best_score"` // as Plan.score counts
-	BestImage   float64   `json:"best_dice"`  // the figure: Dice, or the mean absolute error of values
-	BestGroup   float64   `json:"best_group"`
-	BestStep    int       `json:"best_step"` // 0: none yet
-	Stale       int       `json:"stale"`     // validations since
-	History     []Row     `json:"history"`
-	Trace       []Trace   `json:"trace,omitempty"`
-	Losses      []float64 `json:"losses,omitempty"` // of each step, with Trace
+	Plan        Plan    `json:"plan"`
+	Step        int     `json:"step"`         // done; the next batch has this number
+	SolverSteps int     `json:"solver_steps"` // as the solver counts
+	Validated   int     `json:"validated"`    // step of the last validation
+	Seconds     float64 `json:"seconds"`      // spent up to here
+	LossSum     float64 `json:"loss_sum"`     // since the last validation
+	LossCount   int     `json:"loss_count"`
+	standing
+	Stale   int       `json:"stale"` // validations since
+	History []Row     `json:"history"`
+	Trace   []Trace   `json:"trace,omitempty"`
+	Losses  []float64 `json:"losses,omitempty"` // of each step, with Trace
+}
+
+// A standing is the validation of the weights that are kept.
+type standing struct {
+	BestScore float64 `json:"best_score"` // as Plan.score counts
+	BestImage float64 `json:"best_dice"`  // the figure: Dice, or the mean absolute error of values
+	BestGroup float64 `json:"best_group"`
+	BestStep  int     `json:"best_step"` // 0: none yet
 }
 
 // Row is a line of progress.csv: one validation.

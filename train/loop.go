@@ -148,10 +148,10 @@ func (r *run) validate(ctx context.Context) error {
 	}
 	r.History = append(r.History, row)
 	if score := r.Plan.score(v); r.BestStep == 0 || r.Plan.all() || score > r.BestScore {
-		before := r.progress
-		r.BestScore, r.BestImage, r.BestGroup, r.BestStep = score, v.image, v.group, r.Step
+		before := r.standing
+		r.standing = standing{BestScore: score, BestImage: v.image, BestGroup: v.group, BestStep: r.Step}
 		if err := r.saveModel(r.last); err != nil {
-			r.progress = before // it is the model before that is kept
+			r.standing = before // it is the model before that is kept
 			return err
 		}
 		r.best, r.Stale = r.last, 0
