@@ -44,7 +44,7 @@ func isInputProfile(b []byte) bool {
 // matrix (ICC.1:2010 8.3.3). Colours are those under D50, to which Bradford's
 // matrix takes them from D65.
 var sRGB = sync.OnceValue(func() []byte {
-	var fixed = func(values ...float64) []byte { // s15Fixed16Number, 4.6
+	fixed := func(values ...float64) []byte { // s15Fixed16Number, 4.6
 		var b []byte
 		for _, v := range values {
 			b = binary.BigEndian.AppendUint32(b, uint32(int32(math.Round(v*65536))))

@@ -2,7 +2,11 @@ package models
 
 import (
 	"errors"
+	"fmt"
+	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -246,5 +250,31 @@ func TestClassList(t *testing.T) {
 			t.Errorf("class %d: %+v", i, c)
 		}
 		seen[c.Color] = true
+	}
+}
+
+// README's table of the models inside says what their cards say: every figure of
+// a row is one of the card's, of the test split and rounded to three digits.
+func TestREADME(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join("..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	figure := regexp.MustCompile(`\b0\.\d{3}\b`)
+	for _, m := range c.List() {
+		row := regexp.MustCompile("(?m)^\\| `" + m.Name + "` \\|.*$").Find(readme)
+		found := figure.FindAll(row, -1)
+		if len(found) == 0 {
+			t.Errorf("%s has no row with a figure", m.Name)
+		}
+		for _, is := range found {
+			if !slices.ContainsFunc(m.Metrics, func(v Metric) bool { return v.Split == "test" && fmt.Sprintf("%.3f", v.Value) == string(is) }) {
+				t.Errorf("%s: README says %s, which is no figure of its card", m.Name, is)
+			}
+		}
 	}
 }

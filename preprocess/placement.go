@@ -17,15 +17,15 @@ type Placement struct {
 // Identity reports whether the grid is the image's own.
 func (p Placement) Identity() bool { return p.Width == p.GridWidth && p.Height == p.GridHeight }
 
-// Probabilities maps t, [N, K, GridHeight, GridWidth], onto the original
-// pixels: [N, K, Height, Width], bilinear between pixel centres and averaged
-// over the area where the grid is finer than the image. Sums over the classes
-// are kept to the rounding of float32. Values of a regression go the same way. On the identity grid the result is t
-// itself. Safe for concurrent use. A tensor of another size is
+// ToImage maps t, probabilities or values [N, K, GridHeight, GridWidth], onto the
+// original pixels: [N, K, Height, Width], bilinear between pixel centres and
+// averaged over the area where the grid is finer than the image. Sums over the
+// classes are kept to the rounding of float32. On the identity grid the result is
+// t itself. Safe for concurrent use. A tensor of another size is
 // segd.ErrUnprocessable.
-func (p Placement) Probabilities(t *segd.Tensor) (*segd.Tensor, error) {
-	if t == nil || t.H != p.GridHeight || t.W != p.GridWidth || len(t.Data) != t.N*t.C*t.H*t.W {
-		return nil, fmt.Errorf("preprocess: %w: tensor is not of the grid's %d×%d pixels", segd.ErrUnprocessable, p.GridHeight, p.GridWidth)
+func (p Placement) ToImage(t *segd.Tensor) (*segd.Tensor, error) {
+	if err := checkTensor(t, p.GridHeight, p.GridWidth); err != nil {
+		return nil, err
 	}
 	if p.Identity() {
 		return t, nil
@@ -44,13 +44,12 @@ func (p Placement) Mask(m *segd.Mask) (*segd.Mask, error) {
 	return nearest(m, p.Height, p.Width), nil
 }
 
-// Values is the opposite of Probabilities: it maps values of the original
-// image's pixels, [N, K, Height, Width], onto the network's grid, as training
-// needs them. What a NaN takes part in becomes NaN. On the identity grid the
-// result is t itself. A tensor of another size is segd.ErrUnprocessable.
-func (p Placement) Values(t *segd.Tensor) (*segd.Tensor, error) {
-	if t == nil || t.H != p.Height || t.W != p.Width || len(t.Data) != t.N*t.C*t.H*t.W {
-		return nil, fmt.Errorf("preprocess: %w: tensor is not of the image's %d×%d pixels", segd.ErrUnprocessable, p.Height, p.Width)
+// ToGrid is the opposite of ToImage: it maps values of the original image's
+// pixels, [N, K, Height, Width], onto the network's grid, as training needs them.
+// What a NaN takes part in becomes NaN. Errors are those of ToImage.
+func (p Placement) ToGrid(t *segd.Tensor) (*segd.Tensor, error) {
+	if err := checkTensor(t, p.Height, p.Width); err != nil {
+		return nil, err
 	}
 	if p.Identity() {
 		return t, nil
@@ -65,6 +64,13 @@ func (p Placement) Labels(m *segd.Mask) (*segd.Mask, error) {
 		return nil, err
 	}
 	return nearest(m, p.GridHeight, p.GridWidth), nil
+}
+
+func checkTensor(t *segd.Tensor, h, w int) error {
+	if t == nil || t.H != h || t.W != w || len(t.Data) != t.N*t.C*t.H*t.W {
+		return fmt.Errorf("preprocess: %w: tensor is not of %d×%d pixels", segd.ErrUnprocessable, h, w)
+	}
+	return nil
 }
 
 func checkMask(m *segd.Mask, h, w int) error {

@@ -82,7 +82,7 @@ func TestIdentity(t *testing.T) {
 			t.Fatalf("labels of %d×%d are not kept: %v", h, w, err)
 		}
 		probabilities := segd.NewTensor(1, 2, h, w)
-		if same, err := p.Probabilities(probabilities); err != nil || same != probabilities {
+		if same, err := p.ToImage(probabilities); err != nil || same != probabilities {
 			t.Fatalf("probabilities of %d×%d are not handed through: %v", h, w, err)
 		}
 	}
@@ -96,7 +96,7 @@ func TestRoundTrip(t *testing.T) {
 	for _, to := range []float64{0.4, 0.7, 1, 1.3, 2} {
 		img := spaced(96, 64, 1.1, 0.9, 3)
 		x, p := apply(t, Recipe{Channels: 1, Normalise: MinMax, SpacingMM: to}, img)
-		back, err := p.Probabilities(x)
+		back, err := p.ToImage(x)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -216,7 +216,7 @@ func TestProbabilitiesSum(t *testing.T) {
 				x.Plane(n, 0)[i], x.Plane(n, 1)[i], x.Plane(n, 2)[i] = a*b, a*(1-b), 1-a
 			}
 		}
-		out, err := p.Probabilities(x)
+		out, err := p.ToImage(x)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -253,7 +253,7 @@ func TestPlacementErrors(t *testing.T) {
 	if _, err := p.Labels(segd.NewMask(8, 6)); !errors.Is(err, segd.ErrUnprocessable) {
 		t.Errorf("labels of the grid: %v", err)
 	}
-	if _, err := p.Probabilities(segd.NewTensor(1, 2, 3, 4)); !errors.Is(err, segd.ErrUnprocessable) {
+	if _, err := p.ToImage(segd.NewTensor(1, 2, 3, 4)); !errors.Is(err, segd.ErrUnprocessable) {
 		t.Errorf("probabilities of the image: %v", err)
 	}
 }

@@ -60,15 +60,12 @@ func Evaluate(ctx context.Context, o EvaluateOptions, report func(done, cases in
 	if report == nil {
 		report = func(int, int, string) {}
 	}
-	data, err := Open(o.Datasets...)
+	cases, err := o.open(report)
 	if err != nil {
 		return nil, err
 	}
-	n := len(data.Cases)
-	for _, w := range data.Warnings {
-		report(0, n, w)
-	}
-	e := evaluation{o: o, cases: data.Cases}
+	n := len(cases)
+	e := evaluation{o: o, cases: cases}
 	if err := e.survey(ctx); err != nil {
 		return nil, err
 	}
@@ -76,7 +73,7 @@ func Evaluate(ctx context.Context, o EvaluateOptions, report func(done, cases in
 		report(0, n, w)
 	}
 	e.sum = metric.Accumulator{Names: e.names, Tolerance: o.Tolerance}
-	for i := range data.Cases {
+	for i := range cases {
 		if err := e.measure(ctx, i); err != nil {
 			return nil, err
 		}
@@ -84,6 +81,18 @@ func Evaluate(ctx context.Context, o EvaluateOptions, report func(done, cases in
 	}
 	r := e.sum.Report()
 	return &r, nil
+}
+
+// open opens the data sets and passes on what they warn of.
+func (o EvaluateOptions) open(report func(done, cases int, warning string)) ([]Case, error) {
+	data, err := Open(o.Datasets...)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range data.Warnings {
+		report(0, len(data.Cases), w)
+	}
+	return data.Cases, nil
 }
 
 // EvaluateValues is Evaluate for a model of values: how far what it gives lies from
@@ -97,17 +106,14 @@ func EvaluateValues(ctx context.Context, o EvaluateOptions, report func(done, ca
 	if report == nil {
 		report = func(int, int, string) {}
 	}
-	data, err := Open(o.Datasets...)
+	cases, err := o.open(report)
 	if err != nil {
 		return nil, err
 	}
-	n := len(data.Cases)
-	for _, w := range data.Warnings {
-		report(0, n, w)
-	}
+	n := len(cases)
 	var list []metric.ValueCase
-	for i := range data.Cases {
-		c := &data.Cases[i]
+	for i := range cases {
+		c := &cases[i]
 		r, err := readCase(c, o.Model.Network.Head)
 		if err != nil {
 			return nil, err

@@ -218,7 +218,7 @@ func (e *example) predict(ctx context.Context, q *unet.Predictor, regions []int)
 	if err != nil {
 		return nil, err
 	}
-	if p, err = e.place.Probabilities(p); err != nil {
+	if p, err = e.place.ToImage(p); err != nil {
 		return nil, err
 	}
 	mask := postprocess.Labels(p, 0)
@@ -283,7 +283,7 @@ func (n *normaliser) head() unet.Head {
 func (n *normaliser) label(e *example, r raw) error {
 	if n.targets != nil {
 		e.values = r.values
-		t, err := e.place.Values(&segd.Tensor{N: 1, C: 1, H: r.image.Height, W: r.image.Width, Data: r.values})
+		t, err := e.place.ToGrid(&segd.Tensor{N: 1, C: 1, H: r.image.Height, W: r.image.Width, Data: r.values})
 		if err != nil {
 			return err
 		}

@@ -53,8 +53,8 @@ func (r *run) trainingPage(shown []Shown) *report.Page {
 	var epochs, losses, images, groups []float64
 	for _, h := range r.History {
 		epochs = append(epochs, float64(h.Step)/r.Plan.EpochSteps)
-		losses = append(losses, h.Loss)
-		images, groups = append(images, h.Dice+h.MAE), append(groups, h.Group+h.GroupMAE) // one of which is 0
+		image, group := r.Plan.figuresOf(h)
+		losses, images, groups = append(losses, h.Loss), append(images, image), append(groups, group)
 	}
 	single := len(epochs) == 1 // makes no line
 	loss.Series = []report.Series{{X: epochs, Y: losses, Dots: single}}

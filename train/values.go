@@ -163,6 +163,14 @@ func (p *Plan) figure() string {
 	return "dice"
 }
 
+// figuresOf is what a validation came to, over images and over groups.
+func (p *Plan) figuresOf(r Row) (image, group float64) {
+	if p.values() {
+		return r.MAE, r.GroupMAE
+	}
+	return r.Dice, r.Group
+}
+
 // text writes a figure: a Dice has four digits, an error those that count.
 func (p *Plan) text(v float64) string {
 	if p.values() {
@@ -201,7 +209,7 @@ func (r *run) evaluateValues(ctx context.Context, q *unet.Predictor) (validation
 		if err != nil {
 			return validation{}, err
 		}
-		if v, err = e.place.Probabilities(v); err != nil {
+		if v, err = e.place.ToImage(v); err != nil {
 			return validation{}, err
 		}
 		c, err := countValues(e.Case, e.values, v.Data, r.Plan.Targets.Mean)

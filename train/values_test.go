@@ -115,7 +115,7 @@ func TestRunValues(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p, err = place.Probabilities(p); err != nil {
+		if p, err = place.ToImage(p); err != nil {
 			t.Fatal(err)
 		}
 		for i, v := range p.Data {

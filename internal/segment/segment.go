@@ -79,23 +79,11 @@ func Frame(ctx context.Context, m *models.Model, pool *kernel.Pool, img *segd.Im
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	if err := m.Load(pool); err != nil { // before the clock
-		return nil, err
-	}
-	r, x, place, err := prepare(m, img)
+	r, p, err := predict(ctx, m, pool, img, o)
 	if err != nil {
 		return nil, err
 	}
-	start := time.Now()
-	p, err := m.Predict(ctx, pool, x, o.TTA)
-	if err != nil {
-		return nil, err
-	}
-	r.Network = time.Since(start)
-
-	if r.Probabilities, err = place.Probabilities(p); err != nil {
-		return nil, err
-	}
+	r.Probabilities = p
 	r.Mask = postprocess.Labels(r.Probabilities, o.Threshold)
 	postprocess.KeepLargest(r.Mask, m.Regions)
 	if o.MinSize > 1 {
@@ -118,25 +106,35 @@ func Values(ctx context.Context, m *models.Model, pool *kernel.Pool, img *segd.I
 	if o.Threshold != 0 || o.MinSize != 0 {
 		return nil, fmt.Errorf("segment: %w: a threshold and a least size are about classes, model %s gives values", segd.ErrOption, m.Name)
 	}
-	if err := m.Load(pool); err != nil { // before the clock
-		return nil, err
-	}
-	r, x, place, err := prepare(m, img)
+	r, v, err := predict(ctx, m, pool, img, o)
 	if err != nil {
-		return nil, err
-	}
-	start := time.Now()
-	v, err := m.Predict(ctx, pool, x, o.TTA)
-	if err != nil {
-		return nil, err
-	}
-	r.Network = time.Since(start)
-	if v, err = place.Probabilities(v); err != nil {
 		return nil, err
 	}
 	r.Values = v.Data
 	r.explain(m, o)
 	return r, nil
+}
+
+// predict returns what the network gives, [1, K, H, W] on the image's own pixels,
+// and a Result that says what went in.
+func predict(ctx context.Context, m *models.Model, pool *kernel.Pool, img *segd.Image, o Options) (*Result, *segd.Tensor, error) {
+	if err := m.Load(pool); err != nil { // before the clock
+		return nil, nil, err
+	}
+	r, x, place, err := prepare(m, img)
+	if err != nil {
+		return nil, nil, err
+	}
+	start := time.Now()
+	t, err := m.Predict(ctx, pool, x, o.TTA)
+	if err != nil {
+		return nil, nil, err
+	}
+	r.Network = time.Since(start)
+	if t, err = place.ToImage(t); err != nil {
+		return nil, nil, err
+	}
+	return r, t, nil
 }
 
 // Explain returns the steps that Frame would take with img, and what it would

@@ -259,9 +259,9 @@ func (d *blockDecoder) propagateHT(data []byte, plane int) {
 			var found [4]uint64
 			for i := x; i < end; i++ {
 				word := d.flags[first+i]
-				for todo := near(word) &^ (word >> own) & rows; todo != 0; {
-					s := trailing(todo)
-					todo &= todo - 1
+				for pending := near(word) &^ (word >> own) & rows; pending != 0; {
+					s := trailing(pending)
+					pending &= pending - 1
 					bit := in.peek() & 1
 					in.skip(1)
 					if bit == 0 {
@@ -269,15 +269,15 @@ func (d *blockDecoder) propagateHT(data []byte, plane int) {
 					}
 					found[i-x] |= 1 << s
 					word = d.become(first+i, word, s, 0)
-					todo = near(word) &^ (word >> own) & rows &^ (2<<s - 1)
+					pending = near(word) &^ (word >> own) & rows &^ (2<<s - 1)
 				}
 				d.flags[first+i] = word | found[i-x]<<visited
 			}
 			for i := x; i < end; i++ {
-				for todo := found[i-x]; todo != 0; todo &= todo - 1 {
+				for pending := found[i-x]; pending != 0; pending &= pending - 1 {
 					sign := uint32(in.peek() & 1)
 					in.skip(1)
-					d.samples[sampleIndex(y*d.width, i, trailing(todo))] = 3<<plane | sign<<31
+					d.samples[sampleIndex(y*d.width, i, trailing(pending))] = 3<<plane | sign<<31
 				}
 			}
 		}
@@ -293,10 +293,10 @@ func (d *blockDecoder) refineHT(data []byte, plane int) {
 		first := (y/4+1)*d.stride + 1
 		for x := range d.width {
 			word := d.flags[first+x]
-			for todo := word >> own &^ (word >> visited) & rows; todo != 0; todo &= todo - 1 {
+			for pending := word >> own &^ (word >> visited) & rows; pending != 0; pending &= pending - 1 {
 				bit := uint32(in.peek() & 1)
 				in.skip(1)
-				d.samples[sampleIndex(y*d.width, x, trailing(todo))] ^= (3 - 2*bit) << plane
+				d.samples[sampleIndex(y*d.width, x, trailing(pending))] ^= (3 - 2*bit) << plane
 			}
 		}
 	}
