@@ -275,7 +275,11 @@ func (p *Plan) summary() string {
 	if t := p.Targets; t != nil {
 		output = fmt.Sprintf("values (mean %.4g, deviation %.4g)", t.Mean, t.Deviation)
 	}
-	return fmt.Sprintf("%d training and %d validation images of %d groups; U-Net width %d depth %d, %s; patches %d×%d, batch %d; %d steps (%.1f epochs, from %s), validation every %d; %s, %s, %s schedule",
-		len(p.Training), len(p.Validation), p.Data.Groups, p.Network.Width, p.Network.Depth, output,
-		p.PatchHeight, p.PatchWidth, p.Batch, p.Steps, float64(p.Steps)/p.EpochSteps, p.StepsFrom, p.ValidateEvery, p.Loss, p.Solver, p.Schedule)
+	images, every := fmt.Sprintf("%d training and %d validation images", len(p.Training), len(p.Validation)), "validation"
+	if p.all() {
+		images, every = fmt.Sprintf("%d training images, none to validate on,", len(p.Training)), "saved"
+	}
+	return fmt.Sprintf("%s of %d groups; U-Net width %d depth %d, %s; patches %d×%d, batch %d; %d steps (%.1f epochs, from %s), %s every %d; %s, %s, %s schedule",
+		images, p.Data.Groups, p.Network.Width, p.Network.Depth, output,
+		p.PatchHeight, p.PatchWidth, p.Batch, p.Steps, float64(p.Steps)/p.EpochSteps, p.StepsFrom, every, p.ValidateEvery, p.Loss, p.Solver, p.Schedule)
 }

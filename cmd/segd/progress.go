@@ -158,8 +158,11 @@ func (p *progress) finish() {
 		p.emit("done", "", nil)
 	case progressAuto:
 		elapsed, rate, _ := p.pace()
-		say(p.w, "%d of %d %ss done in %s, %.3g a second\n", p.done-p.failed, p.total, p.unit,
-			elapsed.Round(10*time.Millisecond), rate)
+		pace := ""
+		if p.done > p.failed {
+			pace = fmt.Sprintf(", %.3g a second", rate)
+		}
+		say(p.w, "%d of %d %ss done in %s%s\n", p.done-p.failed, p.total, p.unit, elapsed.Round(10*time.Millisecond), pace)
 	}
 }
 

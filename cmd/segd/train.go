@@ -185,7 +185,7 @@ func (p *trainProgress) event(e train.Event) {
 				bestFigure(e), e.Images, (time.Duration(e.ETA) * time.Second).String())
 		}
 	case train.EventValidation:
-		p.line("step %d/%d epoch %d%s%s, %s gone", e.Step, e.Steps, e.Epoch, valFigure(e), bestFigure(e),
+		p.line("step %d/%d epoch %d loss %.4f%s%s, %s gone", e.Step, e.Steps, e.Epoch, e.Loss, valFigure(e), bestFigure(e),
 			(time.Duration(e.Elapsed) * time.Second).String())
 	case train.EventDone:
 		p.line("%s", e.Message)
