@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"segd/internal/kernel"
 	"segd/train/study"
@@ -34,11 +35,12 @@ func newStudySkips(a *app) *cobra.Command {
 			"with the same seeds, and write DIR/report.html, one page that loads nothing, and\n" +
 			"its figures as CSV: curves with their spread over seeds, the gradient of each\n" +
 			"layer, cost, loss landscapes, and where long skips recover detail.\n\n" +
-			"A study that was interrupted goes on when the same command is run again.\n\n" +
+			"A study that was interrupted goes on when the same command is run again, and one\n" +
+			"with more variants, seeds or a sweep takes what is there and trains the rest.\n\n" +
 			"Variants are words joined by hyphens: plain, residual, preact, dense; concat,\n" +
 			"add, none, nested; attention; bilinear; nonorm; convsN, growthN, depthN. Without\n" +
-			"--variants each kind of block and each kind of long skip is trained, and two deep\n" +
-			"networks without long skips.",
+			"--variants each kind of block and each kind of long skip is trained, and deep networks\n" +
+			"without long skips, with and without normalisation.",
 		Example: "  segd study skips -d nuclei/train -o skips --epochs 20\n  segd study skips -d nuclei/train -o skips --steps 400 --repeats 3 --sweep\n  segd study skips -d nuclei/train -o skips --variants plain-concat,residual-add-attention",
 		Args:    cobra.NoArgs,
 	}
@@ -56,7 +58,11 @@ func newStudySkips(a *app) *cobra.Command {
 	f.IntVar(&o.Patch, "patch", 0, "side of a training patch in pixels (0: 128)")
 	f.IntVar(&o.Batch, "batch", 0, "patches in a step (0: as the plan sees fit)")
 	f.IntVar(&o.Landscape, "landscape", 0, "points a side of the loss landscapes, odd (0: 15, -1: no landscapes)")
-	f.BoolVar(&o.Sweep, "sweep", false, "also train networks of 2, 4 and 6 levels with 2, 4 and 8 convolutions each")
+	f.BoolVar(&o.Sweep, "sweep", false, "also train ever deeper networks, with and without skips")
+	f.IntSliceVar(&o.SweepDepths, "sweep-depths", []int{2, 3, 4, 5, 6}, "levels of the networks of the sweep")
+	f.IntSliceVar(&o.SweepConvs, "sweep-convs", []int{2, 4, 8}, "convolutions of their blocks, each with each number of levels")
+	f.Var(newIntRange(&o.SweepRepeats, 0, 100), "sweep-repeats", "trainings of each network of the sweep (0: 1)")
+	f.IntVar(&o.SweepPatch, "sweep-patch", 0, "side of a training patch in the sweep (0: that of --patch)")
 	f.IntVar(&o.SweepSteps, "sweep-steps", 0, "steps of each training of the sweep (0: 100)")
 	f.Var(newIntRange(&o.SweepWidth, 0, 256), "sweep-width", "channels of the first level in the sweep (0: 4)")
 	var resume bool
@@ -75,9 +81,50 @@ func newStudySkips(a *app) *cobra.Command {
 			}
 			o.Variants = append(o.Variants, v)
 		}
+		if !o.Sweep {
+			for _, name := range []string{"sweep-depths", "sweep-convs", "sweep-repeats", "sweep-patch", "sweep-steps", "sweep-width"} {
+				if cmd.Flags().Changed(name) {
+					return optionError("--%s goes with --sweep", name)
+				}
+			}
+		}
+		o.Command = studyCommand(cmd.Flags(), o)
 		return a.studySkips(cmd.Context(), o)
 	})
 	return cmd
+}
+
+// studyCommand is the command that makes the page again, for the page: it names
+// data sets as the page does, not where they lie on this machine.
+func studyCommand(flags *pflag.FlagSet, o study.Options) string {
+	words := []string{"segd", "study", "skips"}
+	for _, d := range study.Names(o.Datasets) {
+		words = append(words, "-d", d)
+	}
+	words = append(words, "-o", filepath.Base(filepath.Clean(o.Out)))
+	flags.Visit(func(f *pflag.Flag) {
+		switch f.Name {
+		case "data", "out", "progress", "resume":
+			return
+		}
+		value := f.Value.String()
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			value = strings.Join(list.GetSlice(), ",")
+		}
+		words = append(words, "--"+f.Name)
+		switch {
+		case f.Value.Type() != "bool":
+			words = append(words, value)
+		case value == "false":
+			words[len(words)-1] += "=false"
+		}
+	})
+	for i, w := range words {
+		if strings.ContainsAny(w, " '\"\\$&;<>()|*?`") {
+			words[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 func (a *app) studySkips(ctx context.Context, o study.Options) error {

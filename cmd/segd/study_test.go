@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"segd/train/study"
 )
 
 func TestStudySkips(t *testing.T) {
@@ -19,11 +21,20 @@ func TestStudySkips(t *testing.T) {
 	if err != nil || !strings.Contains(string(page), "residual-none") {
 		t.Errorf("the page: %v", err)
 	}
+	if want := "segd study skips -d " + study.Names(args[3:4])[0] + " -o skips --epochs 1 --landscape -1 --patch 16 --repeats 1 --seed 5 --threads 1 --variants plain-concat,residual-none --width 2"; !strings.Contains(string(page), want) {
+		t.Errorf("the page does not have %q", want)
+	}
+	if strings.Contains(string(page), filepath.Dir(out)) {
+		t.Error("the page says where it lay")
+	}
 	for want, bad := range map[string][]string{
 		"plane":                     {"--variants", "plane"},
 		"none of the others can be": {"--steps", "3", "--time", "1m"},
 		"landscape of 4 points":     {"--landscape", "4"},
 		"depthN":                    {"--variants", "plain-depth"},
+		"goes with --sweep":         {"--sweep-patch", "16"},
+		"do not rise":               {"--sweep", "--sweep-depths", "3,2"},
+		"residual-none-depth2":      {"--sweep", "--sweep-convs", "3"},
 	} {
 		code, _, stderr := command(t, append([]string{"study", "skips", "-d", dataset(t, 0, 2), "-o", filepath.Join(t.TempDir(), "o")}, bad...)...)
 		if code != exitUsage || !strings.Contains(stderr, want) {

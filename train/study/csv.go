@@ -99,13 +99,12 @@ func (s *study) landscapeRows() [][]string {
 func (s *study) sweepRows() [][]string {
 	rows := [][]string{{"network", "levels", "convolutions", "seed", "loss_start", "loss_end", "val_dice", "trains", "gradient_share_start", "gradient_share", "parameters"}}
 	for _, kind := range sweepKinds {
-		for _, convs := range sweepConvs {
-			for _, depth := range sweepDepths {
-				t := s.sweepAt(kind, depth, convs)
+		s.eachSize(func(depth, convs int) {
+			for _, t := range s.sweepAt(kind, depth, convs) {
 				rows = append(rows, []string{kind, fmt.Sprint(depth), fmt.Sprint(convs), fmt.Sprint(t.Seed), g(t.lossAt(false)), g(t.lossAt(true)), g(t.Dice),
 					fmt.Sprint(s.trains(t)), g(t.reach(t.start())), g(t.reach(t.Trace)), fmt.Sprint(t.Parameters)})
 			}
-		}
+		})
 	}
 	return rows
 }

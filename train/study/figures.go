@@ -76,49 +76,6 @@ func overSteps(at int) func(t *training) (x, y []float64) {
 	}
 }
 
-// sweep shows where networks stop training as they get deeper.
-func (s *study) sweep() report.Section {
-	p := &s.runs[len(s.runs)-1].Plan
-	sec := report.Section{Title: "Depth sweep", Text: append([]string{
-		fmt.Sprintf("Networks of width %d, each trained once for %d steps. In a cell: the mean loss of the last tenth of the steps and the validation Dice; × where the network does not train.", p.Network.Width, p.Steps),
-	}, s.sweepFindings()...), Table: report.Table{Head: []string{"network", "convolutions a block"}}}
-	for _, depth := range sweepDepths {
-		sec.Table.Head = append(sec.Table.Head, fmt.Sprintf("%d levels", depth))
-	}
-	for _, kind := range sweepKinds {
-		for _, convs := range sweepConvs {
-			row := []string{kind, fmt.Sprint(convs)}
-			for _, depth := range sweepDepths {
-				t := s.sweepAt(kind, depth, convs)
-				cell := fmt.Sprintf("%.2f, Dice %.2f", t.lossAt(true), t.Dice)
-				if t.Diverged {
-					cell = "diverged"
-				}
-				if !s.trains(t) {
-					cell += " ×"
-				}
-				row = append(row, cell)
-			}
-			sec.Table.Rows = append(sec.Table.Rows, row)
-		}
-	}
-	for _, convs := range sweepConvs {
-		loss := report.Chart{Title: fmt.Sprintf("Loss at the end, %d convolutions a block", convs), X: "levels", Y: "loss"}
-		reach := report.Chart{Title: fmt.Sprintf("First block's gradient over the last's, %d convolutions", convs), X: "levels", Y: "ratio", YLog: true}
-		for _, kind := range sweepKinds {
-			l, g := report.Series{Name: kind}, report.Series{Name: kind}
-			for _, depth := range sweepDepths {
-				t := s.sweepAt(kind, depth, convs)
-				l.X, l.Y = append(l.X, float64(depth)), append(l.Y, t.lossAt(true))
-				g.X, g.Y = append(g.X, float64(depth)), append(g.Y, t.reach(t.start()))
-			}
-			loss.Series, reach.Series = append(loss.Series, l), append(reach.Series, g)
-		}
-		sec.Charts = append(sec.Charts, loss, reach)
-	}
-	return sec
-}
-
 // landscapes draws the loss around the weights.
 func (s *study) landscapes() report.Section {
 	sec := report.Section{Title: "Loss landscapes", Text: append([]string{
@@ -181,10 +138,19 @@ func (s *study) fineDetail() report.Section {
 // method says how it was done.
 func (s *study) method() report.Section {
 	p := &s.runs[0].Plan
-	return report.Section{Title: "How it was done", Text: []string{
+	text := []string{
 		fmt.Sprintf("Each training: width %d, depth %d unless named, %s normalisation, %d×%d patches, %d a step, %d steps (%.1f epochs), AdamW at a peak rate of %g with warm-up and cosine, clipped to a norm of %g, with augmentation; the recipe of segd train. A training's seed draws its split by group (a share of %.2g validates), its first weights and its patches: variants with one seed differ in their network alone.",
 			p.Network.Width, p.Network.Depth, p.Network.Norm, p.PatchHeight, p.PatchWidth, p.Batch, p.Steps, float64(p.Steps)/p.EpochSteps, p.LearnRate, p.Clip, p.ValFraction),
 		"A difference of Dice that is smaller than its spread over the seeds says nothing. The same budget of steps is no budget of work: the table has what each costs.",
 		"The same figures lie beside this page as results.csv, curves.csv, gradients.csv, landscapes.csv and, with --sweep, sweep.csv.",
-	}}
+	}
+	seconds := 0.0
+	for _, t := range s.runs {
+		seconds += t.Seconds
+	}
+	text = append(text, fmt.Sprintf("The %d trainings took %.1f minutes, which depends on the machine and on what else it had to do.", len(s.runs), seconds/60))
+	if s.o.Command != "" {
+		text = append(text, "Made by: "+s.o.Command)
+	}
+	return report.Section{Title: "How it was done", Text: text}
 }

@@ -108,16 +108,24 @@ func (s *study) gradientFindings() []string {
 		if start.n == 0 {
 			continue
 		}
-		list = append(list, fmt.Sprintf("%s: the first block's gradient is %.3g times the last block's in the first tenth of the steps, and %.3g times over all: at the start it %s.",
-			v.Name, start.mean, whole.mean, fate(start.mean)))
+		text := fmt.Sprintf("%s: the first block's gradient is %.3g times the last block's in the first tenth of the steps, and %.3g times over all: at the start it %s",
+			v.Name, start.mean, whole.mean, fate(start.mean))
+		if later := fate(whole.mean); later != fate(start.mean) {
+			text += ", over the whole training it " + later
+		}
+		list = append(list, text+".")
 	}
 	for _, p := range s.pairs() {
-		a, _ := s.shares(p.without)
-		b, _ := s.shares(p.with)
+		a, wholeA := s.shares(p.without)
+		b, wholeB := s.shares(p.with)
 		if a.n == 0 || b.n == 0 {
 			continue
 		}
-		list = append(list, fmt.Sprintf("From %s to %s (%s): from %.3g to %.3g times: %s.", p.without.Name, p.with.Name, p.what, a.mean, b.mean, cure(a.mean, b.mean)))
+		text := fmt.Sprintf("From %s to %s (%s): from %.3g to %.3g times: %s.", p.without.Name, p.with.Name, p.what, a.mean, b.mean, cure(a.mean, b.mean))
+		if fate(wholeA.mean) != fate(a.mean) || fate(wholeB.mean) != fate(b.mean) {
+			text += fmt.Sprintf(" Over the whole training from %.3g to %.3g times: %s.", wholeA.mean, wholeB.mean, cure(wholeA.mean, wholeB.mean))
+		}
+		list = append(list, text)
 	}
 	return list
 }
@@ -137,57 +145,6 @@ func cure(without, with float64) string {
 		return "with the skips the gradient is less even; here the data does not show what the papers assert"
 	}
 	return fmt.Sprintf("less than a factor of %d nearer to or farther from even; here the data does not show an effect", clearFactor)
-}
-
-// sweepAt finds the training of a kind in the sweep.
-func (s *study) sweepAt(kind string, depth, convs int) *training {
-	name := fmt.Sprintf("%s-depth%d-convs%d", kind, depth, convs)
-	for _, t := range s.runs {
-		if t.Sweep && t.Variant.Name == name {
-			return t
-		}
-	}
-	return nil
-}
-
-// goal is the loss that a network of the sweep has to come to, to count as one
-// that trains: half way between where the smallest reference network begins and
-// where it ends.
-func (s *study) goal() float64 {
-	small := s.sweepAt(reference, sweepDepths[0], sweepConvs[0])
-	return (small.lossAt(false) + small.lossAt(true)) / 2
-}
-
-// trains reports whether a network of the sweep still learns.
-func (s *study) trains(t *training) bool { return !t.Diverged && t.lossAt(true) <= s.goal() }
-
-// sweepFindings says where each kind stops training.
-func (s *study) sweepFindings() []string {
-	small := s.sweepAt(reference, sweepDepths[0], sweepConvs[0])
-	list := []string{fmt.Sprintf("A network counts as one that trains if its loss comes to %.3f at the end of its %d steps: half way down of the smallest %s network, which goes from %.3f to %.3f, means of the first and the last tenth.",
-		s.goal(), small.Plan.Steps, reference, small.lossAt(false), small.lossAt(true))}
-	for _, kind := range sweepKinds {
-		var stops []string
-		for _, convs := range sweepConvs {
-			for _, depth := range sweepDepths {
-				if t := s.sweepAt(kind, depth, convs); !s.trains(t) {
-					stops = append(stops, fmt.Sprintf("%d levels of %d (to %.2f, Dice %.2f)", depth, convs, t.lossAt(true), t.Dice))
-				}
-			}
-		}
-		if len(stops) == 0 {
-			list = append(list, kind+" trains at every depth of the sweep.")
-			continue
-		}
-		list = append(list, fmt.Sprintf("%s stops training with %s.", kind, strings.Join(stops, ", ")))
-	}
-	deepest, most := sweepDepths[len(sweepDepths)-1], sweepConvs[len(sweepConvs)-1]
-	plain, short := s.sweepAt("plain-none", deepest, most), s.sweepAt("residual-none", deepest, most)
-	if !plain.Diverged && !short.Diverged {
-		list = append(list, fmt.Sprintf("In the deepest network, %d levels of %d convolutions without long skips, the first block's gradient is %.3g times the last block's at the start with plain blocks, %.3g times with residual ones; the loss comes to %.2f and %.2f.",
-			deepest, most, plain.reach(plain.start()), short.reach(short.start()), plain.lossAt(true), short.lossAt(true)))
-	}
-	return list
 }
 
 // rise is how much higher the loss is at about half the way out than in the

@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
-	"segd/internal/kernel"
 	"segd/internal/report"
+	"segd/unet"
 )
 
 // PageName is the page in the study's folder.
@@ -31,7 +32,7 @@ func (s *study) page() *report.Page {
 	p := &report.Page{
 		Title: "What skip connections do",
 		Lead: fmt.Sprintf("%d variants of the U-Net, each trained with %d seeds for %s on %s: %d images, %d channels in, %d classes.",
-			len(s.o.Variants), s.o.Repeats, s.budget(), strings.Join(names(s.o.Datasets), ", "), t.Plan.Data.Cases, t.Plan.Data.Channels, t.Plan.Data.Classes),
+			len(s.o.Variants), s.o.Repeats, s.budget(), strings.Join(Names(s.o.Datasets), ", "), t.Plan.Data.Cases, t.Plan.Data.Channels, t.Plan.Data.Classes),
 		Foot: "segd is research software and no medical device: not for diagnosis, treatment or any other clinical decision.",
 	}
 	p.Add(report.Section{Title: "What was found", Text: s.diceFindings()})
@@ -50,8 +51,9 @@ func (s *study) page() *report.Page {
 	return p
 }
 
-// names are the folders' own, without where they lie.
-func names(dirs []string) []string {
+// Names are the folders' own and the ones above, without where they lie, as the
+// page has them.
+func Names(dirs []string) []string {
 	var list []string
 	for _, d := range dirs {
 		list = append(list, filepath.Base(filepath.Dir(filepath.Clean(d)))+"/"+filepath.Base(filepath.Clean(d)))
@@ -115,9 +117,25 @@ func (s *study) results() report.Section {
 	p := &s.runs[0].Plan
 	return report.Section{Title: "Results and cost", Table: t, Text: []string{
 		fmt.Sprintf("Dice of the validation images, that of the best weights%s. Against: the difference to %s with the same seed, which has the same split, the same patches and the same steps. By group: the pixels of a group's images pooled.", s.rangeOf(), reference),
-		fmt.Sprintf("GFLOP and image ms: one image of %d×%d through the trained network. Step ms and memory: a training step of %d patches of %d×%d, its activations and gradients, weights and the solver's moments. Times are the least of %d on %d threads (%s kernels).",
-			costSize, costSize, p.Batch, p.PatchHeight, p.PatchWidth, costRuns*s.o.Repeats, s.o.Pool.Threads(), kernel.Set()),
+		fmt.Sprintf("GFLOP and image ms: one image of %d×%d through the trained network. Step ms and memory: a training step of %d patches of %d×%d, its activations and gradients, weights and the solver's moments. Times are the least of %d on %s.",
+			costSize, costSize, p.Batch, p.PatchHeight, p.PatchWidth, costRuns*s.o.Repeats, s.timedOn()),
 	}}
+}
+
+// timedOn says what the times were measured with: trainings of several commands
+// may have had different ones.
+func (s *study) timedOn() string {
+	var list []string
+	for _, t := range s.runs {
+		threads := "one thread"
+		if t.Threads != 1 {
+			threads = fmt.Sprintf("%d threads", t.Threads)
+		}
+		if on := fmt.Sprintf("%s (%s kernels)", threads, t.Kernel); !t.Sweep && !slices.Contains(list, on) {
+			list = append(list, on)
+		}
+	}
+	return strings.Join(list, " and ")
 }
 
 // low1 is the least of a spread: what times are stated as.
@@ -129,33 +147,62 @@ type family struct {
 	list  []Variant
 }
 
-// families splits the variants into charts: what differs from the reference in
-// its block, what does in its long skip, and the rest.
+// families splits the variants into charts: blocks under each kind of long skip,
+// long skips of plain networks, and the rest. A variant that stands alone in its
+// kind is of the rest.
 func (s *study) families() []family {
-	blocks, skips, rest := family{title: "blocks"}, family{title: "long skips"}, family{title: "others"}
 	ref, err := ParseVariant(reference)
 	if err != nil {
-		return []family{{"variants", s.o.Variants}}
+		panic(err) // a slip in its name
 	}
 	r := ref.Network.WithDefaults()
-	for _, v := range s.o.Variants {
+	// ordinary networks differ from the reference in block and long skip alone.
+	ordinary := func(v Variant) bool {
 		c := v.Network.WithDefaults()
-		switch {
-		case c == r:
-			blocks.list, skips.list = append(blocks.list, v), append(skips.list, v)
-		case c.Skip == r.Skip && c.Up == r.Up && !c.Attention && c.Depth == 0 && c.Norm == r.Norm && (c.Convs == 2 || c.Block == "dense"):
-			blocks.list = append(blocks.list, v)
-		case c.Block == r.Block && c.Up == r.Up && !c.Attention && c.Depth == 0 && c.Norm == r.Norm && c.Convs == r.Convs:
-			skips.list = append(skips.list, v)
-		default:
+		if c.Block == unet.BlockDense { // has convolutions and growth of its own
+			d := unet.Config{Block: unet.BlockDense}.WithDefaults()
+			c.Convs, c.Growth = c.Convs-d.Convs+r.Convs, c.Growth-d.Growth+r.Growth
+		}
+		c.Block, c.Skip = r.Block, r.Skip
+		return c == r
+	}
+	of := func(title string, is func(c unet.Config) bool) family {
+		f := family{title: title}
+		for _, v := range s.o.Variants {
+			if ordinary(v) && is(v.Network.WithDefaults()) {
+				f.list = append(f.list, v)
+			}
+		}
+		return f
+	}
+	candidates := []family{
+		of("blocks", func(c unet.Config) bool { return c.Skip == r.Skip }),
+		of("long skips", func(c unet.Config) bool { return c.Block == r.Block }),
+	}
+	for _, k := range skipKinds {
+		if skip := unet.Skip(k.name); skip != r.Skip {
+			candidates = append(candidates, of("blocks, long skips "+k.name, func(c unet.Config) bool { return c.Skip == skip }))
+		}
+	}
+	drawn := map[string]bool{}
+	var list []family
+	for _, f := range candidates {
+		if len(f.list) < 2 {
+			continue
+		}
+		list = append(list, f)
+		for _, v := range f.list {
+			drawn[v.Name] = true
+		}
+	}
+	rest := family{title: "others"}
+	for _, v := range s.o.Variants {
+		if !drawn[v.Name] {
 			rest.list = append(rest.list, v)
 		}
 	}
-	var list []family
-	for _, f := range []family{blocks, skips, rest} {
-		if len(f.list) > 0 {
-			list = append(list, f)
-		}
+	if len(rest.list) > 0 {
+		list = append(list, rest)
 	}
 	return list
 }

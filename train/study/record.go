@@ -31,6 +31,8 @@ type record struct {
 
 	Parameters  int     `json:"parameters"`
 	GFLOP       float64 `json:"gflop"`        // of one image of costSize²
+	Threads     int     `json:"threads"`      // that the times are of
+	Kernel      string  `json:"kernel"`       // likewise
 	StepMS      float64 `json:"step_ms"`      // forward and back, least of a few
 	InferMS     float64 `json:"infer_ms"`     // one image of costSize², least of a few
 	MemoryBytes int64   `json:"memory_bytes"` // of a training step
@@ -120,6 +122,7 @@ const costRuns = 3
 // cost measures what the network takes.
 func (t *training) cost(pool *kernel.Pool) error {
 	c, p := t.config(), &t.Plan
+	t.Threads, t.Kernel = pool.Threads(), kernel.Set()
 	weights := unet.NewParams(c, t.Seed)
 	for _, name := range weights.Names() {
 		w, _ := weights.Get(name)

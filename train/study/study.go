@@ -51,11 +51,16 @@ type Options struct {
 	Batch     int    // patches per step, default 8 or a sixth of the images
 	Landscape int    // points a side of each loss landscape, odd; default 15, negative: none
 
-	Sweep      bool // also trains networks of 2, 4 and 6 levels with 2, 4 and 8 convolutions each, once
-	SweepSteps int  // of each, default 100
-	SweepWidth int  // channels of their first level, default 4
+	Sweep        bool  // also trains networks of each of SweepDepths with each of SweepConvs
+	SweepDepths  []int // levels, rising, default 2 to 6
+	SweepConvs   []int // convolutions a block, rising and even, default 2, 4, 8
+	SweepRepeats int   // trainings of each, with seeds that follow; default 1
+	SweepSteps   int   // of each, default 100
+	SweepWidth   int   // channels of their first level, default 4
+	SweepPatch   int   // side in pixels, default Patch
 
-	Pool *kernel.Pool // nil: one thread
+	Command string       // that makes the page again, for the page; empty: left out
+	Pool    *kernel.Pool // nil: one thread
 }
 
 // Defaults.
@@ -102,8 +107,20 @@ func (o Options) withDefaults() (Options, error) {
 	o.Repeats, o.Width, o.Patch = or(o.Repeats, defaultRepeats), or(o.Width, defaultWidth), or(o.Patch, defaultPatch)
 	o.Landscape = or(o.Landscape, defaultLandscape)
 	o.SweepSteps, o.SweepWidth = or(o.SweepSteps, defaultSweepSteps), or(o.SweepWidth, defaultSweepWidth)
-	if o.Repeats < 1 || o.Repeats > 100 {
-		return o, fmt.Errorf("study: %w: repeats %d, want 1 to 100", segd.ErrOption, o.Repeats)
+	o.SweepRepeats, o.SweepPatch = or(o.SweepRepeats, 1), or(o.SweepPatch, o.Patch)
+	if o.SweepDepths == nil {
+		o.SweepDepths = []int{2, 3, 4, 5, 6}
+	}
+	if o.SweepConvs == nil {
+		o.SweepConvs = []int{2, 4, 8}
+	}
+	for _, n := range []int{o.Repeats, o.SweepRepeats} {
+		if n < 1 || n > 100 {
+			return o, fmt.Errorf("study: %w: repeats %d, want 1 to 100", segd.ErrOption, n)
+		}
+	}
+	if _, err := o.sweepVariants(); o.Sweep && err != nil {
+		return o, err
 	}
 	if o.Landscape > 0 && (o.Landscape < 3 || o.Landscape > 201 || o.Landscape%2 == 0) {
 		return o, fmt.Errorf("study: %w: landscape of %d points, want an odd number from 3 to 201", segd.ErrOption, o.Landscape)
@@ -139,7 +156,9 @@ func Run(ctx context.Context, o Options, report func(Event)) error {
 		report = func(Event) {}
 	}
 	s := &study{o: o, report: report}
-	s.plan()
+	if err := s.plan(); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(filepath.Join(o.Out, runsDir), 0o755); err != nil {
 		return fmt.Errorf("study: %w", err)
 	}
@@ -177,7 +196,7 @@ type training struct {
 
 // plan lists the trainings: all variants with the first seed come first, so
 // that an early look compares all of them.
-func (s *study) plan() {
+func (s *study) plan() error {
 	o := s.o
 	add := func(v Variant, repeat int, sweep bool, t train.Options) {
 		seed := o.Seed + uint64(repeat)
@@ -187,7 +206,7 @@ func (s *study) plan() {
 		}
 		t.Datasets, t.Out, t.Seed = o.Datasets, filepath.Join(o.Out, runsDir, name), seed
 		t.Network, t.Name = v.Network, v.Name
-		t.Patch, t.Batch, t.Pool = o.Patch, o.Batch, o.Pool
+		t.Batch, t.Pool = o.Batch, o.Pool
 		t.Resume, t.NoPage, t.Trace = true, true, traceEvery
 		s.runs = append(s.runs, &training{Name: name, Variant: v, Seed: seed, Sweep: sweep, options: t})
 	}
@@ -197,16 +216,23 @@ func (s *study) plan() {
 			if v.Network.Depth == 0 {
 				v.Network.Depth = o.Depth
 			}
-			add(v, repeat, false, train.Options{Epochs: o.Epochs, Steps: o.Steps, Time: o.Time})
+			add(v, repeat, false, train.Options{Epochs: o.Epochs, Steps: o.Steps, Time: o.Time, Patch: o.Patch})
 		}
 	}
 	if !o.Sweep {
-		return
+		return nil
 	}
-	for _, v := range sweepVariants() {
-		v.Network.Width = o.SweepWidth
-		add(v, 0, true, train.Options{Steps: o.SweepSteps})
+	list, err := o.sweepVariants()
+	if err != nil {
+		return err
 	}
+	for repeat := range o.SweepRepeats {
+		for _, v := range list {
+			v.Network.Width = o.SweepWidth
+			add(v, repeat, true, train.Options{Steps: o.SweepSteps, Patch: o.SweepPatch})
+		}
+	}
+	return nil
 }
 
 // traceEvery is how many steps lie between two looks at the gradient.

@@ -9,6 +9,7 @@ import (
 	"image/color"
 	"image/png"
 	"io/fs"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -215,6 +216,111 @@ func TestRunGoesOn(t *testing.T) {
 	}
 }
 
+// Trainings made by several commands come together in one study: more variants,
+// more seeds and a sweep, and folders of trainings that were made elsewhere. Each
+// is trained once, and the page is that of a study made at once.
+func TestRunMerges(t *testing.T) {
+	dir := discs(t, 8, 24)
+	all := tiny(t, dir)
+	all.Variants, all.Steps, all.Landscape = all.Variants[:2], 4, -1
+	all.Sweep, all.SweepDepths, all.SweepConvs, all.SweepRepeats, all.SweepSteps, all.SweepPatch = true, []int{1, 2}, []int{2}, 2, 4, 8
+	if err := Run(t.Context(), all, nil); err != nil {
+		t.Fatal(err)
+	}
+	first, second := all, all
+	first.Out, first.Repeats, first.Variants, first.Sweep = filepath.Join(t.TempDir(), "first"), 1, all.Variants[:1], false
+	second.Out, second.Repeats, second.Variants = filepath.Join(t.TempDir(), "second"), 1, all.Variants[1:]
+	for _, o := range []Options{first, second} {
+		if err := Run(t.Context(), o, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	merged := all
+	merged.Out = first.Out
+	for _, run := range names(t, filepath.Join(second.Out, runsDir)) {
+		if err := os.Rename(filepath.Join(second.Out, runsDir, run), filepath.Join(merged.Out, runsDir, run)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	trained := map[string]bool{}
+	if err := Run(t.Context(), merged, func(e Event) {
+		if e.Train.Steps > 0 {
+			trained[e.Training] = true
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]bool{"plain-concat-seed1": true, "residual-concat-seed1": true}
+	if !maps.Equal(trained, want) {
+		t.Errorf("trained %v, want %v", trained, want)
+	}
+	for name, n := range map[string]int{"results.csv": 1 + 2*2, "sweep.csv": 1 + 3*2*2} {
+		a, b := readCSV(t, filepath.Join(all.Out, name)), readCSV(t, filepath.Join(merged.Out, name))
+		if len(a) != n || len(b) != n {
+			t.Fatalf("%s has %d rows, merged %d, want %d", name, len(a), len(b), n)
+		}
+		for i := range a {
+			for k, column := range a[0] {
+				if !strings.HasSuffix(column, "_ms") && column != "seconds" && a[i][k] != b[i][k] {
+					t.Errorf("%s row %d %s: %s, merged %s", name, i, column, a[i][k], b[i][k])
+				}
+			}
+		}
+	}
+	page, err := os.ReadFile(filepath.Join(merged.Out, PageName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"on patches of 8×8", "with 2 seeds. In a cell", "plain-none", "Where plain-none stops with every seed, residual-none goes on"} {
+		if !strings.Contains(string(page), text) {
+			t.Errorf("the page lacks %q", text)
+		}
+	}
+}
+
+// names lists a folder.
+func names(t *testing.T, dir string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for _, e := range entries {
+		list = append(list, e.Name())
+	}
+	return list
+}
+
+// The sweep says where networks without skips stop and those with skips go on.
+func TestSweepFindings(t *testing.T) {
+	s := &study{o: Options{Sweep: true, SweepDepths: []int{2, 3}, SweepConvs: []int{2}, SweepRepeats: 2}}
+	for seed := range uint64(2) {
+		for kind, ends := range map[string][2]float64{"plain-none": {0.4, 1.9}, "residual-none": {0.4, 0.5 + float64(seed)*1.4}, reference: {0.2, 0.6}} {
+			for i, depth := range s.o.SweepDepths {
+				v := variants(t, sweepName(kind, depth, 2))[0]
+				tr := made(v, seed, 0.8, 1, ends[i])
+				tr.Sweep = true
+				s.runs = append(s.runs, tr)
+			}
+		}
+	}
+	got := strings.Join(s.sweepFindings(), "\n")
+	for _, want := range []string{
+		"comes to 1.100 at the end of its 10 steps",
+		"plain-none stops training at 1 of 2 sizes: 3 levels of 2 (0 of 2 seeds train, to 1.90).",
+		"residual-none stops training at 1 of 2 sizes: 3 levels of 2 (1 of 2 seeds train, to 1.20 [0.50, 1.90]).",
+		"plain-concat trains at every size of the sweep.",
+		"Where plain-none stops with every seed, residual-none goes on with every seed at no size; the other way round at no size.",
+		"Where plain-none stops with every seed, plain-concat goes on with every seed at 3 levels of 2; the other way round at no size.",
+		"3 levels of 2 convolutions without long skips",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+}
+
 func TestParseVariant(t *testing.T) {
 	for name, want := range map[string]unet.Config{
 		"plain-concat":                  {Block: unet.BlockPlain, Skip: unet.SkipConcat},
@@ -294,6 +400,29 @@ func TestFindingsFollowTheNumbers(t *testing.T) {
 	}
 }
 
+// Charts hold what can be compared: a grid of blocks and long skips falls into a
+// chart of each.
+func TestFamilies(t *testing.T) {
+	s := &study{o: Options{Variants: variants(t, reference, "residual-concat", "dense-concat", "plain-none", "dense-none", "residual-add", "plain-none-convs6", "dense-none-growth4")}}
+	want := map[string]string{
+		"blocks": "plain-concat residual-concat dense-concat", "long skips": "plain-concat plain-none", "blocks, long skips none": "plain-none dense-none",
+		"others": "residual-add plain-none-convs6 dense-none-growth4",
+	}
+	for _, f := range s.families() {
+		var list []string
+		for _, v := range f.list {
+			list = append(list, v.Name)
+		}
+		if got := strings.Join(list, " "); got != want[f.title] {
+			t.Errorf("%s: %q, want %q", f.title, got, want[f.title])
+		}
+		delete(want, f.title)
+	}
+	if len(want) > 0 {
+		t.Errorf("no %v", want)
+	}
+}
+
 func TestStages(t *testing.T) {
 	names := stageNames(2)
 	for layer, want := range map[string]string{"enc.1.conv2.weight": "enc.1", "bottleneck.conv1.weight": "bottleneck", "up.1.weight": "dec.1",
@@ -343,13 +472,17 @@ func TestWindows(t *testing.T) {
 
 func TestOptions(t *testing.T) {
 	ok := Options{Datasets: []string{"d"}, Out: "o"}
-	if o, err := ok.withDefaults(); err != nil || o.Steps != defaultSteps || len(o.Variants) != 9 {
+	if o, err := ok.withDefaults(); err != nil || o.Steps != defaultSteps || len(o.Variants) != 11 {
 		t.Fatalf("%+v, %v", o, err)
 	}
 	for name, change := range map[string]func(*Options){
 		"no data": func(o *Options) { o.Datasets = nil }, "two budgets": func(o *Options) { o.Steps, o.Epochs = 1, 1 },
 		"even landscape": func(o *Options) { o.Landscape = 4 }, "repeats": func(o *Options) { o.Repeats = -1 },
-		"twice": func(o *Options) { o.Variants = append(DefaultVariants(), DefaultVariants()...) },
+		"sweep repeats":   func(o *Options) { o.SweepRepeats = -1 },
+		"a falling sweep": func(o *Options) { o.Sweep, o.SweepDepths = true, []int{3, 2} },
+		"an empty sweep":  func(o *Options) { o.Sweep, o.SweepConvs = true, []int{} },
+		"odd residuals":   func(o *Options) { o.Sweep, o.SweepConvs = true, []int{3} },
+		"twice":           func(o *Options) { o.Variants = append(DefaultVariants(), DefaultVariants()...) },
 	} {
 		o := ok
 		change(&o)

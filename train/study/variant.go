@@ -68,11 +68,11 @@ func (v *Variant) take(word string) error {
 const reference = "plain-concat"
 
 // DefaultVariants are each kind of block with concatenating skips, each kind
-// of long skip with plain blocks, and two deep networks without long skips, of
-// which one has short ones.
+// of long skip with plain blocks, and deep networks without long skips, one of
+// two with short ones, with and without normalisation.
 func DefaultVariants() []Variant {
 	names := []string{reference, "residual-concat", "preact-concat", "dense-concat", "plain-add", "plain-none", "plain-nested",
-		"plain-none-convs6", "residual-none-convs6"}
+		"plain-none-convs6", "residual-none-convs6", "plain-none-convs6-nonorm", "residual-none-convs6-nonorm"}
 	list := make([]Variant, len(names))
 	for i, name := range names {
 		v, err := ParseVariant(name)
@@ -84,28 +84,40 @@ func DefaultVariants() []Variant {
 	return list
 }
 
-// What the depth sweep takes: each with each.
-var (
-	sweepDepths = []int{2, 4, 6}
-	sweepConvs  = []int{2, 4, 8}
-	sweepKinds  = []string{"plain-none", "residual-none", reference}
-)
+// sweepKinds are the networks that the depth sweep deepens.
+var sweepKinds = []string{"plain-none", "residual-none", reference}
 
-// sweepVariants lists the networks of the sweep, the smallest first.
-func sweepVariants() []Variant {
+// sweepVariants lists the networks of the sweep, the smallest first. Depths and
+// convolutions that a network cannot have, and those that don't rise, are
+// segd.ErrOption.
+func (o Options) sweepVariants() ([]Variant, error) {
+	for _, numbers := range [][]int{o.SweepDepths, o.SweepConvs} {
+		for i, n := range numbers {
+			if i > 0 && n <= numbers[i-1] {
+				return nil, fmt.Errorf("study: %w: the sweep's %v do not rise", segd.ErrOption, numbers)
+			}
+		}
+		if len(numbers) == 0 {
+			return nil, fmt.Errorf("study: %w: a sweep without depths or convolutions", segd.ErrOption)
+		}
+	}
 	var list []Variant
-	for _, convs := range sweepConvs {
-		for _, depth := range sweepDepths {
+	for _, convs := range o.SweepConvs {
+		for _, depth := range o.SweepDepths {
 			for _, kind := range sweepKinds {
-				v, err := ParseVariant(fmt.Sprintf("%s-depth%d-convs%d", kind, depth, convs))
+				v, err := ParseVariant(sweepName(kind, depth, convs))
 				if err != nil {
-					panic(err) // a slip in the lists above
+					return nil, err
 				}
 				list = append(list, v)
 			}
 		}
 	}
-	return list
+	return list, nil
+}
+
+func sweepName(kind string, depth, convs int) string {
+	return fmt.Sprintf("%s-depth%d-convs%d", kind, depth, convs)
 }
 
 // kind is a choice of the literature, for the page.
