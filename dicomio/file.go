@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/flate"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -67,6 +68,12 @@ func open(b []byte) (*file, error) {
 		return nil, malformed("truncated: no data set behind the file meta information")
 	}
 	_, err = f.walk(0, len(f.b), 0, 0)
+	if errors.Is(err, segd.ErrFormat) && f.behindPixels() {
+		// The pixels are the last that an image needs (PS3.5 7.1 has elements in
+		// the order of their tags), and writers and media leave bytes behind them.
+		f.warnings = append(f.warnings, "what follows the pixel data is not a data set; it is left out")
+		err = nil
+	}
 	return f, err
 }
 
@@ -84,7 +91,7 @@ func (f *file) meta(b []byte, p int) (int, error) {
 		if p, err = m.content(&e, len(b), 0); err != nil {
 			return p, err
 		}
-		if e.tag == 0x00020010 {
+		if e.tag == 0x00020010 && f.syntax == "" { // where a group follows over again, the first one counts
 			f.syntax = strings.TrimRight(string(b[e.value:e.end]), " \x00")
 			if !isUID(f.syntax) {
 				return p, malformed("element %s is not a UID", name(e.tag))

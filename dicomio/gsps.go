@@ -126,7 +126,7 @@ func (g *GSPS) setGrading(d *object) {
 		}
 		return field{}, false
 	}
-	if lut, ok := s.image[tagModalityLUT]; ok && len(lut.items) > 0 {
+	if lut, ok := s.image[tagModalityLUT]; ok && firstOf(lut.items).has(tagLUTDescriptor) {
 		d.dataset[tagModalityLUT] = lut
 	} else if slope, ok := find(tagFrameRescale, tagSlope); ok {
 		d.dataset[tagSlope] = slope
@@ -139,7 +139,7 @@ func (g *GSPS) setGrading(d *object) {
 			d.dataset[0x00281054] = f // the one term that all versions of the standard have
 		}
 	}
-	if lut, ok := find(tagFrameVOI, tagVOILUT); ok { // goes before a window
+	if lut, ok := find(tagFrameVOI, tagVOILUT); ok && firstOf(lut.items).has(tagLUTDescriptor) { // goes before a window
 		d.setItems(0x00283110, dataset{tagVOILUT: {vr: "SQ", items: lut.items[:1]}}) // SoftcopyVOILUTSequence
 	}
 	center, ok1 := find(tagFrameVOI, tagCenter)

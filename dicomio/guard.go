@@ -72,6 +72,9 @@ func (w *walker) walk(p, end int, delimiter uint32, depth int) (int, error) {
 		if delimiter != 0 && e.tag == delimiter {
 			return e.value, nil
 		}
+		if depth == 0 && e.tag == 0 && w.behindPixels() {
+			return p, malformed("element %s behind the pixels", name(e.tag)) // zeros that fill a file up
+		}
 		if p, err = w.content(&e, end, depth); err != nil {
 			return p, err
 		}
@@ -83,6 +86,11 @@ func (w *walker) walk(p, end int, delimiter uint32, depth int) (int, error) {
 		return p, malformed("an item has no end")
 	}
 	return p, nil
+}
+
+// behindPixels reports whether the last top-level element holds pixels.
+func (w *walker) behindPixels() bool {
+	return len(w.top) > 0 && pixelTag(w.top[len(w.top)-1].tag)
 }
 
 // header reads the tag, VR and length of the element at p. Its end is set

@@ -134,7 +134,13 @@ func readHeader(f *file) (*header, error) {
 			}
 		}
 	}
-	return h, r.decode()
+	if err := r.decode(); err != nil {
+		return nil, err
+	}
+	if len(h.modality) == 0 {
+		h.modality = nil // some writers have a table all of whose elements are empty
+	}
+	return h, nil
 }
 
 // sequence returns the elements of each item of e, where e is one of the

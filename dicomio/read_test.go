@@ -327,6 +327,67 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
+// TestBehindPixels reads files with bytes behind their pixels that are no
+// elements: padding of media, delimiters over again, what was cut off.
+func TestBehindPixels(t *testing.T) {
+	for _, syntax := range []string{dicomtest.ExplicitLE, dicomtest.ImplicitLE, dicomtest.ExplicitBE} {
+		f := dicomtest.Disc(16)
+		f.Syntax = syntax
+		whole := dicomtest.Write(f)
+		_, want := frame(t, whole, 0)
+		for name, tail := range map[string][]byte{
+			"a zero":        {0},
+			"zeros":         make([]byte, 4<<20),
+			"a delimiter":   item(0xfffee0dd, 0),
+			"ones":          bytes.Repeat([]byte{0xFF}, 1000),
+			"a cut element": header(0xfffcfffc, "OB", 100),
+		} {
+			s, got := frame(t, append(bytes.Clone(whole), tail...), 0)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s, %s: %s", syntax, name, diff)
+			}
+			if !strings.Contains(strings.Join(s.Warnings, "\n"), "what follows the pixel data") {
+				t.Errorf("%s, %s: no warning in %q", syntax, name, s.Warnings)
+			}
+		}
+		if _, err := dicomio.Read(whole[:len(whole)-2]); !errors.Is(err, segd.ErrFormat) {
+			t.Errorf("%s, cut in the pixels: got %v", syntax, err)
+		}
+	}
+}
+
+// TestTwoMetas reads a file whose meta information comes twice, and takes the
+// transfer syntax of the first, as others do.
+func TestTwoMetas(t *testing.T) {
+	whole := dicomtest.Write(dicomtest.Disc(16))
+	_, want := frame(t, whole, 0)
+	meta := len(dicomtest.Meta(dicomtest.ExplicitLE))
+	twice := append(bytes.Clone(whole[:meta]), dicomtest.Meta(dicomtest.DeflatedLE)[128+4:]...)
+	_, got := frame(t, append(twice, whole[meta:]...), 0)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestEmptyTables reads an image whose lookup tables have neither descriptor nor
+// data: it has none, and warns of the one for display.
+func TestEmptyTables(t *testing.T) {
+	f := dicomtest.Disc(16)
+	_, want := frame(t, dicomtest.Write(f), 0)
+	for _, tag := range []uint32{0x00283000, 0x00283010} {
+		f.Elements = append(f.Elements, dicomtest.Element{Tag: tag, VR: "SQ", Value: []dicomtest.Item{{
+			{Tag: 0x00283002, VR: "US", Value: []int{}}, {Tag: 0x00283003, VR: "LO", Value: ""}, {Tag: 0x00283006, VR: "US", Value: []int{}},
+		}}})
+	}
+	s, got := frame(t, dicomtest.Write(f), 0)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if len(s.Warnings) != 1 || !strings.Contains(s.Warnings[0], "(0028,3010)") {
+		t.Errorf("warnings %q", s.Warnings)
+	}
+}
+
 // TestModuleFiles reads the files that the DICOM library ships.
 func TestModuleFiles(t *testing.T) {
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/suyashkumar/dicom").Output()
