@@ -42,14 +42,19 @@ const dicomMedia = "application/dicom"
 // attachment is a Content-Disposition that has a client save what it gets.
 func attachment(name string) string { return fmt.Sprintf("attachment; filename=%q", name) }
 
-// writeJSON answers the measurements of the frames that are asked for.
-func (j *job) writeJSON(c echo.Context) error {
-	out := scanResult{
+// result is what is said of the scan in JSON, without its frames.
+func (j *job) result() scanResult {
+	return scanResult{
 		Model: j.model.Name, Version: j.model.Version,
 		Format: j.scan.Format, TransferSyntax: j.scan.TransferSyntax, Modality: j.scan.Modality,
 		Width: j.scan.Width, Height: j.scan.Height, FrameCount: j.scan.Frames,
 		Steps: append([]string{}, j.scan.Steps...), Warnings: append([]string{}, j.scan.Warnings...),
 	}
+}
+
+// writeJSON answers the measurements of the frames that are asked for.
+func (j *job) writeJSON(c echo.Context) error {
+	out := j.result()
 	network, err := j.all(c, func() { out.Frames = append(out.Frames, j.done.measured) })
 	if err != nil {
 		return err
@@ -91,7 +96,7 @@ func (j *job) writeObject(c echo.Context) error {
 	return err
 }
 
-// writeVolume answers the masks of all frames as a NIfTI file.
+// writeVolume answers the masks or values of all frames as a NIfTI file.
 func (j *job) writeVolume(c echo.Context) error {
 	if _, err := j.all(c, func() {}); err != nil {
 		return err
@@ -109,17 +114,22 @@ func (j *job) cutOff(c echo.Context, err error) {
 	panic(http.ErrAbortHandler)
 }
 
-// writeZip answers a file for each frame. Frames go out as they are done, so
-// that memory is that of one; the time in the network is only known at the end
-// and comes as a trailer. When something fails in between, the connection is
-// cut: half an archive must not look like a whole one.
+// writeZip answers the files of each frame and, with output zip, what the JSON
+// output is. Frames go out as they are done, so that memory is that of one; the
+// time in the network is only known at the end and comes as a trailer. When
+// something fails in between, the connection is cut: half an archive must not look
+// like a whole one.
 func (j *job) writeZip(c echo.Context) error {
 	h := c.Response().Header()
 	j.setHeaders(h)
 	h.Del(networkHeader)
 	h.Set("Trailer", networkHeader)
 	h.Set("Content-Type", "application/zip")
-	h.Set("Content-Disposition", attachment(j.output+".zip"))
+	name := j.output
+	if name == outputZip {
+		name = "segd"
+	}
+	h.Set("Content-Disposition", attachment(name+".zip"))
 	c.Response().WriteHeader(http.StatusOK)
 	network, err := j.writeFrames(c)
 	if err != nil {
@@ -131,10 +141,14 @@ func (j *job) writeZip(c echo.Context) error {
 
 func (j *job) writeFrames(c echo.Context) (network time.Duration, err error) {
 	z := zip.NewWriter(c.Response())
-	ext, method := "png", zip.Store // a PNG is deflated already
-	if j.object() {
-		ext, method = "dcm", zip.Deflate
+	add := func(name string, method uint16, b []byte) error {
+		w, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: method})
+		if err == nil {
+			_, err = w.Write(b)
+		}
+		return err
 	}
+	out := j.result()
 	for i := j.first; i <= j.last; i++ {
 		if i > j.first {
 			if err := j.next(i); err != nil {
@@ -142,17 +156,32 @@ func (j *job) writeFrames(c echo.Context) (network time.Duration, err error) {
 			}
 		}
 		network += j.done.network
-		w, err := z.CreateHeader(&zip.FileHeader{Name: fmt.Sprintf("%s_%04d.%s", j.output, i+1, ext), Method: method})
-		if err != nil {
-			return network, err
-		}
-		if _, err := w.Write(j.done.file.Bytes()); err != nil {
-			return network, err
+		out.Frames = append(out.Frames, j.done.measured)
+		for k := range j.done.files {
+			f := &j.done.files[k]
+			ext, _ := extension(f.kind)
+			method := zip.Deflate
+			if ext == "png" { // which is deflated already
+				method = zip.Store
+			}
+			if err := add(fmt.Sprintf("%s_%04d.%s", f.kind, i+1, ext), method, f.b.Bytes()); err != nil {
+				return network, err
+			}
 		}
 		if err := z.Flush(); err != nil {
 			return network, err
 		}
 		c.Response().Flush()
+	}
+	if j.output == outputZip {
+		out.NetworkMS = milliseconds(network)
+		b, err := json.Marshal(out)
+		if err != nil {
+			return network, err
+		}
+		if err := add("segd.json", zip.Deflate, append(b, '\n')); err != nil {
+			return network, err
+		}
 	}
 	return network, z.Close()
 }

@@ -33,6 +33,7 @@ type operation struct {
 	Parameters  []struct {
 		Name, In string
 		Required bool
+		Schema   struct{ Enum []string }
 	}
 	RequestBody struct {
 		Content map[string]struct {
@@ -101,6 +102,9 @@ func TestOpenAPIOptions(t *testing.T) {
 	var query []string
 	for _, p := range op.Parameters {
 		query = append(query, p.Name)
+		if want := slices.Sorted(slices.Values(outputs)); p.Name == "output" && !slices.Equal(slices.Sorted(slices.Values(p.Schema.Enum)), want) {
+			t.Errorf("outputs %v, want %v", p.Schema.Enum, want)
+		}
 	}
 	slices.Sort(query)
 	if diff := cmp.Diff(optionNames, query); diff != "" {

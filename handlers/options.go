@@ -13,6 +13,7 @@ import (
 	"segd/internal/export"
 	"segd/internal/overlay"
 	"segd/internal/segment"
+	"segd/models"
 )
 
 // Outputs of POST /v1/segment.
@@ -20,10 +21,15 @@ const (
 	outputOverlay = "overlay"
 	outputMask    = "mask"
 	outputJSON    = "json"
+	outputZip     = "zip" // all pictures and the measurements
 )
 
-// outputs are those, a volume, and the kinds of DICOM object.
-var outputs = append([]string{outputOverlay, outputMask, outputJSON, export.NIfTI}, export.Kinds()...)
+// outputs are those, a volume, the kinds that values have, and the kinds of DICOM
+// object.
+var outputs = append([]string{outputOverlay, outputMask, outputJSON, outputZip, export.NIfTI, export.Value, export.TIFF}, export.Kinds()...)
+
+// valueOutputs are those of a model of values.
+var valueOutputs = append([]string{outputJSON, outputZip}, export.ValueKinds()...)
 
 // object reports whether a DICOM object is asked for.
 func (o options) object() bool { return slices.Contains(export.Kinds(), o.output) }
@@ -38,6 +44,7 @@ type options struct {
 	segment.Options
 	model  string // "auto": by the scan
 	output string
+	chosen bool // output is named, and not by the Accept header
 	alpha  float64
 	frame  int // from 1; 0: all
 
@@ -63,6 +70,7 @@ func parseOptions(query url.Values, accept []string) (options, error) {
 		o.model = v
 	}
 	var err error
+	o.chosen = query.Get("output") != ""
 	if o.output, err = parseOutput(query.Get("output"), accept); err != nil {
 		return o, err
 	}
@@ -84,6 +92,9 @@ func parseOptions(query url.Values, accept []string) (options, error) {
 	if o.frame, err = parseCount(query, "frame", 1); err != nil {
 		return o, err
 	}
+	if o.valuesAlone() && o.model == "auto" {
+		return o, fmt.Errorf("handlers: %w: output %s is of a model that gives values, which auto never takes: name one", segd.ErrOption, o.output)
+	}
 	if o.output == export.NIfTI && o.frame > 0 {
 		return o, fmt.Errorf("handlers: %w: output nifti is the whole volume, and has no frame %d of its own", segd.ErrOption, o.frame)
 	}
@@ -96,6 +107,30 @@ func parseOptions(query url.Values, accept []string) (options, error) {
 	}
 	return o, o.Validate()
 }
+
+// fit refuses what the model cannot make. A picture that the client left to the
+// server is of values where the model gives them.
+func (o *options) fit(m *models.Model) error {
+	if m.Values == nil {
+		if o.valuesAlone() {
+			return fmt.Errorf("handlers: %w: output %s is of a model that gives values, %s gives classes", segd.ErrOption, o.output, m.Name)
+		}
+		return nil
+	}
+	if o.output == outputOverlay && !o.chosen {
+		o.output = export.Value
+	}
+	switch {
+	case !slices.Contains(valueOutputs, o.output):
+		return fmt.Errorf("handlers: %w: output %s is made of classes, model %s gives values: there are %s", segd.ErrOption, o.output, m.Name, strings.Join(valueOutputs, ", "))
+	case o.Threshold != 0 || o.MinSize != 0:
+		return fmt.Errorf("handlers: %w: threshold and min_size are about classes, model %s gives values", segd.ErrOption, m.Name)
+	}
+	return nil
+}
+
+// valuesAlone reports whether only a model of values makes the output.
+func (o *options) valuesAlone() bool { return o.output == export.Value || o.output == export.TIFF }
 
 func parseOutput(v string, accept []string) (string, error) {
 	switch {

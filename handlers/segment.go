@@ -34,7 +34,7 @@ func (s *Server) segment(c echo.Context) (err error) {
 	if o.model != "auto" { // before the body is asked for
 		m, err := s.Models.Get(o.model)
 		if err == nil {
-			err = m.MakesMasks()
+			err = o.fit(m)
 		}
 		if err != nil {
 			return err
@@ -61,13 +61,13 @@ func (s *Server) segment(c echo.Context) (err error) {
 	switch err := j.begin(u.bytes); {
 	case err != nil:
 		return err
-	case o.output == outputJSON:
+	case j.output == outputJSON:
 		return j.writeJSON(c)
-	case o.output == export.NIfTI:
+	case j.output == export.NIfTI:
 		return j.writeVolume(c)
-	case o.whole():
+	case j.whole():
 		return j.writeObject(c)
-	case j.last > j.first:
+	case j.output == outputZip || j.last > j.first:
 		return j.writeZip(c)
 	}
 	return j.writeFrame(c)
@@ -90,8 +90,25 @@ type job struct {
 // segmented is what is known of one frame when it is segmented.
 type segmented struct {
 	measured frameResult
-	file     bytes.Buffer // the PNG or Secondary Capture, if one is asked for
+	files    []file // pictures or the Secondary Capture, those that are asked for
 	network  time.Duration
+}
+
+// file is one that is made of a frame.
+type file struct {
+	kind string // of output
+	b    bytes.Buffer
+}
+
+// extension is that of a kind of file that is made of a frame, and its media type.
+func extension(kind string) (ext, media string) {
+	switch kind {
+	case export.SC:
+		return "dcm", dicomMedia
+	case export.TIFF:
+		return "tiff", "image/tiff"
+	}
+	return "png", "image/png"
 }
 
 // frameResult is a frame in the JSON output.
@@ -104,7 +121,8 @@ type frameResult struct {
 	NetworkMS  float64                   `json:"network_ms"`
 	Steps      []string                  `json:"steps"` // done to the frame
 	Warnings   []string                  `json:"warnings,omitempty"`
-	Classes    []postprocess.Measurement `json:"classes"`
+	Classes    []postprocess.Measurement `json:"classes,omitzero"`
+	Values     *postprocess.ValueRange   `json:"values,omitempty"` // in place of classes: of a model of values
 }
 
 // begin reads the scan, chooses the model and segments the first frame that is
@@ -128,7 +146,7 @@ func (j *job) begin(b []byte) error {
 			j.model, err = j.server.Models.Get(j.options.model)
 		}
 		if err == nil {
-			err = j.model.MakesMasks() // named in the form, after the query was looked at
+			err = j.fit(j.model) // named in the form, after the query was looked at
 		}
 		if err != nil {
 			return err
@@ -143,11 +161,15 @@ func (j *job) begin(b []byte) error {
 			j.scan.Warnings = append(j.scan.Warnings, j.objects.Warnings()...)
 		}
 		if j.output == export.NIfTI {
-			if j.volume, err = export.NewNIfTI(b, j.scan); err != nil {
+			content := nifti.Masks
+			if j.model.Values != nil {
+				content = nifti.Values
+			}
+			if j.volume, err = export.NewNIfTI(b, j.scan, content); err != nil {
 				return err
 			}
 		}
-		if j.deidentify && j.scan.Format == "dicom" && !j.scan.Clean && (j.output == outputOverlay || j.output == export.SC) {
+		if j.deidentify && j.scan.Format == "dicom" && !j.scan.Clean && (j.output == outputOverlay || j.output == outputZip || j.output == export.SC) {
 			j.scan.Warnings = append(j.scan.Warnings, export.BurnedInWarning)
 		}
 		if err := j.model.Load(j.server.Pool); err != nil {
@@ -168,54 +190,114 @@ func (j *job) segment(i int) error {
 	if err != nil {
 		return err
 	}
-	r, err := segment.Frame(j.ctx, j.model, j.server.Pool, img, j.Options)
+	run := segment.Frame
+	if j.model.Values != nil {
+		run = segment.Values
+	}
+	r, err := run(j.ctx, j.model, j.server.Pool, img, j.Options)
 	if err != nil {
 		return err
 	}
 	j.done.network = r.Network
-	j.done.file.Reset()
-	f := frameResult{
+	j.done.files = j.done.files[:0]
+	j.done.measured = frameResult{
 		Frame: i + 1, Width: img.Width, Height: img.Height, Confidence: r.Confidence,
 		NetworkMS: milliseconds(r.Network), Steps: r.Steps, Warnings: r.Warnings,
 	}
 	if img.Spacing.Known() {
-		f.Spacing = &img.Spacing
+		j.done.measured.Spacing = &img.Spacing
 	}
-	switch j.output {
-	case outputMask:
-		err = encode(&j.done.file, overlay.MaskImage(r.Mask, j.model.Classes))
-	case outputOverlay:
-		err = encode(&j.done.file, overlay.Overlay(overlay.Render(img), r.Mask, j.model.Classes, j.alpha))
-	case export.SC:
-		err = j.objects.WriteSC(&j.done.file, i, r, j.alpha)
-	case export.NIfTI:
-		err = j.volume.Add(r.Mask)
-	default:
-		f.Classes = postprocess.Measure(r.Mask, r.Probabilities, j.model.Classes, img.Spacing)
-		if j.objects != nil {
-			err = j.objects.Add(i, r, f.Classes)
-		}
+	if j.model.Values != nil {
+		return j.makeValues(r)
 	}
-	j.done.measured = f
-	return err
+	return j.makeMasks(i, r)
 }
 
-func encode(w io.Writer, picture image.Image) error {
-	if err := overlay.EncodePNG(w, picture); err != nil {
-		return internalError{err}
+// makeMasks makes what is asked for of the mask of frame i.
+func (j *job) makeMasks(i int, r *segment.Result) error {
+	f := &j.done.measured
+	switch j.output {
+	case outputMask:
+		return j.picture(outputMask, overlay.MaskImage(r.Mask, j.model.Classes))
+	case outputOverlay:
+		return j.picture(outputOverlay, overlay.Overlay(overlay.Render(r.Image), r.Mask, j.model.Classes, j.alpha))
+	case export.SC:
+		return j.keep(export.SC, func(w io.Writer) error { return j.objects.WriteSC(w, i, r, j.alpha) })
+	case export.NIfTI:
+		return j.volume.Add(r.Mask)
+	}
+	f.Classes = postprocess.Measure(r.Mask, r.Probabilities, j.model.Classes, r.Image.Spacing)
+	switch {
+	case j.objects != nil:
+		return j.objects.Add(i, r, f.Classes)
+	case j.output != outputZip:
+		return nil
+	}
+	shown := overlay.Render(r.Image)
+	if err := j.picture(zipImage, shown); err != nil {
+		return err
+	}
+	if err := j.picture(outputMask, overlay.MaskImage(r.Mask, j.model.Classes)); err != nil {
+		return err
+	}
+	return j.picture(outputOverlay, overlay.Overlay(shown, r.Mask, j.model.Classes, j.alpha))
+}
+
+// makeValues makes what is asked for of the values of a frame.
+func (j *job) makeValues(r *segment.Result) error {
+	f, width, height := &j.done.measured, r.Image.Width, r.Image.Height
+	f.Values = postprocess.MeasureValues(r.Values)
+	if j.output == export.NIfTI {
+		return j.volume.AddValues(r.Values, width, height)
+	}
+	if j.output == outputZip {
+		if err := j.picture(zipImage, overlay.Render(r.Image)); err != nil {
+			return err
+		}
+	}
+	if j.output == export.Value || j.output == outputZip {
+		picture, cut := export.ValueImage(r.Values, width, height)
+		if cut > 0 {
+			f.Warnings = append(f.Warnings, export.CutWarning)
+		}
+		if err := j.picture(export.Value, picture); err != nil {
+			return err
+		}
+	}
+	if j.output == export.TIFF || j.output == outputZip {
+		return j.keep(export.TIFF, func(w io.Writer) error { return export.WriteTIFF(w, r.Values, width, height) })
 	}
 	return nil
 }
 
+// zipImage names the image as a viewer shows it in an answer of everything.
+const zipImage = "image"
+
+// picture makes a PNG.
+func (j *job) picture(kind string, m image.Image) error {
+	return j.keep(kind, func(w io.Writer) error {
+		if err := overlay.EncodePNG(w, m); err != nil {
+			return internalError{err}
+		}
+		return nil
+	})
+}
+
+// keep makes a file.
+func (j *job) keep(kind string, write func(io.Writer) error) error {
+	j.done.files = append(j.done.files, file{kind: kind})
+	return write(&j.done.files[len(j.done.files)-1].b)
+}
+
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// writeFrame answers the one frame, as a PNG or a Secondary Capture.
+// writeFrame answers the one file of the one frame.
 func (j *job) writeFrame(c echo.Context) error {
 	j.setHeaders(c.Response().Header())
-	media := "image/png"
-	if j.object() {
-		media = dicomMedia
-		c.Response().Header().Set("Content-Disposition", attachment(j.output+".dcm"))
+	f := &j.done.files[0]
+	ext, media := extension(f.kind)
+	if media != "image/png" { // which a browser shows
+		c.Response().Header().Set("Content-Disposition", attachment(f.kind+"."+ext))
 	}
-	return c.Blob(http.StatusOK, media, j.done.file.Bytes())
+	return c.Blob(http.StatusOK, media, f.b.Bytes())
 }

@@ -70,7 +70,8 @@ type frameResult struct {
 	Confidence *float64                  `json:"confidence,omitempty"` // mean probability of the foreground
 	Steps      []string                  `json:"steps"`                // done to the frame
 	Warnings   []string                  `json:"warnings,omitempty"`
-	Classes    []postprocess.Measurement `json:"classes"`
+	Classes    []postprocess.Measurement `json:"classes,omitzero"`
+	Values     *postprocess.ValueRange   `json:"values,omitempty"` // in place of classes: of a model of values
 }
 
 // one segments input i and writes its outputs. After an error without a result
@@ -150,7 +151,11 @@ func (b *batch) scan(ctx context.Context, in input) (r *result, objects *export.
 	}()
 	var volume *nifti.Writer
 	if b.wants(export.NIfTI) {
-		if volume, err = export.NewNIfTI(file, scan); err != nil {
+		content := nifti.Masks
+		if m.Values != nil {
+			content = nifti.Values
+		}
+		if volume, err = export.NewNIfTI(file, scan, content); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -209,7 +214,7 @@ func (b *batch) frame(ctx context.Context, in input, m *models.Model, scan *segd
 		return nil, nil, err
 	}
 	if m.Values != nil {
-		return b.values(ctx, m, img, i, b.path(kindValue, stem))
+		return b.values(ctx, m, img, i, stem, volume)
 	}
 	s, err := segment.Frame(ctx, m, b.pool, img, b.options)
 	if err != nil {
@@ -316,6 +321,8 @@ func (b *batch) path(kind, stem string) string {
 		ext = ".json"
 	case kind == export.NIfTI:
 		ext = ".nii.gz"
+	case kind == export.TIFF:
+		ext = ".tiff"
 	case slices.Contains(export.Kinds(), kind):
 		ext = ".dcm"
 	}

@@ -25,11 +25,14 @@ const (
 	kindOverlay = "overlay" // the image with its classes marked
 	kindJSON    = "json"    // measurements of one input
 	kindCSV     = "csv"     // measurements of all inputs, one file
-	kindValue   = "value"   // 16-bit PNG of what a model of values gives
 )
 
-// outputKinds are those, a volume, and the kinds of DICOM object.
-var outputKinds = append([]string{kindMask, kindOverlay, kindJSON, kindCSV, kindValue, export.NIfTI}, export.Kinds()...)
+// outputKinds are those, a volume, the kinds that values have, and the kinds of
+// DICOM object.
+var outputKinds = append([]string{kindMask, kindOverlay, kindJSON, kindCSV, export.NIfTI, export.Value, export.TIFF}, export.Kinds()...)
+
+// valueKinds are those of a model of values.
+var valueKinds = append([]string{kindJSON}, export.ValueKinds()...)
 
 // autoModel asks for a model by each scan.
 const autoModel = "auto"
@@ -62,8 +65,9 @@ func newSegment(a *app) *cobra.Command {
 			"error with the reason, leaves no output, and the run goes on; the exit status is\n" +
 			"then 3. So it is for an input that only one of the kinds of output cannot be\n" +
 			"made of; the others are written.\n\n" +
-			"A model that gives values writes value alone: a PNG of 16 bits, values rounded\n" +
-			"and cut off at 0 and 65535.\n\n" +
+			"A model that gives values writes value, a PNG of 16 bits, values rounded and cut\n" +
+			"off at 0 and 65535; tiff and nifti, which hold them as they are in float32, and\n" +
+			"json.\n\n" +
 			"--deidentify names outputs by a number: that of the input's line in --dry-run.",
 		Example: "  segd segment -i scans -o out -m cardiac-lv\n  segd segment -i a.png b.png -o out -m nuclei --output mask,json",
 		Args:    cobra.ArbitraryArgs, // more inputs: the shell expands -i *.png to them
@@ -118,13 +122,13 @@ func (s segmentSettings) validate() error {
 func (s *segmentSettings) fit(m *models.Model) error {
 	values := m != nil && m.Values != nil
 	if values && !s.kindsGiven {
-		s.kinds = []string{kindValue}
+		s.kinds = []string{export.Value}
 	}
 	for _, k := range s.kinds {
 		switch {
-		case values && k != kindValue:
-			return optionError("--output %s is made of classes, model %s gives values: want %s", k, m.Name, kindValue)
-		case !values && k == kindValue:
+		case values && !slices.Contains(valueKinds, k):
+			return optionError("--output %s is made of classes, model %s gives values: want any of %s", k, m.Name, strings.Join(valueKinds, ", "))
+		case !values && (k == export.Value || k == export.TIFF):
 			return optionError("--output %s is of a model that gives values, which --model %s does not", k, s.model)
 		}
 	}

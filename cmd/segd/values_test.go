@@ -7,10 +7,15 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"segd/dicomio/dicomtest"
 	"segd/internal/metric"
+	"segd/internal/scanio"
 	"segd/models/modelstest"
 )
 
@@ -60,12 +65,12 @@ func TestSegmentValues(t *testing.T) {
 	}
 	for _, kind := range outputKinds {
 		code, _, stderr := command(t, "segment", "-i", in, "-o", filepath.Join(t.TempDir(), "x"), "-m", model, "--output", kind)
-		if kind != kindValue && (code != exitUsage || !strings.Contains(stderr, "gives values")) {
+		if !slices.Contains(valueKinds, kind) && (code != exitUsage || !strings.Contains(stderr, "gives values")) {
 			t.Errorf("--output %s: exit %d, %s", kind, code, stderr)
 		}
 	}
 	for _, args := range [][]string{{"-m", model, "--threshold", "0.5"}, {"-m", model, "--min-size", "4"},
-		{"-m", brightModel(t), "--output", "value"}, {"-m", "auto", "--output", "value"}} {
+		{"-m", brightModel(t), "--output", "value"}, {"-m", "auto", "--output", "value"}, {"-m", brightModel(t), "--output", "tiff"}} {
 		code, _, stderr := command(t, append([]string{"segment", "-i", in, "-o", filepath.Join(t.TempDir(), "x")}, args...)...)
 		if code != exitUsage {
 			t.Errorf("%v: exit %d, %s", args, code, stderr)
@@ -73,22 +78,46 @@ func TestSegmentValues(t *testing.T) {
 	}
 }
 
-// What lies beyond 16 bits is cut off and counted.
-func TestValueImage(t *testing.T) {
-	m, cut := valueImage([]float32{-0.4, -3, 1.5, 65535.4, 70000, float32(math.NaN())}, 3, 2)
-	var got []uint16
-	for i := range 6 {
-		got = append(got, m.Gray16At(i%3, i/3).Y)
+// The other outputs hold values as they are: a label that one of them is read back
+// as is what the model gave, in parts of a unit too.
+func TestSegmentValuesFloat(t *testing.T) {
+	dir, out, model := t.TempDir(), filepath.Join(t.TempDir(), "out"), valueModel(t)
+	img, _ := greys(0)
+	img.SetGray(1, 0, color.Gray{Y: 51}) // 204 of 1000
+	img.SetGray(2, 0, color.Gray{Y: 1})  // 4
+	writePNG(t, filepath.Join(dir, "a.png"), img)
+	write(t, filepath.Join(dir, "b.dcm"), dicomtest.Write(dicomtest.Disc(16)))
+	done(t, "segment", "-i", dir, "-o", out, "-m", model, "--output", "value,tiff,nifti,json", "--progress", "none")
+	if diff := cmp.Diff([]string{"json/a.json", "json/b.json", "nifti/a.nii.gz", "nifti/b.nii.gz", "tiff/a.tiff", "tiff/b.tiff", "value/a.png", "value/b.png"}, names(tree(t, out))); diff != "" {
+		t.Fatal(diff)
 	}
-	want := []uint16{0, 0, 2, 65535, 65535, 0}
-	for i := range want {
-		if got[i] != want[i] {
-			t.Errorf("%v, want %v", got, want)
-			break
+	for _, name := range []string{"tiff/a.tiff", "nifti/a.nii.gz"} {
+		b, err := os.ReadFile(filepath.Join(out, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		scan, err := scanio.ReadValues(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := scan.Frame(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range got.Pix {
+			// 250 is the brightest: 1 in the network. The blocked sums round.
+			if want := 1000 * float64(img.Pix[i]) / 250; math.Abs(float64(v)-want) > 1e-3 {
+				t.Fatalf("%s pixel %d: %v, want %v", name, i, v, want)
+			}
 		}
 	}
-	if cut != 3 {
-		t.Errorf("%d cut off, want 3", cut)
+	var r result
+	b, err := os.ReadFile(filepath.Join(out, "json", "a.json"))
+	if err == nil {
+		err = json.Unmarshal(b, &r)
+	}
+	if err != nil || len(r.Frames) != 1 || r.Frames[0].Values == nil || r.Frames[0].Values.Min != 0 || math.Abs(r.Frames[0].Values.Max-1000) > 1e-3 || strings.Contains(string(b), "classes") {
+		t.Errorf("%v: %s", err, b)
 	}
 }
 

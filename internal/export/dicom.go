@@ -1,5 +1,5 @@
 // Package export turns what was found in a scan into the files that other
-// programs take. So far these are DICOM objects.
+// programs take: DICOM objects, NIfTI volumes, TIFF and PNG of values.
 //
 //	d := export.NewDICOM(run, file, scan, model.Manifest, []string{export.SEG})
 //	err := d.Refused()

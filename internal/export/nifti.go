@@ -6,25 +6,25 @@ import (
 	"segd/internal/nifti"
 )
 
-// NIfTI is the kind of output that holds the masks of all frames of a scan as
-// one volume, a .nii.gz.
+// NIfTI is the kind of output that holds the masks or the values of all frames of
+// a scan as one volume, a .nii.gz.
 const NIfTI = "nifti"
 
-// NewNIfTI returns a writer for the masks of the frames of scan, which was read
-// from file, in order. The volume lies where the scan does: a NIfTI file's
+// NewNIfTI returns a writer for the masks or values of the frames of scan, which
+// was read from file, in order. The volume lies where the scan does: a NIfTI file's
 // geometry is kept as it is, a DICOM file's is that of its image planes.
 // Where frames are no planes of one grid, and for other formats, the volume has
 // the spacing of the first frame, if that is known, and no position.
 //
 // The errors are those of the scan's readers.
-func NewNIfTI(file []byte, scan *segd.Scan) (*nifti.Writer, error) {
+func NewNIfTI(file []byte, scan *segd.Scan, content nifti.Content) (*nifti.Writer, error) {
 	switch scan.Format {
 	case "nifti":
 		h, err := nifti.ReadHeader(file)
 		if err != nil {
 			return nil, err
 		}
-		return nifti.LikeWriter(h), nil
+		return nifti.LikeWriter(h, content), nil
 	case "dicom":
 		// A file that no object can refer to has pixels all the same.
 		if s, err := dicomio.OpenSource(file); err == nil {
@@ -33,7 +33,7 @@ func NewNIfTI(file []byte, scan *segd.Scan) (*nifti.Writer, error) {
 				for c := range 4 {
 					ras[0][c], ras[1][c] = -m[0][c], -m[1][c]
 				}
-				return nifti.NewWriter(scan.Width, scan.Height, scan.Frames, &ras, segd.Spacing{}), nil
+				return nifti.NewWriter(nifti.Grid{Width: scan.Width, Height: scan.Height, Depth: scan.Frames, Affine: &ras}, content), nil
 			}
 		}
 	}
@@ -41,5 +41,5 @@ func NewNIfTI(file []byte, scan *segd.Scan) (*nifti.Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return nifti.NewWriter(scan.Width, scan.Height, scan.Frames, nil, first.Spacing), nil
+	return nifti.NewWriter(nifti.Grid{Width: scan.Width, Height: scan.Height, Depth: scan.Frames, Spacing: first.Spacing}, content), nil
 }

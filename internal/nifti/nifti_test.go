@@ -340,7 +340,7 @@ func TestLikeWriter(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			w := LikeWriter(h)
+			w := LikeWriter(h, Masks)
 			planes := [][]uint8{{0, 1, 2, 3, 4, 5}, {6, 7, 8, 9, 10, 255}}
 			for _, p := range planes {
 				if err := w.Add(&segd.Mask{Width: 2, Height: 3, Pix: p}); err != nil {
@@ -386,7 +386,7 @@ func TestNewWriter(t *testing.T) {
 		{{0.5 * cos, 0, 3 * sin, 1}, {0, -0.75, 0, 2}, {0.5 * sin, 0, -3 * cos, 4}},
 		{{0.5 * cos2, -0.75 * sin2, 0, 1}, {0.5 * sin2, 0.75 * cos2, 0, 2}, {0, 0, -3, 4}},
 	} {
-		w := NewWriter(2, 1, 1, &m, segd.Spacing{})
+		w := NewWriter(Grid{Width: 2, Height: 1, Depth: 1, Affine: &m}, Masks)
 		if err := w.Add(segd.NewMask(2, 1)); err != nil {
 			t.Fatal(err)
 		}
@@ -405,7 +405,7 @@ func TestNewWriter(t *testing.T) {
 			t.Errorf("affine %d: qform %v, want %v (%v)", i, h.Affine, m, err)
 		}
 	}
-	w := NewWriter(2, 1, 2, nil, segd.Spacing{RowMM: 2, ColMM: 3})
+	w := NewWriter(Grid{Width: 2, Height: 1, Depth: 2, Spacing: segd.Spacing{RowMM: 2, ColMM: 3}}, Masks)
 	_ = w.Add(segd.NewMask(2, 1))
 	var out bytes.Buffer
 	if err := w.Write(&out); !errors.Is(err, segd.ErrUnprocessable) {

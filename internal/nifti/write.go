@@ -11,30 +11,50 @@ import (
 	"segd"
 )
 
-// Writer collects the masks of the planes of a volume, in their order, and
-// writes them as a compressed NIfTI file of uint8. Masks are compressed as they
-// come, so the memory it takes is small. It is not safe for concurrent use.
+// Content is what a Writer's planes hold.
+type Content int
+
+const (
+	Masks  Content = iota // class indices, uint8
+	Values                // float32
+)
+
+// code and bits are datatype and bitpix of the header.
+func (c Content) code() (code, bits uint16) {
+	if c == Values {
+		return 16, 32
+	}
+	return 2, 8
+}
+
+// Writer collects the masks or the values of the planes of a volume, in their
+// order, and writes them as a compressed NIfTI file. Planes are compressed as
+// they come, so the memory that masks take is small. It is not safe for
+// concurrent use.
 type Writer struct {
 	width, height, planes int
+	content               Content
+	order                 binary.ByteOrder
 	added                 int
 	b                     bytes.Buffer
 	z                     *gzip.Writer
 }
 
-// LikeWriter returns a Writer for masks of the volume that h is of. The file
-// has its size, byte order and geometry, bit for bit; what the header says in
+// LikeWriter returns a Writer for a volume that lies where the one of h does. The
+// file has its size, byte order and geometry, bit for bit; what the header says in
 // words, and extensions, are left out, since they may say who the patient is.
-func LikeWriter(h *Header) *Writer {
+func LikeWriter(h *Header, content Content) *Writer {
 	b := bytes.Clone(h.raw)
 	f := fields{b: b, order: h.order, wide: h.Version == 2}
+	code, bits := content.code()
 	// What is not kept: texts, intent and statistics of the old values.
 	if f.wide {
 		clear(b[80:104])  // intent_p1 to intent_p3
 		clear(b[192:208]) // cal_max, cal_min
 		clear(b[240:344]) // descrip, aux_file
 		clear(b[504:524]) // intent_code, intent_name
-		h.order.PutUint16(b[12:], 2)
-		h.order.PutUint16(b[14:], 8)
+		h.order.PutUint16(b[12:], code)
+		h.order.PutUint16(b[14:], bits)
 		h.order.PutUint64(b[168:], size2+4)
 		h.order.PutUint64(b[176:], math.Float64bits(1))
 		h.order.PutUint64(b[184:], 0)
@@ -44,28 +64,43 @@ func LikeWriter(h *Header) *Writer {
 		clear(b[124:132]) // cal_max, cal_min
 		clear(b[140:252]) // glmax, glmin, descrip, aux_file
 		clear(b[328:344]) // intent_name
-		h.order.PutUint16(b[70:], 2)
-		h.order.PutUint16(b[72:], 8)
+		h.order.PutUint16(b[70:], code)
+		h.order.PutUint16(b[72:], bits)
 		h.order.PutUint32(b[108:], math.Float32bits(size1+4))
 		h.order.PutUint32(b[112:], math.Float32bits(1))
 		h.order.PutUint32(b[116:], 0)
 	}
-	return newWriter(b, h.Width, h.Height, h.Planes())
+	return newWriter(b, h.Width, h.Height, h.Planes(), content, h.order)
 }
 
-// NewWriter returns a Writer for masks of planes of width×height pixels.
-// affine maps pixel (column, row, plane) to a point in mm, right, anterior and
-// superior rising; nil where that is not known, and spacing then says what is.
-func NewWriter(width, height, planes int, affine *[3][4]float64, spacing segd.Spacing) *Writer {
+// Grid is where the planes of a volume lie.
+type Grid struct {
+	Width, Height int // pixels of a plane
+	Depth         int // planes
+	Times         int // of each plane, one after the other for the whole volume; 0: 1
+	// Affine maps pixel (column, row, plane) to a point in mm, right, anterior and
+	// superior rising; nil where that is not known, and Spacing then says what is.
+	Affine  *[3][4]float64
+	Spacing segd.Spacing
+}
+
+// NewWriter returns a Writer for the planes of a grid.
+func NewWriter(g Grid, content Content) *Writer {
 	b := make([]byte, size1)
 	le := binary.LittleEndian
+	affine, spacing := g.Affine, g.Spacing
+	dimensions, times := 3, max(1, g.Times)
+	if times > 1 {
+		dimensions = 4
+	}
+	code, bits := content.code()
 	float := func(at int, v float64) { le.PutUint32(b[at:], math.Float32bits(float32(v))) }
 	le.PutUint32(b, size1)
-	for i, n := range []int{3, width, height, planes, 1, 1, 1, 1} {
+	for i, n := range []int{dimensions, g.Width, g.Height, g.Depth, times, 1, 1, 1} {
 		le.PutUint16(b[40+2*i:], uint16(n))
 	}
-	le.PutUint16(b[70:], 2) // uint8
-	le.PutUint16(b[72:], 8)
+	le.PutUint16(b[70:], code)
+	le.PutUint16(b[72:], bits)
 	float(108, size1+4)
 	float(112, 1)
 	copy(b[344:], "n+1\x00")
@@ -97,11 +132,11 @@ func NewWriter(width, height, planes int, affine *[3][4]float64, spacing segd.Sp
 	for i := 4; i < 8; i++ {
 		float(76+4*i, 1)
 	}
-	return newWriter(b, width, height, planes)
+	return newWriter(b, g.Width, g.Height, g.Depth*times, content, le)
 }
 
-func newWriter(head []byte, width, height, planes int) *Writer {
-	w := &Writer{width: width, height: height, planes: planes}
+func newWriter(head []byte, width, height, planes int, content Content, order binary.ByteOrder) *Writer {
+	w := &Writer{width: width, height: height, planes: planes, content: content, order: order}
 	w.z = gzip.NewWriter(&w.b)
 	_, _ = w.z.Write(head)            // a buffer takes everything
 	_, _ = w.z.Write(make([]byte, 4)) // no extensions
@@ -111,12 +146,38 @@ func newWriter(head []byte, width, height, planes int) *Writer {
 // Add adds the mask of the next plane, which is not kept. One of another size,
 // or one too many, is segd.ErrUnprocessable.
 func (w *Writer) Add(m *segd.Mask) error {
-	if m.Width != w.width || m.Height != w.height || w.added == w.planes {
+	if err := w.next(Masks, m.Width, m.Height); err != nil {
+		return err
+	}
+	_, _ = w.z.Write(m.Pix)
+	return nil
+}
+
+// AddValues is Add for a Writer of values, width×height of them.
+func (w *Writer) AddValues(values []float32, width, height int) error {
+	if err := w.next(Values, width, height); err != nil {
+		return err
+	}
+	row := make([]byte, 4*width)
+	for y := range height {
+		for x, v := range values[y*width : (y+1)*width] {
+			w.order.PutUint32(row[4*x:], math.Float32bits(v))
+		}
+		_, _ = w.z.Write(row)
+	}
+	return nil
+}
+
+// next counts a plane.
+func (w *Writer) next(content Content, width, height int) error {
+	if content != w.content {
+		panic("nifti: masks and values in one volume")
+	}
+	if width != w.width || height != w.height || w.added == w.planes {
 		return fmt.Errorf("nifti: %w: plane %d of %d×%d pixels, want %d of %d×%d", segd.ErrUnprocessable,
-			w.added+1, m.Width, m.Height, w.planes, w.width, w.height)
+			w.added+1, width, height, w.planes, w.width, w.height)
 	}
 	w.added++
-	_, _ = w.z.Write(m.Pix)
 	return nil
 }
 

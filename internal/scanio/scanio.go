@@ -13,8 +13,8 @@
 // checked on the header before memory is taken; a header that promises more
 // pixels than its file can possibly hold is malformed. Of a TIFF with several
 // pages the first is read, with a warning. Not read, with segd.ErrUnsupported:
-// JPEG other than 8-bit baseline and progressive, TIFF of signed or floating
-// samples.
+// JPEG other than 8-bit baseline and progressive, TIFF of signed samples, and of
+// floating ones in colour.
 package scanio
 
 import (

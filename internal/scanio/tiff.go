@@ -22,14 +22,25 @@ const (
 )
 
 // readTIFF reads the first page of a TIFF of 1, 8 or 16 bits a sample, grey,
-// RGB or paletted; the lowest value of grey is black, whichever way it was
-// stored.
+// RGB or paletted, or of grey floating point; the lowest value of grey is black,
+// whichever way it was stored.
 func readTIFF(b []byte) (*segd.Scan, error) {
-	dir, m, err := decodeTIFF(b)
+	dir, err := readIFD(b)
 	if err != nil {
 		return nil, err
 	}
-	s := newScan("tiff", m, fmt.Sprintf("tiff, %d bits a sample", dir.value(tiffBitsPerSample, 1)))
+	var s *segd.Scan
+	if dir.value(tiffSampleFormat, 1) == tiffFloat {
+		if s, err = readFloatTIFF(dir); err != nil {
+			return nil, err
+		}
+	} else {
+		m, err := decodeTIFF(dir)
+		if err != nil {
+			return nil, err
+		}
+		s = newScan("tiff", m, fmt.Sprintf("tiff, %d bits a sample", dir.value(tiffBitsPerSample, 1)))
+	}
 	if dir.next != 0 {
 		s.Warnings = append(s.Warnings, "the tiff holds several pages; the first is used")
 	}
@@ -39,27 +50,23 @@ func readTIFF(b []byte) (*segd.Scan, error) {
 	return s, nil
 }
 
-// decodeTIFF decodes the first page of a TIFF.
-func decodeTIFF(b []byte) (ifd, image.Image, error) {
-	dir, err := readIFD(b)
-	if err != nil {
-		return ifd{}, nil, err
-	}
+// decodeTIFF decodes the page of a directory, of unsigned integers.
+func decodeTIFF(dir ifd) (image.Image, error) {
 	if f := dir.value(tiffSampleFormat, 1); f != 1 && f != 4 {
-		return ifd{}, nil, fmt.Errorf("scanio: %w: tiff of sample format %d, want 1 (unsigned)", segd.ErrUnsupported, f)
+		return nil, fmt.Errorf("scanio: %w: tiff of sample format %d, want 1 (unsigned) or, of images and values, 3 (floating point)", segd.ErrUnsupported, f)
 	}
-	c, err := tiff.DecodeConfig(bytes.NewReader(b))
+	c, err := tiff.DecodeConfig(bytes.NewReader(dir.file))
 	if err != nil {
-		return ifd{}, nil, decodeError(err)
+		return nil, decodeError(err)
 	}
-	if err := checkSize("tiff", c.Width, c.Height, dir.pixelsPerByte(), len(b)); err != nil {
-		return ifd{}, nil, err
+	if err := checkSize("tiff", c.Width, c.Height, dir.pixelsPerByte(), len(dir.file)); err != nil {
+		return nil, err
 	}
-	m, err := tiff.Decode(bytes.NewReader(b))
+	m, err := tiff.Decode(bytes.NewReader(dir.file))
 	if err != nil {
-		return ifd{}, nil, decodeError(err)
+		return nil, decodeError(err)
 	}
-	return dir, m, nil
+	return m, nil
 }
 
 // isTIFF reports whether b begins as a TIFF does, and not as a DICOM file whose
@@ -71,7 +78,11 @@ func isTIFF(b []byte) bool {
 
 // readTIFFMask returns the class indices of a TIFF, as ReadMask does of a PNG.
 func readTIFFMask(b []byte) (*segd.Mask, error) {
-	dir, m, err := decodeTIFF(b)
+	dir, err := readIFD(b)
+	if err != nil {
+		return nil, err
+	}
+	m, err := decodeTIFF(dir)
 	if err != nil {
 		return nil, err
 	}

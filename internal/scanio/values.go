@@ -8,26 +8,29 @@ import (
 	"segd/internal/nifti"
 )
 
-// tiffPhotometric is the tag that says what the samples mean; 1 is grey, black
-// being 0.
-const tiffPhotometric = 262
-
 // ReadValues reads a label whose samples are values, not classes: a grey PNG or
-// TIFF of 8 or 16 bits, whose samples are taken as they are, or a NIfTI volume,
-// scaled by its header, whose NaN are values that are not known. b must not
-// change while the result is in use.
+// TIFF of 8 or 16 bits or a grey TIFF of floating point, whose samples are taken
+// as they are, or a NIfTI volume, scaled by its header. NaN are values that are
+// not known. b must not change while the result is in use.
 //
 // The errors are those of Read; anything else, a palette, colour and alpha
 // among it, is segd.ErrUnsupported.
 func ReadValues(b []byte) (*segd.Scan, error) {
 	bad := func(format string, a ...any) error {
-		return fmt.Errorf("scanio: %w: label of values: %s, want grey PNG or TIFF of 8 or 16 bits, or NIfTI", segd.ErrUnsupported, fmt.Sprintf(format, a...))
+		return fmt.Errorf("scanio: %w: label of values: %s, want grey PNG of 8 or 16 bits, grey TIFF of those or of floating point, or NIfTI", segd.ErrUnsupported, fmt.Sprintf(format, a...))
 	}
 	switch {
 	case len(b) > maxFile:
 		return nil, fmt.Errorf("scanio: %w: %d bytes, limit %d", segd.ErrTooLarge, len(b), maxFile)
 	case isTIFF(b):
-		dir, m, err := decodeTIFF(b)
+		dir, err := readIFD(b)
+		if err != nil {
+			return nil, err
+		}
+		if dir.value(tiffSampleFormat, 1) == tiffFloat {
+			return readFloatTIFF(dir)
+		}
+		m, err := decodeTIFF(dir)
 		if err != nil {
 			return nil, err
 		}

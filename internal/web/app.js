@@ -1,14 +1,15 @@
 // The page: takes a file, asks the server, shows what it answers.
 
 import { compose, decodeMask } from "./mask.js";
-import { showCard, showFound, showHow, showModels } from "./panel.js";
+import { showCard, showFound, showHow, showModels, showValues } from "./panel.js";
+import { composeValues, floats } from "./values.js";
+import { unzip } from "./zip.js";
 
 const $ = (id) => document.getElementById(id);
-const nothing = 1 << 30; // min_size that leaves no component: the overlay is the bare image
 
 let cards = [];          // of the models, as v1/models gives them
 let file = null;         // what is segmented
-let shown = null;        // its result on the screen: {base, mask, result, …}
+let shown = null;        // its result on the screen: {base, mask or values, result, …}
 let kept = new Map();    // results of the file's frames, by number
 let hidden = new Set();  // classes that are not drawn
 let running = null;      // AbortController of the request under way
@@ -82,18 +83,29 @@ async function bitmapData(blob) {
   return pen.getImageData(0, 0, bitmap.width, bitmap.height);
 }
 
-// load gets the picture, the mask and the measurements of a frame, one after
-// the other: the server has all its cores on each.
+// load gets all there is of a frame in one answer, so that the network runs once:
+// the picture, the measurements, and the mask or, of a model of values, these.
 async function load(frame, signal) {
   const start = performance.now();
-  const text = await (await segment("json", frame, signal)).text();
+  const answer = await segment("zip", frame, signal);
+  const buffer = await answer.arrayBuffer().catch((err) => {
+    if (err.name === "AbortError") {
+      throw err;
+    }
+    throw new Problem("The answer was cut off", "Try again; if that happens again, the server's log says why.");
+  });
+  const files = await unzip(buffer);
+  const named = (kind, ending) => files.get(`${kind}_${String(frame).padStart(4, "0")}.${ending}`);
+  const blob = (bytes, type) => bytes && new Blob([bytes], { type });
+  const text = new TextDecoder().decode(files.get("segd.json"));
   const result = JSON.parse(text);
-  const masked = await (await segment("mask", frame, signal)).blob();
-  const mask = await decodeMask(await masked.arrayBuffer());
-  const plain = await (await segment("overlay", frame, signal, { alpha: 0, min_size: nothing })).blob();
-  const base = await bitmapData(plain);
+  const base = await bitmapData(blob(named("image", "png"), "image/png"));
+  const mask = named("mask", "png"), tiff = named("tiff", "tiff");
   return {
-    base, mask, text, result, masked,
+    base, text, result,
+    mask: mask && await decodeMask(mask.buffer),
+    values: tiff && floats(tiff, base.width * base.height),
+    files: { mask: blob(mask, "image/png"), value: blob(named("value", "png"), "image/png"), tiff: blob(tiff, "image/tiff") },
     frame: result.frames[0],
     seconds: (performance.now() - start) / 1000,
   };
@@ -145,15 +157,16 @@ function keep(number, r) {
 }
 
 function present(number) {
-  const { result, frame, mask } = shown;
+  const { result, frame, values } = shown;
   const card = cards.find((c) => c.name === result.model);
   draw();
   $("canvas").hidden = false;
   $("canvas").dataset.frame = number;
   $("drop").hidden = true;
   $("tools").hidden = false;
-  const found = frame.classes.filter((c) => c.pixels > 0).map((c) => `${c.name} ${c.pixels} pixels`);
-  $("canvas").setAttribute("aria-label", `${file.name}, ${mask.width} by ${mask.height} pixels. ${found.join(", ") || "Nothing found"}.`);
+  const found = values ? [frame.values ? `Values from ${frame.values.min} to ${frame.values.max}` : "No value is a number"]
+    : frame.classes.filter((c) => c.pixels > 0).map((c) => `${c.name} ${c.pixels} pixels`);
+  $("canvas").setAttribute("aria-label", `${file.name}, ${frame.width} by ${frame.height} pixels. ${found.join(", ") || "Nothing found"}.`);
   const count = result.frame_count;
   $("frames").hidden = count < 2;
   $("frame").max = count;
@@ -161,8 +174,10 @@ function present(number) {
   $("frame-value").textContent = `${number} of ${count}`;
   $("frame-back").disabled = number <= 1;
   $("frame-on").disabled = number >= count;
-  $("objects").hidden = result.format !== "dicom";
-  showFound(shown, card, hidden, toggle);
+  $("objects").hidden = result.format !== "dicom" || Boolean(values);
+  $("get-mask").hidden = Boolean(values);
+  $("get-value").hidden = $("get-tiff").hidden = !values;
+  values ? showValues(shown) : showFound(shown, card, hidden, toggle);
   showHow(shown, card);
   about(card);
 }
@@ -174,7 +189,7 @@ function about(card) {
 }
 
 function draw() {
-  const { base, mask } = shown;
+  const { base, mask, values } = shown;
   const canvas = $("canvas");
   if (canvas.width !== base.width || canvas.height !== base.height) {
     canvas.width = base.width;
@@ -188,7 +203,9 @@ function draw() {
   canvas.style.width = `${Math.floor(base.width * enlarge)}px`;
   canvas.style.aspectRatio = base.width / (base.height * tall);
   canvas.classList.toggle("enlarged", enlarge >= 2);
-  canvas.getContext("2d").putImageData(compose(base, mask, $("opacity").value / 100, hidden), 0, 0);
+  const opacity = $("opacity").value / 100;
+  const picture = values ? composeValues(base, values, shown.frame.values ?? {}, opacity) : compose(base, mask, opacity, hidden);
+  canvas.getContext("2d").putImageData(picture, 0, 0);
 }
 
 function toggle(index, on) {
@@ -308,7 +325,9 @@ function listen() {
   $("frame-on").addEventListener("click", () => show(Number($("frame").value) + 1));
 
   $("get-overlay").addEventListener("click", () => $("canvas").toBlob((b) => save(b, frameEnding("-overlay.png"))));
-  $("get-mask").addEventListener("click", () => save(shown.masked, frameEnding("-mask.png")));
+  $("get-mask").addEventListener("click", () => save(shown.files.mask, frameEnding("-mask.png")));
+  $("get-value").addEventListener("click", () => save(shown.files.value, frameEnding("-value.png")));
+  $("get-tiff").addEventListener("click", () => save(shown.files.tiff, frameEnding("-value.tiff")));
   $("get-json").addEventListener("click", () => save(new Blob([shown.text], { type: "application/json" }), frameEnding(".json")));
 
   for (const button of document.querySelectorAll("#objects [data-output]")) {

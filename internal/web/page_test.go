@@ -12,6 +12,7 @@ import (
 	"math"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -31,12 +32,15 @@ import (
 	"segd/models/modelstest"
 )
 
-// serve starts a server with one model, which marks what is brighter than half
-// of an image's range.
+// serve starts a server with two models: one marks what is brighter than half of an
+// image's range, the other gives 1000 times how bright it is.
 func serve(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	if err := modelstest.Save(filepath.Join(dir, "bright"), "bright"); err != nil {
+		t.Fatal(err)
+	}
+	if err := modelstest.SaveValues(filepath.Join(dir, "thousand"), "thousand"); err != nil {
 		t.Fatal(err)
 	}
 	pool := kernel.NewPool(2)
@@ -125,6 +129,7 @@ func TestPage(t *testing.T) {
 	t.Run("sample", func(t *testing.T) { testSample(t, b, url) })
 	t.Run("frames", func(t *testing.T) { testFrames(t, b, url) })
 	t.Run("downloads", func(t *testing.T) { testDownloads(t, b, url) })
+	t.Run("values", func(t *testing.T) { testValues(t, b, url) })
 	t.Run("bad file", func(t *testing.T) { testBadFile(t, b, url) })
 }
 
@@ -159,9 +164,68 @@ func testUpload(t *testing.T, b context.Context, url string) {
 	// The slider draws anew, on the page alone.
 	eval[chromedp.Void](p, `{ const s = document.getElementById("opacity"); s.value = 80; s.dispatchEvent(new Event("input")); }`)
 	wantCanvas(p, img, mask, 0.8)
+	// All of that took one request, and so one run of the network.
+	if n := p.requests(); n != 1 {
+		t.Errorf("%d requests for a view, want 1", n)
+	}
 	// Without its class, the image is bare.
 	eval[chromedp.Void](p, `document.querySelector("#classes input").click()`)
 	wantCanvas(p, img, segd.NewMask(130, 97), 0)
+}
+
+// requests is how often the page has asked for a segmentation.
+func (p *tab) requests() int {
+	return eval[int](p, `performance.getEntriesByType("resource").filter((e) => e.name.includes("v1/segment")).length`)
+}
+
+// testValues: a model that gives values in place of classes.
+func testValues(t *testing.T, b context.Context, url string) {
+	img, _ := squares(70, 60)
+	p := open(t, b, url, viewport(1280, 900, "light"))
+	dir := t.TempDir()
+	p.run(command(cdpbrowser.SetDownloadBehavior, cdpbrowser.SetDownloadBehaviorParams{Behavior: "allow", DownloadPath: dir}))
+	p.upload("squares.png", encode(t, img))
+	p.done()
+	eval[chromedp.Void](p, `{ const m = document.getElementById("model"); m.value = "thousand"; m.dispatchEvent(new Event("change")); }`)
+	p.wait(`!document.getElementById("values").hidden`)
+	p.done()
+	p.shoot("values")
+	if n := p.requests(); n != 2 {
+		t.Errorf("%d requests for two views, want 2", n)
+	}
+	if got, want := strings.Fields(p.text("#range")), []string{"Lowest", "0", "Highest", "1,000", "Mean"}; !strings.HasPrefix(strings.Join(got, " "), strings.Join(want, " ")) {
+		t.Errorf("range %q, want %q", got, want)
+	}
+	if p.visible("#class-table") || p.visible("#get-mask") || p.visible("#objects") || !p.visible("#get-tiff") {
+		t.Error("values are shown as if they were classes")
+	}
+	// Opaque, the brightest pixel has the last colour of the ramp, the darkest the first.
+	eval[chromedp.Void](p, `{ const s = document.getElementById("opacity"); s.value = 100; s.dispatchEvent(new Event("input")); }`)
+	_, _, pix := p.canvas()
+	low, high := slices.Index(img.Pix, slices.Min(img.Pix)), slices.Index(img.Pix, slices.Max(img.Pix))
+	for i, want := range map[int][3]uint8{low: {68, 1, 84}, high: {253, 231, 37}} {
+		if got := [3]uint8(pix[4*i : 4*i+3]); got != want {
+			t.Errorf("pixel %d has colour %v, want %v", i, got, want)
+		}
+	}
+	scan, err := scanio.ReadValues(p.download("get-tiff", dir, "squares-value.tiff"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := scan.Frame(0)
+	if err != nil || got.Pix[low] != 0 || math.Abs(float64(got.Pix[high])-1000) > 1e-3 {
+		t.Errorf("TIFF: %v and %v, %v", got.Pix[low], got.Pix[high], err)
+	}
+	if m, err := png.Decode(bytes.NewReader(p.download("get-value", dir, "squares-value.png"))); err != nil || m.(*image.Gray16).Gray16At(high%70, high/70).Y != 1000 {
+		t.Errorf("PNG: %v", err)
+	}
+	// And back to classes.
+	eval[chromedp.Void](p, `{ const m = document.getElementById("model"); m.value = "bright"; m.dispatchEvent(new Event("change")); }`)
+	p.wait(`document.getElementById("values").hidden`)
+	p.done()
+	if !p.visible("#class-table") || !p.visible("#get-mask") || p.visible("#get-tiff") {
+		t.Error("classes are shown as if they were values")
+	}
 }
 
 // testSample: the button that offers a sample.

@@ -57,6 +57,22 @@ export function showFound({ result, frame, mask }, card, hidden, toggle) {
     row.append(element("td", c.mean_probability === undefined ? "–" : c.mean_probability.toFixed(2)));
     return row;
   }));
+  showWarnings(result, frame, "Found");
+}
+
+// showValues says what values of a frame there are.
+export function showValues({ result, frame }) {
+  const r = frame.values;
+  facts($("range"), r ? [["Lowest", number.format(r.min)], ["Highest", number.format(r.max)], ["Mean", number.format(r.mean)]]
+    : [["Values", "none is a number"]]);
+  showWarnings(result, frame, "Values");
+}
+
+// showWarnings ends the panel of what was found, which has classes or values.
+function showWarnings(result, frame, title) {
+  $("found-title").textContent = title;
+  $("class-table").hidden = title !== "Found";
+  $("values").hidden = title === "Found";
   const warnings = [...result.warnings, ...(frame.warnings ?? [])];
   items($("warnings"), warnings);
   $("warnings").hidden = warnings.length === 0;
@@ -64,20 +80,20 @@ export function showFound({ result, frame, mask }, card, hidden, toggle) {
 }
 
 // showHow says by what and how the result came about.
-export function showHow({ result, frame, mask }, card) {
+export function showHow({ result, frame }, card) {
   const s = frame.spacing;
   facts($("facts"), [
     ["Model", `${card?.title ?? result.model}, version ${result.model_version}`],
     ["Network", `${number.format(frame.network_ms)} ms`],
-    ["Image", `${mask.width} × ${mask.height} pixels, ${kind(result)}`],
-    ["Spacing", s?.row_mm > 0 ? `${number.format(s.row_mm)} × ${number.format(s.col_mm)} mm${s.source ? ` (${s.source})` : ""}` : "unknown, so no areas in mm²"],
+    ["Image", `${frame.width} × ${frame.height} pixels, ${kind(result)}`],
+    ["Spacing", s?.row_mm > 0 ? `${number.format(s.row_mm)} × ${number.format(s.col_mm)} mm${s.source ? ` (${s.source})` : ""}` : frame.values ? "unknown" : "unknown, so no areas in mm²"],
   ]);
   items($("steps"), [...result.steps, ...frame.steps]);
   $("how").hidden = false;
 }
 
 function kind(result) {
-  const name = { dicom: "DICOM", png: "PNG", jpeg: "JPEG", tiff: "TIFF" }[result.format] ?? result.format;
+  const name = { dicom: "DICOM", nifti: "NIfTI", png: "PNG", jpeg: "JPEG", tiff: "TIFF" }[result.format] ?? result.format;
   return [name, result.modality].filter(Boolean).join(" ");
 }
 

@@ -12,7 +12,8 @@
 //
 // It talks to the HTTP interface of package handlers by relative addresses,
 // GET v1/models, GET v1/sample.png and POST v1/segment, and needs a browser
-// with DecompressionStream (Chromium 80, Firefox 113, Safari 16.4, or later).
+// with DecompressionStream of raw deflate (Chromium 103, Firefox 113, Safari 16.4, or
+// later).
 package web
 
 import (
