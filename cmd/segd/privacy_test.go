@@ -3,30 +3,41 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"image"
 	"io"
+	"maps"
 	"mime/multipart"
 	"net/http"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"segd/dicomio/dicomtest"
 )
 
-// planted are the attributes of the patient module (PS3.3 C.7.1.1) and of the
-// patient's part of a study, each with a value that is found again. Those whose
-// VR asks for numbers get text all the same, in another file the right kind.
-var planted = []struct {
+// An attribute is one to plant a value in.
+type attribute struct {
 	tag uint32
 	vr  string
-}{
+}
+
+// planted are the attributes of the patient module (PS3.3 C.7.1.1, 2026c, but
+// those of its sequences alone) and of the patient's part of a study, each with a
+// value that is found again. Those whose VR asks for numbers get text all the
+// same, in another file the right kind.
+var planted = []attribute{
 	{0x00100010, "PN"}, {0x00100020, "LO"}, {0x00100021, "LO"}, {0x00100022, "CS"}, {0x00100026, "SQ"}, {0x00100027, "SQ"},
 	{0x00100030, "DA"}, {0x00100032, "TM"}, {0x00100033, "LO"}, {0x00100034, "LO"}, {0x00100035, "CS"}, {0x00100040, "CS"},
 	{0x00100200, "CS"}, {0x00100212, "UC"}, {0x00100213, "LO"}, {0x00100216, "SQ"}, {0x00100218, "SQ"}, {0x00100221, "SQ"},
 	{0x00101000, "LO"}, {0x00101001, "PN"}, {0x00101002, "SQ"}, {0x00102160, "SH"}, {0x00102201, "LO"}, {0x00102292, "LO"},
 	{0x00102297, "PN"}, {0x00102298, "CS"}, {0x00102299, "LO"}, {0x00104000, "LT"}, {0x00081120, "SQ"},
+	{0x00100011, "SQ"}, {0x00100014, "SQ"}, {0x00100024, "SQ"}, {0x00100041, "SQ"}, {0x00100043, "SQ"}, {0x00100219, "SQ"},
+	{0x00101100, "SQ"}, {0x00102161, "SQ"}, {0x00102162, "UC"}, {0x00102202, "SQ"}, {0x00102293, "SQ"}, {0x00102294, "SQ"},
+	{0x00120062, "CS"}, {0x00120063, "LO"}, {0x00120064, "SQ"},
 	{0x00101010, "AS"}, {0x00101020, "DS"}, {0x00101030, "DS"}, {0x00102180, "SH"}, {0x001021b0, "LT"}, {0x00080050, "SH"},
 	{0x00080090, "PN"}, {0x00081030, "LO"}, {0x00081080, "LO"}, {0x00120040, "LO"}, {0x00380010, "LO"}, {0x00380500, "LO"},
 	{0x00080080, "LO"}, {0x00091010, "LO"}, {0x0020000d, "UI"}, {0x0020000e, "UI"}, {0x00080018, "UI"}, {0x00200052, "UI"},
@@ -38,8 +49,15 @@ var secret = regexp.MustCompile(`(?i)QZ\d{3}K|19470817|3680043\.777`)
 // patientFile is a scan with every attribute planted; proper gives those that
 // are dates and numbers a value that is one.
 func patientFile(proper bool, more ...dicomtest.Element) dicomtest.File {
-	f := dicomtest.Disc(24)
-	for i, p := range planted {
+	f := plant(dicomtest.Disc(24), planted, proper)
+	f.Elements = append(f.Elements, dicomtest.Element{Tag: 0x00080016, VR: "UI", Value: "1.2.840.10008.5.1.4.1.1.2"})
+	f.Elements = append(f.Elements, more...)
+	return f
+}
+
+// plant puts a value into each of attributes.
+func plant(f dicomtest.File, attributes []attribute, proper bool) dicomtest.File {
+	for i, p := range attributes {
 		mark := fmt.Sprintf("QZ%03dK", i)
 		e := dicomtest.Element{Tag: p.tag, VR: p.vr, Value: mark}
 		switch {
@@ -52,14 +70,35 @@ func patientFile(proper bool, more ...dicomtest.Element) dicomtest.File {
 		}
 		f.Elements = append(f.Elements, e)
 	}
-	f.Elements = append(f.Elements, dicomtest.Element{Tag: 0x00080016, VR: "UI", Value: "1.2.840.10008.5.1.4.1.1.2"})
-	f.Elements = append(f.Elements, more...)
 	return f
+}
+
+// profiled are the attributes that the de-identification profile acts on, with
+// VR vr: those that dicomio's tables name.
+func profiled(t *testing.T, vr string) []attribute {
+	t.Helper()
+	b, err := os.ReadFile("../../dicomio/profile.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []attribute
+	for _, tag := range regexp.MustCompile(`\b0x[0-9a-f]{8}\b`).FindAllString(string(b), -1) {
+		n, err := strconv.ParseUint(tag, 0, 32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, attribute{uint32(n), vr})
+	}
+	if len(all) < 500 {
+		t.Fatalf("dicomio/profile.go names %d attributes", len(all))
+	}
+	return all
 }
 
 // patientFiles are scans of that patient, among them such as fail at each stage:
 // of the structure, of the attributes, of the pixels, of the objects.
-func patientFiles() map[string][]byte {
+func patientFiles(t *testing.T) map[string][]byte {
+	t.Helper()
 	const mark = "QZ999K"
 	whole := dicomtest.Write(patientFile(true))
 	all := map[string][]byte{
@@ -72,6 +111,13 @@ func patientFiles() map[string][]byte {
 		f := patientFile(true)
 		change(&f)
 		all[name] = dicomtest.Write(f)
+	}
+	for _, vr := range []string{"LO", "UI", "SQ"} {
+		for name, more := range map[string][]dicomtest.Element{"": nil, ", without a size": {{Tag: 0x00280010}}} {
+			f := plant(dicomtest.Disc(24), profiled(t, vr), false)
+			f.Elements = append(f.Elements, more...)
+			all["profile as "+vr+name] = dicomtest.Write(f)
+		}
 	}
 	of("no pixels", func(f *dicomtest.File) { f.NoPixels = true })
 	of("transfer syntax", func(f *dicomtest.File) { f.Syntax = mark })
@@ -113,11 +159,12 @@ func wantNoSecret(t *testing.T, name, text string) {
 }
 
 // TestPrivacy looks through a whole run of the server and of the command line
-// (logs, errors, headers, answers, names and contents of files) for every value
-// of the patient module. Objects that are not de-identified hold it on purpose,
-// and are asked for de-identified here.
+// (logs, errors, metrics, headers, answers, names and contents of files; segd has
+// no traces) for every value of the patient module and of what de-identification
+// takes out. Objects that are not de-identified hold them on purpose: of those all
+// else is looked through.
 func TestPrivacy(t *testing.T) {
-	files := patientFiles()
+	files := patientFiles(t)
 	if testing.Short() {
 		for name := range files {
 			if strings.Contains(name, " as ") && !strings.HasSuffix(name, " as DS") {
@@ -130,6 +177,7 @@ func TestPrivacy(t *testing.T) {
 	}
 	t.Run("serve", func(t *testing.T) { privateServe(t, files) })
 	t.Run("segment", func(t *testing.T) { privateSegment(t, files) })
+	t.Run("training", func(t *testing.T) { privateTraining(t, files) })
 }
 
 func privateServe(t *testing.T, files map[string][]byte) {
@@ -145,6 +193,18 @@ func privateServe(t *testing.T, files map[string][]byte) {
 			wantNoSecret(t, name+": "+route, head+"\n"+body)
 			if status >= 500 {
 				t.Errorf("%s: %s: status %d: %s", name, route, status, body)
+			}
+		}
+		// An object that is not de-identified holds the patient, and nothing about
+		// it does.
+		for _, kind := range []string{"seg", "segprob", "sc", "sr", "gsps", "rtstruct"} {
+			status, head, body := postNamed(t, url+"v1/segment?model=bright&output="+kind, "QZ998K.dcm", b)
+			answers[status]++
+			wantNoSecret(t, name+": head of "+kind, head)
+			if status != http.StatusOK {
+				wantNoSecret(t, name+": "+kind, body)
+			} else if name == "whole" && !secret.MatchString(body) {
+				t.Errorf("%s has no patient", kind)
 			}
 		}
 	}
@@ -198,6 +258,7 @@ func privateSegment(t *testing.T, files map[string][]byte) {
 	}
 	for _, args := range [][]string{
 		{"--output", "mask,overlay,json,csv"},
+		{"--output", "mask,json,csv,seg,segprob,sc,sr,gsps,rtstruct"},
 		{"--output", "mask,json,csv,seg,segprob,sc,sr,gsps,rtstruct", "--deidentify", "--progress", "json"},
 	} {
 		out := t.TempDir()
@@ -207,6 +268,9 @@ func privateSegment(t *testing.T, files map[string][]byte) {
 		}
 		wantNoSecret(t, "standard output and error", stdout+stderr)
 		for name, content := range tree(t, out) {
+			if strings.HasSuffix(name, ".dcm") && !slices.Contains(args, "--deidentify") {
+				content = "" // keeps the patient
+			}
 			wantNoSecret(t, name, name+"\n"+content)
 		}
 	}
@@ -217,5 +281,44 @@ func privateSegment(t *testing.T, files map[string][]byte) {
 		}
 		_, stdout, stderr := command(t, append(append([]string{"inspect"}, args...), paths...)...)
 		wantNoSecret(t, "inspect", stdout+stderr)
+	}
+}
+
+// privateTraining has images of the patient, and such as fail, checked, trained
+// on and evaluated.
+func privateTraining(t *testing.T, files map[string][]byte) {
+	model, data, faulty := brightModel(t), t.TempDir(), t.TempDir()
+	label := image.NewGray(image.Rect(0, 0, 24, 24))
+	label.Pix[100] = 1
+	for i := range 4 {
+		write(t, filepath.Join(data, "images", fmt.Sprintf("%03d.dcm", i)), files["whole"])
+		writePNG(t, filepath.Join(data, "labels", fmt.Sprintf("%03d.png", i)), label)
+	}
+	i := 0
+	for _, b := range files {
+		i++
+		write(t, filepath.Join(faulty, "images", fmt.Sprintf("%03d.dcm", i)), b)
+		writePNG(t, filepath.Join(faulty, "labels", fmt.Sprintf("%03d.png", i)), label)
+	}
+	out := t.TempDir()
+	for _, args := range [][]string{
+		{"check", "--overfit", "0", "-d"},
+		{"evaluate", "-m", model, "--report", filepath.Join(out, "report.json"), "--html", filepath.Join(out, "report.html"), "-d"},
+		{"train", "--steps", "1", "-o", filepath.Join(out, "model"), "-d"},
+	} {
+		for _, dir := range []string{data, faulty} {
+			code, stdout, stderr := command(t, append(args, dir)...)
+			if (code == exitDone) != (dir == data) {
+				t.Errorf("%s of %s: exit %d: %s", args[0], dir, code, stderr)
+			}
+			wantNoSecret(t, args[0], stdout+stderr)
+		}
+	}
+	written := tree(t, out)
+	for name, content := range written {
+		wantNoSecret(t, name, name+"\n"+content)
+	}
+	if written["report.json"] == "" || written["model/model.json"] == "" {
+		t.Errorf("wrote %q", slices.Collect(maps.Keys(written)))
 	}
 }
