@@ -16,6 +16,7 @@ import (
 	"segd"
 	"segd/internal/kernel"
 	"segd/internal/scanio"
+	"segd/unet"
 )
 
 // Finding is one thing that Check has to say of a data set.
@@ -47,11 +48,18 @@ const (
 	KindUngrouped   = "ungrouped"    // images that ids.csv does not name
 	KindOverfit     = "overfit"      // a network that cannot even learn a few images by heart
 	KindFewSubjects = "few-subjects" // too few groups to say anything of new ones
+
+	// Of labels that are values.
+	KindValues        = "values"         // labels that were taken for values
+	KindConstantLabel = "constant-label" // a label of one value
+	KindRange         = "range"          // values that are infinite, far off, or of no common unit
+	KindSaturated     = "saturated"      // values at the end of what their format holds
 )
 
 // CheckOptions says what to look at.
 type CheckOptions struct {
 	Datasets []string      // folders, see Open
+	Head     *unet.Head    // whether labels are classes or values; nil: as they look
 	Pool     *kernel.Pool  // for the overfit test; nil: one thread
 	Overfit  time.Duration // at most, for the overfit test; 0: a minute, negative: none
 }
@@ -61,7 +69,8 @@ type CheckResult struct {
 	Findings []Finding      `json:"findings"` // faults first
 	Cases    int            `json:"cases"`    // images with a label
 	Groups   int            `json:"groups"`
-	Classes  map[int]int64  `json:"classes"` // pixels by class index
+	Classes  map[int]int64  `json:"classes,omitzero"` // pixels by class index
+	Values   *ValueSummary  `json:"values,omitempty"` // in place of classes: labels are values
 	Overfit  *OverfitResult `json:"overfit,omitempty"`
 }
 
@@ -88,7 +97,7 @@ func Check(ctx context.Context, o CheckOptions, report func(done, cases int)) (*
 	if report == nil {
 		report = func(int, int) {}
 	}
-	c := &checker{names: setNames(o.Datasets)}
+	c := &checker{names: setNames(o.Datasets), head: o.Head}
 	for i, dir := range o.Datasets {
 		if err := c.list(ctx, i, dir); err != nil {
 			return nil, err
@@ -97,23 +106,34 @@ func Check(ctx context.Context, o CheckOptions, report func(done, cases int)) (*
 	if err := c.read(ctx, report); err != nil {
 		return nil, err
 	}
-	c.sizes()
-	c.masks()
-	c.classes()
+	c.settleHead()
+	c.images()
+	if c.values {
+		c.valueLabels()
+	} else {
+		c.sizes()
+		c.masks()
+		c.classes()
+	}
+	c.subjects()
 	c.duplicates()
 	c.leakage(o.Datasets)
 	r := c.result()
 	if r.Faults() > 0 || r.Cases == 0 || o.Overfit < 0 {
 		return r, nil
 	}
-	test, err := overfit(ctx, c.cases, or(o.Overfit, time.Minute), o.Pool)
+	test, err := overfit(ctx, c.cases, c.values, or(o.Overfit, time.Minute), o.Pool)
 	if err != nil {
 		return nil, err
 	}
 	r.Overfit = test
-	if test.Dice < enoughByHeart {
-		r.Findings = append(r.Findings, Finding{Kind: KindOverfit, Fix: "look at masks over their images: are they of these images, and in place?",
-			Cause: fmt.Sprintf("after %.0f s and %d steps on %d images a network has a Dice of %.2f on these very images", test.Seconds, test.Steps, test.Cases, test.Dice)})
+	if !test.enough(c.values) {
+		figure, what := fmt.Sprintf("a Dice of %.2f", test.Dice), "masks"
+		if c.values {
+			figure, what = fmt.Sprintf("a mean absolute error of %.4g, where that of their mean is %.4g,", test.MAE, test.Constant), "labels"
+		}
+		r.Findings = append(r.Findings, Finding{Kind: KindOverfit, Fix: "look at " + what + " over their images: are they of these images, and in place?",
+			Cause: fmt.Sprintf("after %.0f s and %d steps on %d images a network has %s on these very images", test.Seconds, test.Steps, test.Cases, figure)})
 	}
 	return r, nil
 }
@@ -121,6 +141,8 @@ func Check(ctx context.Context, o CheckOptions, report func(done, cases int)) (*
 // checker collects findings.
 type checker struct {
 	names    []string
+	head     *unet.Head // as asked for
+	values   bool       // labels are values, settled when all files have been read
 	findings []Finding
 	cases    []*checked
 }
@@ -136,7 +158,9 @@ type checked struct {
 	low, high               float32
 	values                  valueSet
 	counts                  [256]int64
-	scaled, smooth, foreign bool // what masks found out
+	scaled, smooth, foreign bool      // what masks found out
+	look                    valueLook // of a label that was read as values
+	asValues                bool      // it is one
 }
 
 func (c *checker) fault(kind, file, fix, cause string, args ...any) {
@@ -234,7 +258,7 @@ func (c *checker) read(ctx context.Context, report func(done, cases int)) error 
 	var mu sync.Mutex
 	done := 0
 	return forEach(ctx, len(c.cases), func(i int) error {
-		c.cases[i].read()
+		c.cases[i].read(c.head)
 		mu.Lock()
 		defer mu.Unlock()
 		done++
@@ -243,7 +267,19 @@ func (c *checker) read(ctx context.Context, report func(done, cases int)) error 
 	})
 }
 
-func (c *checked) read() {
+// read reads both files, the label as head has it; where that is left open, as a
+// mask and, if it may be none, as values too.
+func (c *checked) read(head *unet.Head) {
+	c.readImage()
+	if head == nil || *head == unet.HeadClasses {
+		c.readMask()
+	}
+	if head != nil && *head == unet.HeadRegression || head == nil && (c.labelErr != nil || c.distinct() > maxClass+1) {
+		c.readValues()
+	}
+}
+
+func (c *checked) readImage() {
 	if img, err := c.image(); err != nil {
 		c.imageErr = err
 	} else {
@@ -261,6 +297,9 @@ func (c *checked) read() {
 		_, _ = h.Write(b)
 		c.digest = [sha256.Size]byte(h.Sum(nil))
 	}
+}
+
+func (c *checked) readMask() {
 	mask, err := c.mask()
 	if err != nil {
 		c.labelErr = err
@@ -277,12 +316,20 @@ func (c *checked) read() {
 
 // ok reports whether both files can be read and fit each other.
 func (c *checked) ok() bool {
+	if c.asValues {
+		return c.imageErr == nil && c.look.err == nil
+	}
 	return c.imageErr == nil && c.labelErr == nil && c.width == c.mw && c.height == c.mh
 }
 
 // result sums up, faults first and otherwise in the order they were found.
 func (c *checker) result() *CheckResult {
-	r := &CheckResult{Findings: append([]Finding{}, c.findings...), Classes: map[int]int64{}}
+	r := &CheckResult{Findings: append([]Finding{}, c.findings...)}
+	if c.values {
+		r.Values = c.summary()
+	} else {
+		r.Classes = map[int]int64{}
+	}
 	sort.SliceStable(r.Findings, func(i, j int) bool { return r.Findings[i].Fault && !r.Findings[j].Fault })
 	groups := map[string]bool{}
 	for _, k := range c.cases {
@@ -292,7 +339,7 @@ func (c *checker) result() *CheckResult {
 		r.Cases++
 		groups[k.subject] = true
 		for v, n := range k.counts {
-			if n > 0 && !k.smooth && !k.foreign { // else values are no classes
+			if n > 0 && !c.values && !k.smooth && !k.foreign { // else values are no classes
 				r.Classes[v] += n
 			}
 		}

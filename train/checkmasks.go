@@ -12,9 +12,8 @@ const (
 	rareImages = 3
 )
 
-// sizes reports files that cannot be read, do not fit each other, or are of
-// one value.
-func (c *checker) sizes() {
+// images reports images that cannot be read or are of one value.
+func (c *checker) images() {
 	for _, k := range c.cases {
 		switch {
 		case k.imageErr != nil:
@@ -22,6 +21,12 @@ func (c *checker) sizes() {
 		case k.low == k.high && k.Frames <= 1: // the ends of a volume are often empty
 			c.warn(KindConstant, k.where(k.Image), 1, "look at it: there is nothing to learn from", "all pixels are %g", k.low)
 		}
+	}
+}
+
+// sizes reports masks that cannot be read or do not fit their image.
+func (c *checker) sizes() {
+	for _, k := range c.cases {
 		switch {
 		case k.labelErr == nil && k.imageErr == nil && !k.ok():
 			c.fault(KindSize, k.where(k.Label), "export the label at the size of its image, nearest neighbour", "%d×%d pixels, its image has %d×%d", k.mw, k.mh, k.width, k.height)
@@ -132,14 +137,12 @@ func (c *checked) ramp() bool {
 // classes reports classes that are missing or rare.
 func (c *checker) classes() {
 	var pixels, images [256]int64
-	groups := map[string]bool{}
 	var all int64
 	highest, scaled := 0, true
 	for _, k := range c.cases {
 		if !k.ok() || k.smooth || k.foreign {
 			continue
 		}
-		groups[k.subject] = true
 		for v, n := range k.counts {
 			all += n
 			pixels[v] += n
@@ -163,6 +166,16 @@ func (c *checker) classes() {
 			c.warn(KindImbalance, "", 0, "label more images that show it", "class %d occurs in %d images only", v, images[v])
 		case pixels[v] > 0 && share < rareShare:
 			c.warn(KindImbalance, "", 0, "none needed: patches are drawn around foreground; expect less of this class", "class %d has %.3g %% of the pixels", v, 100*share)
+		}
+	}
+}
+
+// subjects reports too few groups.
+func (c *checker) subjects() {
+	groups := map[string]bool{}
+	for _, k := range c.cases {
+		if k.ok() && !k.smooth && !k.foreign {
+			groups[k.subject] = true
 		}
 	}
 	if n := len(groups); n > 0 && n < 4 {

@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"segd"
+	"segd/unet"
 )
 
 // halfGrey is where an antialiased mask is cut.
@@ -47,13 +48,15 @@ func Fix(ctx context.Context, dir, out string) (*Fixed, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("train: %w", err)
 	}
-	c := &checker{names: setNames([]string{dir})}
+	classes := unet.HeadClasses
+	c := &checker{names: setNames([]string{dir}), head: &classes}
 	if err := c.list(ctx, 0, dir); err != nil {
 		return nil, err
 	}
 	if err := c.read(ctx, func(int, int) {}); err != nil {
 		return nil, err
 	}
+	c.images()
 	c.sizes()
 	c.masks()
 	f := &fixer{out: out, copied: map[string]bool{}}

@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -95,6 +96,9 @@ func readCase(c *Case, head unet.Head) (raw, error) {
 		return raw{image: img, values: values}, err
 	}
 	mask, err := c.mask()
+	if errors.Is(err, segd.ErrUnprocessable) {
+		return raw{}, fmt.Errorf("%w; segd check names all such labels, and tells values, which --head regression is for, from spoilt masks", err)
+	}
 	if err != nil {
 		return raw{}, err
 	}

@@ -177,7 +177,7 @@ func (r *run) evaluate(ctx context.Context) (validation, error) {
 		return validation{}, err
 	}
 	if p.values() {
-		return r.evaluateValues(ctx, q)
+		return evaluateValues(ctx, &r.Plan, q, r.validation)
 	}
 	a := metric.Accumulator{Names: append([]string{"background"}, r.classNames()...)}
 	for i := range r.validation {

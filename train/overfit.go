@@ -20,6 +20,10 @@ const (
 	overfitLook   = 20   // steps between looks at the Dice
 	byHeart       = 0.95 // is enough to stop
 	enoughByHeart = 0.7  // below it something is wrong
+
+	// Of values, the error as a share of that of their mean.
+	valuesByHeart    = 0.1
+	notValuesByHeart = 0.5
 )
 
 // OverfitResult is how well a small network learned a few images by heart.
@@ -28,49 +32,84 @@ type OverfitResult struct {
 	Steps   int     `json:"steps"`
 	Seconds float64 `json:"seconds"`
 	Dice    float64 `json:"dice"` // mean over these images and their classes
+
+	// Of values, in place of Dice: mean absolute error over these images, and that
+	// of the mean of their labels.
+	MAE      float64 `json:"mae,omitempty"`
+	Constant float64 `json:"constant_mae,omitempty"`
 }
 
-// overfit trains on the images with the most foreground, without augmentation
-// and for at most the time given.
-func overfit(ctx context.Context, all []*checked, limit time.Duration, pool *kernel.Pool) (*OverfitResult, error) {
+// enough reports whether the images were learned by heart, more or less.
+func (r *OverfitResult) enough(values bool) bool {
+	if values {
+		return r.Steps > 0 && r.MAE <= notValuesByHeart*r.Constant
+	}
+	return r.Dice >= enoughByHeart
+}
+
+// known reports whether going on is of no use.
+func (r *OverfitResult) known(values bool) bool {
+	if values {
+		return r.Steps > 0 && r.MAE <= valuesByHeart*r.Constant
+	}
+	return r.Dice >= byHeart
+}
+
+// overfit trains on the images with the most foreground, or whose values differ the
+// most, without augmentation and for at most the time given.
+func overfit(ctx context.Context, all []*checked, values bool, limit time.Duration, pool *kernel.Pool) (*OverfitResult, error) {
 	began := time.Now()
-	cases := mostForeground(all)
-	raws, list, err := load(ctx, cases, unet.HeadClasses, defaultMemory)
+	cases := worthKnowing(all)
+	o := Options{Network: unet.Config{Width: overfitWidth}, Batch: min(len(cases), overfitCases), Foreground: 0.5}
+	if values {
+		o.Network.Head, o.Loss.Terms, o.Foreground = unet.HeadRegression, unet.LossL1, 0
+	}
+	raws, list, err := load(ctx, cases, o.Network.Head, defaultMemory)
 	if err != nil {
 		return nil, err
 	}
-	meant, err := surveyFacts(cases, list, 0)
+	n := normaliser{classes: 1, store: budget(math.MaxInt64)}
+	if values {
+		var ids []string
+		for i := range cases {
+			ids = append(ids, cases[i].ID)
+		}
+		n.targets, err = targetsOf(cases, list, ids)
+	} else {
+		n.meant, err = surveyFacts(cases, list, 0)
+		n.classes = max(2, n.meant.max+1)
+	}
 	if err != nil {
 		return nil, err
 	}
-	classes := max(2, meant.max+1)
-	f := fingerprint(cases, list, meant, classes)
-	p, err := newPlan(Options{Network: unet.Config{Width: overfitWidth}, Batch: min(len(cases), overfitCases), Foreground: 0.5}, f, nil, nil)
+	p, err := newPlan(o, fingerprint(cases, list, n.meant, n.classes), nil, nil)
 	if err != nil {
 		return nil, err
 	}
-	p.Augment = Augment{}
-	n := normaliser{recipe: p.Recipe, meant: meant, classes: classes, store: budget(math.MaxInt64)}
+	p.Augment, p.Targets, n.recipe = Augment{}, n.targets, p.Recipe
 	examples, err := n.run(ctx, cases, raws)
 	if err != nil {
 		return nil, err
 	}
-	return byHeartDice(ctx, &p, examples, began, limit, pool)
+	return learnByHeart(ctx, &p, examples, began, limit, pool)
 }
 
-// mostForeground picks cases with much foreground, of different groups if it
-// can.
-func mostForeground(all []*checked) []Case {
+// worthKnowing picks cases with much foreground, or with values that differ much, of
+// different groups if it can.
+func worthKnowing(all []*checked) []Case {
 	var list []*checked
 	for _, k := range all {
 		if k.ok() {
 			list = append(list, k)
 		}
 	}
-	foreground := func(k *checked) (n int64) {
+	foreground := func(k *checked) (n float64) {
+		if k.asValues {
+			return k.look.known.squares / float64(max(1, k.look.known.n))
+		}
 		for v, c := range k.counts {
 			if v > 0 {
-				n += c
+				n += float64(c)
 			}
 		}
 		return n
@@ -89,10 +128,14 @@ func mostForeground(all []*checked) []Case {
 	return cases
 }
 
-// byHeartDice trains until the images are known or the time is over.
-func byHeartDice(ctx context.Context, p *Plan, examples []example, began time.Time, limit time.Duration, pool *kernel.Pool) (*OverfitResult, error) {
+// learnByHeart trains until the images are known or the time is over.
+func learnByHeart(ctx context.Context, p *Plan, examples []example, began time.Time, limit time.Duration, pool *kernel.Pool) (*OverfitResult, error) {
 	params := unet.NewParams(p.Network, 1)
-	t, err := unet.NewTrainer(p.Network, params, p.Batch, p.PatchHeight, p.PatchWidth, unet.TrainerOptions{Pool: pool})
+	o := unet.TrainerOptions{Pool: pool}
+	if p.values() {
+		o.Loss = p.Loss
+	}
+	t, err := unet.NewTrainer(p.Network, params, p.Batch, p.PatchHeight, p.PatchWidth, o)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +143,7 @@ func byHeartDice(ctx context.Context, p *Plan, examples []example, began time.Ti
 	solver := NewAdamW(overfitRate, 0, 5)
 	feed := feeder{plan: p, examples: examples}
 	r := &OverfitResult{Cases: len(examples)}
-	for r.Dice < byHeart && time.Since(began) < limit {
+	for !r.known(p.values()) && time.Since(began) < limit {
 		for range overfitLook {
 			b, err := feed.batch(ctx, r.Steps)
 			if err != nil {
@@ -112,14 +155,35 @@ func byHeartDice(ctx context.Context, p *Plan, examples []example, began time.Ti
 			}
 			r.Steps++
 		}
-		dice, err := knownDice(ctx, p, params, examples, pool)
-		if err != nil {
+		if err := r.look(ctx, p, params, examples, pool); err != nil {
 			return nil, err
 		}
-		r.Dice = max(r.Dice, dice)
 	}
 	r.Seconds = time.Since(began).Seconds()
 	return r, nil
+}
+
+// look measures how well the examples are known, and keeps the best.
+func (r *OverfitResult) look(ctx context.Context, p *Plan, params *unet.Params, examples []example, pool *kernel.Pool) error {
+	if !p.values() {
+		dice, err := knownDice(ctx, p, params, examples, pool)
+		r.Dice = max(r.Dice, dice)
+		return err
+	}
+	kept := params.Clone()
+	kept.Rescale(p.Targets.Deviation, p.Targets.Mean)
+	q, err := unet.NewPredictor(p.Network, kept, unet.PredictorOptions{Pool: pool})
+	if err != nil {
+		return err
+	}
+	v, err := evaluateValues(ctx, p, q, examples)
+	if err != nil {
+		return err
+	}
+	if r.Constant == 0 || v.values.Mean.MAE < r.MAE {
+		r.MAE, r.Constant = v.values.Mean.MAE, v.values.Mean.ConstantMAE
+	}
+	return nil
 }
 
 // knownDice is the mean Dice of the examples, over the classes each holds.

@@ -39,12 +39,12 @@ func (c *Case) values(width, height int) ([]float32, error) {
 		case image.scan.Format == "dicom":
 			return nil, bad(segd.ErrUnsupported, "a volume of values for a DICOM image, want an image of NIfTI, PNG or TIFF")
 		case o.scan.Frames != image.scan.Frames:
-			return nil, bad(segd.ErrFormat, "%d planes of values for an image of %d", o.scan.Frames, image.scan.Frames)
+			return nil, &sizeError{bad(segd.ErrFormat, "%d planes of values for an image of %d", o.scan.Frames, image.scan.Frames)}
 		}
 		frame = c.Frame
 	}
 	if o.scan.Width != width || o.scan.Height != height {
-		return nil, bad(segd.ErrFormat, "%d×%d pixels, its image %s has %d×%d", o.scan.Width, o.scan.Height, c.Image, width, height)
+		return nil, &sizeError{bad(segd.ErrFormat, "%d×%d pixels, its image %s has %d×%d", o.scan.Width, o.scan.Height, c.Image, width, height)}
 	}
 	img, err := o.scan.Frame(frame)
 	if err != nil {
@@ -198,10 +198,10 @@ type validation struct {
 }
 
 // evaluateValues is evaluate for values.
-func (r *run) evaluateValues(ctx context.Context, q *unet.Predictor) (validation, error) {
+func evaluateValues(ctx context.Context, p *Plan, q *unet.Predictor, examples []example) (validation, error) {
 	var cases []metric.ValueCase
-	for i := range r.validation {
-		e, err := r.validation[i].whole()
+	for i := range examples {
+		e, err := examples[i].whole()
 		if err != nil {
 			return validation{}, err
 		}
@@ -212,13 +212,13 @@ func (r *run) evaluateValues(ctx context.Context, q *unet.Predictor) (validation
 		if v, err = e.place.ToImage(v); err != nil {
 			return validation{}, err
 		}
-		c, err := countValues(e.Case, e.values, v.Data, r.Plan.Targets.Mean)
+		c, err := countValues(e.Case, e.values, v.Data, p.Targets.Mean)
 		if err != nil {
 			return validation{}, err
 		}
 		cases = append(cases, c)
 	}
-	report := metric.ReportValues(cases, r.Plan.Targets.Mean)
+	report := metric.ReportValues(cases, p.Targets.Mean)
 	return validation{image: report.Mean.MAE, group: report.GroupMean.MAE, values: report}, nil
 }
 

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/image/tiff"
+
 	"segd"
 	"segd/internal/kernel"
 	"segd/models"
@@ -353,6 +355,64 @@ func TestPlanOfValues(t *testing.T) {
 	}
 	if p.Targets == nil || *p.Targets != *r.Plan.Targets || p.Loss.Terms != unet.LossL1 || p.Augment.Scale != 0 || p.Augment.Elastic != 0 || p.Foreground != 0 || p.Network.Classes != 1 {
 		t.Errorf("plan %+v", p)
+	}
+}
+
+// The same values train the same weights, whatever file they come in: PNG and TIFF
+// of 16 bits, TIFF of float32, NIfTI.
+func TestFormatsOfValues(t *testing.T) {
+	dir := ramps(t, 4, 32)
+	weights := func() []byte {
+		out := filepath.Join(t.TempDir(), "m")
+		if _, err := Run(t.Context(), tinyValues(dir, out, 3), nil); err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(filepath.Join(out, "weights.safetensors"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	want := weights()
+	labels := map[string]*image.Gray16{}
+	for _, name := range []string{"a", "b", "c", "d"} {
+		b, err := os.ReadFile(filepath.Join(dir, "labels", name+".png"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := png.Decode(bytes.NewReader(b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		labels[name] = m.(*image.Gray16)
+	}
+	last := ".png"
+	for _, f := range []struct {
+		name, ending string
+		encode       func(m *image.Gray16, values []float32) []byte
+	}{
+		{"TIFF of 16 bits", ".tif", func(m *image.Gray16, _ []float32) []byte {
+			var b bytes.Buffer
+			if err := tiff.Encode(&b, m, &tiff.Options{Compression: tiff.Deflate}); err != nil {
+				t.Fatal(err)
+			}
+			return b.Bytes()
+		}},
+		{"TIFF of float32", ".tiff", func(_ *image.Gray16, values []float32) []byte { return tiffOf(t, values, 32) }},
+		{"NIfTI", ".nii", func(_ *image.Gray16, values []float32) []byte { return floats(32, 32, 1, values) }},
+	} {
+		for name, m := range labels {
+			values := make([]float32, 32*32)
+			for i := range values {
+				values[i] = float32(m.Gray16At(i%32, i/32).Y)
+			}
+			remove(t, dir, "labels/"+name+last)
+			put(t, dir, "labels/"+name+f.ending, f.encode(m, values))
+		}
+		last = f.ending
+		if !bytes.Equal(weights(), want) {
+			t.Errorf("%s: other weights than of PNG", f.name)
+		}
 	}
 }
 

@@ -11,12 +11,14 @@ import (
 
 	"segd/internal/kernel"
 	"segd/train"
+	"segd/unet"
 )
 
 // checkSettings are the flags of segd check.
 type checkSettings struct {
 	datasets    []string
 	fix, format string
+	head        string
 	overfit     time.Duration
 }
 
@@ -32,13 +34,18 @@ func newCheck(a *app) *cobra.Command {
 			"split, rare classes. Where there is no fault, a small network then learns a few\n" +
 			"images by heart, for at most --overfit: where it cannot, the masks do not\n" +
 			"belong to the images.\n\n" +
+			"Labels that are values, for train --head regression, are recognised where no mask\n" +
+			"looks like them; --head says what they are. Of these it names labels of one value,\n" +
+			"of another size, infinite or far off ones, those cut off at the end of their\n" +
+			"format, and units that a PNG does not hold.\n\n" +
 			"--fix writes a copy of the data set with masks that hold class indices. Exit\n" +
 			"status: 0 without faults, warnings allowed; 3 with faults.",
-		Example: "  segd check -d mydata/train -d mydata/test\n  segd check -d mydata --fix mended",
+		Example: "  segd check -d mydata/train -d mydata/test\n  segd check -d mydata --fix mended\n  segd check -d distances --head regression",
 		Args:    cobra.ArbitraryArgs, // more data sets
 	}
 	f := cmd.Flags()
 	f.StringArrayVarP(&s.datasets, "data", "d", nil, "data set; may be given again")
+	f.Var(newChoice(&s.head, headAuto, headAuto, headClasses, string(unet.HeadRegression)), "head", "what labels are: classes, or values for train --head regression; auto: as they look")
 	f.StringVar(&s.fix, "fix", "", "write a mended copy of the data set to this folder, which must not hold anything")
 	f.DurationVar(&s.overfit, "overfit", time.Minute, "longest time for the overfit test (0: none)")
 	f.Var(newChoice(&s.format, "text", "text", "json"), "format", "form of the result")
@@ -52,6 +59,12 @@ func newCheck(a *app) *cobra.Command {
 	return cmd
 }
 
+// What labels are, as --head says.
+const (
+	headAuto    = "auto"
+	headClasses = "classes"
+)
+
 func (a *app) check(ctx context.Context, s checkSettings) error {
 	switch {
 	case s.overfit < 0:
@@ -64,6 +77,13 @@ func (a *app) check(ctx context.Context, s checkSettings) error {
 	o := train.CheckOptions{Datasets: s.datasets, Pool: pool, Overfit: s.overfit}
 	if s.overfit == 0 {
 		o.Overfit = -1
+	}
+	if s.head != headAuto {
+		head := unet.HeadClasses
+		if s.head != headClasses {
+			head = unet.Head(s.head)
+		}
+		o.Head = &head
 	}
 	var p *progress
 	r, err := train.Check(ctx, o, func(_, total int) {
@@ -79,6 +99,9 @@ func (a *app) check(ctx context.Context, s checkSettings) error {
 		return err
 	}
 	var fixed *train.Fixed
+	if s.fix != "" && r.Values != nil {
+		return optionError("--fix mends masks, and these labels are values")
+	}
 	if s.fix != "" {
 		if fixed, err = train.Fix(ctx, s.datasets[0], s.fix); err != nil {
 			return err
@@ -126,19 +149,17 @@ func (a *app) printCheck(r *train.CheckResult, fixed *train.Fixed, out string) e
 		}
 		b.WriteByte('\n')
 	}
-	fmt.Fprintf(&b, "%d images with labels, %d groups; pixels by class:", r.Cases, r.Groups)
-	var classes []int
-	var all int64
-	for v, n := range r.Classes {
-		classes = append(classes, v)
-		all += n
+	fmt.Fprintf(&b, "%d images with labels, %d groups; ", r.Cases, r.Groups)
+	if r.Values != nil {
+		fmt.Fprintln(&b, r.Values)
+	} else {
+		writeClasses(&b, r.Classes)
 	}
-	slices.Sort(classes)
-	for _, v := range classes {
-		fmt.Fprintf(&b, " %d: %.2f %%", v, 100*float64(r.Classes[v])/float64(all))
-	}
-	b.WriteByte('\n')
-	if t := r.Overfit; t != nil {
+	switch t := r.Overfit; {
+	case t == nil:
+	case r.Values != nil:
+		fmt.Fprintf(&b, "overfit test: mean absolute error %.4g, of their mean %.4g, on %d images after %d steps, %.0f s\n", t.MAE, t.Constant, t.Cases, t.Steps, t.Seconds)
+	default:
 		fmt.Fprintf(&b, "overfit test: Dice %.3f on %d images after %d steps, %.0f s\n", t.Dice, t.Cases, t.Steps, t.Seconds)
 	}
 	if fixed != nil {
@@ -152,4 +173,20 @@ func (a *app) printCheck(r *train.CheckResult, fixed *train.Fixed, out string) e
 	}
 	_, err := fmt.Fprint(a.stdout, b.String())
 	return err
+}
+
+// writeClasses writes the share of each class.
+func writeClasses(b *strings.Builder, pixels map[int]int64) {
+	b.WriteString("pixels by class:")
+	var classes []int
+	var all int64
+	for v, n := range pixels {
+		classes = append(classes, v)
+		all += n
+	}
+	slices.Sort(classes)
+	for _, v := range classes {
+		fmt.Fprintf(b, " %d: %.2f %%", v, 100*float64(pixels[v])/float64(all))
+	}
+	b.WriteByte('\n')
 }

@@ -17,6 +17,7 @@ import (
 	"segd/internal/metric"
 	"segd/internal/scanio"
 	"segd/models/modelstest"
+	"segd/train"
 )
 
 // valueModel writes a model that gives 1000 times an image's brightness, of
@@ -160,6 +161,42 @@ func TestEvaluateValues(t *testing.T) {
 	}
 	if code, _, stderr := command(t, "evaluate", "-d", dataset(t, 0, 2), "-m", brightModel(t), "--against", model); code != exitUsage {
 		t.Errorf("masks against values: exit %d, %s", code, stderr)
+	}
+}
+
+// Labels that are values are recognised, or named, and checked as such.
+func TestCheckValues(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 4 {
+		img, label := image.NewGray(image.Rect(0, 0, 40, 40)), image.NewGray16(image.Rect(0, 0, 40, 40))
+		for k := range 1600 {
+			img.Pix[k] = uint8((k*(i+3) + k/40*7) % 251)
+			label.SetGray16(k%40, k/40, color.Gray16{Y: uint16(30*(k%40) + 11*(k/40) + i)})
+		}
+		name := string(rune('a'+i)) + ".png"
+		writePNG(t, filepath.Join(dir, "images", name), img)
+		writePNG(t, filepath.Join(dir, "labels", name), label)
+	}
+	for _, args := range [][]string{nil, {"--head", "regression"}} {
+		text := done(t, append([]string{"check", "-d", dir, "--overfit", "0"}, args...)...)
+		if !strings.Contains(text, "4 images with labels, 4 groups; values from 0 to 1602") || strings.Contains(text, "fault") ||
+			strings.Contains(text, "read as values") != (args == nil) {
+			t.Errorf("%v: %s", args, text)
+		}
+	}
+	var r train.CheckResult
+	if err := json.Unmarshal([]byte(done(t, "check", "-d", dir, "--overfit", "0", "--format", "json")), &r); err != nil || r.Values == nil || r.Values.Max != 1602 || r.Classes != nil {
+		t.Errorf("%+v, %v", r, err)
+	}
+	for want, args := range map[string][]string{"above 255": {"--head", "classes"}, "--fix mends masks": {"--fix", filepath.Join(t.TempDir(), "fixed")}} {
+		code, stdout, stderr := command(t, append([]string{"check", "-d", dir, "--overfit", "0"}, args...)...)
+		if code == exitDone || !strings.Contains(stdout+stderr, want) {
+			t.Errorf("%v: exit %d, %s%s", args, code, stdout, stderr)
+		}
+	}
+	code, _, stderr := command(t, "train", "-d", dir, "-o", filepath.Join(t.TempDir(), "m"), "--steps", "1")
+	if code != exitFailed || !strings.Contains(stderr, "--head regression") {
+		t.Errorf("trained as masks: exit %d, %s", code, stderr)
 	}
 }
 
