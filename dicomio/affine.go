@@ -1,7 +1,5 @@
 package dicomio
 
-import "math"
-
 // Affine maps pixel (column, row, frame) of s to a point in mm in the patient,
 // left, posterior and superior rising (PS3.3 C.7.6.2.1.1): coordinate r is
 // m[r][0]·column + m[r][1]·row + m[r][2]·frame + m[r][3]. ok is false where s is
@@ -12,52 +10,15 @@ func (s *Source) Affine() (m [3][4]float64, ok bool) {
 	if len(s.planes) == 0 {
 		return m, false
 	}
-	first := &s.planes[0]
-	step, ok := s.step()
+	planes := make([]*plane, len(s.planes))
+	for i := range planes {
+		planes[i] = &s.planes[i]
+	}
+	step, ok := stepOf(planes)
 	if !ok {
 		return m, false
 	}
-	for r := range 3 {
-		m[r] = [4]float64{first.right[r] * first.colMM, first.down[r] * first.rowMM, step[r], first.origin[r]}
-	}
-	return m, true
-}
-
-// step is the way from one frame to the next.
-func (s *Source) step() (step [3]float64, ok bool) {
-	first := &s.planes[0]
-	n := len(s.planes)
-	if n == 1 {
-		normal := first.normal()
-		thickness := dataset{tagPosition: {vr: "DS", b: []byte(first.thickness)}}.numbers(tagPosition)
-		if len(thickness) != 1 || thickness[0] <= 0 {
-			return step, false
-		}
-		for r := range 3 {
-			step[r] = normal[r] * thickness[0]
-		}
-		return step, true
-	}
-	for r := range 3 {
-		step[r] = (s.planes[n-1].origin[r] - first.origin[r]) / float64(n-1)
-	}
-	length := math.Sqrt(step[0]*step[0] + step[1]*step[1] + step[2]*step[2])
-	if length < 1e-3 {
-		return step, false
-	}
-	for i := range s.planes {
-		p := &s.planes[i]
-		if p.orientation != first.orientation || p.rowMM != first.rowMM || p.colMM != first.colMM {
-			return step, false
-		}
-		for r := range 3 {
-			// Positions are written with a few digits: a hundredth of a step.
-			if math.Abs(first.origin[r]+float64(i)*step[r]-p.origin[r]) > 0.01*length+1e-3 {
-				return step, false
-			}
-		}
-	}
-	return step, true
+	return planes[0].affine(step), true
 }
 
 // normal is the direction that right and down have at their right hand.

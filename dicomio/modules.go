@@ -69,6 +69,7 @@ const (
 	tagStudyUID           = 0x0020000d
 	tagSeriesUID          = 0x0020000e
 	tagPatientOrientation = 0x00200020
+	tagInstanceNumber     = 0x00200013
 	tagPosition           = 0x00200032
 	tagOrientation        = 0x00200037
 	tagFrameOfReference   = 0x00200052

@@ -155,7 +155,7 @@ func (o *Origin) seriesUID(k objectKind) string {
 
 // number is the instance number of an object: the source's, so that those of a
 // series are in its order.
-func (o *Origin) number() int { return max(1, o.Sources[0].image.integer(0x00200013)) }
+func (o *Origin) number() int { return max(1, o.Sources[0].image.integer(tagInstanceNumber)) }
 
 // studyUID is that of the study that the object is filed under.
 func (d *object) studyUID() string { return d.copied.text(tagStudyUID) }

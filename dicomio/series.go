@@ -106,7 +106,7 @@ func (s *SEG) sort() {
 		return cmp.Or(
 			cmp.Compare(p.orientation, q.orientation),
 			cmp.Compare(p.depth(), q.depth()),
-			cmp.Compare(x.image.integer(0x00200013), y.image.integer(0x00200013)), // InstanceNumber
+			cmp.Compare(x.image.integer(tagInstanceNumber), y.image.integer(tagInstanceNumber)),
 			cmp.Compare(a.source, b.source))
 	})
 }

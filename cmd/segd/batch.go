@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"segd"
 	"segd/dicomio"
@@ -77,19 +78,19 @@ type frameResult struct {
 // one segments input i and writes its outputs. After an error without a result
 // none is left; with one, all is written but what the error names.
 func (b *batch) one(ctx context.Context, i int) (*result, error) {
-	r, objects, err := b.scan(ctx, b.inputs[i])
+	r, p, err := b.scan(ctx, i)
 	if err != nil && errors.Is(err, ctx.Err()) {
 		return nil, err // its series stays open, and is not written
 	}
 	failed := []error{err}
-	if objects != nil {
-		failed = append(failed, objects.Refused())
+	if p.objects != nil {
+		failed = append(failed, p.objects.Refused())
 	}
 	if b.series != nil {
 		if r == nil {
-			objects = nil
+			p = nil
 		}
-		failed = append(failed, b.add(i, objects))
+		failed = append(failed, b.add(i, p))
 	}
 	return r, joined(failed)
 }
@@ -108,20 +109,22 @@ func joined(errs []error) (err error) {
 	return err
 }
 
-// scan segments an input and writes its outputs, but for the DICOM objects of
-// all frames. These are returned, also where there is nothing else to do
-// because none can be made; they are nil where none are asked for.
-func (b *batch) scan(ctx context.Context, in input) (r *result, objects *export.DICOM, err error) {
+// scan segments input i and writes its outputs, but for those of its series. What
+// these need is returned, never nil; its objects also where there is nothing else to
+// do because none can be made.
+func (b *batch) scan(ctx context.Context, i int) (r *result, p *part, err error) {
+	in, p := b.inputs[i], &part{}
 	scan, file, err := readScan(in.path)
 	if err != nil {
-		return nil, nil, err
+		return nil, p, err
 	}
 	m := b.model
 	if m == nil {
 		if m, err = b.catalogue.Auto(scan); err != nil {
-			return nil, nil, err
+			return nil, p, err
 		}
 	}
+	p.model = m.Name + " " + m.Version
 	r = &result{
 		File: in.name, Model: m.Name, Version: m.Version,
 		Format: scan.Format, TransferSyntax: scan.TransferSyntax, Modality: scan.Modality,
@@ -132,11 +135,11 @@ func (b *batch) scan(ctx context.Context, in input) (r *result, objects *export.
 		r.Warnings = append(r.Warnings, export.BurnedInWarning)
 	}
 	if kinds := b.objectKinds(); kinds != nil {
-		objects = export.NewDICOM(b.objects, file, scan, m.Manifest, kinds)
-		r.Warnings = append(r.Warnings, objects.Warnings()...)
-		if err := objects.Refused(); err != nil {
-			if len(objects.Kinds()) == 0 && len(kinds) == len(b.settings.kinds) {
-				return nil, objects, nil
+		p.objects = export.NewDICOM(b.objects, file, scan, m.Manifest, kinds)
+		r.Warnings = append(r.Warnings, p.objects.Warnings()...)
+		if err := p.objects.Refused(); err != nil {
+			if len(p.objects.Kinds()) == 0 && len(kinds) == len(b.settings.kinds) {
+				return nil, p, nil
 			}
 			r.Refused = err.Error()
 		}
@@ -149,31 +152,35 @@ func (b *batch) scan(ctx context.Context, in input) (r *result, objects *export.
 			}
 		}
 	}()
+	if b.series != nil && b.series[i].noStack != nil {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("a %s for each file, not one for the series: %s", export.NIfTI,
+			strings.TrimPrefix(b.series[i].noStack.Error(), "dicomio: "+segd.ErrUnprocessable.Error()+": ")))
+	}
 	var volume *nifti.Writer
-	if b.wants(export.NIfTI) {
+	if b.wants(export.NIfTI) && !b.stacked(i) {
 		content := nifti.Masks
 		if m.Values != nil {
 			content = nifti.Values
 		}
 		if volume, err = export.NewNIfTI(file, scan, content); err != nil {
-			return nil, nil, err
+			return nil, p, err
 		}
 	}
-	for i := range scan.Frames {
-		f, paths, err := b.frame(ctx, in, m, scan, i, objects, volume)
+	for k := range scan.Frames {
+		f, paths, err := b.frame(ctx, in, m, scan, k, p, volume)
 		written = append(written, paths...)
 		if err != nil {
 			if scan.Frames > 1 {
-				err = fmt.Errorf("frame %d: %w", i+1, err)
+				err = fmt.Errorf("frame %d: %w", k+1, err)
 			}
-			return nil, nil, err
+			return nil, p, err
 		}
 		r.Frames = append(r.Frames, *f)
 	}
 	if volume != nil {
 		path := b.path(export.NIfTI, in.stem)
 		if err := b.write(path, volume.Write); err != nil {
-			return nil, nil, err
+			return nil, p, err
 		}
 		written = append(written, path)
 	}
@@ -184,11 +191,11 @@ func (b *batch) scan(ctx context.Context, in input) (r *result, objects *export.
 			e.SetIndent("", "  ")
 			return e.Encode(r)
 		}); err != nil {
-			return nil, nil, err
+			return nil, p, err
 		}
 		written = append(written, path)
 	}
-	return r, objects, nil
+	return r, p, nil
 }
 
 // objectKinds are the kinds of DICOM object that are asked for.
@@ -203,8 +210,8 @@ func (b *batch) objectKinds() []string {
 }
 
 // frame segments frame i and writes its images, whose paths it returns. What
-// was found goes into objects and volume, which may be nil.
-func (b *batch) frame(ctx context.Context, in input, m *models.Model, scan *segd.Scan, i int, objects *export.DICOM, volume *nifti.Writer) (*frameResult, []string, error) {
+// was found goes into p and into volume, which may be nil.
+func (b *batch) frame(ctx context.Context, in input, m *models.Model, scan *segd.Scan, i int, p *part, volume *nifti.Writer) (*frameResult, []string, error) {
 	stem, err := b.frameStem(in, i, scan.Frames)
 	if err != nil {
 		return nil, nil, err
@@ -214,7 +221,7 @@ func (b *batch) frame(ctx context.Context, in input, m *models.Model, scan *segd
 		return nil, nil, err
 	}
 	if m.Values != nil {
-		return b.values(ctx, m, img, i, stem, volume)
+		return b.values(ctx, m, img, i, stem, p, volume)
 	}
 	s, err := segment.Frame(ctx, m, b.pool, img, b.options)
 	if err != nil {
@@ -236,6 +243,8 @@ func (b *batch) frame(ctx context.Context, in input, m *models.Model, scan *segd
 		}
 		written = append(written, path)
 	}
+	p.width, p.height, p.mask = img.Width, img.Height, s.Mask
+	objects := p.objects
 	if objects != nil && slices.Contains(objects.Kinds(), export.SC) {
 		path := b.path(export.SC, stem)
 		if err := b.write(path, func(w io.Writer) error { return objects.WriteSC(w, i, s, b.settings.alpha) }); err != nil {
@@ -365,7 +374,7 @@ func (b *batch) checkFree() error {
 			continue
 		}
 		for i, in := range b.inputs {
-			if b.series != nil && slices.Contains(export.Kinds(), kind) && kind != export.SC {
+			if b.series != nil && slices.Contains(export.Kinds(), kind) && kind != export.SC || kind == export.NIfTI && b.stacked(i) {
 				if b.series[i].members[0] == i {
 					check(b.path(kind, b.series[i].stem))
 				}

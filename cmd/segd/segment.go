@@ -60,7 +60,8 @@ func newSegment(a *app) *cobra.Command {
 			"OUT/segd.csv. The DICOM objects (seg, segprob, sc, sr, gsps, rtstruct) are made\n" +
 			"of DICOM files alone. All but sc hold every frame, and those of the slices of a\n" +
 			"series are one, named like the first of them. nifti is a .nii.gz of all frames\n" +
-			"that lies where the scan does.\n\n" +
+			"that lies where the scan does; the slices of a series are one volume, if they lie\n" +
+			"at even distances, with a fourth axis where as many lie at each place.\n\n" +
 			"A file is written whole or not at all. An input that fails is named on standard\n" +
 			"error with the reason, leaves no output, and the run goes on; the exit status is\n" +
 			"then 3. So it is for an input that only one of the kinds of output cannot be\n" +
@@ -176,7 +177,7 @@ func (a *app) segment(ctx context.Context, s segmentSettings) error {
 		b.stems[b.inputs[i].stem] = true
 		b.order = append(b.order, i)
 	}
-	if slices.ContainsFunc(b.objectKinds(), func(k string) bool { return k != export.SC }) {
+	if b.wants(export.NIfTI) || slices.ContainsFunc(b.objectKinds(), func(k string) bool { return k != export.SC }) {
 		if err := b.planSeries(ctx); err != nil {
 			return err
 		}

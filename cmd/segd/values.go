@@ -13,13 +13,14 @@ import (
 	"segd/models"
 )
 
-// values writes what a model of values gives of frame i, and adds it to volume,
-// which may be nil. It returns the paths that it wrote.
-func (b *batch) values(ctx context.Context, m *models.Model, img *segd.Image, i int, stem string, volume *nifti.Writer) (*frameResult, []string, error) {
+// values writes what a model of values gives of frame i, and adds it to p and to
+// volume, which may be nil. It returns the paths that it wrote.
+func (b *batch) values(ctx context.Context, m *models.Model, img *segd.Image, i int, stem string, p *part, volume *nifti.Writer) (*frameResult, []string, error) {
 	r, err := segment.Values(ctx, m, b.pool, img, b.options)
 	if err != nil {
 		return nil, nil, err
 	}
+	p.width, p.height, p.values = img.Width, img.Height, r.Values
 	var written []string
 	write := func(kind string, f func(io.Writer) error) error {
 		if !b.wants(kind) {

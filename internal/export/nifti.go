@@ -29,11 +29,7 @@ func NewNIfTI(file []byte, scan *segd.Scan, content nifti.Content) (*nifti.Write
 		// A file that no object can refer to has pixels all the same.
 		if s, err := dicomio.OpenSource(file); err == nil {
 			if m, ok := s.Affine(); ok {
-				ras := m // DICOM has left and posterior rising, NIfTI right and anterior
-				for c := range 4 {
-					ras[0][c], ras[1][c] = -m[0][c], -m[1][c]
-				}
-				return nifti.NewWriter(nifti.Grid{Width: scan.Width, Height: scan.Height, Depth: scan.Frames, Affine: &ras}, content), nil
+				return nifti.NewWriter(nifti.Grid{Width: scan.Width, Height: scan.Height, Depth: scan.Frames, Affine: ras(m)}, content), nil
 			}
 		}
 	}
@@ -42,4 +38,19 @@ func NewNIfTI(file []byte, scan *segd.Scan, content nifti.Content) (*nifti.Write
 		return nil, err
 	}
 	return nifti.NewWriter(nifti.Grid{Width: scan.Width, Height: scan.Height, Depth: scan.Frames, Spacing: first.Spacing}, content), nil
+}
+
+// NewStackNIfTI returns a writer for the masks or values of the slices of a DICOM
+// series, of width×height pixels each, in the order of the stack.
+func NewStackNIfTI(s *dicomio.Stack, width, height int, content nifti.Content) *nifti.Writer {
+	return nifti.NewWriter(nifti.Grid{Width: width, Height: height, Depth: s.Depth, Times: s.Times, Affine: ras(s.Affine)}, content)
+}
+
+// ras turns the affine of DICOM, which has left and posterior rising, into that of
+// NIfTI, which has right and anterior.
+func ras(m [3][4]float64) *[3][4]float64 {
+	for c := range 4 {
+		m[0][c], m[1][c] = -m[0][c], -m[1][c]
+	}
+	return &m
 }
