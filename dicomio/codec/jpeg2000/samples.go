@@ -54,14 +54,14 @@ func (d *decoder) component(t *tile, c, plane int) error {
 		if err := d.blocks(t, tc, plane); err != nil {
 			return err
 		}
-		synthesise(d.ints[plane], tc, lift53)
+		synthesise(d.ints[plane], tc, wavelet53)
 		return nil
 	}
 	d.floats[plane] = cleared(d.floats[plane], n)
 	if err := d.blocks(t, tc, plane); err != nil {
 		return err
 	}
-	synthesise(d.floats[plane], tc, lift97)
+	synthesise(d.floats[plane], tc, wavelet97)
 	return nil
 }
 

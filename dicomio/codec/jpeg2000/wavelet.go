@@ -9,30 +9,49 @@ type sample interface{ int32 | float32 }
 // as make the most of a cache line.
 const stripColumns = 32
 
+// A wavelet undoes the decomposition of lines; odd says that their first sample
+// is high-pass.
+type wavelet[T sample] struct {
+	// columns has lines side by side, in groups of a sample of each of n, in the
+	// order of the image.
+	columns func(line []T, n int, odd bool)
+	// row has one line, its bands apart.
+	row func(low, high *padded[T], odd bool)
+}
+
+var (
+	wavelet53 = wavelet[int32]{lift53, row53}
+	wavelet97 = wavelet[float32]{lift97, row97}
+)
+
 // synthesise undoes the decomposition of a component, resolution by resolution,
-// in place (15444-1 F.3). lift undoes that of one line: its samples are in the
-// order of the image, in groups of n that belong to n lines side by side; odd
-// says that the first is high-pass.
-func synthesise[T sample](plane []T, tc *tileComponent, lift func(line []T, n int, odd bool)) {
+// in place (15444-1 F.3).
+func synthesise[T sample](plane []T, tc *tileComponent, w wavelet[T]) {
 	stride := tc.width()
 	longest := max(tc.width(), tc.height()*min(stripColumns, tc.width()))
 	line := make([]T, longest)
+	low, high := newPadded[T](stride), newPadded[T](stride)
 	for r := 1; r < len(tc.resolutions); r++ {
 		lower, res := tc.resolutions[r-1].rect, tc.resolutions[r].rect
-		w, h := res.width(), res.height()
-		if w == 0 || h == 0 {
+		width, h := res.width(), res.height()
+		if width == 0 || h == 0 {
 			continue
 		}
 		odd := res.x0&1 == 1
 		for y := range h {
-			row := plane[y*stride : y*stride+w]
-			interleave(line[:w], row[:lower.width()], row[lower.width():], odd)
-			lift(line[:w], 1, odd)
-			copy(row, line)
+			row := plane[y*stride : y*stride+width]
+			low.set(row[:lower.width()])
+			high.set(row[lower.width():])
+			w.row(&low, &high, odd)
+			if odd {
+				interleave(row, high.samples, low.samples)
+			} else {
+				interleave(row, low.samples, high.samples)
+			}
 		}
 		odd = res.y0&1 == 1
-		for x := 0; x < w; x += stripColumns {
-			n := min(stripColumns, w-x)
+		for x := 0; x < width; x += stripColumns {
+			n := min(stripColumns, width-x)
 			for y := range h {
 				from := y/2 + lower.height()
 				if (y&1 == 1) == odd {
@@ -40,7 +59,7 @@ func synthesise[T sample](plane []T, tc *tileComponent, lift func(line []T, n in
 				}
 				copy(line[y*n:y*n+n], plane[from*stride+x:])
 			}
-			lift(line[:h*n], n, odd)
+			w.columns(line[:h*n], n, odd)
 			for y := range h {
 				copy(plane[y*stride+x:y*stride+x+n], line[y*n:])
 			}
@@ -48,17 +67,86 @@ func synthesise[T sample](plane []T, tc *tileComponent, lift func(line []T, n in
 	}
 }
 
-// interleave puts the samples of a low- and a high-pass band into their order.
-func interleave[T sample](line, low, high []T, odd bool) {
-	even, other := low, high
-	if odd {
-		even, other = high, low
+// interleave puts samples by turns into a line.
+func interleave[T sample](line, even, odd []T) {
+	n := len(odd)
+	if len(even) > n {
+		line[2*n] = even[n]
 	}
-	for i, v := range even {
-		line[2*i] = v
+	line, even = line[:2*n], even[:n]
+	for i, v := range odd {
+		line[2*i], line[2*i+1] = even[i], v
 	}
-	for i, v := range other {
-		line[2*i+1] = v
+}
+
+// padded are the samples that a line has of a band, with room for another on
+// either side.
+type padded[T sample] struct {
+	all     []T
+	samples []T // all but the first and the last of what is in use
+}
+
+func newPadded[T sample](n int) padded[T] { return padded[T]{all: make([]T, n+2)} }
+
+func (p *padded[T]) set(samples []T) {
+	p.samples = p.all[1 : 1+len(samples)]
+	copy(p.samples, samples)
+}
+
+// beside returns the samples of p to the left and to the right of each of those
+// of the other band: p's i-th follows the other's i-th where it is behind, else
+// it goes before. At the ends there is the same one on both sides.
+func (p *padded[T]) beside(other []T, behind bool) (left, right []T) {
+	n := len(p.samples)
+	p.all[0], p.all[n+1] = p.samples[0], p.samples[n-1]
+	at := 1
+	if behind {
+		at = 0
+	}
+	return p.all[at:][:len(other)], p.all[at+1:][:len(other)]
+}
+
+// row53 is lift53 of one line.
+func row53(low, high *padded[int32], odd bool) {
+	l, h := low.samples, high.samples
+	if len(l) == 0 {
+		h[0] /= 2
+		return
+	}
+	if len(h) == 0 {
+		return
+	}
+	a, b := high.beside(l, !odd)
+	for i := range l {
+		l[i] -= (a[i] + b[i] + 2) >> 2
+	}
+	a, b = low.beside(h, odd)
+	for i := range h {
+		h[i] += (a[i] + b[i]) >> 1
+	}
+}
+
+// row97 is lift97 of one line.
+func row97(low, high *padded[float32], odd bool) {
+	l, h := low.samples, high.samples
+	if len(l) == 0 || len(h) == 0 {
+		return
+	}
+	for i := range l {
+		l[i] *= scaleLow
+	}
+	for i := range h {
+		h[i] *= scaleHigh
+	}
+	for _, c := range [2][2]float32{{-delta, -gamma}, {-beta, -alpha}} {
+		a, b := high.beside(l, !odd)
+		for i := range l {
+			l[i] += float32((a[i] + b[i]) * c[0])
+		}
+		a, b = low.beside(h, odd)
+		for i := range h {
+			h[i] += float32((a[i] + b[i]) * c[1])
+		}
 	}
 }
 
