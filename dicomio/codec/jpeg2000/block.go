@@ -76,7 +76,7 @@ func (d *blockDecoder) decode(b *block, body []byte, orient, planes, style int) 
 			d.pass(kind, plane, raw)
 			if kind == cleanup && style&styleSegSym != 0 {
 				for range 4 {
-					d.mq.decode(contextUniform)
+					_, d.mq.a, d.mq.c = d.mq.decode(contextUniform, d.mq.a, d.mq.c)
 				}
 			}
 			if style&styleReset != 0 {
@@ -179,7 +179,8 @@ func signIndex(word uint64, s int) uint64 {
 
 // propagate is the significance propagation pass (15444-1 D.3.1).
 func (d *blockDecoder) propagate(plane int) {
-	m, dist := &d.mq, d.mq.d
+	m, a, c := &d.mq, d.mq.a, d.mq.c
+	var e *uint64
 	for y := 0; y < d.height; y += 4 {
 		rows := d.rowBits(y)
 		first := (y/4+1)*d.stride + 1
@@ -192,24 +193,22 @@ func (d *blockDecoder) propagate(plane int) {
 			for pending != 0 {
 				s := trailing(pending)
 				pending &= pending - 1
-				k := uint64(d.zero[word>>s&511])
-				e := m.contexts[k]
-				bit := e & 1
-				if dist -= int64(e &^ 0xFFFF); dist < 0 {
-					bit, dist = m.rare(k, dist)
+				e = &m.contexts[d.zero[word>>s&511]&31]
+				*e, a, c = mqStep(*e, a, c)
+				if m.ahead -= int(mqShift(*e)); m.ahead < 0 {
+					c = m.read(c)
 				}
 				word |= 1 << (s + visited)
-				if bit == 0 {
+				if mqBit(*e) == 0 {
 					continue
 				}
-				c := signContexts[signIndex(word, s)]
-				k = uint64(c & 31)
-				e = m.contexts[k]
-				bit = e & 1
-				if dist -= int64(e &^ 0xFFFF); dist < 0 {
-					bit, dist = m.rare(k, dist)
+				sign := signContexts[signIndex(word, s)]
+				e = &m.contexts[sign&31]
+				*e, a, c = mqStep(*e, a, c)
+				if m.ahead -= int(mqShift(*e)); m.ahead < 0 {
+					c = m.read(c)
 				}
-				bit ^= uint64(c >> 7)
+				bit := mqBit(*e) ^ uint64(sign>>7)
 				d.samples[sampleIndex(y*d.width, x, s)] = uint32(3<<plane | bit<<31)
 				word = d.become(first+x, word, s, bit)
 				pending = near(word) &^ (word >> own) & rows &^ (2<<s - 1)
@@ -217,12 +216,13 @@ func (d *blockDecoder) propagate(plane int) {
 			d.flags[first+x] = word
 		}
 	}
-	m.d = dist
+	m.a, m.c = a, c
 }
 
 // refine is the magnitude refinement pass (15444-1 D.3.3).
 func (d *blockDecoder) refine(plane int) {
-	m, dist := &d.mq, d.mq.d
+	m, a, c := &d.mq, d.mq.a, d.mq.c
+	var e *uint64
 	for y := 0; y < d.height; y += 4 {
 		first := (y/4+1)*d.stride + 1
 		for x := range d.width {
@@ -233,81 +233,79 @@ func (d *blockDecoder) refine(plane int) {
 			}
 			for t := pending; t != 0; t &= t - 1 {
 				s := trailing(t)
-				k := uint64(contextRefine)
-				if word>>(s+refined)&1 != 0 {
-					k = contextRefine + 2
-				} else if word>>s&neighbours != 0 {
-					k = contextRefine + 1
+				before := word >> (s + refined) & 1
+				beside := (word>>s&neighbours + 511) >> 9 // 1 if there is any
+				k := contextRefine + (beside|before)<<before
+				e = &m.contexts[k]
+				*e, a, c = mqStep(*e, a, c)
+				if m.ahead -= int(mqShift(*e)); m.ahead < 0 {
+					c = m.read(c)
 				}
-				e := m.contexts[k]
-				bit := e & 1
-				if dist -= int64(e &^ 0xFFFF); dist < 0 {
-					bit, dist = m.rare(k, dist)
-				}
-				d.samples[sampleIndex(y*d.width, x, s)] ^= uint32(3-2*bit) << plane
+				d.samples[sampleIndex(y*d.width, x, s)] ^= uint32(3-2*mqBit(*e)) << plane
 			}
 			d.flags[first+x] = word | pending<<refined
 		}
 	}
-	m.d = dist
+	m.a, m.c = a, c
 }
 
 // cleanup is the cleanup pass (15444-1 D.3.4); it ends the plane, so that no
-// sample is visited any more.
+// sample is visited any more. A run of zeros mostly needs no renormalisation: that
+// is looked at first.
 func (d *blockDecoder) cleanup(plane int) {
-	m, dist := &d.mq, d.mq.d
+	m, a, c := &d.mq, d.mq.a, d.mq.c
+	var bit uint64
+	var e *uint64
 	for y := 0; y < d.height; y += 4 {
 		rows := d.rowBits(y)
 		first := (y/4+1)*d.stride + 1
 		for x := range d.width {
 			word := d.flags[first+x]
 			pending := rows &^ (word >> own) &^ (word >> visited)
-			var bit uint64
 			start := -1 // the sample that a run of zeros ends at, shifted
 			if word&significant == 0 && rows == columnBits {
 				e := m.contexts[contextRun]
-				bit = e & 1
-				if dist -= int64(e &^ 0xFFFF); dist < 0 {
-					bit, dist = m.rare(contextRun, dist)
+				if qe := e &^ 0xFFFF; mqPlain(a-qe, c-qe) {
+					bit, a, c = e>>4&1, a-qe, c-qe
+				} else {
+					bit, a, c = m.decode(contextRun, a, c)
 				}
 				if bit == 0 {
 					continue
 				}
-				m.d = dist
-				start = int(m.decode(contextUniform))<<1 | int(m.decode(contextUniform))
-				dist = m.d
-				start *= 3
+				bit, a, c = m.decode(contextUniform, a, c)
+				start = int(bit) << 1
+				bit, a, c = m.decode(contextUniform, a, c)
+				start = 3 * (start | int(bit))
 				pending &^= 1<<start - 1
 			}
 			for pending != 0 {
 				s := trailing(pending)
 				pending &= pending - 1
 				if s != start {
-					k := uint64(d.zero[word>>s&511])
-					e := m.contexts[k]
-					bit = e & 1
-					if dist -= int64(e &^ 0xFFFF); dist < 0 {
-						bit, dist = m.rare(k, dist)
+					e = &m.contexts[d.zero[word>>s&511]&31]
+					*e, a, c = mqStep(*e, a, c)
+					if m.ahead -= int(mqShift(*e)); m.ahead < 0 {
+						c = m.read(c)
 					}
-					if bit == 0 {
+					if mqBit(*e) == 0 {
 						continue
 					}
 				}
-				c := signContexts[signIndex(word, s)]
-				k := uint64(c & 31)
-				e := m.contexts[k]
-				bit = e & 1
-				if dist -= int64(e &^ 0xFFFF); dist < 0 {
-					bit, dist = m.rare(k, dist)
+				sign := signContexts[signIndex(word, s)]
+				e = &m.contexts[sign&31]
+				*e, a, c = mqStep(*e, a, c)
+				if m.ahead -= int(mqShift(*e)); m.ahead < 0 {
+					c = m.read(c)
 				}
-				bit ^= uint64(c >> 7)
+				bit := mqBit(*e) ^ uint64(sign>>7)
 				d.samples[sampleIndex(y*d.width, x, s)] = uint32(3<<plane | bit<<31)
 				word = d.become(first+x, word, s, bit)
 			}
 			d.flags[first+x] = word &^ (columnBits << visited)
 		}
 	}
-	m.d = dist
+	m.a, m.c = a, c
 }
 
 // propagateRaw is the significance propagation pass in bypass (15444-1 D.6).

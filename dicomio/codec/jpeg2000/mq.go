@@ -2,31 +2,28 @@ package jpeg2000
 
 import "math/bits"
 
-// An mqDecoder is the arithmetic decoder (15444-1 Annex C), in a form in which
-// the common symbol takes one subtraction and one comparison. The registers A
-// and C of the standard both lose Qe when the more probable symbol comes; it
-// comes without renormalisation as long as A stays at 0x8000 or above and C at
-// zero or above. So d is the smaller of the two distances, and a and c are the
-// registers less d. All three count in units of 2^-32, so that C has room for
-// bytes ahead.
+// An mqDecoder is the arithmetic decoder (15444-1 Annex C). The registers A and C
+// of the standard count in units of 2^-32, so that C has room for bytes ahead; the
+// less probable symbol has the lower part of the interval, of size Qe, unless the
+// upper one is smaller.
 //
-// Its user keeps d in a local variable:
+// Which symbol comes can't be foreseen in an image with noise, so no branch depends
+// on it: what is compared makes an index into a table of what follows. The passes
+// keep A and C in local variables, and have the step in place of a call:
 //
-//	e := m.contexts[k]
-//	bit := e & 1
-//	if d -= int64(e &^ 0xFFFF); d < 0 {
-//		bit, d = m.rare(k, d)
+//	e := &m.contexts[k]
+//	*e, a, c = mqStep(*e, a, c)
+//	if m.ahead -= int(mqShift(*e)); m.ahead < 0 {
+//		c = m.read(c)
 //	}
-//
-// (Taubman & Marcellin, JPEG2000, 2002, 17.1.1.)
+//	bit := mqBit(*e)
 type mqDecoder struct {
 	a, c     uint64
-	d        int64
 	ahead    int // bits of the segment that C has below its 16 high ones
 	data     []byte
 	at       int
-	fill     int                  // bytes that were wanted past the end
-	contexts [contextCount]uint64 // mqStates entries
+	fill     int        // bytes that were wanted past the end
+	contexts [32]uint64 // entries, see mqEntry; a power of two needs no check
 }
 
 const mqHalf = 0x8000 << 32 // A after renormalisation is this or more
@@ -39,7 +36,6 @@ const (
 	contextRefine  = 14
 	contextRun     = 17
 	contextUniform = 18
-	contextCount   = 19
 )
 
 // mqTable is Table C.2: Qe, the next state after the more and the less probable
@@ -63,17 +59,36 @@ var mqTable = [47]struct {
 	{0x0005, 45, 42, 0}, {0x0001, 45, 43, 0}, {0x5601, 46, 46, 0},
 }
 
-// mqState is the entry of a context in the given state: Qe in units of 2^-32,
-// and in the low bits twice the state and the more probable symbol.
-func mqState(state, mps uint64) uint64 { return mqTable[state].qe<<32 | state<<1 | mps }
+// mqEntry is what a context holds: Qe in units of 2^-32, the state from bit 5 on,
+// and in bit 4 the more probable symbol.
+func mqEntry(state, mps uint64) uint64 { return mqTable[state].qe<<32 | state<<5 | mps<<4 }
 
-// mqNext has the entries that follow entry i after the more (0) and the less
-// probable symbol (1).
-var mqNext = func() (t [128][2]uint64) {
-	for state, e := range mqTable {
-		for mps := range uint64(2) {
-			t[uint64(state)<<1|mps] = [2]uint64{mqState(e.mps, mps), mqState(e.lps, mps^e.exchange)}
+// mqNext has what a context holds after a symbol, with two numbers more: by how
+// many bits the registers are shifted, from bit 11 on, and the symbol, in bit 15.
+// Its index is made of the state and the more probable symbol before (bits 4 to
+// 10), whether the lower part was hit (3), whether the upper one is smaller than it
+// (2), and of the two high bits of the upper part's size (1, 0). (LPS_EXCHANGE,
+// MPS_EXCHANGE, RENORMD.)
+var mqNext = func() (t [2048]uint64) {
+	for i := range t {
+		state, mps := uint64(i>>5), uint64(i>>4&1)
+		if state >= uint64(len(mqTable)) {
+			break
 		}
+		lower, smaller, size := uint64(i>>3&1), uint64(i>>2&1), i&3
+		e := mqTable[state]
+		less := lower ^ smaller
+		next, shift := mqEntry(e.mps, mps), uint64(2-size)
+		if less == 1 {
+			next = mqEntry(e.lps, mps^e.exchange)
+		}
+		switch {
+		case lower == 1:
+			shift = uint64(bits.LeadingZeros16(uint16(e.qe)))
+		case size >= 2: // of mqHalf or more
+			next, shift, less = mqEntry(state, mps), 0, 0
+		}
+		t[i] = next | shift<<11 | (mps^less)<<15
 	}
 	return t
 }()
@@ -81,80 +96,79 @@ var mqNext = func() (t [128][2]uint64) {
 // reset sets the contexts to their first states (15444-1 Table D.7).
 func (m *mqDecoder) reset() {
 	for i := range m.contexts {
-		m.contexts[i] = mqState(0, 0)
+		m.contexts[i] = mqEntry(0, 0)
 	}
-	m.contexts[contextZero] = mqState(4, 0)
-	m.contexts[contextRun] = mqState(3, 0)
-	m.contexts[contextUniform] = mqState(46, 0)
+	m.contexts[contextZero] = mqEntry(4, 0)
+	m.contexts[contextRun] = mqEntry(3, 0)
+	m.contexts[contextUniform] = mqEntry(46, 0)
 }
 
 // start begins a codeword segment (INITDEC). Behind data there are two bytes
 // 0xFF, which end it like a marker.
 func (m *mqDecoder) start(data []byte) {
 	m.data, m.at, m.fill = data, 0, 0
-	m.c, m.ahead = uint64(data[0])<<32, 0
-	m.read()
-	m.c <<= 7
+	m.ahead = 0
+	m.c = m.read(uint64(data[0])<<32) << 7
 	m.ahead -= 7
-	m.a, m.d = mqHalf, 0
+	m.a = mqHalf
 }
 
-// read appends bytes to C, or ones at the end of the segment (BYTEIN).
-func (m *mqDecoder) read() {
+// read appends bytes to C, or ones at the end of the segment (BYTEIN). Less than
+// no bits ahead are such as C should have had before it was shifted.
+//
+//go:noinline
+func (m *mqDecoder) read(c uint64) uint64 {
 	for m.ahead <= 24 {
 		last, next := m.data[m.at], uint64(m.data[m.at+1])
+		bits := 8
 		switch {
 		case last != 0xFF:
 			m.at++
-			m.ahead += 8
-			m.c += next << ((32 - m.ahead) & 63)
 		case next > 0x8F:
 			m.fill++
-			m.ahead += 8
-			m.c += 0xFF << ((32 - m.ahead) & 63)
+			next = 0xFF
 		default:
 			m.at++
-			m.ahead += 7
-			m.c += next << ((32 - m.ahead) & 63)
+			bits = 7
 		}
+		m.ahead += bits
+		c += next << ((32 - m.ahead) & 63)
 	}
+	return c
 }
 
-// rare decodes the symbol of context k where the common way fails: it is the
-// less probable one, or A has to be renormalised (LPS_EXCHANGE, MPS_EXCHANGE,
-// RENORMD). d is less by Qe already; the new one is returned. Which symbol it
-// is can't be foreseen, so no branch depends on it.
-func (m *mqDecoder) rare(k uint64, d int64) (bit uint64, next int64) {
-	e := m.contexts[k]
+// mqPlain reports whether the registers less Qe are those after the more probable
+// symbol, without renormalisation.
+func mqPlain(a, c uint64) bool { return int64(c|(a-mqHalf)) >= 0 }
+
+// mqStep decodes a symbol: it takes what its context holds and the registers, and
+// returns what they are then. ahead is to be less by mqShift, and if it is below
+// zero C lacks bits: see read.
+func mqStep(e, a, c uint64) (next, nextA, nextC uint64) {
 	qe := e &^ 0xFFFF
-	a, c := m.a+uint64(d), m.c+uint64(d)
-	lower := uint64(int64(c) >> 63) // all ones: the lower part, of size Qe
-	less := lower&1 ^ (a-qe)>>63    // the parts are exchanged if the upper one is smaller
-	c += qe & lower
-	a ^= (a ^ qe) & lower
-	m.contexts[k] = mqNext[e&0x7F][less]
-	n := bits.LeadingZeros64(a) - 16
-	if m.ahead < n {
-		m.c = c
-		m.read()
-		c = m.c
-	}
-	m.ahead -= n
-	a <<= n & 63
-	c <<= n & 63
-	next = int64(min(a-mqHalf, c))
-	m.a, m.c = a-uint64(next), c-uint64(next)
-	return e&1 ^ less, next
+	a -= qe
+	c -= qe
+	lower := uint64(int64(c) >> 63) // all ones where the lower part is hit
+	e = mqNext[e&0x7F0|lower&8|(a-qe)>>61&4|a>>46&3]
+	n := mqShift(e)
+	return e, (a ^ (a^qe)&lower) << n, (c + qe&lower) << n
 }
 
-// decode decodes a symbol; the passes have the common way in place.
-func (m *mqDecoder) decode(k uint64) uint64 {
-	e := m.contexts[k]
-	bit := e & 1
-	if m.d -= int64(e &^ 0xFFFF); m.d < 0 {
-		bit, m.d = m.rare(k, m.d)
+// mqShift is by how many bits the step to e has shifted the registers.
+func mqShift(e uint64) uint64 { return e >> 11 & 15 }
+
+// mqBit is the symbol that led to e.
+func mqBit(e uint64) uint64 { return e >> 15 & 1 }
+
+// decode decodes the symbol of context k, which is less than 32, and returns the
+// registers after it.
+func (m *mqDecoder) decode(k, a, c uint64) (bit, nextA, nextC uint64) {
+	e := &m.contexts[k&31]
+	*e, a, c = mqStep(*e, a, c)
+	if m.ahead -= int(mqShift(*e)); m.ahead < 0 {
+		c = m.read(c)
 	}
-	return bit
+	return mqBit(*e), a, c
 }
 
 // A rawReader reads the bits of a bypass segment; a zero bit is stuffed behind
