@@ -1,6 +1,9 @@
 package jpeg2000
 
-import "math/bits"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 func bitLength(v uint32) uint8 { return uint8(bits.Len32(v)) }
 
@@ -18,6 +21,24 @@ type forwardReader struct {
 
 // peek returns the next bits, at least 32.
 func (r *forwardReader) peek() uint64 {
+	if r.n < 32 {
+		r.read()
+	}
+	return r.held
+}
+
+// read reads until there are 32 bits: four bytes at once where none of them has a
+// bit stuffed behind it, nor the one before.
+func (r *forwardReader) read() {
+	if r.at+4 <= len(r.data) && !r.ones {
+		v := binary.LittleEndian.Uint32(r.data[r.at:])
+		if (^v-0x01010101)&v&0x80808080 == 0 { // no byte of ones
+			r.held |= uint64(v) << r.n
+			r.n += 32
+			r.at += 4
+			return
+		}
+	}
 	for r.n < 32 {
 		b := r.fill
 		if r.at < len(r.data) {
@@ -31,7 +52,6 @@ func (r *forwardReader) peek() uint64 {
 		}
 		r.ones = b == 0xFF
 	}
-	return r.held
 }
 
 // skip consumes n bits of those that peek returned.
