@@ -114,7 +114,10 @@ func (a *app) bench(ctx context.Context, s benchSettings) (*benchResult, error) 
 	defer pool.Close()
 
 	c := s.network.config(s.width, s.depth)
-	c.Channels, c.Classes, c.Norm = 1, 2, unet.NormNone
+	c.Channels, c.Classes = 1, 2
+	if c.Norm == "" {
+		c.Norm = unet.NormNone
+	}
 	c = c.WithDefaults()
 	if err := c.Validate(); err != nil {
 		return nil, err

@@ -26,7 +26,7 @@ func newModelExport(a *app) *cobra.Command {
 		Short: "Write a model as a directory of its own, or as an ONNX file",
 		Long: "Write model.json and weights.safetensors, with the names and the layout that\n" +
 			"PyTorch has them in, or with --format onnx one file: images of any number and\n" +
-			"size in, normalised as the model's preprocessing says, logits out.",
+			"size in, normalised as the model's preprocessing says, logits or values out.",
 		Args: cobra.ExactArgs(1),
 		RunE: a.do(func(_ *cobra.Command, args []string) error {
 			m, err := resolveModel(args[0], s.dir)

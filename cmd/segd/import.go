@@ -27,6 +27,7 @@ type importSettings struct {
 	mean, deviation   float64
 	spacing, epsilon  float64
 	block, skip, norm string
+	head              string
 	groups            int
 	half, overwrite   bool
 }
@@ -56,7 +57,11 @@ func newModelImport(a *app) *cobra.Command {
 			if err := models.Save(s.out, man, net.Params, s.half); err != nil {
 				return err
 			}
-			say(a.stderr, "%s: %s, %d channels, %d classes, %s\n", net.Source, s.out, man.Network.Channels, man.Network.Classes, networkText(man.Network))
+			what := fmt.Sprintf("%d classes", man.Network.Classes)
+			if man.Values != nil {
+				what = "values"
+			}
+			say(a.stderr, "%s: %s, %d channels, %s, %s\n", net.Source, s.out, man.Network.Channels, what, networkText(man.Network))
 			return nil
 		}),
 	}
@@ -85,6 +90,7 @@ func (s *importSettings) flags(cmd *cobra.Command) {
 		"skip", "long skip connections, where a state dict leaves them open")
 	f.Var(newChoice(&s.norm, "", string(unet.NormBatch), string(unet.NormInstance), string(unet.NormGroup), string(unet.NormNone)),
 		"norm", "normalisation, where a state dict leaves it open")
+	f.Var(newChoice(&s.head, "", string(unet.HeadRegression)), "head", "what the network gives: regression, a value for each pixel (default: classes)")
 	f.IntVar(&s.groups, "groups", 0, "of --norm group")
 	f.BoolVar(&s.half, "half", false, "weights of half precision, but for vectors")
 	f.BoolVar(&s.overwrite, "overwrite", false, "replace a model that is there")
@@ -112,7 +118,7 @@ func (s *importSettings) read(path string) (*exchange.Net, error) {
 	}
 	net, err := exchange.Import(b, exchange.Options{
 		Epsilon: s.epsilon,
-		Network: unet.Config{Block: unet.Block(s.block), Skip: unet.Skip(s.skip), Norm: unet.Norm(s.norm), Groups: s.groups},
+		Network: unet.Config{Block: unet.Block(s.block), Skip: unet.Skip(s.skip), Norm: unet.Norm(s.norm), Groups: s.groups, Head: unet.Head(s.head)},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%w (%s)", err, path)
@@ -156,6 +162,13 @@ func (s *importSettings) manifest(net *exchange.Net, given func(flag string) boo
 	}
 	man = c.merge(man)
 	switch names := s.classes; {
+	case n.Head == unet.HeadRegression:
+		if len(names) > 0 {
+			return man, optionError("--classes names classes, the network gives values")
+		}
+		if man.Values == nil {
+			man.Values = &models.Values{Deviation: 1} // of labels that are not known
+		}
 	case len(names) > 0:
 		if len(names) != n.Classes-1 {
 			return man, optionError("--classes names %d, the network has %d besides background", len(names), n.Classes-1)

@@ -105,7 +105,13 @@ func (a *app) printCard(m *models.Model) error {
 	}
 	line("network", "U-Net, %d channels, %s", m.Network.Channels, networkText(m.Network))
 	for _, d := range m.Data {
-		line("data", "%s, %s. %s", d.Name, d.Licence, d.Citation)
+		about := []string{d.Name}
+		for _, text := range []string{d.Licence, d.Citation} {
+			if text != "" {
+				about = append(about, text)
+			}
+		}
+		line("data", "%s", strings.Join(about, ", "))
 	}
 	for _, v := range m.Metrics {
 		of := ""

@@ -11,14 +11,14 @@ import (
 // networkFlags are the choices of segd train and segd bench that are the same:
 // what the network is made of, its size apart.
 type networkFlags struct {
-	block, skip, up string
-	attention       bool
-	maxWidth        int
-	convs, growth   int
+	block, skip, up, norm string
+	attention             bool
+	maxWidth              int
+	convs, growth, groups int
 }
 
 // networkFlagNames are those that add defines.
-var networkFlagNames = []string{"max-width", "block", "convs", "growth", "skip", "attention", "up"}
+var networkFlagNames = []string{"max-width", "block", "convs", "growth", "skip", "attention", "up", "norm", "groups"}
 
 func (n *networkFlags) add(f *pflag.FlagSet) {
 	f.IntVar(&n.maxWidth, "max-width", 0, "channels that no level exceeds (0: in training as the plan sees fit, else no limit)")
@@ -31,6 +31,9 @@ func (n *networkFlags) add(f *pflag.FlagSet) {
 	f.BoolVar(&n.attention, "attention", false, "attention gates on the long skips")
 	f.Var(newChoice(&n.up, "", string(unet.UpTransposed), string(unet.UpBilinear)),
 		"up", "how the resolution is doubled (default transposed)")
+	f.Var(newChoice(&n.norm, "", string(unet.NormBatch), string(unet.NormInstance), string(unet.NormGroup), string(unet.NormNone)),
+		"norm", "normalisation after each convolution (default: batch to train, none to time)")
+	f.IntVar(&n.groups, "groups", 0, "of --norm group: how many a level's channels are split into")
 }
 
 // config is a network of that width and depth.
@@ -38,6 +41,7 @@ func (n *networkFlags) config(width, depth int) unet.Config {
 	return unet.Config{
 		Width: width, MaxWidth: n.maxWidth, Depth: depth, Block: unet.Block(n.block), Convs: n.convs, Growth: n.growth,
 		Skip: unet.Skip(n.skip), Attention: n.attention, Up: unet.Up(n.up),
+		Norm: unet.Norm(n.norm), Groups: n.groups,
 	}
 }
 

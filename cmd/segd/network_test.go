@@ -22,6 +22,8 @@ func TestTrainNetworkChoices(t *testing.T) {
 		{"--block residual --skip add", unet.Config{Block: unet.BlockResidual, Skip: unet.SkipAdd}, "residual blocks of 2, add skips, transposed up"},
 		{"--block dense --growth 3 --convs 2 --up bilinear", unet.Config{Block: unet.BlockDense, Growth: 3, Convs: 2, Up: unet.UpBilinear}, "dense blocks of 2 growing by 3, concat skips, bilinear up"},
 		{"--block preact --attention", unet.Config{Block: unet.BlockPreact, Attention: true}, "preact blocks of 2, concat skips with attention"},
+		{"--norm group --groups 2 --skip add", unet.Config{Norm: unet.NormGroup, Groups: 2, Skip: unet.SkipAdd}, "group norm, plain blocks of 2, add skips"},
+		{"--norm instance --block residual", unet.Config{Norm: unet.NormInstance, Block: unet.BlockResidual}, "instance norm, residual blocks"},
 		{"--skip nested --convs 1", unet.Config{Skip: unet.SkipNested, Convs: 1}, "plain blocks of 1, nested skips"},
 	} {
 		t.Run(tt.args, func(t *testing.T) {
@@ -48,7 +50,7 @@ func TestTrainNetworkChoices(t *testing.T) {
 
 func TestBenchNetworkChoices(t *testing.T) {
 	for _, args := range []string{
-		"", "--block residual", "--block preact --convs 4", "--block dense", "--skip add", "--skip none", "--skip nested", "--attention", "--up bilinear",
+		"", "--block residual", "--block preact --convs 4", "--block dense", "--skip add", "--skip none", "--skip nested", "--attention", "--up bilinear", "--norm batch", "--norm group --groups 2",
 		"--train --batch 1 --block residual --skip add --attention",
 	} {
 		all := append([]string{"bench", "--base-width", "2", "--depth", "2", "--size", "16", "--runs", "1", "--format", "json"}, strings.Fields(args)...)
@@ -61,7 +63,7 @@ func TestBenchNetworkChoices(t *testing.T) {
 				t.Errorf("%s: network %s (%v)", args, b, err)
 			}
 		}
-		if c := r.Network; c.Width != 2 || c.Depth != 2 || c.Norm != unet.NormNone {
+		if c := r.Network; c.Width != 2 || c.Depth != 2 || (c.Norm == unet.NormNone) == strings.Contains(args, "--norm") {
 			t.Errorf("%s: network %+v", args, c)
 		}
 	}

@@ -220,3 +220,31 @@ func TestTrainValues(t *testing.T) {
 		}
 	}
 }
+
+// A model of values goes to ONNX and safetensors and comes back as it was; of what
+// another program wrote one says that it gives values.
+func TestExchangeValues(t *testing.T) {
+	model, dir := valueModel(t), t.TempDir()
+	file, back, named := filepath.Join(dir, "m.onnx"), filepath.Join(dir, "back"), filepath.Join(dir, "named")
+	done(t, "model", "export", model, "--format", "onnx", "-o", file)
+	done(t, "model", "import", file, "-o", back)
+	done(t, "model", "import", filepath.Join(model, "weights.safetensors"), "-o", named, "--head", "regression", "--norm", "none")
+	in := filepath.Join(dir, "a.png")
+	img, _ := greys(0)
+	writePNG(t, in, img)
+	var want string
+	for _, m := range []string{model, back, named} {
+		out := filepath.Join(t.TempDir(), "out")
+		done(t, "segment", "-i", in, "-o", out, "-m", m, "--output", "tiff", "--progress", "none")
+		got := tree(t, out)["tiff/a.tiff"]
+		if want == "" {
+			want = got
+		}
+		if got == "" || got != want {
+			t.Errorf("%s gives other values", filepath.Base(m))
+		}
+	}
+	if code, _, stderr := command(t, "model", "import", filepath.Join(model, "weights.safetensors"), "-o", filepath.Join(dir, "x"), "--head", "regression", "--norm", "none", "--classes", "cell"); code != exitUsage {
+		t.Errorf("classes of values: exit %d, %s", code, stderr)
+	}
+}

@@ -12,6 +12,7 @@ import (
 // leave open, candidates enumerates.
 type facts struct {
 	channels, classes int
+	head              unet.Head
 	widths            []int // by level, the bottleneck last
 	convs, growth     int   // of the first block
 	// skips and attention are what may be, nil: anything.
@@ -23,7 +24,7 @@ type facts struct {
 // known from elsewhere, zero where they are not.
 func (f facts) candidates(told unet.Config) []unet.Config {
 	base := unet.Config{
-		Channels: f.channels, Classes: f.classes, Width: f.widths[0], Depth: len(f.widths) - 1,
+		Channels: f.channels, Classes: f.classes, Head: f.head, Width: f.widths[0], Depth: len(f.widths) - 1,
 		Convs: f.convs, Groups: told.Groups,
 	}
 	if last := f.widths[base.Depth]; last != base.Width<<base.Depth {

@@ -46,6 +46,8 @@ func variants() map[string]unet.Config {
 		"narrow bottleneck":        {MaxWidth: 8},
 		"dense, narrow bottleneck": {Block: unet.BlockDense, Growth: 2, MaxWidth: 8},
 		"one, bilinear, add":       {Convs: 1, Up: unet.UpBilinear, Skip: unet.SkipAdd},
+		"values":                   {Head: unet.HeadRegression},
+		"values, residual, add":    {Head: unet.HeadRegression, Block: unet.BlockResidual, Skip: unet.SkipAdd},
 	} {
 		for i, norm := range []unet.Norm{unet.NormNone, unet.NormBatch, unet.NormInstance, unet.NormGroup} {
 			if testing.Short() && i != len(name)%4 {
@@ -55,6 +57,9 @@ func variants() map[string]unet.Config {
 			c.Channels, c.Classes, c.Width, c.Depth = 1+i%2*2, 2+i%2, 4, 2+i%2
 			if norm == unet.NormGroup {
 				c.Groups = 2
+			}
+			if c.Head == unet.HeadRegression {
+				c.Classes = 1
 			}
 			all[fmt.Sprint(name, ", ", norm)] = c.WithDefaults()
 		}
@@ -86,11 +91,16 @@ func weights(c unet.Config, seed uint64) *unet.Params {
 
 func manifest(name string, c unet.Config) models.Manifest {
 	names := []string{"cell", "wall", "lumen"}
-	return models.Manifest{
+	man := models.Manifest{
 		FormatVersion: models.Format, Name: name, Version: "7", Title: "A network", Use: models.ResearchUse, Network: c,
-		Recipe:  preprocess.Recipe{Channels: c.Channels, Normalise: preprocess.ZScore, ClipLow: 1, ClipHigh: 99},
-		Classes: models.ClassList(names[:c.Classes-1]...),
+		Recipe: preprocess.Recipe{Channels: c.Channels, Normalise: preprocess.ZScore, ClipLow: 1, ClipHigh: 99},
 	}
+	if c.Head == unet.HeadRegression {
+		man.Classes, man.Values = []segd.Class{}, &models.Values{Mean: 7, Deviation: 3}
+	} else {
+		man.Classes = models.ClassList(names[:c.Classes-1]...)
+	}
+	return man
 }
 
 func noise(seed uint64, n, c, h, w int) *segd.Tensor {

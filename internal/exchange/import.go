@@ -13,8 +13,8 @@ import (
 
 // Options are the settings of Import.
 type Options struct {
-	// Network holds fields that a state dict may leave open: Block, Skip, Norm,
-	// Up and Groups. The others are ignored.
+	// Network holds fields that a state dict may leave open, Block, Skip, Norm,
+	// Up and Groups, and Head, which no foreign file says. The others are ignored.
 	Network unet.Config
 	// Epsilon is what batch normalisation adds to the variance where the file
 	// does not say; 0 means PyTorch's 1e-5, which is segd's own.
@@ -44,7 +44,7 @@ func Import(b []byte, o Options) (*Net, error) {
 		read = torch.Read
 	case len(b) > 8 && b[8] == '{' && binary.LittleEndian.Uint64(b) < uint64(len(b)):
 	default:
-		return fromONNX(b)
+		return fromONNX(b, o.Network.Head)
 	}
 	list, err := read(b)
 	if err != nil {

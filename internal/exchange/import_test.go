@@ -86,7 +86,8 @@ func TestStateDictOfVariants(t *testing.T) {
 	for name, c := range variants() {
 		p := weights(c, 1)
 		file := torchtest.Save(torchtest.Dict(dict(p, same)))
-		net, err := Import(file, Options{})
+		// That a network gives values is for the user to say.
+		net, err := Import(file, Options{Network: unet.Config{Head: c.Head}})
 		if err != nil {
 			if !errors.Is(err, segd.ErrUnsupported) || !strings.Contains(err.Error(), "--") {
 				t.Errorf("%s: %v", name, err)
@@ -241,11 +242,17 @@ func TestPyTorch(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.Name, func(t *testing.T) {
-			net := importFile(t, filepath.Join(dir, c.File), c)
+			net := importFile(t, filepath.Join(dir, c.File), c, unet.HeadClasses)
 			x := segd.NewTensor(c.Shape[0], c.Shape[1], c.Shape[2], c.Shape[3])
 			copy(x.Data, load(t, filepath.Join(dir, c.Name+".in")))
 			got, want := logits(t, net.Params, x), load(t, filepath.Join(dir, c.Name+".out"))
 			if c.Classes == 1 {
+				if c.Name != "sigmoid" { // a linear output may be values as well
+					v := importFile(t, filepath.Join(dir, c.File), c, unet.HeadRegression)
+					if d := apart(logits(t, v.Params, x), want); !(d < 1e-4) || v.Params.Config().Head != unet.HeadRegression {
+						t.Errorf("as values: %.1e off, %+v", d, v.Params.Config())
+					}
+				}
 				if slices.ContainsFunc(got[:len(want)], func(v float32) bool { return v != 0 }) {
 					t.Error("the background of a single logit is not zero")
 				}
@@ -269,13 +276,13 @@ func TestPyTorch(t *testing.T) {
 	}
 }
 
-func importFile(t *testing.T, path string, c torchCase) *Net {
+func importFile(t *testing.T, path string, c torchCase, head unet.Head) *Net {
 	t.Helper()
 	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	net, err := Import(b, Options{Epsilon: c.Eps})
+	net, err := Import(b, Options{Epsilon: c.Eps, Network: unet.Config{Head: head}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 var sizes = [2][2]int{{192, 128}, {128, 320}}
 
 // foreign reads the network of a graph that another program wrote.
-func foreign(m *onnx.Model) (*Net, error) {
+func foreign(m *onnx.Model, head unet.Head) (*Net, error) {
 	var out, image *value
 	for i := len(sizes) - 1; i >= 0; i-- {
 		var err error
@@ -21,11 +21,11 @@ func foreign(m *onnx.Model) (*Net, error) {
 			return nil, err
 		}
 	}
-	out, err := toLogits(out)
+	out, err := toLogits(out, head)
 	if err != nil {
 		return nil, err
 	}
-	f, told, err := factsOfGraph(out, image)
+	f, told, err := factsOfGraph(out, image, head)
 	if err != nil {
 		return nil, err
 	}

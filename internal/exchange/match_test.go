@@ -69,7 +69,7 @@ func TestForeignVariants(t *testing.T) {
 			}
 		}
 		g.Nodes = nodes
-		net, err := Import(m.Encode(), Options{})
+		net, err := Import(m.Encode(), Options{Network: unet.Config{Head: c.Head}})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue

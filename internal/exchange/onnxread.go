@@ -12,8 +12,8 @@ import (
 	"segd/unet"
 )
 
-// fromONNX reads a network from an ONNX file.
-func fromONNX(b []byte) (*Net, error) {
+// fromONNX reads a network from an ONNX file, one of another program as of head.
+func fromONNX(b []byte, head unet.Head) (*Net, error) {
 	m, err := onnx.Decode(b)
 	if err != nil {
 		return nil, fmt.Errorf("exchange: neither PyTorch's archive nor safetensors nor ONNX: %w", err)
@@ -21,7 +21,7 @@ func fromONNX(b []byte) (*Net, error) {
 	if m.Prop(propPrefix+"network") != "" {
 		return own(m)
 	}
-	return foreign(m)
+	return foreign(m, head)
 }
 
 // own reads what ONNX has written: the graph is that of the network that the

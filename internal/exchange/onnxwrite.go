@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"segd"
 	"segd/internal/onnx"
 	"segd/internal/tensors"
 	"segd/models"
@@ -24,18 +23,14 @@ const (
 const propPrefix = "segd."
 
 // ONNX returns the network as an ONNX file: "image" of any batch, height and
-// width in, "logits" out, in float32. Padding to the stride and cropping are
+// width in, "logits" out, or "values" of a network of values, in float32. Padding to the stride and cropping are
 // part of the graph, so that it gives what unet.Predictor.Logits does for every
 // size. Tensors keep their names; the metadata hold model.json. The same model
 // gives the same bytes. p must be of man's network, else the error is
-// segd.ErrFormat. A network of values, whose output would not be logits, is
-// segd.ErrUnsupported.
+// segd.ErrFormat.
 func ONNX(man models.Manifest, p *unet.Params) ([]byte, error) {
 	if p.Config() != man.Network.WithDefaults() {
 		return nil, bad("weights of another network")
-	}
-	if man.Network.Head != unet.HeadClasses {
-		return nil, fmt.Errorf("exchange: %w: a network with head %s as ONNX, want one of classes", segd.ErrUnsupported, man.Network.Head)
 	}
 	m, err := graphOf(p.Config())
 	if err != nil {
@@ -90,12 +85,16 @@ func graphOf(c unet.Config) (*onnx.Model, error) {
 		return []onnx.Dim{{Name: "batch"}, {Size: int64(channels)}, {Name: "height"}, {Name: "width"}}
 	}
 	w.graph.Inputs = []onnx.Value{{Name: "image", Dtype: tensors.F32, Dims: axes(c.Channels)}}
-	w.graph.Outputs = []onnx.Value{{Name: "logits", Dtype: tensors.F32, Dims: axes(c.Classes)}}
+	output := "logits"
+	if c.Head == unet.HeadRegression {
+		output = "values"
+	}
+	w.graph.Outputs = []onnx.Value{{Name: output, Dtype: tensors.F32, Dims: axes(c.Classes)}}
 	w.pad()
 	for i := 1; i < len(layers); i++ {
 		w.layer(i)
 	}
-	w.node("Slice", "logits", []string{w.values[len(layers)-1], w.ints("corner", 0, 0), "size", w.ints("axes", 2, 3)})
+	w.node("Slice", output, []string{w.values[len(layers)-1], w.ints("corner", 0, 0), "size", w.ints("axes", 2, 3)})
 	return &onnx.Model{IRVersion: irVersion, Opset: opset, Producer: "segd", Graph: w.graph}, nil
 }
 

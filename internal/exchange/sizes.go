@@ -4,12 +4,17 @@ import (
 	"segd/unet"
 )
 
-// toLogits leaves out what makes probabilities of logits.
-func toLogits(out *value) (*value, error) {
+// toLogits leaves out what makes probabilities of logits. A network of values ends
+// with neither.
+func toLogits(out *value, head unet.Head) (*value, error) {
 	if len(out.shape) != 4 {
 		return nil, refuse("an output of %d axes, want batch, classes, height and width", len(out.shape))
 	}
 	switch {
+	case head == unet.HeadRegression && out.shape[1] != 1:
+		return nil, refuse("%s: %d outputs, a model of values has 1", out.label, out.shape[1])
+	case head == unet.HeadRegression && (out.op == "Softmax" || out.op == "Sigmoid"):
+		return nil, refuse("%s: a network of values ends with a convolution", out.label)
 	case out.op == "Softmax":
 		return out.in[0], nil
 	case out.op == "Sigmoid" && out.shape[1] == 1:
@@ -22,8 +27,8 @@ func toLogits(out *value) (*value, error) {
 
 // factsOfGraph reads the sizes off a graph: widths off what is pooled, the
 // number of convolutions off those before the first pooling.
-func factsOfGraph(out, image *value) (facts, unet.Config, error) {
-	f := facts{channels: image.shape[1], classes: max(2, out.shape[1]), attention: []bool{false}}
+func factsOfGraph(out, image *value, head unet.Head) (facts, unet.Config, error) {
+	f := facts{channels: image.shape[1], classes: classesOf(out.shape[1], head), head: head, attention: []bool{false}}
 	var told unet.Config
 	all := below(out)
 	var first, ups *value
@@ -76,6 +81,15 @@ func factsOfGraph(out, image *value) (facts, unet.Config, error) {
 		}
 	}
 	return f, told, nil
+}
+
+// classesOf is how many a network has that gives so many outputs: a single one is
+// meant for the logistic function, unless it is a value.
+func classesOf(outputs int, head unet.Head) int {
+	if head == unet.HeadRegression {
+		return outputs
+	}
+	return max(2, outputs)
 }
 
 // below lists v and all that it is computed from, each once, inputs first.

@@ -136,7 +136,7 @@ func stateDict(list []tensors.Tensor, o Options) (*Net, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := absorb(dict, o.Epsilon); err != nil {
+	if err := absorb(dict, o); err != nil {
 		return nil, err
 	}
 	c, err := settle(dict, s, o.Network)
@@ -214,7 +214,7 @@ func schemeOf(list []tensors.Tensor) (s scheme, prefix string, ok bool) {
 // absorb brings a state dict into segd's form: a bias that batch normalisation
 // follows goes into its running mean, another epsilon into its scale, and a
 // single logit, meant for the logistic function, becomes the second of two.
-func absorb(dict map[string]weight, epsilon float64) error {
+func absorb(dict map[string]weight, o Options) error {
 	for _, name := range slices.Sorted(maps.Keys(dict)) {
 		block, part, _ := cutLast(strings.TrimSuffix(name, ".running_var"))
 		if !strings.HasSuffix(name, ".running_var") {
@@ -227,11 +227,17 @@ func absorb(dict map[string]weight, epsilon float64) error {
 		if has {
 			delete(dict, conv)
 		}
-		if err := n.normalise(epsilon, bias.data); err != nil {
+		if err := n.normalise(o.Epsilon, bias.data); err != nil {
 			return bad("tensors of %s: %v", dict[name].from, err)
 		}
 	}
 	w, b := dict["head.weight"], dict["head.bias"]
+	if o.Network.Head == unet.HeadRegression {
+		if len(w.shape) != 4 || w.shape[0] != 1 {
+			return refuse("tensor %.80q of shape %v, a model of values has 1 output", w.from, w.shape)
+		}
+		return nil
+	}
 	if len(w.shape) == 4 && w.shape[0] == 1 && len(b.data) == 1 {
 		w.data, b.data = append(make([]float32, len(w.data)), w.data...), []float32{0, b.data[0]}
 		w.shape, b.shape = append([]int{2}, w.shape[1:]...), []int{2}
@@ -284,6 +290,7 @@ func settle(dict map[string]weight, s scheme, told unet.Config) (unet.Config, er
 	if err != nil {
 		return told, err
 	}
+	f.head = told.Head
 	var fit []unet.Config
 	reason, best := "", -1
 	for _, c := range f.candidates(told) {
