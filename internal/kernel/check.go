@@ -22,6 +22,7 @@ var checks = []struct {
 }{
 	{"conv", checkConv},
 	{"winograd", checkWinograd},
+	{"winograd in bfloat16", checkBFloat16},
 	{"weightGrad", checkWeightGrad},
 	{"sums", checkSumRows},
 	{"rows", checkRows},
@@ -158,30 +159,38 @@ func checkWinograd(o, ref *ops[float32]) error {
 	if o.winograd == nil {
 		return nil
 	}
-	for panel, kernels := range o.winograd.product {
-		for tiles := 1; tiles <= len(kernels); tiles++ {
-			if err := checkProduct(o, ref, panel, tiles); err != nil {
-				return fmt.Errorf("%d vectors, %d tiles: %w", panel, tiles, err)
+	return checkProducts(o, ref, o.winograd, false)
+}
+
+// checkBFloat16 is checkWinograd in bfloat16.
+func checkBFloat16(o, ref *ops[float32]) error { return checkProducts(o, ref, o.bf16, true) }
+
+// checkProducts has images of one tile each, so that the reference's run of the most
+// holds the others.
+func checkProducts(o, ref *ops[float32], k *winogradOps[float32], bf16 bool) error {
+	const in, side = 3, tilePixels - 1
+	for panel, kernels := range k.product {
+		if panel == 0 {
+			continue
+		}
+		out := panel*k.lanes - Lanes/2
+		f := NewFilter[float32](Conv3x3, out, in)
+		f.algorithm, f.bf16 = winograd, bf16
+		f.Pack(checkValues(9 * in * out))
+		bias, tail := checkValues(out), Tail[float32]{ReLU: true}
+		s := Shape{N: len(kernels), C: in, H: side, W: side}
+		x, want := NewAct[float32](s), NewAct[float32](s.with(out))
+		Pack(nil, x, checkValues(s.N*s.C*s.H*s.W))
+		f.run(ref, nil, want, []Act[float32]{x}, bias, tail)
+		for s.N = 1; s.N <= len(kernels); s.N++ {
+			got := NewAct[float32](s.with(out))
+			f.run(o, nil, got, []Act[float32]{{Shape: s, Data: x.Data[:s.Len()]}}, bias, tail)
+			if err := differ("output", got.Data, want.Data[:len(got.Data)]); err != nil {
+				return fmt.Errorf("%d vectors, %d tiles: %w", panel, s.N, err)
 			}
 		}
 	}
 	return nil
-}
-
-func checkProduct(o, ref *ops[float32], panel, tiles int) error {
-	const in = 3
-	out := panel*o.winograd.lanes - Lanes/2
-	f := NewFilter[float32](Conv3x3, out, in)
-	f.algorithm = winograd
-	f.Pack(checkValues(9 * in * out))
-	bias := checkValues(out)
-	s := Shape{N: 1, C: in, H: 3, W: tilePixels*tiles - 1}
-	x := NewAct[float32](s)
-	Pack(nil, x, checkValues(s.C*s.H*s.W))
-	got, want := NewAct[float32](s.with(out)), NewAct[float32](s.with(out))
-	f.run(o, nil, got, []Act[float32]{x}, bias, Tail[float32]{ReLU: true})
-	f.run(ref, nil, want, []Act[float32]{x}, bias, Tail[float32]{ReLU: true})
-	return differ("output", got.Data, want.Data)
 }
 
 func checkWeightGrad(o, ref *ops[float32]) error {

@@ -4,11 +4,17 @@ package kernel
 
 import "golang.org/x/sys/cpu"
 
-// sets are the float32 kernel sets that this machine can run, fastest first.
+// sets are the float32 kernel sets that this machine can run, fastest first. The
+// first of one name has what is best for it on this machine.
 func sets() (list []*ops[float32]) {
 	x := &cpu.X86
 	avx2 := x.HasAVX2 && x.HasFMA
 	if avx2 && x.HasAVX512F && x.HasAVX512DQ && x.HasAVX512VL {
+		if x.HasAVX512BF16 && x.HasAVX512BW {
+			o := avx512Ops()
+			o.bf16 = winogradBF16()
+			list = append(list, o)
+		}
 		list = append(list, avx512Ops())
 	}
 	if avx2 {
@@ -32,7 +38,8 @@ func avx2Ops() *ops[float32] {
 		add:          addAVX2,
 		bilinear:     bilinearAVX2,
 		bilinearGrad: bilinearGradAVX2,
-		winograd:     winogradAVX2(),
+		winograd:     winogradAVX2(whole),
+		bf16:         winogradAVX2(rounded),
 	}
 }
 
@@ -42,7 +49,7 @@ func avx512Ops() *ops[float32] {
 	o.name = "avx512"
 	o.conv = convAVX512
 	o.weightGrad = weightGradAVX512
-	o.winograd = winogradAVX512()
+	o.winograd, o.bf16 = winogradAVX512(whole), winogradAVX512(rounded)
 	return o
 }
 

@@ -8,7 +8,8 @@ import (
 
 // FuzzKernels compares the forward pass, the data gradient and the weight
 // gradient of a convolution of any shape with plain loops, for the kernel set
-// of this machine, and Winograd's algorithm whether it pays or not.
+// of this machine, and Winograd's algorithm whether it pays or not; in bfloat16
+// with its reference.
 func FuzzKernels(f *testing.F) {
 	f.Add(uint8(0), uint8(1), uint8(5), uint8(13), uint8(12), uint8(3), uint8(0), uint64(1))
 	f.Add(uint8(1), uint8(2), uint8(1), uint8(1), uint8(16), uint8(40), uint8(8), uint64(2))
@@ -27,9 +28,12 @@ func FuzzKernels(f *testing.F) {
 		}
 		testConvolution[float32](t, l, int(seed>>1))
 		if l.g == Conv3x3 && ops32.get().winograd != nil {
-			if d := deviation(t, l, int(seed>>1)); !(d <= relativeError) {
+			if d := deviation(t, l, int(seed>>1), false); !(d <= relativeError) {
 				t.Errorf("%v: Winograd's result is off by %.2g σ", l, d)
 			}
+		}
+		if l.g == Conv3x3 {
+			compareBFloat16(t, l, seed)
 		}
 		testDataGradient[float32](t, l, int(seed>>1))
 		testWeightGrad[float32](t, l, int(seed>>1))

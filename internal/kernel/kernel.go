@@ -50,6 +50,7 @@ type ops[T Float] struct {
 	bilinear     func(y, near, far []T)
 	bilinearGrad func(dx, far0, near0, near1, far1 []T)
 	winograd     *winogradOps[T] // nil: direct convolution only
+	bf16         *winogradOps[T] // of filters in bfloat16
 }
 
 func genericOps[T Float]() *ops[T] {
@@ -67,6 +68,7 @@ func genericOps[T Float]() *ops[T] {
 		add:          addGeneric[T],
 		bilinear:     bilinearGeneric[T],
 		bilinearGrad: bilinearGradGeneric[T],
+		bf16:         winogradGeneric[T](),
 	}
 }
 
@@ -78,3 +80,8 @@ func Winograd() string {
 	}
 	return ops32.get().winograd.name
 }
+
+// BFloat16 names the instruction set in which float32 filters in bfloat16 take
+// their products: "avx512bf16", or a kernel set that rounds and then multiplies in
+// float32, which is slower than float32 alone.
+func BFloat16() string { return ops32.get().bf16.name }

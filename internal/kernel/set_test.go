@@ -87,23 +87,76 @@ func TestSelfCheckRefuses(t *testing.T) {
 // them: it leaves a tile out.
 func TestSelfCheckRefusesWinograd(t *testing.T) {
 	for _, o := range sets() {
-		if o.winograd == nil {
-			continue
-		}
-		for panel, kernels := range o.winograd.product {
-			for i := 1; i < len(kernels); i++ {
-				bad, k := *o, o.winograd
-				products := slices.Clone(k.product)
-				products[panel] = slices.Clone(kernels)
-				products[panel][i] = kernels[i-1]
-				bad.winograd = &winogradOps[float32]{
-					name: k.name, lanes: k.lanes, filter: k.filter, halfFilter: k.halfFilter, input: k.input, output: k.output, product: products,
-				}
-				if err := bad.check(); err == nil || !strings.Contains(err.Error(), "winograd") {
-					t.Errorf("set %s, %d vectors, %d tiles: %v", o.name, panel, i+1, err)
+		for _, k := range []*winogradOps[float32]{o.winograd, o.bf16} {
+			if k == nil {
+				continue
+			}
+			for panel, kernels := range k.product {
+				for i := 1; i < len(kernels); i++ {
+					bad, broken := *o, k.like()
+					broken.product[panel] = slices.Clone(kernels)
+					broken.product[panel][i] = kernels[i-1]
+					which := "winograd: "
+					if k == o.bf16 {
+						bad.bf16, which = broken, "winograd in bfloat16: "
+					} else {
+						bad.winograd = broken
+					}
+					if err := bad.check(); err == nil || !strings.Contains(err.Error(), which) {
+						t.Errorf("set %s, %s, %d vectors, %d tiles: %v", o.name, k.name, panel, i+1, err)
+					}
 				}
 			}
 		}
+	}
+}
+
+// TestSelfCheckRefusesBFloat16 breaks the transforms of each set: they leave out
+// the rounding or a plane.
+func TestSelfCheckRefusesBFloat16(t *testing.T) {
+	for _, o := range sets()[:len(sets())-1] {
+		for name, change := range map[string]func(k *winogradOps[float32]){
+			"filter": func(k *winogradOps[float32]) {
+				f := k.filter
+				k.filter = func(u, w, tmp *float32, wTap, wRow, uPlane, uRow, n int) {
+					f(u, w, tmp, wTap, wRow, uPlane, uRow, n)
+					clear(vectorAt(u, 7*uPlane)[:])
+				}
+			},
+			"input": func(k *winogradOps[float32]) {
+				f := k.input
+				k.input = func(v, in, tmp *float32, inBlk, inRow, vPlane, tiles int) {
+					f(v, in, tmp, inBlk, inRow, vPlane, tiles)
+					clear(vectorAt(v, 7*vPlane)[:])
+				}
+			},
+			"rounding": func(k *winogradOps[float32]) {
+				if k.number == rounded {
+					k.number = whole
+					return
+				}
+				k.input = func(v, _, _ *float32, _, _, vPlane, tiles int) {
+					for p := range planes {
+						clear(vectorAt(v, p*vPlane)[:])
+					}
+				}
+			},
+		} {
+			bad, broken := *o, o.bf16.like()
+			change(broken)
+			bad.bf16 = broken
+			if err := bad.check(); err == nil || !strings.Contains(err.Error(), "winograd in bfloat16: ") {
+				t.Errorf("set %s, %s, %s: %v", o.name, o.bf16.name, name, err)
+			}
+		}
+	}
+}
+
+// like is a copy of k, without its scratch memory.
+func (k *winogradOps[T]) like() *winogradOps[T] {
+	return &winogradOps[T]{
+		name: k.name, lanes: k.lanes, number: k.number, filter: k.filter, halfFilter: k.halfFilter,
+		input: k.input, output: k.output, product: slices.Clone(k.product),
 	}
 }
 

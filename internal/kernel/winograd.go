@@ -16,7 +16,8 @@ package kernel
 // are in bytes.
 type winogradOps[T Float] struct {
 	name       string
-	lanes      int // channels of a vector: one block or a pair of them
+	lanes      int    // channels of a vector: one block or a pair of them
+	number     number // what V and U are made of
 	filter     func(u, w, tmp *T, wTap, wRow, uPlane, uRow, n int)
 	halfFilter func(u, w, tmp *T, wTap, wRow, uPlane, uRow, n int) // for 8 outputs, where lanes is 16
 	input      func(v, in, tmp *T, inBlk, inRow, vPlane, tiles int)
@@ -32,19 +33,44 @@ const (
 	planes     = 36 // elements of a transformed tile
 )
 
+// number is what V and U are made of. M is of T.
+type number uint8
+
+const (
+	whole   number = iota // T
+	rounded               // T, which roundBF16 has rounded to bfloat16
+	paired                // bfloat16, those of two input channels in the room of a T
+)
+
+// per is the number of channels in the room of a T.
+func (n number) per() int {
+	if n == paired {
+		return 2
+	}
+	return 1
+}
+
 // winogradRun is one Run of a filter.
 type winogradRun[T Float] struct {
 	convRun[T]
+	winogradSize
 	k       *winogradOps[T]
-	blocks  int // of 8 channels in a vector
-	th, tw  int // tiles down and across
-	nin     int // vectors of inputs, in which a source begins a new one
-	nout    int // and of outputs
-	plan    winogradPlan
-	vPlane  int // elements of a plane of V, and of M
-	panel   int // output vectors of a product
+	vPlane  int // elements of a plane of V
+	mPlane  int // and of M
 	uPlane  int // of the planes of U of a panel
 	scratch int
+}
+
+// winogradSize is a Run counted in vectors and tiles.
+type winogradSize struct {
+	lanes  int // channels of a vector
+	blocks int // of 8 channels in a vector
+	per    int // input channels of an element of V and U
+	th, tw int // tiles down and across
+	nin    int // vectors of inputs, in which a source begins a new one
+	nout   int // and of outputs
+	panel  int // output vectors of a product
+	plan   winogradPlan
 }
 
 // winogradPlan is how a Run is split. It depends on shapes and the kernel set.
@@ -57,22 +83,34 @@ type winogradPlan struct {
 	sharedV bool // V is made once for all tasks
 }
 
-func newWinogradRun[T Float](c convRun[T]) winogradRun[T] {
-	k := c.ops.winograd
-	r := winogradRun[T]{convRun: c, k: k, blocks: k.lanes / Lanes}
-	r.th, r.tw = (c.out.H+tilePixels-1)/tilePixels, (c.out.W+tilePixels-1)/tilePixels
-	for _, c := range c.f.sources {
-		r.nin += r.vectors(c)
+// winogradSize counts by vectors of so many channels, and by product kernels
+// that take up to tiles[n] tiles with n vectors of outputs.
+func (r *convRun[T]) winogradSize(lanes int, of number, tiles []int) winogradSize {
+	s := winogradSize{lanes: lanes, blocks: lanes / Lanes, per: of.per()}
+	s.th, s.tw = (r.out.H+tilePixels-1)/tilePixels, (r.out.W+tilePixels-1)/tilePixels
+	for _, c := range r.f.sources {
+		s.nin += s.vectors(c)
 	}
-	r.nout = r.vectors(c.out.C)
-	r.panel = min(r.nout, len(k.product)-1)
-	r.plan = planWinograd(k.lanes, r.panel, len(k.product[r.panel]), c.out.N*r.th*r.tw, r.nin, r.nout)
+	s.nout = s.vectors(r.out.C)
+	s.panel = min(s.nout, len(tiles)-1)
+	s.plan = planWinograd(lanes, s.panel, tiles[s.panel], r.out.N*s.th*s.tw, s.nin, s.nout)
+	return s
+}
+
+func (s *winogradSize) vectors(c int) int { return (blocks(c) + s.blocks - 1) / s.blocks }
+
+func newWinogradRun[T Float](c convRun[T], k *winogradOps[T]) winogradRun[T] {
+	var tiles [5]int
+	for i, of := range k.product {
+		tiles[i] = len(of)
+	}
+	r := winogradRun[T]{convRun: c, k: k, winogradSize: c.winogradSize(k.lanes, k.number, tiles[:len(k.product)])}
 	most := (r.plan.tiles + r.plan.blocks - 1) / r.plan.blocks
-	r.vPlane = oddLines(most * k.lanes)
-	r.uPlane = oddLines(r.plan.chunk * k.lanes * r.panel * k.lanes)
-	r.scratch = r.mStart() + planes*r.vPlane*r.plan.group
+	r.vPlane, r.mPlane = oddLines(most*k.lanes/r.per), oddLines(most*k.lanes)
+	r.uPlane = oddLines(r.plan.chunk * k.lanes * r.panel * k.lanes / r.per)
+	r.scratch = r.mStart() + planes*r.mPlane*r.plan.group
 	if r.plan.sharedU {
-		r.scratch = r.mStart() + planes*r.vPlane*r.panel
+		r.scratch = r.mStart() + planes*r.mPlane*r.panel
 	}
 	return r
 }
@@ -84,11 +122,9 @@ func oddLines(n int) int {
 	return ((n+line-1)/line | 1) * line
 }
 
-func (r *winogradRun[T]) vectors(c int) int { return (blocks(c) + r.blocks - 1) / r.blocks }
-
 // Where the parts of the scratch memory begin: small ones, then V, U, M.
-func (r *winogradRun[T]) patchStart() int { return planes * r.k.lanes }
-func (r *winogradRun[T]) biasStart() int  { return r.patchStart() + planes*r.k.lanes }
+func (r *winogradRun[T]) patchStart() int { return planes * r.lanes }
+func (r *winogradRun[T]) biasStart() int  { return r.patchStart() + planes*r.lanes }
 func (r *winogradRun[T]) vStart() int     { return r.biasStart() + 16 }
 func (r *winogradRun[T]) uStart() int {
 	if r.plan.sharedV {
@@ -136,20 +172,32 @@ func planWinograd(lanes, panel, pass, tiles, nin, nout int) winogradPlan {
 }
 
 // winograd returns the Run by Winograd's algorithm, and false where direct
-// convolution is to be taken. Where the filter leaves it open it compares the
-// cycles of both on one core, as measured on Ice Lake with AVX-512: other
-// machines differ in them all by about the same factor. The choice depends on
-// shapes, the kernel set and the filter's setting, never on load or memory, so
-// that results repeat to the bit.
+// convolution is to be taken. The choice depends on shapes, the kernel set and
+// the filter's settings, never on load or memory, so that results repeat to the
+// bit. In bfloat16 it does not depend on the kernel set either: where a network
+// is rounded is the same on every machine.
 func (r *convRun[T]) winograd() (w winogradRun[T], pays bool) {
 	k := r.ops.winograd
+	if r.f.bf16 {
+		k = r.ops.bf16
+	}
 	if k == nil || r.f.g != Conv3x3 || r.f.algorithm == direct {
 		return w, false
 	}
-	w = newWinogradRun(*r)
-	if r.f.algorithm == winograd {
+	w = newWinogradRun(*r, k)
+	switch {
+	case r.f.algorithm == winograd:
 		return w, true
+	case r.f.bf16:
+		return w, r.pays(r.winogradSize(2*Lanes, paired, []int{1: 14, 2: 14, 3: 9, 4: 6}))
 	}
+	return w, r.pays(w.winogradSize)
+}
+
+// pays compares the cycles on one core with those of direct convolution, as
+// measured on Ice Lake with AVX-512: other machines differ in them all by about
+// the same factor.
+func (r *convRun[T]) pays(s winogradSize) bool {
 	channels := 0 // whose products direct convolution computes
 	for _, c := range r.f.sources {
 		if c > 1 { // of grey images, one lane
@@ -157,19 +205,20 @@ func (r *convRun[T]) winograd() (w winogradRun[T], pays bool) {
 		}
 		channels += c
 	}
-	// A product is half a cycle for a vector of outputs. One channel, or few
-	// in most of a vector, are not worth the transforms; nor are maps of a
-	// few pixels, where most of a tile does not exist and the transform of
-	// the weights serves few tiles.
+	// A product is half a cycle for a vector of outputs, or for two in bfloat16.
+	// One channel, or few in most of a vector, are not worth the transforms; nor
+	// are maps of a few pixels, where most of a tile does not exist and the
+	// transform of the weights serves few tiles.
 	const product, input, output, filter = 0.5, 200, 130, 130
-	pairs := float64(w.nin * w.nout)
-	directly := product * 9 * float64(r.out.N*r.out.H*r.out.W*channels*w.nout)
-	tiles := float64(w.plan.tiles) * (product*planes*pairs*float64(k.lanes) + float64(input*w.nin+output*w.nout))
-	times := w.plan.blocks
-	if w.plan.sharedU {
+	pairs := float64(s.nin * s.nout)
+	directly := product * 9 * float64(r.out.N*r.out.H*r.out.W*channels*s.nout)
+	products := product * planes * pairs * float64(s.lanes/s.per)
+	tiles := float64(s.plan.tiles) * (products + float64(input*s.nin+output*s.nout))
+	times := s.plan.blocks
+	if s.plan.sharedU {
 		times = 1
 	}
-	return w, tiles+filter*float64(times)*pairs*float64(k.lanes) < directly
+	return tiles+filter*float64(times)*pairs*float64(s.lanes) < directly
 }
 
 // run computes the convolution.
@@ -229,7 +278,7 @@ func (r *winogradRun[T]) task(s, sharedU, sharedV []T, block, group int) {
 				u = sharedU[k/r.panel*planes*r.uPlane:]
 			} else {
 				r.filters(u, s, c, n, k, nv)
-				m = m[(k-k0)*planes*r.vPlane:]
+				m = m[(k-k0)*planes*r.mPlane:]
 			}
 			r.products(m, v, u, n, nv, t1-t0, c > 0)
 			if c+n == r.nin {
@@ -270,7 +319,7 @@ func (r *winogradRun[T]) input(v, s []T, t0, t1, c, n int) {
 			if block+r.blocks > in.Blocks() {
 				blk = 0 // no second block; the weights for its lanes are 0
 			}
-			v := &v[i*planes*r.vPlane+(t-t0)*r.k.lanes]
+			v := &v[i*planes*r.vPlane+(t-t0)*r.lanes/r.per]
 			from := in.Data[in.at(image, block, y*tilePixels-1, x*tilePixels-1):]
 			if whole > 0 {
 				r.k.input(v, &from[0], &s[0], blk*4, in.rowLen()*4, r.vPlane*4, whole)
@@ -281,6 +330,11 @@ func (r *winogradRun[T]) input(v, s []T, t0, t1, c, n int) {
 			r.k.input(v, &patch[0], &s[0], planes*Lanes*4, 6*Lanes*4, r.vPlane*4, 1)
 		}
 		t += max(1, whole)
+	}
+	if r.k.number == rounded {
+		for p := range n * planes {
+			roundBF16(v[p*r.vPlane:][:(t1-t0)*r.lanes])
+		}
 	}
 }
 
@@ -297,17 +351,18 @@ func (r *winogradRun[T]) patch(dst, in []T, inBlk, inRow, y, x int) {
 }
 
 // filters transforms the weights of n input vectors from c on for nv output
-// vectors from k on to U, [plane][input vector][input lane][nv][output lane].
+// vectors from k on to U, [plane][input vector][input lane][nv][output lane], or,
+// paired, [plane][input vector][input lane/2][nv][output lane][input lane%2].
 func (r *winogradRun[T]) filters(u, s []T, c, n, k, nv int) {
-	lanes := r.k.lanes
+	lanes := r.lanes
 	row := nv * lanes
 	for i := range n {
 		source, block, inFilter := r.vector(c + i)
 		for b := range r.blocks {
-			to := u[(i*lanes+b*Lanes)*row:]
+			to := u[(i*lanes+b*Lanes)/r.per*row:]
 			if block+b >= blocks(r.f.sources[source]) {
 				for p := range planes {
-					clear(to[p*r.uPlane:][:Lanes*row])
+					clear(to[p*r.uPlane:][:Lanes/r.per*row])
 				}
 				continue
 			}
@@ -323,6 +378,11 @@ func (r *winogradRun[T]) filters(u, s []T, c, n, k, nv int) {
 			}
 		}
 	}
+	if r.k.number == rounded {
+		for p := range planes {
+			roundBF16(u[p*r.uPlane:][:n*lanes*row])
+		}
+	}
 }
 
 // products computes M, [output vector][plane][tile][lane], or adds to it.
@@ -334,12 +394,12 @@ func (r *winogradRun[T]) products(m, v, u []T, n, nv, tiles int, add bool) {
 	if add {
 		adding = 1
 	}
-	at := 0
+	at := 0 // tiles
 	for _, run := range [2][2]int{{small + 1, large}, {small, passes - large}} {
 		if run[1] > 0 {
-			kernels[run[0]-1](&m[at], &v[at], &u[0], planes*r.vPlane*4, r.vPlane*4,
+			kernels[run[0]-1](&m[at*r.lanes], &v[at*r.lanes/r.per], &u[0], planes*r.mPlane*4, r.mPlane*4,
 				planes*r.vPlane*4, r.vPlane*4, r.uPlane*4, n, run[1], adding)
-			at += run[0] * run[1] * r.k.lanes
+			at += run[0] * run[1]
 		}
 	}
 }
@@ -352,7 +412,7 @@ func (r *winogradRun[T]) output(s, m []T, t0, t1, k, nv int) {
 	}
 	for j := range nv {
 		block := (k + j) * r.blocks
-		bias := s[r.biasStart():][:r.k.lanes]
+		bias := s[r.biasStart():][:r.lanes]
 		clear(bias)
 		copy(bias, r.bias[block*Lanes:])
 		exist := min(r.blocks, out.Blocks()-block)
@@ -364,11 +424,11 @@ func (r *winogradRun[T]) output(s, m []T, t0, t1, k, nv int) {
 			if (y+1)*tilePixels > out.H {
 				whole = 0
 			}
-			from := &m[j*planes*r.vPlane+(t-t0)*r.k.lanes]
+			from := &m[j*planes*r.mPlane+(t-t0)*r.lanes]
 			to := out.Data[out.at(image, block, y*tilePixels, x*tilePixels):]
 			h, w := tilePixels, whole*tilePixels
 			if whole > 0 {
-				r.k.output(&to[0], from, &bias[0], &s[0], blk*4, out.rowLen()*4, r.vPlane*4, whole, relu)
+				r.k.output(&to[0], from, &bias[0], &s[0], blk*4, out.rowLen()*4, r.mPlane*4, whole, relu)
 			} else {
 				h, w = r.outputPart(s, to, from, bias, exist, y, x, relu)
 			}
@@ -385,7 +445,7 @@ func (r *winogradRun[T]) output(s, m []T, t0, t1, k, nv int) {
 func (r *winogradRun[T]) outputPart(s, to []T, from *T, bias []T, blocks, y, x, relu int) (h, w int) {
 	const side = tilePixels * Lanes
 	patch := s[r.patchStart():r.biasStart()]
-	r.k.output(&patch[0], from, &bias[0], &s[0], tilePixels*side*4*(blocks-1), side*4, r.vPlane*4, 1, relu)
+	r.k.output(&patch[0], from, &bias[0], &s[0], tilePixels*side*4*(blocks-1), side*4, r.mPlane*4, 1, relu)
 	h, w = min(tilePixels, r.out.H-y*tilePixels), min(tilePixels, r.out.W-x*tilePixels)
 	for b := range blocks {
 		for i := range h {

@@ -42,7 +42,7 @@ func winogradLayers() []layer {
 // deviation computes a layer by Winograd's algorithm on 1, 2 and 3 threads and
 // returns the largest difference from a sum in float64, in units of the
 // layer's σ before bias and ReLU.
-func deviation(t *testing.T, l layer, variant int) float64 {
+func deviation(t *testing.T, l layer, variant int, bf16 bool) float64 {
 	t.Helper()
 	r := newRand(uint64(variant))
 	x := randSlice[float32](r, l.n*l.in()*l.h*l.w)
@@ -66,7 +66,7 @@ func deviation(t *testing.T, l layer, variant int) float64 {
 		}
 	}
 	f := NewFilter[float32](l.g, l.out, l.sources...)
-	f.algorithm = winograd
+	f.algorithm, f.bf16 = winograd, bf16
 	f.Pack(w)
 	in := split(l, x)
 	var first []float32
@@ -121,7 +121,7 @@ func TestWinograd(t *testing.T) {
 	eachWinograd(t, func(t *testing.T) {
 		worst := 0.0
 		for i, l := range winogradLayers() {
-			d := deviation(t, l, i)
+			d := deviation(t, l, i, false)
 			if !(d <= relativeError) {
 				t.Errorf("%v: off by %.2g σ, want %.0g", l, d, relativeError)
 			}
@@ -166,7 +166,7 @@ func TestWinogradManyChannels(t *testing.T) {
 	eachWinograd(t, func(t *testing.T) {
 		for _, c := range []int{64, 256, 1024} {
 			l := layer{Conv3x3, 1, 12, 12, 16, []int{c}}
-			d := deviation(t, l, 1)
+			d := deviation(t, l, 1, false)
 			if !(d <= relativeError) {
 				t.Errorf("%v: off by %.2g σ, want %.0g", l, d, relativeError)
 			}
@@ -179,12 +179,16 @@ func TestWinogradManyChannels(t *testing.T) {
 // Winograd's result, and beyond the tiles that see the bad pixel both are the
 // same as without it.
 func TestWinogradNotFinite(t *testing.T) {
+	eachWinograd(t, func(t *testing.T) { testNotFinite(t, false) })
+}
+
+func testNotFinite(t *testing.T, bf16 bool) {
 	const side, at = 24, 9
 	l := layer{Conv3x3, 1, side, side, 16, []int{16}}
 	run := func(a algorithm, bad float32) []float32 {
 		r := newRand(5)
 		f := NewFilter[float32](l.g, l.out, l.sources...)
-		f.algorithm = a
+		f.algorithm, f.bf16 = a, bf16
 		f.Pack(randSlice[float32](r, l.weights()))
 		in := randAct(r, l.inShape())
 		in.Data[in.at(0, 0, at, at)+3] = bad
@@ -192,25 +196,23 @@ func TestWinogradNotFinite(t *testing.T) {
 		f.Run(nil, out, []Act[float32]{in}, nil, true)
 		return unpack(out)
 	}
-	eachWinograd(t, func(t *testing.T) {
-		clean := run(winograd, 0)
-		for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
-			want, got := run(direct, float32(bad)), run(winograd, float32(bad))
-			for i, w := range want {
-				finite := !math.IsNaN(float64(got[i])) && !math.IsInf(float64(got[i]), 0)
-				if w != w && got[i] == got[i] {
-					t.Fatalf("%v: element %d is %v, reference %v", bad, i, got[i], w)
-				}
-				if math.IsInf(float64(w), 0) && finite {
-					t.Fatalf("%v: element %d is %v, reference %v", bad, i, got[i], w)
-				}
-				y, x := i/side%side, i%side
-				if (max(y-at, at-y) > 4 || max(x-at, at-x) > 4) && got[i] != clean[i] {
-					t.Fatalf("%v: element %d is %v, without it %v", bad, i, got[i], clean[i])
-				}
+	clean := run(winograd, 0)
+	for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+		want, got := run(direct, float32(bad)), run(winograd, float32(bad))
+		for i, w := range want {
+			finite := !math.IsNaN(float64(got[i])) && !math.IsInf(float64(got[i]), 0)
+			if w != w && got[i] == got[i] {
+				t.Fatalf("%v: element %d is %v, reference %v", bad, i, got[i], w)
+			}
+			if math.IsInf(float64(w), 0) && finite {
+				t.Fatalf("%v: element %d is %v, reference %v", bad, i, got[i], w)
+			}
+			y, x := i/side%side, i%side
+			if (max(y-at, at-y) > 4 || max(x-at, at-x) > 4) && got[i] != clean[i] {
+				t.Fatalf("%v: element %d is %v, without it %v", bad, i, got[i], clean[i])
 			}
 		}
-	})
+	}
 }
 
 // TestWinogradDenormal: numbers below the normal range are as exact as the
@@ -269,16 +271,18 @@ func TestWinogradConcurrent(t *testing.T) {
 // TestWinogradAllocates: a Run leaves little garbage, whatever its scratch
 // memory: the descriptions of the run and of its tasks.
 func TestWinogradAllocates(t *testing.T) {
-	eachWinograd(t, func(t *testing.T) {
-		f := NewFilter[float32](Conv3x3, 64, 64)
-		f.algorithm = winograd
-		s := Shape{1, 64, 32, 32}
-		in, out, bias := []Act[float32]{NewAct[float32](s)}, NewAct[float32](s), make([]float32, 64)
-		n := testing.AllocsPerRun(20, func() { f.Run(nil, out, in, bias, true) })
-		if n > 8 {
-			t.Errorf("%v allocations a Run", n)
-		}
-	})
+	eachWinograd(t, func(t *testing.T) { testAllocates(t, false) })
+}
+
+func testAllocates(t *testing.T, bf16 bool) {
+	f := NewFilter[float32](Conv3x3, 64, 64)
+	f.algorithm, f.bf16 = winograd, bf16
+	s := Shape{1, 64, 32, 32}
+	in, out, bias := []Act[float32]{NewAct[float32](s)}, NewAct[float32](s), make([]float32, 64)
+	n := testing.AllocsPerRun(20, func() { f.Run(nil, out, in, bias, true) })
+	if n > 8 {
+		t.Errorf("%v allocations a Run", n)
+	}
 }
 
 // TestAlgorithm pins the choice for layers of known kinds.

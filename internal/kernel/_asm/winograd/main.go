@@ -20,7 +20,10 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-const pixel = 32 // bytes of a pixel of a block of 8 channels
+const (
+	pixel  = 32 // bytes of a pixel of a block of 8 channels
+	planes = 36 // elements of a tile
+)
 
 // isa is an instruction set, whose vectors hold lanes channels.
 type isa struct {
@@ -28,17 +31,21 @@ type isa struct {
 	lanes int
 	vec   func() reg.VecVirtual
 	most  []int // tiles of a product, by the number of output vectors
+	pairs bool  // V and U are of bfloat16, two input channels in a lane
 }
 
 func main() {
-	set := flag.String("isa", "avx2", "avx2 or avx512")
+	set := flag.String("isa", "avx2", "avx2, avx512 or bf16")
 	flag.Parse()
 	// As many sums as registers allow: of 16, 12 besides two vectors of
 	// weights and a broadcast one, of 32, 28. A single vector of sums is
 	// bound by loads whatever their number.
-	s := isa{"AVX2", 8, YMM, []int{1: 12, 2: 6}}
-	if *set == "avx512" {
-		s = isa{"AVX512", 16, ZMM, []int{1: 14, 2: 14, 3: 9, 4: 6}}
+	s := isa{"AVX2", 8, YMM, []int{1: 12, 2: 6}, false}
+	if *set != "avx2" {
+		s = isa{"AVX512", 16, ZMM, []int{1: 14, 2: 14, 3: 9, 4: 6}, false}
+	}
+	if *set == "bf16" {
+		s.name, s.pairs = "BF16", true
 	}
 	ConstraintExpr("amd64,!purego")
 	s.filter("", s.lanes)
@@ -46,7 +53,9 @@ func main() {
 		s.filter("Half", s.lanes/2)
 	}
 	s.input()
-	s.output()
+	if !s.pairs { // what adds up in float32 has the output of AVX-512
+		s.output()
+	}
 	for nv := 1; nv < len(s.most); nv++ {
 		for n := 1; n <= s.most[nv]; n++ {
 			s.product(nv, n)
@@ -56,6 +65,14 @@ func main() {
 }
 
 func (s isa) bytes() int { return 4 * s.lanes }
+
+// inputBytes are those of a vector of V, and outputs of U for an input channel.
+func (s isa) inputBytes() int {
+	if s.pairs {
+		return 2 * s.lanes
+	}
+	return s.bytes()
+}
 
 // wide says that a vector takes a pair of blocks.
 func (s isa) wide() bool { return s.lanes == 16 }

@@ -8,15 +8,20 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// unroll is the number of input channels of a turn of product's inner loop.
+// unroll is the number of input channels, or of pairs of them, of a turn of
+// product's inner loop.
 const unroll = 4
 
 // product generates the product of n tiles with nv vectors of outputs.
 func (s isa) product(nv, n int) {
 	name := fmt.Sprintf("winogradProduct%sV%dT%d", s.name, nv, n)
+	product := "	m[j*mVec+p*mPlane][t][l] = Σ v[i*vVec+p*vPlane][t][c] * u[p*uPlane][i][c][j][l]"
+	if s.pairs {
+		product = "	m[j*mVec+p*mPlane][t][l] = Σ v[i*vVec+p*vPlane][t][c] * u[p*uPlane][i][c/2][j][l][c%2], of bfloat16,"
+	}
 	s.begin(name, "func(m, v, u *float32, mVec, mPlane, vVec, vPlane, uPlane, vectors, steps, add int)",
 		fmt.Sprintf("computes, for 36 planes p, vectors j < %d of outputs, tiles t < %d*steps and lanes l,", nv, n),
-		"	m[j*mVec+p*mPlane][t][l] = Σ v[i*vVec+p*vPlane][t][c] * u[p*uPlane][i][c][j][l]",
+		product,
 		fmt.Sprintf("over vectors i of inputs and c < %d; with add it adds to m. Strides are in bytes.", s.lanes))
 	m, v, u, vVec := arg("m"), arg("v"), arg("u"), arg("vVec")
 	planes, steps, vectors, turns := GP64(), GP64(), GP64(), GP64()
@@ -65,7 +70,7 @@ func (s isa) product(nv, n int) {
 	Load(Param("vectors"), vectors)
 	Label("vector")
 	MOVQ(vi, vc)
-	MOVQ(U32(uint32(s.lanes/unroll)), turns)
+	MOVQ(U32(uint32(s.inputBytes()/4/unroll)), turns)
 	Label("channels")
 	if s.wide() && nv == 1 {
 		s.single(acc, vc, up)
@@ -81,7 +86,7 @@ func (s isa) product(nv, n int) {
 	JNZ(LabelRef("vector"))
 	each(func(r reg.VecVirtual, mem Mem) { VMOVUPS(r, mem) })
 	ADDQ(U32(uint32(n*s.bytes())), mp)
-	ADDQ(U32(uint32(n*s.bytes())), vp)
+	ADDQ(U32(uint32(n*s.inputBytes())), vp)
 	DECQ(steps)
 	JNZ(LabelRef("step"))
 	ADDQ(param("mPlane"), m)
@@ -106,9 +111,9 @@ func (s isa) several(acc [][]reg.VecVirtual, vc, up reg.Register) {
 			VMOVUPS(Mem{Base: up, Disp: (c*len(w) + j) * s.bytes()}, w[j])
 		}
 		for i := range acc {
-			VBROADCASTSS(Mem{Base: vc, Disp: i*s.bytes() + c*4}, x)
+			VBROADCASTSS(Mem{Base: vc, Disp: i*s.inputBytes() + c*4}, x)
 			for j := range w {
-				VFMADD231PS(w[j], x, acc[i][j])
+				s.addProduct(w[j], x, acc[i][j])
 			}
 		}
 	}
@@ -124,19 +129,29 @@ func (s isa) single(acc [][]reg.VecVirtual, vc, up reg.Register) {
 		w[c] = s.load(Mem{Base: up, Disp: c * s.bytes()})
 	}
 	for i, of := range acc {
-		at := Mem{Base: vc, Disp: i * s.bytes()}
+		at := Mem{Base: vc, Disp: i * s.inputBytes()}
 		four := s.vec()
 		VBROADCASTF32X4(at, four)
 		for c := range unroll {
-			if c < 2 {
-				m := at
-				m.Disp += 4 * c
+			x := s.vec()
+			if m := at.Offset(4 * c); c >= 2 {
+				VPERMILPS(U8(c*0x55), four, x)
+			} else if s.pairs {
+				VBROADCASTSS(m, x)
+			} else {
 				VFMADD231PS_BCST(m, w[c], of[0])
 				continue
 			}
-			x := s.vec()
-			VPERMILPS(U8(c*0x55), four, x)
-			VFMADD231PS(w[c], x, of[0])
+			s.addProduct(w[c], x, of[0])
 		}
 	}
+}
+
+// addProduct adds w·x to sum: in each lane one product, or those of a pair.
+func (s isa) addProduct(w, x, sum reg.VecVirtual) {
+	if s.pairs {
+		dotPairs(w, x, sum)
+		return
+	}
+	VFMADD231PS(w, x, sum)
 }

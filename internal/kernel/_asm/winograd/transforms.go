@@ -11,11 +11,15 @@ import (
 // filter generates U = G g Gᵀ for a vector of outputs, of which the weights
 // hold the first lanes.
 func (s isa) filter(kind string, lanes int) {
+	element, room := "u[p*uPlane+i*uRow+l]", 18*s.lanes
+	if s.pairs {
+		element, room = "u[p*uPlane+i/2*uRow+l][i%2]", planes*s.lanes
+	}
 	s.begin("winogradFilter"+kind+s.name, "func(u, w, tmp *float32, wTap, wRow, uPlane, uRow, n int)",
 		fmt.Sprintf("computes, for i < n, 36 planes p and %d lanes l of the outputs,", s.lanes),
-		"	u[p*uPlane+i*uRow+l] = (G g Gᵀ)[p], g[k] = w[k*wTap+i*wRow+l]",
+		"	"+element+" = (G g Gᵀ)[p], g[k] = w[k*wTap+i*wRow+l]",
 		fmt.Sprintf("for the 9 taps k; from lane %d on w is 0 and not looked at.", lanes),
-		fmt.Sprintf("Strides are in bytes; tmp has room for %d numbers.", 18*s.lanes))
+		fmt.Sprintf("Strides are in bytes; tmp has room for %d numbers.", room))
 	u, w, tmp := arg("u"), arg("w"), arg("tmp")
 	wTap, wRow, uPlane, uRow, n := arg("wTap"), arg("wRow"), arg("uPlane"), arg("uRow"), arg("n")
 	// Rows 1 to 4 of G have the factors a and b that output leaves out.
@@ -51,42 +55,70 @@ func (s isa) filter(kind string, lanes int) {
 	// there are as many.
 	var kept [6][3]reg.VecVirtual
 	place := func(i, kx int) Mem { return Mem{Base: tmp, Disp: (i*3 + kx) * s.bytes()} }
-	Label("row")
-	MOVQ(w, wp)
-	for kx := range 3 {
-		var g [3]reg.VecVirtual
-		for ky := range g {
-			m := Mem{Base: wp}
-			if ky > 0 {
-				m.Index, m.Scale = w3, uint8(ky)
+	rows := func() {
+		MOVQ(w, wp)
+		for kx := range 3 {
+			var g [3]reg.VecVirtual
+			for ky := range g {
+				m := Mem{Base: wp}
+				if ky > 0 {
+					m.Index, m.Scale = w3, uint8(ky)
+				}
+				g[ky] = s.vec()
+				if lanes < s.lanes {
+					VMOVUPS_Z(m, there, g[ky])
+				} else {
+					VMOVUPS(m, g[ky])
+				}
+				PREFETCHT0(ahead(m))
 			}
-			g[ky] = s.vec()
-			if lanes < s.lanes {
-				VMOVUPS_Z(m, there, g[ky])
-			} else {
-				VMOVUPS(m, g[ky])
-			}
-			PREFETCHT0(ahead(m))
+			line(g, func(i int, r reg.VecVirtual) {
+				kept[i][kx] = r
+				if !s.wide() {
+					VMOVUPS(r, place(i, kx))
+				}
+			})
+			ADDQ(wTap, wp)
 		}
-		line(g, func(i int, r reg.VecVirtual) {
-			kept[i][kx] = r
-			if !s.wide() {
-				VMOVUPS(r, place(i, kx))
-			}
-		})
-		ADDQ(wTap, wp)
 	}
+	columns := func(store func(p int, r reg.VecVirtual)) {
+		for i, g := range kept {
+			if !s.wide() {
+				for kx := range g {
+					g[kx] = s.load(place(i, kx))
+				}
+			}
+			line(g, func(j int, r reg.VecVirtual) { store(6*i+j, r) })
+		}
+	}
+	to := func(p int, r reg.VecVirtual) {
+		VMOVUPS(r, up.at(p%6, 0))
+		if p%6 == 5 {
+			up.next(u3)
+		}
+	}
+	var order reg.VecVirtual
+	if s.pairs {
+		order = interleave()
+	}
+	Label("row")
+	if s.pairs {
+		first := func(p int) Mem { return Mem{Base: tmp, Disp: p * s.bytes()} }
+		rows()
+		columns(func(p int, r reg.VecVirtual) { VMOVUPS(r, first(p)) })
+		ADDQ(wRow, w)
+		lone := to
+		to = func(p int, r reg.VecVirtual) {
+			pair := bothToBF16(s.load(first(p)), r)
+			VPERMW(pair, order, pair)
+			lone(p, pair)
+		}
+		DECQ(n)
+	}
+	rows()
 	MOVQ(u, up.base)
 	up.rebase()
-	for i, g := range kept {
-		if !s.wide() {
-			for kx := range g {
-				g[kx] = s.load(place(i, kx))
-			}
-		}
-		line(g, func(j int, r reg.VecVirtual) { VMOVUPS(r, up.at(j, 0)) })
-		up.next(u3)
-	}
+	columns(to)
 	ADDQ(wRow, w)
 	ADDQ(uRow, u)
 	DECQ(n)
@@ -102,10 +134,14 @@ func (s isa) input() {
 	if s.wide() {
 		blk = "Lanes from 8 on are inBlk further."
 	}
+	of := ""
+	if s.pairs {
+		of = "rounded to bfloat16, "
+	}
 	s.begin("winogradInput"+s.name, "func(v, in, tmp *float32, inBlk, inRow, vPlane, tiles int)",
 		fmt.Sprintf("computes, for t < tiles, 36 planes p and %d lanes l,", s.lanes),
 		"	v[p*vPlane][t][l] = (Bᵀ d B)[p], d[y][x] = in[y*inRow][4*t+x][l]",
-		"for x, y < 6. "+blk+" Strides are in bytes;",
+		of+"for x, y < 6. "+blk+" Strides are in bytes;",
 		fmt.Sprintf("tmp has room for %d numbers.", 36*s.lanes))
 	v, tmp, tiles := arg("v"), arg("tmp"), arg("tiles")
 	vPlane, inRow := arg("vPlane"), arg("inRow")
@@ -166,13 +202,18 @@ func (s isa) input() {
 				VMOVUPS(d[x], place(i, x-4)) // the next tile's
 			}
 		}
-		line(d, func(j int, r reg.VecVirtual) { VMOVUPS(r, vp.at(j, 0)) })
+		line(d, func(j int, r reg.VecVirtual) {
+			if s.pairs {
+				r = toBF16(r)
+			}
+			VMOVUPS(r, vp.at(j, 0))
+		})
 		vp.next(v3)
 	}
 	for _, p := range in {
 		p.move(4 * pixel)
 	}
-	ADDQ(Imm(uint64(s.bytes())), v)
+	ADDQ(Imm(uint64(s.inputBytes())), v)
 	DECQ(tiles)
 	JNZ(LabelRef("tile"))
 	VZEROUPPER()

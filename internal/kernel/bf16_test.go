@@ -1,0 +1,238 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+)
+
+// eachBFloat16 runs a test with the bfloat16 kernels of every set that this
+// machine has, the reference last.
+func eachBFloat16(t *testing.T, f func(t *testing.T)) {
+	was := ops32.get()
+	defer ops32.ops.Store(was)
+	for _, o := range sets() {
+		ops32.ops.Store(o)
+		t.Run(o.bf16.name, f)
+	}
+}
+
+func TestRoundBF16(t *testing.T) {
+	for _, c := range []struct{ in, want uint32 }{
+		{0x3f800000, 0x3f800000}, {0x3f807fff, 0x3f800000}, {0x3f808001, 0x3f810000}, // 1, and the neighbours of the middle
+		{0x3f808000, 0x3f800000}, {0x3f818000, 0x3f820000}, {0xbf818000, 0xbf820000}, // the middle goes to the even one
+		{0, 0}, {0x80000000, 0x80000000},
+		{0x00000001, 0}, {0x007fffff, 0}, {0x807fffff, 0x80000000}, {0x00800000, 0x00800000}, // below the normal range
+		{0x7f7fffff, 0x7f800000}, {0xff7fffff, 0xff800000}, {0x7f7f7fff, 0x7f7f0000}, // beyond the largest
+		{0x7f800000, 0x7f800000}, {0xff800000, 0xff800000},
+		{0x7f800001, 0x7fc00000}, {0x7fffffff, 0x7fff0000}, {0xffc12345, 0xffc10000}, // NaN
+	} {
+		x := []float32{math.Float32frombits(c.in)}
+		roundBF16(x)
+		if got := math.Float32bits(x[0]); got != c.want {
+			t.Errorf("%08x becomes %08x, want %08x", c.in, got, c.want)
+		}
+	}
+	x := []float64{1.0 / 3}
+	if roundBF16(x); x[0] != 0.333984375 {
+		t.Errorf("1/3 becomes %v", x[0])
+	}
+}
+
+// bf16Error is what an element of a layer in bfloat16 may be off by, in units of
+// the layer's σ. Each of two numbers is rounded by up to 2⁻⁹ of it, and the
+// transforms, which subtract large numbers, make more of that: a root mean square
+// of 0.012, whatever the number of channels, and 0.12 at most.
+const bf16Error = 0.15
+
+// bf16Apart is what two kernel sets may differ by: sums are taken in another
+// order, and where the transforms' own rounding meets the middle between two
+// numbers of bfloat16 one set rounds up and the other down: 0.004 were seen.
+const bf16Apart = 0.03
+
+func TestBFloat16(t *testing.T) {
+	eachBFloat16(t, func(t *testing.T) {
+		worst := 0.0
+		for i, l := range winogradLayers() {
+			d := deviation(t, l, i, true)
+			if !(d <= bf16Error) {
+				t.Errorf("%v: off by %.2g σ, want %.2g", l, d, bf16Error)
+			}
+			worst = max(worst, d)
+		}
+		if worst < 10*relativeError {
+			t.Errorf("at most %.2g σ: nothing is rounded", worst)
+		}
+		t.Logf("at most %.2g σ", worst)
+	})
+}
+
+// compareBFloat16 holds the kernels of every set against the reference, in memory
+// with guard values.
+func compareBFloat16(t *testing.T, l layer, seed uint64) {
+	t.Helper()
+	worst, _ := bf16Difference(t, l, seed, sets())
+	if !(worst <= bf16Apart) {
+		t.Errorf("%v, seed %d: sets differ by %.2g σ, want at most %.2g", l, seed, worst, bf16Apart)
+	}
+}
+
+// bf16Difference returns the largest difference of sets from the last of them, in
+// units of the layer's σ, and its root mean square.
+func bf16Difference(t *testing.T, l layer, seed uint64, list []*ops[float32]) (worst, rms float64) {
+	t.Helper()
+	r := newRand(seed)
+	x, w := split(l, randSlice[float32](r, l.n*l.in()*l.h*l.w)), randSlice[float32](r, l.weights())
+	f := NewFilter[float32](l.g, l.out, l.sources...)
+	f.algorithm, f.bf16 = winograd, true
+	f.Pack(w)
+	var want []float32
+	sigma, squares := 0.0, 0.0
+	for _, o := range slices.Backward(list) {
+		out := newGuarded[float32](l.outShape(), 3)
+		f.run(o, nil, out.Act, acts(x), nil, Tail[float32]{})
+		out.verify(t)
+		got := unpack(out.Act)
+		if want == nil {
+			want = got
+			for _, v := range want {
+				sigma += float64(v) * float64(v) / float64(len(want))
+			}
+		}
+		for i, v := range got {
+			d := math.Abs(float64(v) - float64(want[i]))
+			squares += d * d / float64(len(want)*len(list))
+			if !(d <= worst) {
+				worst = d
+			}
+		}
+	}
+	return worst / math.Sqrt(sigma), math.Sqrt(squares / sigma)
+}
+
+func TestBFloat16Sets(t *testing.T) {
+	all, typical := 0.0, 0.0
+	for i, l := range winogradLayers() {
+		worst, rms := bf16Difference(t, l, uint64(i), sets())
+		if !(worst <= bf16Apart) {
+			t.Errorf("%v: sets differ by %.2g σ, want at most %.2g", l, worst, bf16Apart)
+		}
+		all, typical = max(all, worst), max(typical, rms)
+	}
+	t.Logf("sets differ by %.2g σ, root mean square at most %.2g", all, typical)
+}
+
+func TestBFloat16NotFinite(t *testing.T) {
+	eachBFloat16(t, func(t *testing.T) { testNotFinite(t, true) })
+}
+
+// TestBFloat16Denormal: numbers below the normal range count as zero.
+func TestBFloat16Denormal(t *testing.T) {
+	l := layer{Conv3x3, 1, 13, 13, 16, []int{16}}
+	eachBFloat16(t, func(t *testing.T) {
+		r := newRand(6)
+		x := randSlice[float32](r, 16*13*13)
+		for i := range x {
+			x[i] *= 0x1p-135
+		}
+		f := NewFilter[float32](l.g, l.out, l.sources...)
+		f.algorithm, f.bf16 = winograd, true
+		f.Pack(randSlice[float32](r, l.weights()))
+		out := NewAct[float32](l.outShape())
+		f.Run(nil, out, acts(split(l, x)), nil, false)
+		for i, v := range unpack(out) {
+			if v != 0 {
+				t.Fatalf("element %d is %g, want 0", i, v)
+			}
+		}
+	})
+}
+
+func TestBFloat16Allocates(t *testing.T) {
+	eachBFloat16(t, func(t *testing.T) { testAllocates(t, true) })
+}
+
+// TestBFloat16Choice: which layers are rounded is the same for all sets.
+func TestBFloat16Choice(t *testing.T) {
+	for _, c := range []struct {
+		l    layer
+		want bool
+	}{
+		{layer{Conv3x3, 1, 256, 256, 32, []int{32}}, true},
+		{layer{Conv3x3, 1, 256, 256, 16, []int{16, 16}}, true},
+		{layer{Conv3x3, 1, 256, 256, 16, []int{16}}, true},
+		{layer{Conv3x3, 1, 16, 16, 1024, []int{1024}}, true},
+		{layer{Conv3x3, 1, 256, 256, 32, []int{1}}, false},
+		{layer{Conv3x3, 1, 1, 1, 512, []int{512}}, false},
+		{layer{Conv1x1, 1, 256, 256, 32, []int{32}}, false},
+		{layer{Up2x2, 1, 128, 128, 32, []int{64}}, false},
+	} {
+		f := NewFilter[float32](c.l.g, c.l.out, c.l.sources...)
+		f.BFloat16()
+		for _, o := range sets() {
+			r := convRun[float32]{f: f, ops: o, out: Act[float32]{Shape: c.l.outShape()}}
+			if _, got := r.winograd(); got != c.want {
+				t.Errorf("%v by %s: in bfloat16 %v, want %v", c.l, o.bf16.name, got, c.want)
+			}
+		}
+	}
+}
+
+// TestBFloat16OfFloat64: the reference in float64 differs from that in float32 by
+// as little as sets do.
+func TestBFloat16OfFloat64(t *testing.T) {
+	l := layer{Conv3x3, 1, 19, 22, 40, []int{24, 80}}
+	x, w := randSlice[float32](newRand(3), l.n*l.in()*l.h*l.w), randSlice[float32](newRand(4), l.weights())
+	want := bf16Layer(l, genericOps[float64](), x, w)
+	got := bf16Layer(l, genericOps[float32](), x, w)
+	sigma, worst := 0.0, 0.0
+	for i, v := range want {
+		sigma += v * v / float64(len(want))
+		worst = max(worst, math.Abs(v-got[i]))
+	}
+	if d := worst / math.Sqrt(sigma); !(d <= bf16Apart) {
+		t.Errorf("float32 is off by %.2g σ", d)
+	}
+}
+
+// bf16Layer computes a layer in bfloat16 by o.
+func bf16Layer[T Float](l layer, o *ops[T], x, w []float32) []float64 {
+	as := func(v []float32) []T {
+		to := make([]T, len(v))
+		for i := range v {
+			to[i] = T(v[i])
+		}
+		return to
+	}
+	f := NewFilter[T](l.g, l.out, l.sources...)
+	f.algorithm, f.bf16 = winograd, true
+	f.Pack(as(w))
+	out := NewAct[T](l.outShape())
+	f.run(o, nil, out, acts(split(l, as(x))), nil, Tail[T]{})
+	var got []float64
+	for _, v := range unpack(out) {
+		got = append(got, float64(v))
+	}
+	return got
+}
+
+func BenchmarkBFloat16(b *testing.B) {
+	for _, l := range []layer{
+		{Conv3x3, 1, 256, 256, 16, []int{16}}, {Conv3x3, 1, 128, 128, 64, []int{64}}, {Conv3x3, 1, 32, 32, 256, []int{256}},
+	} {
+		for _, bf16 := range []bool{false, true} {
+			b.Run(fmt.Sprintf("%v/bf16=%t", l, bf16), func(b *testing.B) {
+				r := newRand(9)
+				f := NewFilter[float32](l.g, l.out, l.sources...)
+				f.bf16 = bf16
+				f.Pack(randSlice[float32](r, l.weights()))
+				in, out := benchInput(r, l), NewAct[float32](l.outShape())
+				for b.Loop() {
+					f.Run(nil, out, in, nil, true)
+				}
+				b.ReportMetric(2*float64(l.weights()*l.n*l.h*l.w)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+			})
+		}
+	}
+}
