@@ -102,7 +102,7 @@ func (m *Model) networks(pool *kernel.Pool) ([]*unet.Predictor, error) {
 	}
 	var list []*unet.Predictor
 	for _, p := range all {
-		q, err := unet.NewPredictor(m.Network, p, unet.PredictorOptions{Pool: pool, Exact: m.Exact})
+		q, err := unet.NewPredictor(m.Network, p, unet.PredictorOptions{Pool: pool, Exact: m.Exact, BFloat16: m.BFloat16})
 		if err != nil {
 			return nil, fmt.Errorf("models: model %s: %w", m.Name, err)
 		}

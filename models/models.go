@@ -56,6 +56,10 @@ type Model struct {
 	// unet.PredictorOptions. It is to be set before the first call.
 	Exact bool
 
+	// BFloat16 has Predictor round to bfloat16 what most layers multiply: see
+	// unet.PredictorOptions. It is to be set before the first call.
+	BFloat16 bool
+
 	// Origin says where the model lies: a directory, or "embedded".
 	Origin string
 

@@ -214,7 +214,7 @@ func (c *Catalogue) refresh() {
 			continue
 		}
 		if next, err := Open(m.store); err == nil && next.Name == name {
-			next.Exact = m.Exact
+			next.Exact, next.BFloat16 = m.Exact, m.BFloat16
 			c.models[name] = next
 		}
 	}

@@ -468,3 +468,44 @@ func TestPredictAllocates(t *testing.T) {
 		t.Errorf("%d bytes a call, the result is %d", got, result)
 	}
 }
+
+// In bfloat16 logits are those of float32 but for a few hundredths of their σ,
+// and the same bits for any number of threads.
+func TestPredictBFloat16(t *testing.T) {
+	c := Config{Channels: 1, Classes: 3, Width: 16, Depth: 2}.WithDefaults()
+	p := scramble(NewParams(c, 3), rand.New(rand.NewPCG(1, 1)))
+	x := noise(rand.New(rand.NewPCG(2, 1)), 1, 1, 60, 52)
+	run := func(threads int, bf16 bool) []float32 {
+		pool := kernel.NewPool(threads)
+		defer pool.Close()
+		q, err := NewPredictor(c, p, PredictorOptions{Pool: pool, BFloat16: bf16})
+		if err != nil {
+			t.Fatal(err)
+		}
+		y, err := q.Logits(context.Background(), x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return y.Data
+	}
+	want, got := run(1, false), run(1, true)
+	if !slices.Equal(got, run(3, true)) {
+		t.Error("three threads have another result than one")
+	}
+	mean, sigma, off := 0.0, 0.0, 0.0
+	for _, v := range want {
+		mean += float64(v) / float64(len(want))
+	}
+	for i, v := range want {
+		sigma += (float64(v) - mean) * (float64(v) - mean)
+		off += (float64(v) - float64(got[i])) * (float64(v) - float64(got[i]))
+	}
+	d := math.Sqrt(off / sigma)
+	t.Logf("off by %.2g σ", d)
+	if !(d < 0.05) || d < 1e-4 {
+		t.Errorf("off by %.2g σ, want between 1e-4, or nothing was rounded, and 0.05", d)
+	}
+	if _, err := NewPredictor(c, p, PredictorOptions{Exact: true, BFloat16: true}); !errors.Is(err, segd.ErrOption) {
+		t.Errorf("exact in bfloat16: %v", err)
+	}
+}

@@ -51,7 +51,8 @@ type benchResult struct {
 	GFLOPS    float64 `json:"gflops"`      // at min_ms
 	RSSPeakMB float64 `json:"rss_peak_mb"` // of the process
 	Kernel    string  `json:"kernel"`
-	Winograd  string  `json:"winograd"` // its instruction set; empty: every layer takes direct convolution
+	Winograd  string  `json:"winograd"`  // its instruction set; empty: every layer takes direct convolution
+	Precision string  `json:"precision"` // of the network: fp32 or bf16
 }
 
 func newBench(a *app) *cobra.Command {
@@ -81,7 +82,7 @@ func newBench(a *app) *cobra.Command {
 	for _, name := range networkFlagNames {
 		cmd.MarkFlagsMutuallyExclusive("model", name)
 	}
-	a.addExact(cmd)
+	a.addRounding(cmd)
 	cmd.RunE = a.do(func(cmd *cobra.Command, _ []string) error {
 		r, err := a.bench(cmd.Context(), s)
 		if err != nil {
@@ -90,9 +91,9 @@ func newBench(a *app) *cobra.Command {
 		if s.format == "json" {
 			return json.NewEncoder(a.stdout).Encode(r)
 		}
-		_, err = fmt.Fprintf(a.stdout, "%s, %s, %d×%d, batch %d, %d threads, %s kernels, %s\n"+
+		_, err = fmt.Fprintf(a.stdout, "%s, %s, %d×%d, batch %d, %d threads, %s kernels, %s, %s\n"+
 			"min %.2f ms, median %.2f ms over %d runs: %.2f GFLOP, %.1f GFLOP/s, peak memory %.0f MB\n",
-			r.Mode, networkText(r.Network), r.Size, r.Size, r.Batch, r.Threads, r.Kernel, algorithm(r.Winograd),
+			r.Mode, networkText(r.Network), r.Size, r.Size, r.Batch, r.Threads, r.Kernel, r.Precision, algorithm(r.Winograd),
 			r.MinMS, r.MedianMS, r.Runs, r.GFLOP, r.GFLOPS, r.RSSPeakMB)
 		return err
 	})
@@ -107,8 +108,8 @@ func algorithm(winograd string) string {
 }
 
 func (a *app) bench(ctx context.Context, s benchSettings) (*benchResult, error) {
-	if s.training && (s.model != "" || a.exact) {
-		return nil, optionError("bench times --train alone, without --model or --exact")
+	if s.training && (s.model != "" || a.exact || a.bf16()) {
+		return nil, optionError("bench times --train alone, without --model, --exact or --precision bf16")
 	}
 	pool := kernel.NewPool(orEveryCore(s.threads))
 	defer pool.Close()
@@ -122,8 +123,11 @@ func (a *app) bench(ctx context.Context, s benchSettings) (*benchResult, error) 
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	r := &benchResult{Mode: "infer", Batch: 1, Runs: s.runs, Threads: pool.Threads(), Kernel: kernel.Set()}
-	if !a.exact {
+	r := &benchResult{Mode: "infer", Batch: 1, Runs: s.runs, Threads: pool.Threads(), Kernel: kernel.Set(), Precision: a.precision}
+	switch {
+	case a.bf16():
+		r.Winograd = kernel.BFloat16()
+	case !a.exact:
 		r.Winograd = kernel.Winograd()
 	}
 	var once func() error
@@ -166,7 +170,7 @@ func (a *app) bench(ctx context.Context, s benchSettings) (*benchResult, error) 
 
 // anchorRun returns one inference of the anchor network with random weights.
 func (a *app) anchorRun(ctx context.Context, c unet.Config, s benchSettings, pool *kernel.Pool) (func() error, error) {
-	q, err := unet.NewPredictor(c, unet.NewParams(c, 1), unet.PredictorOptions{Pool: pool, Exact: a.exact})
+	q, err := unet.NewPredictor(c, unet.NewParams(c, 1), unet.PredictorOptions{Pool: pool, Exact: a.exact, BFloat16: a.bf16()})
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +183,7 @@ func (a *app) modelRun(ctx context.Context, s benchSettings, pool *kernel.Pool) 
 	if err != nil {
 		return unet.Config{}, nil, err
 	}
-	a.setExact(m)
+	a.setRounding(m)
 	q, err := m.Predictor(pool)
 	if err != nil {
 		return unet.Config{}, nil, err

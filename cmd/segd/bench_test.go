@@ -17,6 +17,7 @@ func TestBenchJSON(t *testing.T) {
 	}{
 		{"infer", "infer", nil, 1},
 		{"exact", "infer", []string{"--exact"}, 1},
+		{"bf16", "infer", []string{"--precision", "bf16"}, 1},
 		{"train", "train", []string{"--train", "--batch", "2"}, 6},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -29,7 +30,7 @@ func TestBenchJSON(t *testing.T) {
 			if err := json.Unmarshal([]byte(text), &keys); err != nil {
 				t.Fatal(err)
 			}
-			for _, k := range []string{"base_width", "size", "threads", "mode", "runs", "min_ms", "median_ms", "gflop", "gflops", "rss_peak_mb", "kernel", "winograd"} {
+			for _, k := range []string{"base_width", "size", "threads", "mode", "runs", "min_ms", "median_ms", "gflop", "gflops", "rss_peak_mb", "kernel", "winograd", "precision"} {
 				if _, ok := keys[k]; !ok {
 					t.Errorf("no %s in %s", k, text)
 				}
@@ -38,11 +39,15 @@ func TestBenchJSON(t *testing.T) {
 			if slices.Contains(tt.args, "--exact") {
 				winograd = ""
 			}
+			precision := precisionFP32
+			if slices.Contains(tt.args, precisionBF16) {
+				precision, winograd = precisionBF16, kernel.BFloat16()
+			}
 			var r benchResult
 			if err := json.Unmarshal([]byte(text), &r); err != nil {
 				t.Fatal(err)
 			}
-			if r.BaseWidth != 2 || r.Depth != 2 || r.Size != 32 || r.Threads != 2 || r.Runs != 3 || r.Mode != tt.mode || r.Kernel != kernel.Set() || r.Winograd != winograd {
+			if r.BaseWidth != 2 || r.Depth != 2 || r.Size != 32 || r.Threads != 2 || r.Runs != 3 || r.Mode != tt.mode || r.Kernel != kernel.Set() || r.Winograd != winograd || r.Precision != precision {
 				t.Errorf("%+v", r)
 			}
 			if !(r.MinMS > 0 && r.MinMS <= r.MedianMS) || !(r.RSSPeakMB > 1 && r.RSSPeakMB < 1e5) {

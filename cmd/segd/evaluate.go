@@ -61,7 +61,7 @@ func newEvaluate(a *app) *cobra.Command {
 	f.Float64Var(&s.tolerance, "tolerance", 2, "how far outlines may lie apart for NSD, in pixels and in mm")
 	f.BoolVar(&s.tta, "tta", false, "average over each image and its mirror images")
 	a.addThreads(cmd)
-	a.addExact(cmd)
+	a.addRounding(cmd)
 	a.addProgress(cmd)
 	_ = cmd.MarkFlagRequired("data") // fails for unknown names only
 	cmd.MarkFlagsOneRequired("model", "predictions")
@@ -95,7 +95,7 @@ func (a *app) evaluate(ctx context.Context, s evaluateSettings) error {
 		if o.Model, err = resolveModel(s.model, s.modelsDir); err != nil {
 			return err
 		}
-		a.setExact(o.Model)
+		a.setRounding(o.Model)
 	}
 	if o.Model != nil && o.Model.Values != nil {
 		return a.evaluateValues(ctx, s, o)
@@ -105,7 +105,7 @@ func (a *app) evaluate(ctx context.Context, s evaluateSettings) error {
 		if other.Model, err = resolveModel(s.against, s.modelsDir); err != nil {
 			return err
 		}
-		a.setExact(other.Model)
+		a.setRounding(other.Model)
 		other.Predictions = ""
 	}
 	var out evaluation

@@ -77,8 +77,10 @@ type app struct {
 	started  bool // a command's own work began; errors before that are of usage
 	progress progressMode
 	threads  int
-	exact    bool
 	kernels  string // the kernel set to take
+
+	exact     bool
+	precision string // of inference
 }
 
 // partialError says that some inputs failed and the rest is done.
@@ -142,7 +144,7 @@ func newRoot(a *app) *cobra.Command {
 			if err := kernel.Use(a.kernels, slog.New(slog.NewTextHandler(a.stderr, nil))); err != nil {
 				return optionError("--kernel: %v", err)
 			}
-			return nil
+			return a.checkRounding()
 		},
 		RunE: needsCommand,
 	}

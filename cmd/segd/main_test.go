@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"segd/internal/kernel"
+	"segd/models"
 )
 
 func TestUsageErrors(t *testing.T) {
@@ -32,6 +33,9 @@ func TestUsageErrors(t *testing.T) {
 		{"exclusive", []string{"train", "-d", "x", "-o", "y", "--epochs", "2", "--time", "3m"}, "epochs time"},
 		{"fold", []string{"train", "-d", "x", "-o", "y", "--fold", "5"}, "--fold 5"},
 		{"stride", []string{"bench", "--train", "--size", "40"}, "multiple of 16"},
+		{"unknown precision", []string{"serve", "--precision", "fp16"}, "fp32, bf16"},
+		{"exact in bf16", []string{"evaluate", "-d", "x", "-m", model, "--exact", "--precision", "bf16"}, "--exact and --precision bf16"},
+		{"training in bf16", []string{"bench", "--train", "--precision", "bf16"}, "--precision bf16"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			code, stdout, stderr := command(t, tt.args...)
@@ -153,4 +157,26 @@ func best(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return kernel.Set()
+}
+
+// TestPrecision: the flag, or its variable, reaches the models of each command
+// that runs one.
+func TestPrecision(t *testing.T) {
+	for _, name := range []string{"segment", "serve", "evaluate", "bench"} {
+		cmd, _, err := newRoot(&app{}).Find([]string{name})
+		if err != nil || cmd.Flags().Lookup("precision") == nil {
+			t.Errorf("segd %s has no --precision: %v", name, err)
+		}
+	}
+	for precision, want := range map[string]bool{precisionFP32: false, precisionBF16: true} {
+		var m models.Model
+		a := app{precision: precision}
+		if a.setRounding(&m); m.BFloat16 != want || m.Exact {
+			t.Errorf("%s: in bfloat16 %t, exact %t", precision, m.BFloat16, m.Exact)
+		}
+	}
+	t.Setenv("SEGD_PRECISION", "bf16")
+	if got := done(t, "bench", "-m", brightModel(t), "--size", "20", "--runs", "1"); !strings.Contains(got, "bf16") || !strings.Contains(got, kernel.BFloat16()) {
+		t.Errorf("%q", got)
+	}
 }

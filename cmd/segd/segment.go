@@ -88,7 +88,7 @@ func newSegment(a *app) *cobra.Command {
 	f.BoolVar(&s.tta, "tta", false, "average over the image and its mirror images: four times the work, a little better")
 	f.Float64Var(&s.alpha, "alpha", overlay.DefaultAlpha, "opacity of the overlay's colours, 0 to 1")
 	a.addThreads(cmd)
-	a.addExact(cmd)
+	a.addRounding(cmd)
 	a.addProgress(cmd)
 	for _, name := range []string{"input", "out", "model"} {
 		_ = cmd.MarkFlagRequired(name) // fails for unknown names only
@@ -149,12 +149,12 @@ func (a *app) segment(ctx context.Context, s segmentSettings) error {
 	if b.catalogue, err = openCatalogue(s.modelsDir); err != nil {
 		return err
 	}
-	a.setExact(b.catalogue.List()...)
+	a.setRounding(b.catalogue.List()...)
 	if s.model != autoModel {
 		if b.model, err = b.catalogue.Resolve(s.model); err != nil {
 			return err
 		}
-		a.setExact(b.model)
+		a.setRounding(b.model)
 	}
 	if err := b.settings.fit(b.model); err != nil {
 		return err

@@ -42,7 +42,7 @@ func newServe(a *app) *cobra.Command {
 	f.DurationVar(&s.timeout, "timeout", 2*time.Minute, "longest time for a request")
 	f.BoolVar(&s.healthcheck, "healthcheck", false, "serve nothing: ask the server at --listen whether it is well")
 	a.addThreads(cmd)
-	a.addExact(cmd)
+	a.addRounding(cmd)
 	cmd.RunE = a.do(func(cmd *cobra.Command, _ []string) error {
 		if s.timeout <= 0 {
 			return optionError("--timeout %s, want more than 0", s.timeout)
@@ -61,7 +61,7 @@ func (a *app) serve(ctx context.Context, s serveSettings) error {
 	if err != nil {
 		return err
 	}
-	a.setExact(catalogue.List()...)
+	a.setRounding(catalogue.List()...)
 	pool := kernel.NewPool(a.threadCount())
 	defer pool.Close()
 	server := handlers.New(handlers.Config{
@@ -72,7 +72,7 @@ func (a *app) serve(ctx context.Context, s serveSettings) error {
 		return err
 	}
 	url := "http://" + listener.Addr().String() + "/"
-	log.Info("listening", "url", url, "models", len(catalogue.List()), "threads", pool.Threads(), "kernel", kernel.Set())
+	log.Info("listening", "url", url, "models", len(catalogue.List()), "threads", pool.Threads(), "kernel", kernel.Set(), "precision", a.precision)
 	if _, err := fmt.Fprintln(a.stdout, url); err != nil {
 		return errors.Join(err, listener.Close())
 	}
