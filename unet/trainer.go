@@ -3,6 +3,7 @@ package unet
 import (
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -120,6 +121,10 @@ func NewTrainer(c Config, p *Params, batch, h, w int, o TrainerOptions) (*Traine
 		return nil, err
 	}
 	t.vm = G.NewTapeMachine(b.net.graph, G.BindDualValues(t.params...))
+	// Gorgonia gives the machine a finalizer, of use with CUDA alone. Machine and
+	// graph refer to each other, and what refers to itself is never freed while it
+	// has one: hundreds of trainers would stay in memory.
+	runtime.SetFinalizer(t.vm, nil)
 	t.values = G.NodesToValueGrads(t.params)
 	return t, nil
 }

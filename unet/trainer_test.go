@@ -279,3 +279,39 @@ func TestStepAllocations(t *testing.T) {
 		}
 	}
 }
+
+// A Trainer that is let go of leaves no memory behind, a step of it or none: a study
+// makes hundreds.
+func TestTrainerIsFreed(t *testing.T) {
+	c := Config{Channels: 1, Classes: 2, Width: 8, Depth: 2}
+	live := func() int64 {
+		for range 3 { // what a finalizer held is freed by the collection after
+			runtime.GC()
+		}
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	one := func() int64 {
+		tr, err := NewTrainer(c, NewParams(c, 1), 2, 64, 64, TrainerOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tr.Step(Batch{X: make([]float32, 2*64*64), Y: make([]uint8, 2*64*64)}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := tr.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return tr.Bytes()
+	}
+	one() // what is made once for all
+	before := live()
+	var bytes int64
+	for range 4 {
+		bytes = one()
+	}
+	if grown := live() - before; grown > bytes {
+		t.Errorf("4 trainers of %d bytes left %d", bytes, grown)
+	}
+}
