@@ -215,8 +215,8 @@ func (d *object) setLossy(s *Source) {
 		return
 	}
 	for _, t := range []uint32{tagLossy, tagLossyRatio, tagLossyMethod} {
-		if f, ok := s.image[t]; ok {
-			d.dataset[t] = f
+		if s.image.has(t) {
+			d.dataset[t] = s.image[t]
 		}
 	}
 }

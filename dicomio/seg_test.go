@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -449,5 +450,18 @@ func TestDecimal(t *testing.T) {
 		if got := decimal(v); len(got) > 16 || strings.TrimRight(got, "0") != strings.TrimRight(want, "0") {
 			t.Errorf("%v is %q, want %q", v, got, want)
 		}
+	}
+}
+
+// TestLossySource makes a segmentation of an image that was compressed with loss
+// and does not say by how much: an element without a value is not passed on
+// (PS3.3 C.7.6.1.1.5 has it of type 1C).
+func TestLossySource(t *testing.T) {
+	f := images()["CR"]
+	f.Elements = append(slices.Clip(f.Elements), text(tagLossy, "01"), text(tagLossyRatio, ""), text(tagLossyMethod, "ISO_10918_1"))
+	seg, _ := writeSEG(t, origin(openSource(t, f)))
+	d := parse(t, seg)
+	if _, ok := d[tagLossyRatio]; ok || d.text(tagLossy) != "01" || d.text(tagLossyMethod) != "ISO_10918_1" {
+		t.Errorf("ratio there: %t, lossy %q, method %q", ok, d.text(tagLossy), d.text(tagLossyMethod))
 	}
 }
