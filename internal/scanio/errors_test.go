@@ -2,6 +2,7 @@ package scanio
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -160,6 +161,17 @@ func FuzzRead(f *testing.F) {
 	f.Add(encodeTIFF(f, m))
 	f.Add(encodeTIFF(f, image.NewGray16(m.Rect)))
 	f.Add(dicomtest.Write(dicomtest.Disc(4)))
+	page := floatPage{width: 6, height: 5, order: binary.LittleEndian, bytes: 4, high: 2, values: make([]float32, 30)}
+	f.Add(page.write(f))
+	page.wide, page.high, page.bytes, page.deflate, page.order = 4, 4, 8, true, binary.BigEndian
+	f.Add(page.write(f))
+	for _, text := range pillow {
+		b, err := base64.StdEncoding.DecodeString(text)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		check := func(err error) {
 			for _, kind := range []error{segd.ErrFormat, segd.ErrTooLarge, segd.ErrUnsupported, segd.ErrUnprocessable} {
@@ -170,6 +182,9 @@ func FuzzRead(f *testing.F) {
 			t.Errorf("error of no kind: %v", err)
 		}
 		if _, err := ReadMask(b); err != nil {
+			check(err)
+		}
+		if _, err := ReadValues(b); err != nil {
 			check(err)
 		}
 		s, err := Read(b)

@@ -89,8 +89,7 @@ func (f *floatTIFF) blocks() error {
 		high = min(high, rows)
 	}
 	offsets, counts := f.dir.numbers(tiffStripOffsets), f.dir.numbers(tiffStripByteCounts)
-	tiled := f.dir.number(tiffTileWidth) > 0
-	if tiled {
+	if f.dir.number(tiffTileWidth) > 0 {
 		wide, high = f.dir.number(tiffTileWidth), f.dir.number(tiffTileHeight)
 		offsets, counts = f.dir.numbers(tiffTileOffsets), f.dir.numbers(tiffTileByteCounts)
 		if wide > maxTileSide || high > maxTileSide {
@@ -104,68 +103,61 @@ func (f *floatTIFF) blocks() error {
 	if len(offsets) != across*down || len(counts) != len(offsets) {
 		return fmt.Errorf("scanio: %w: tiff of %d blocks, %d offsets and %d lengths", segd.ErrFormat, across*down, len(offsets), len(counts))
 	}
-	block := make([]byte, wide*high*f.bytes)
+	row, whole := make([]byte, wide*f.bytes), make([]byte, wide*f.bytes)
 	for i := range offsets {
-		rows := high
-		if left := f.height - i/across*high; !tiled {
-			rows = min(rows, left)
-		}
-		raw := block[:wide*rows*f.bytes]
-		if err := f.unpack(raw, offsets[i], counts[i]); err != nil {
+		r, err := f.open(offsets[i], counts[i])
+		if err != nil {
 			return err
 		}
-		f.place(raw, i%across*wide, i/across*high, wide)
+		x, y := i%across*wide, i/across*high
+		for k := range high {
+			if y+k == f.height { // strips end here, tiles are filled up
+				break
+			}
+			if _, err := io.ReadFull(r, row); err != nil {
+				return errCutOff
+			}
+			f.place(row, whole, x, y+k)
+		}
 	}
 	return nil
 }
 
-// unpack reads a block of the file into raw, whole.
-func (f *floatTIFF) unpack(raw []byte, offset, count uint32) error {
-	truncated := fmt.Errorf("scanio: %w: tiff with a block that is cut off", segd.ErrFormat)
+var errCutOff = fmt.Errorf("scanio: %w: tiff with a block that is cut off", segd.ErrFormat)
+
+// open returns a reader of the bytes that a block unpacks to.
+func (f *floatTIFF) open(offset, count uint32) (io.Reader, error) {
 	if int64(offset)+int64(count) > int64(len(f.dir.file)) {
-		return truncated
+		return nil, errCutOff
 	}
-	b := f.dir.file[offset:][:count]
-	var r io.Reader = bytes.NewReader(b)
+	r := bytes.NewReader(f.dir.file[offset:][:count])
 	switch f.dir.value(tiffCompression, 1) {
 	case 5:
-		z := lzw.NewReader(r, lzw.MSB, 8)
-		defer func() { _ = z.Close() }() // it holds memory alone
-		r = z
+		return lzw.NewReader(r, lzw.MSB, 8), nil // holds memory alone, as zlib's does
 	case 8, 32946:
 		z, err := zlib.NewReader(r)
 		if err != nil {
-			return fmt.Errorf("scanio: %w: tiff: %v", segd.ErrFormat, err)
+			return nil, fmt.Errorf("scanio: %w: tiff: %v", segd.ErrFormat, err)
 		}
-		defer func() { _ = z.Close() }() // likewise
-		r = z
+		return z, nil
 	}
-	if _, err := io.ReadFull(r, raw); err != nil {
-		return truncated
-	}
-	return nil
+	return r, nil
 }
 
-// place writes a block of rows of wide pixels to column x, row y, as far as it
-// lies in the image.
-func (f *floatTIFF) place(raw []byte, x, y, wide int) {
+// place writes a row of a block, which it changes, to column x of row y, as far as
+// it lies in the image; whole is as long.
+func (f *floatTIFF) place(row, whole []byte, x, y int) {
 	order := f.dir.order
-	stride := wide * f.bytes
-	whole := make([]byte, stride)
-	for len(raw) >= stride && y < f.height {
-		row := raw[:stride]
-		if f.dir.value(tiffPredictor, 1) == tiffFloat {
-			row, order = joinBytes(whole, row, f.bytes), binary.BigEndian
+	if f.dir.value(tiffPredictor, 1) == tiffFloat {
+		row, order = joinBytes(whole, row, f.bytes), binary.BigEndian
+	}
+	dst := f.pix[y*f.width+x : y*f.width+min(f.width, x+len(row)/f.bytes)]
+	for i := range dst {
+		if f.bytes == 4 {
+			dst[i] = math.Float32frombits(order.Uint32(row[4*i:]))
+		} else {
+			dst[i] = float32(math.Float64frombits(order.Uint64(row[8*i:])))
 		}
-		dst := f.pix[y*f.width+x : y*f.width+min(f.width, x+wide)]
-		for i := range dst {
-			if f.bytes == 4 {
-				dst[i] = math.Float32frombits(order.Uint32(row[4*i:]))
-			} else {
-				dst[i] = float32(math.Float64frombits(order.Uint64(row[8*i:])))
-			}
-		}
-		raw, y = raw[stride:], y+1
 	}
 }
 
