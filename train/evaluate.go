@@ -95,43 +95,6 @@ func (o EvaluateOptions) open(report func(done, cases int, warning string)) ([]C
 	return data.Cases, nil
 }
 
-// EvaluateValues is Evaluate for a model of values: how far what it gives lies from
-// labels that are values, beside the mean of the training labels as a constant. A
-// model of classes is segd.ErrOption, and predictions and tolerance have no
-// meaning.
-func EvaluateValues(ctx context.Context, o EvaluateOptions, report func(done, cases int, warning string)) (*metric.ValueReport, error) {
-	if o.Model == nil || o.Model.Values == nil {
-		return nil, fmt.Errorf("train: %w: values are measured of a model that gives them", segd.ErrOption)
-	}
-	if report == nil {
-		report = func(int, int, string) {}
-	}
-	cases, err := o.open(report)
-	if err != nil {
-		return nil, err
-	}
-	n := len(cases)
-	var list []metric.ValueCase
-	for i := range cases {
-		c := &cases[i]
-		r, err := readCase(c, o.Model.Network.Head)
-		if err != nil {
-			return nil, err
-		}
-		got, err := segment.Values(ctx, o.Model, o.Pool, r.image, segment.Options{TTA: o.TTA})
-		if err != nil {
-			return nil, fmt.Errorf("train: values of %s: %w", c.where(c.Image), err)
-		}
-		m, err := countValues(c, r.values, got.Values, o.Model.Values.Mean)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, m)
-		report(i+1, n, "")
-	}
-	return metric.ReportValues(list, o.Model.Values.Mean), nil
-}
-
 // evaluation is an Evaluate under way.
 type evaluation struct {
 	o         EvaluateOptions

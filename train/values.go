@@ -23,12 +23,17 @@ const largestValue = 1e15
 // that holds an infinite or a huge value segd.ErrUnprocessable, and one of which
 // the plane cannot be told segd.ErrUnsupported.
 func (c *Case) values(width, height int) ([]float32, error) {
-	o, err := c.opener().open(c.Label, asValues)
+	return c.valuesOf(c.Label, width, height)
+}
+
+// valuesOf is values of another file.
+func (c *Case) valuesOf(path string, width, height int) ([]float32, error) {
+	o, err := c.opener().open(path, asValues)
 	if err != nil {
 		return nil, err
 	}
 	bad := func(kind error, format string, a ...any) error {
-		return fmt.Errorf("train: label %s: %w: %s", c.where(c.Label), kind, fmt.Sprintf(format, a...))
+		return fmt.Errorf("train: values %s: %w: %s", c.where(path), kind, fmt.Sprintf(format, a...))
 	}
 	frame := 0
 	if o.scan.Format == "nifti" {
@@ -48,7 +53,7 @@ func (c *Case) values(width, height int) ([]float32, error) {
 	}
 	img, err := o.scan.Frame(frame)
 	if err != nil {
-		return nil, fmt.Errorf("train: label %s: %w", c.where(c.Label), err)
+		return nil, fmt.Errorf("train: values %s: %w", c.where(path), err)
 	}
 	for _, v := range img.Pix {
 		if v > largestValue || v < -largestValue {

@@ -15,6 +15,7 @@ import (
 	"segd/internal/metric"
 	"segd/models"
 	"segd/train"
+	"segd/unet"
 )
 
 // evaluateSettings are the flags of segd evaluate.
@@ -22,6 +23,7 @@ type evaluateSettings struct {
 	datasets            []string
 	model, modelsDir    string
 	predictions, report string
+	head                string
 	against, html       string
 	record              string
 	worst               int
@@ -44,14 +46,15 @@ func newEvaluate(a *app) *cobra.Command {
 			"absolute error (MAE) and root of the mean squared error (RMSE), in the unit of\n" +
 			"the labels, beside the mean of the training labels as a constant.\n\n" +
 			"--against holds another model against it, group by group, with a paired test.",
-		Example: "  segd evaluate -d nuclei/test -m nuclei --report report.json\n  segd evaluate -d nuclei/test --predictions out/mask\n  segd evaluate -d nuclei/test -m new --against nuclei",
+		Example: "  segd evaluate -d nuclei/test -m nuclei --report report.json\n  segd evaluate -d nuclei/test --predictions out/mask\n  segd evaluate -d nuclei/test -m new --against nuclei\n  segd evaluate -d distances/test --predictions out/tiff --head regression",
 		Args:    cobra.ArbitraryArgs, // more data sets
 	}
 	f := cmd.Flags()
 	f.StringArrayVarP(&s.datasets, "data", "d", nil, "data set; may be given again")
 	f.StringVarP(&s.model, "model", "m", "", "a model's name or directory")
 	f.StringVar(&s.modelsDir, "models", "", "directory with further models")
-	f.StringVar(&s.predictions, "predictions", "", "folder of mask PNGs, named like the images")
+	f.StringVar(&s.predictions, "predictions", "", "folder of masks, named like the images")
+	f.Var(newChoice(&s.head, "", string(unet.HeadRegression)), "head", "what --predictions and labels are: regression, values (default: masks)")
 	f.StringVar(&s.report, "report", "", "JSON file to write: every case, every group and the means")
 	f.StringVar(&s.against, "against", "", "another model, to be compared with on the same cases")
 	f.StringVar(&s.record, "record", "", "write the figures into the card of -m DIR, as those of this split, for example test")
@@ -97,7 +100,11 @@ func (a *app) evaluate(ctx context.Context, s evaluateSettings) error {
 		}
 		a.setRounding(o.Model)
 	}
-	if o.Model != nil && o.Model.Values != nil {
+	values := s.head == string(unet.HeadRegression)
+	if values && o.Model != nil {
+		return optionError("--head is for --predictions: a model says what it gives")
+	}
+	if values || o.Model != nil && o.Model.Values != nil {
 		return a.evaluateValues(ctx, s, o)
 	}
 	other := o
@@ -147,7 +154,7 @@ func (a *app) evaluate(ctx context.Context, s evaluateSettings) error {
 // evaluateValues is evaluate for a model of values.
 func (a *app) evaluateValues(ctx context.Context, s evaluateSettings, o train.EvaluateOptions) error {
 	if s.against != "" || s.html != "" {
-		return optionError("--against and --html compare masks, model %s gives values", o.Model.Name)
+		return optionError("--against and --html compare masks, not values")
 	}
 	var r *metric.ValueReport
 	err := a.watchCases(func(report func(done, cases int, warning string)) (err error) {

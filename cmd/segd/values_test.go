@@ -154,7 +154,24 @@ func TestEvaluateValues(t *testing.T) {
 	if card := done(t, "model", "show", model); !strings.Contains(card, "pooled_mae 5.0000") {
 		t.Errorf("card without the figure:\n%s", card)
 	}
-	for _, args := range [][]string{{"--against", brightModel(t)}, {"--html", "x.html"}} {
+	// What segment wrote before gives the same figures; the constant is the labels' mean.
+	out := filepath.Join(t.TempDir(), "out")
+	done(t, "segment", "-i", filepath.Join(dir, "images"), "-o", out, "-m", model, "--output", "tiff,value", "--progress", "none")
+	for _, kind := range []string{"tiff", "value"} {
+		done(t, "evaluate", "-d", dir, "--predictions", filepath.Join(out, kind), "--head", "regression", "--report", path)
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var of metric.ValueReport
+		if err := json.Unmarshal(b, &of); err != nil {
+			t.Fatal(err)
+		}
+		if math.Abs(of.Mean.MAE-r.Mean.MAE) > 1e-3 || math.Abs(of.Pooled.RMSE-r.Pooled.RMSE) > 1e-3 || math.Abs(of.Constant-505) > 1e-6 {
+			t.Errorf("%s: %+v, want %+v", kind, of, r)
+		}
+	}
+	for _, args := range [][]string{{"--against", brightModel(t)}, {"--html", "x.html"}, {"--head", "regression"}} {
 		if code, _, stderr := command(t, append([]string{"evaluate", "-d", dir, "-m", model}, args...)...); code != exitUsage {
 			t.Errorf("%v: exit %d, %s", args, code, stderr)
 		}

@@ -1,0 +1,98 @@
+package train
+
+import (
+	"context"
+	"fmt"
+
+	"segd"
+	"segd/internal/metric"
+	"segd/internal/segment"
+	"segd/unet"
+)
+
+// EvaluateValues is Evaluate for a model of values, or for files of values that were
+// made before, of any kind that such labels have: how far they lie from labels that
+// are values, beside a constant. That is the mean of the model's training labels
+// or, of files, that of the labels themselves. A model of classes is segd.ErrOption,
+// and a tolerance has no meaning.
+func EvaluateValues(ctx context.Context, o EvaluateOptions, report func(done, cases int, warning string)) (*metric.ValueReport, error) {
+	if (o.Model == nil) == (o.Predictions == "") {
+		return nil, fmt.Errorf("train: %w: give one of model and predictions", segd.ErrOption)
+	}
+	if o.Model != nil && o.Model.Values == nil {
+		return nil, fmt.Errorf("train: %w: values are measured of a model that gives them", segd.ErrOption)
+	}
+	if report == nil {
+		report = func(int, int, string) {}
+	}
+	cases, err := o.open(report)
+	if err != nil {
+		return nil, err
+	}
+	e := valueEvaluation{o: o, cases: cases}
+	if err := e.begin(ctx); err != nil {
+		return nil, err
+	}
+	var list []metric.ValueCase
+	for i := range cases {
+		m, err := e.measure(ctx, i)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, m)
+		report(i+1, len(cases), "")
+	}
+	return metric.ReportValues(list, e.constant), nil
+}
+
+// valueEvaluation is an EvaluateValues under way.
+type valueEvaluation struct {
+	o        EvaluateOptions
+	cases    []Case
+	paths    []string // of the predictions, by case
+	constant float64
+}
+
+// begin settles the constant and, where there is no model, finds the predictions.
+func (e *valueEvaluation) begin(ctx context.Context) (err error) {
+	if e.o.Model != nil {
+		e.constant = e.o.Model.Values.Mean
+		return nil
+	}
+	if e.paths, err = findPredictions(e.o.Predictions, e.cases); err != nil {
+		return err
+	}
+	known := make([]spreadOf, len(e.cases))
+	err = forEach(ctx, len(e.cases), func(i int) error {
+		r, err := readCase(&e.cases[i], unet.HeadRegression)
+		known[i].add(r.values)
+		return err
+	})
+	var all spreadOf
+	for _, k := range known {
+		all.join(k)
+	}
+	e.constant = all.mean
+	return err
+}
+
+// measure compares the values of case i with its label.
+func (e *valueEvaluation) measure(ctx context.Context, i int) (metric.ValueCase, error) {
+	c := &e.cases[i]
+	r, err := readCase(c, unet.HeadRegression)
+	if err != nil {
+		return metric.ValueCase{}, err
+	}
+	if e.o.Model == nil {
+		got, err := c.valuesOf(e.paths[i], r.image.Width, r.image.Height)
+		if err != nil {
+			return metric.ValueCase{}, err
+		}
+		return countValues(c, r.values, got, e.constant)
+	}
+	got, err := segment.Values(ctx, e.o.Model, e.o.Pool, r.image, segment.Options{TTA: e.o.TTA})
+	if err != nil {
+		return metric.ValueCase{}, fmt.Errorf("train: values of %s: %w", c.where(c.Image), err)
+	}
+	return countValues(c, r.values, got.Values, e.constant)
+}
