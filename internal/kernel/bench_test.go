@@ -152,16 +152,19 @@ func anchorLayers(width int) (list []layer) {
 func BenchmarkAnchor(b *testing.B) {
 	for _, width := range []int{16, 32, 64} {
 		for _, l := range anchorLayers(width) {
-			b.Run(fmt.Sprintf("width=%d", width), func(b *testing.B) {
-				benchThreads(b, l, func(b *testing.B, p *Pool) {
-					r := newRand(1)
-					f := NewFilter[float32](l.g, l.out, l.sources...)
-					f.Pack(randSlice[float32](r, l.weights()))
-					in := benchInput(r, l)
-					out, bias := NewAct[float32](l.outShape()), make([]float32, l.out)
-					reportRate(b, "GFLOP/s", l.flops(), func() { f.Run(p, out, in, bias, true) })
+			for _, bf16 := range []bool{false, true} {
+				b.Run(fmt.Sprintf("width=%d/bf16=%t", width, bf16), func(b *testing.B) {
+					benchThreads(b, l, func(b *testing.B, p *Pool) {
+						r := newRand(1)
+						f := NewFilter[float32](l.g, l.out, l.sources...)
+						f.bf16 = bf16
+						f.Pack(randSlice[float32](r, l.weights()))
+						in := benchInput(r, l)
+						out, bias := NewAct[float32](l.outShape()), make([]float32, l.out)
+						reportRate(b, "GFLOP/s", l.flops(), func() { f.Run(p, out, in, bias, true) })
+					})
 				})
-			})
+			}
 		}
 	}
 }

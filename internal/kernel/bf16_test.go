@@ -1,7 +1,6 @@
 package kernel
 
 import (
-	"fmt"
 	"math"
 	"slices"
 	"testing"
@@ -215,24 +214,4 @@ func bf16Layer[T Float](l layer, o *ops[T], x, w []float32) []float64 {
 		got = append(got, float64(v))
 	}
 	return got
-}
-
-func BenchmarkBFloat16(b *testing.B) {
-	for _, l := range []layer{
-		{Conv3x3, 1, 256, 256, 16, []int{16}}, {Conv3x3, 1, 128, 128, 64, []int{64}}, {Conv3x3, 1, 32, 32, 256, []int{256}},
-	} {
-		for _, bf16 := range []bool{false, true} {
-			b.Run(fmt.Sprintf("%v/bf16=%t", l, bf16), func(b *testing.B) {
-				r := newRand(9)
-				f := NewFilter[float32](l.g, l.out, l.sources...)
-				f.bf16 = bf16
-				f.Pack(randSlice[float32](r, l.weights()))
-				in, out := benchInput(r, l), NewAct[float32](l.outShape())
-				for b.Loop() {
-					f.Run(nil, out, in, nil, true)
-				}
-				b.ReportMetric(2*float64(l.weights()*l.n*l.h*l.w)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
-			})
-		}
-	}
 }
