@@ -2,6 +2,7 @@ package study
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"segd/internal/report"
@@ -18,23 +19,37 @@ func (s *study) sweepAt(kind string, depth, convs int) []*training {
 	return list
 }
 
-// smallest is the first reference network of the sweep.
-func (s *study) smallest() []*training {
-	return s.sweepAt(reference, s.o.SweepDepths[0], s.o.SweepConvs[0])
-}
-
 func lossStart(t *training) float64 { return t.lossAt(false) }
 func lossEnd(t *training) float64   { return t.lossAt(true) }
 func startReach(t *training) float64 {
 	return t.reach(t.start())
 }
 
+// goalShare is how much of the way of the best network one has to go.
+const goalShare = 1.0 / 3
+
+// scale is where the networks of the sweep begin, on average, and where the best of
+// them ends, which is named; both are mean losses.
+func (s *study) scale() (begin, end float64, best string) {
+	var all []*training
+	end = math.Inf(1)
+	for _, kind := range sweepKinds {
+		s.eachSize(func(depth, convs int) {
+			at := s.sweepAt(kind, depth, convs)
+			all = append(all, at...)
+			if e := over(at, lossEnd).mean; e < end {
+				end, best = e, fmt.Sprintf("%s, %d levels of %d", kind, depth, convs)
+			}
+		})
+	}
+	return over(all, lossStart).mean, end, best
+}
+
 // goal is the loss that a network of the sweep has to come to, to count as one
-// that trains: half way between where the smallest reference network begins and
-// where it ends.
+// that trains.
 func (s *study) goal() float64 {
-	small := s.smallest()
-	return (over(small, lossStart).mean + over(small, lossEnd).mean) / 2
+	begin, end, _ := s.scale()
+	return begin - (begin-end)*goalShare
 }
 
 // trains reports whether a network of the sweep still learns.
@@ -54,9 +69,9 @@ func (s *study) training(list []*training) int {
 // sweepFindings says where each kind stops training, and where plain networks
 // do and those with skips go on.
 func (s *study) sweepFindings() []string {
-	small := s.smallest()
-	list := []string{fmt.Sprintf("A network counts as one that trains if its loss comes to %.3f at the end of its %d steps: half way down of the smallest %s network, which goes from %.3f to %.3f, means of the first and the last tenth.",
-		s.goal(), small[0].Plan.Steps, reference, over(small, lossStart).mean, over(small, lossEnd).mean)}
+	begin, end, best := s.scale()
+	list := []string{fmt.Sprintf("A network counts as one that trains if its loss comes to %.3f at the end of its %d steps: a third of the way from %.3f, where the networks begin on average, to %.3f, where the best of them ends (%s); means of the first and the last tenth.",
+		s.goal(), s.sweepAt(reference, s.o.SweepDepths[0], s.o.SweepConvs[0])[0].Plan.Steps, begin, end, best)}
 	for _, kind := range sweepKinds {
 		var stops []string
 		s.eachSize(func(depth, convs int) {
@@ -135,7 +150,7 @@ func (s *study) deepest() []string {
 
 // sweep shows where networks stop training as they get deeper.
 func (s *study) sweep() report.Section {
-	p := &s.smallest()[0].Plan
+	p := &s.sweepAt(reference, s.o.SweepDepths[0], s.o.SweepConvs[0])[0].Plan
 	sec := report.Section{Title: "Depth sweep", Text: append([]string{
 		fmt.Sprintf("Networks of width %d on patches of %d×%d, %d a step, trained for %d steps with %d seeds. In a cell: the mean loss of the last tenth of the steps and the validation Dice, means over the seeds; × where the network does not train with some seed.",
 			p.Network.Width, p.PatchHeight, p.PatchWidth, p.Batch, p.Steps, s.o.SweepRepeats),
