@@ -121,7 +121,7 @@ func (f *file) choose(b []byte) error {
 	case explicitBE, deflatedLE:
 	default:
 		if _, known := encapsulations[f.syntax]; !known {
-			return fmt.Errorf("dicomio: %w: transfer syntax %s", segd.ErrUnsupported, f.syntax)
+			return fmt.Errorf("dicomio: %w: transfer syntax %s%s", segd.ErrUnsupported, f.syntax, refused(f.syntax))
 		}
 		if f.implicit = ok && seen == implicitLE; f.implicit {
 			f.warnings = append(f.warnings, "the data set is in implicit VR, which the transfer syntax does not allow; it is read as what it is")

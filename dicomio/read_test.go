@@ -173,8 +173,8 @@ func TestKinds(t *testing.T) {
 	}{
 		{"nothing", nil, segd.ErrFormat, "empty"},
 		{"text", []byte(strings.Repeat("this is not a picture ", 20)), segd.ErrFormat, "no DICOM prefix"},
-		{"video", dicomtest.Write(dicomtest.File{Syntax: "1.2.840.10008.1.2.4.102"}), segd.ErrUnsupported, "1.2.840.10008.1.2.4.102"},
-		{"unknown to the library", dicomtest.Write(dicomtest.File{Syntax: "1.2.840.10008.1.2.4.110"}), segd.ErrUnsupported, "1.2.840.10008.1.2.4.110"},
+		{"video", dicomtest.Write(dicomtest.File{Syntax: "1.2.840.10008.1.2.4.102"}), segd.ErrUnsupported, "1.2.840.10008.1.2.4.102 (video)"},
+		{"unknown to the library", dicomtest.Write(dicomtest.File{Syntax: "1.2.840.10008.1.2.4.110"}), segd.ErrUnsupported, "1.2.840.10008.1.2.4.110 (JPEG XL)"},
 		{"not a UID", dicomtest.Write(dicomtest.File{Syntax: dicomtest.Patient[0]}), segd.ErrFormat, "(0002,0010)"},
 		{"no pixels", file(func(f *dicomtest.File) { f.NoPixels = true }), segd.ErrUnprocessable, "(7FE0,0010)"},
 		{"empty pixels", file(func(f *dicomtest.File) { f.Pixels = nil }), segd.ErrUnprocessable, "(7FE0,0010)"},

@@ -5,6 +5,7 @@ import (
 	"compress/flate"
 	"fmt"
 	"io"
+	"strings"
 
 	"segd"
 	"segd/dicomio/codec"
@@ -77,6 +78,25 @@ var encapsulations = map[string]encapsulation{
 	"1.2.840.10008.1.2.4.203": {name: "HTJ2K", decode: jpeg2000.Decode, work: 4, start: soc},
 	"1.2.840.10008.1.2.5":     {name: "RLE", decode: rle.Decode, form: packedSamples},
 	"1.2.840.10008.1.2.8.1":   {name: "deflated frames", decode: inflateFrame, form: native},
+}
+
+// refused says, in brackets, what a transfer syntax that is not read stands for
+// (PS3.6 table A-1), where it is a known one.
+func refused(syntax string) string {
+	for prefix, what := range map[string]string{
+		"1.2.840.10008.1.2.4.10":  "video",
+		"1.2.840.10008.1.2.7.":    "video or sound",
+		"1.2.840.10008.1.2.4.11":  "JPEG XL",
+		"1.2.840.10008.1.2.4.94":  "pixels elsewhere, to be had by JPIP",
+		"1.2.840.10008.1.2.4.95":  "pixels elsewhere, to be had by JPIP",
+		"1.2.840.10008.1.2.4.204": "pixels elsewhere, to be had by JPIP",
+		"1.2.840.10008.1.2.4.205": "pixels elsewhere, to be had by JPIP",
+	} {
+		if strings.HasPrefix(syntax, prefix) {
+			return " (" + what + ")"
+		}
+	}
+	return ""
 }
 
 // plain is the decoder of frames that are encapsulated and not compressed.

@@ -24,7 +24,7 @@ import (
 const side = 24
 
 // catalogue holds the model of modelstest alone.
-func catalogue(t *testing.T) *models.Catalogue {
+func catalogue(t testing.TB) *models.Catalogue {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "bright")
 	c := &models.Catalogue{}
@@ -34,7 +34,7 @@ func catalogue(t *testing.T) *models.Catalogue {
 	return c
 }
 
-func encode(t *testing.T, m image.Image) []byte {
+func encode(t testing.TB, m image.Image) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	if err := png.Encode(&b, m); err != nil {
@@ -170,4 +170,31 @@ func TestErrors(t *testing.T) {
 			t.Errorf("%s: %v, want %v", tt.name, err, tt.want)
 		}
 	}
+}
+
+// FuzzFile inspects any bytes, with the steps of a model and what the file says of
+// the patient: errors have a kind.
+func FuzzFile(f *testing.F) {
+	for _, syntax := range []string{dicomtest.ExplicitLE, dicomtest.ImplicitLE, dicomtest.DeflatedLE} {
+		d := dicomtest.Disc(4)
+		d.Syntax = syntax
+		f.Add(dicomtest.Write(d))
+	}
+	f.Add(encode(f, image.NewGray(image.Rect(0, 0, 3, 2))))
+	o := Options{Models: catalogue(f), Model: "bright", Patient: true}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		i, err := File(b, o)
+		if err == nil {
+			if i.Width*i.Height*i.FrameCount == 0 || i.Model != "bright" {
+				t.Errorf("%+v", i)
+			}
+			return
+		}
+		for _, kind := range []error{segd.ErrFormat, segd.ErrTooLarge, segd.ErrUnsupported, segd.ErrUnprocessable} {
+			if errors.Is(err, kind) {
+				return
+			}
+		}
+		t.Errorf("error of no kind: %v", err)
+	})
 }
