@@ -84,7 +84,7 @@ func (s *study) reference() (Variant, bool) {
 // training.
 func (s *study) shares(v Variant) (start, whole spread) {
 	list := s.of(v)
-	return over(list, func(t *training) float64 { return t.reach(t.start()) }), over(list, func(t *training) float64 { return t.reach(t.Trace) })
+	return overRatios(list, startReach), overRatios(list, func(t *training) float64 { return t.reach(t.Trace) })
 }
 
 // fate names what becomes of a gradient of which that share arrives.
@@ -108,8 +108,8 @@ func (s *study) gradientFindings() []string {
 		if start.n == 0 {
 			continue
 		}
-		text := fmt.Sprintf("%s: the first block's gradient is %.3g times the last block's in the first tenth of the steps, and %.3g times over all: at the start it %s",
-			v.Name, start.mean, whole.mean, fate(start.mean))
+		text := fmt.Sprintf("%s: the first block's gradient is %s times the last block's in the first tenth of the steps, and %s times over all: at the start it %s",
+			v.Name, start.text("%.3g"), whole.text("%.3g"), fate(start.mean))
 		if later := fate(whole.mean); later != fate(start.mean) {
 			text += ", over the whole training it " + later
 		}
@@ -135,9 +135,9 @@ func cure(without, with float64) string {
 	before, after := fate(without), fate(with)
 	nearer := math.Abs(math.Log(without)) - math.Abs(math.Log(with))
 	switch {
-	case before == "vanishes" && after != before && nearer > 0:
+	case before == "vanishes" && after != before && nearer > math.Log(clearFactor):
 		return "the skips cure the vanishing gradient"
-	case before == "explodes" && after != before && nearer > 0:
+	case before == "explodes" && after != before && nearer > math.Log(clearFactor):
 		return "the skips cure the exploding gradient; it did not vanish"
 	case nearer > math.Log(clearFactor):
 		return "with the skips the gradient is more even"

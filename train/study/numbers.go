@@ -45,6 +45,15 @@ func over(list []*training, f func(t *training) float64) spread {
 	return spreadOf(values)
 }
 
+// overRatios is over for ratios, whose mean is the geometric one: of a tenth and of
+// ten times it is 1.
+func overRatios(list []*training, f func(t *training) float64) spread {
+	s := over(list, f)
+	logs := over(list, func(t *training) float64 { return math.Log(f(t)) })
+	s.mean = math.Exp(logs.mean)
+	return s
+}
+
 // tail is how much of a training its beginning and its end are.
 const tail = 10
 
@@ -162,8 +171,11 @@ func (s *study) pairs() []pair {
 			x, y := a.Network.WithDefaults(), b.Network.WithDefaults()
 			switch {
 			case x.Block == unet.BlockPlain && y.Block != unet.BlockPlain:
-				if y.Block == unet.BlockDense { // has convolutions and growth of its own
-					x.Convs, x.Growth = y.Convs, y.Growth
+				if y.Block == unet.BlockDense { // has growth, and three convolutions where others have two
+					if plain := (unet.Config{}).WithDefaults(); x.Convs == plain.Convs {
+						x.Convs = unet.Config{Block: unet.BlockDense}.WithDefaults().Convs
+					}
+					x.Growth = y.Growth
 				}
 				x.Block = y.Block
 				if x == y {

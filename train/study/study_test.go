@@ -14,6 +14,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -420,6 +421,29 @@ func TestFamilies(t *testing.T) {
 	}
 	if len(want) > 0 {
 		t.Errorf("no %v", want)
+	}
+}
+
+// Pairs differ in one choice: a dense block has three convolutions where a plain one
+// has two, and no other number stands for another.
+func TestPairs(t *testing.T) {
+	s := &study{o: Options{Variants: variants(t, "plain-none", "dense-none", "plain-none-convs6", "dense-none-convs6", "plain-concat", "residual-none-convs6")}}
+	var got []string
+	for _, p := range s.pairs() {
+		got = append(got, p.without.Name+" "+p.with.Name)
+	}
+	want := []string{"plain-none dense-none", "plain-none plain-concat", "plain-none-convs6 dense-none-convs6", "plain-none-convs6 residual-none-convs6"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// Ratios of several seeds have a geometric mean.
+func TestRatios(t *testing.T) {
+	v := variants(t, "plain-none")[0]
+	list := []*training{made(v, 0, 0.8, 0.01, 0.2), made(v, 1, 0.8, 1, 0.2)}
+	if got := overRatios(list, startReach); math.Abs(got.mean-0.1) > 1e-9 || math.Abs(got.low-0.01) > 1e-9 || math.Abs(got.high-1) > 1e-9 {
+		t.Errorf("%+v", got)
 	}
 }
 

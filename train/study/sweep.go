@@ -145,7 +145,7 @@ func (s *study) deepest() []string {
 		}
 	}
 	return []string{fmt.Sprintf("In the deepest network, %d levels of %d convolutions without long skips, the first block's gradient is %s times the last block's at the start with plain blocks, %s times with residual ones; the loss comes to %s and %s.",
-		depth, convs, over(plain, startReach).text("%.3g"), over(short, startReach).text("%.3g"), over(plain, lossEnd).text("%.2f"), over(short, lossEnd).text("%.2f"))}
+		depth, convs, overRatios(plain, startReach).text("%.3g"), overRatios(short, startReach).text("%.3g"), over(plain, lossEnd).text("%.2f"), over(short, lossEnd).text("%.2f"))}
 }
 
 // sweep shows where networks stop training as they get deeper.
@@ -171,8 +171,8 @@ func (s *study) sweep() report.Section {
 		loss := report.Chart{Title: fmt.Sprintf("Loss at the end, %d convolutions a block", convs), X: "levels", Y: "loss"}
 		reach := report.Chart{Title: fmt.Sprintf("First block's gradient over the last's, %d convolutions", convs), X: "levels", Y: "ratio", YLog: true}
 		for _, kind := range sweepKinds {
-			loss.Series = append(loss.Series, s.overDepths(kind, convs, lossEnd))
-			reach.Series = append(reach.Series, s.overDepths(kind, convs, startReach))
+			loss.Series = append(loss.Series, s.overDepths(kind, convs, lossEnd, over))
+			reach.Series = append(reach.Series, s.overDepths(kind, convs, startReach, overRatios))
 		}
 		sec.Charts = append(sec.Charts, loss, reach)
 	}
@@ -193,11 +193,12 @@ func (s *study) cell(list []*training) string {
 	return text
 }
 
-// overDepths is a figure over the levels, with its spread over the seeds.
-func (s *study) overDepths(kind string, convs int, f func(*training) float64) report.Series {
+// overDepths is a figure over the levels, with its spread over the seeds, which mean
+// takes.
+func (s *study) overDepths(kind string, convs int, f func(*training) float64, mean func([]*training, func(*training) float64) spread) report.Series {
 	line := report.Series{Name: kind}
 	for _, depth := range s.o.SweepDepths {
-		v := over(s.sweepAt(kind, depth, convs), f)
+		v := mean(s.sweepAt(kind, depth, convs), f)
 		line.X, line.Y = append(line.X, float64(depth)), append(line.Y, v.mean)
 		line.Low, line.High = append(line.Low, v.low), append(line.High, v.high)
 	}
