@@ -84,8 +84,6 @@ func (c Chart) SVG() (string, error) {
 		p.X.Tick.Label.Rotation, p.X.Tick.Label.XAlign, p.X.Tick.Label.YAlign = math.Pi/2, draw.XRight, draw.YCenter
 		p.X.Tick.Label.Font.Size = vg.Points(8)
 	}
-	p.Legend.Top = true
-	p.Legend.XOffs, p.Legend.YOffs = -vg.Points(6), -vg.Points(6)
 	p.Add(plotter.NewGrid())
 	for i, s := range c.Series {
 		shade := s.Color
@@ -108,6 +106,10 @@ func (c Chart) SVG() (string, error) {
 	if c.YLog && !(p.Y.Min > 0 && p.Y.Min < p.Y.Max) { // nothing to see
 		p.Y.Min, p.Y.Max = 0.1, 1
 	}
+	p.Legend.XOffs, p.Legend.YOffs = -vg.Points(6), vg.Points(6)
+	if !c.endsAbove(p.Y.Min, p.Y.Max) {
+		p.Legend.Top, p.Legend.YOffs = true, -vg.Points(6)
+	}
 	width := chartWidth
 	if c.Wide {
 		width = wideChart
@@ -116,6 +118,28 @@ func (c Chart) SVG() (string, error) {
 	// Labels of the last ticks reach beyond the axes.
 	p.Draw(draw.Crop(draw.New(canvas), 0, -margin, 0, -margin))
 	return element(canvas)
+}
+
+// endsAbove reports whether more of the lines end in the upper half of the y axis, which
+// goes from low to high, than in the lower: the legend, on the right, is then below.
+func (c Chart) endsAbove(low, high float64) bool {
+	place := func(y float64) float64 { return y }
+	if c.YLog {
+		place = math.Log
+	}
+	middle := (place(low) + place(high)) / 2
+	up := 0
+	for _, s := range c.Series {
+		for i := len(s.Y) - 1; i >= 0; i-- {
+			if y := place(s.Y[i]); y-y == 0 { // the last number
+				if up--; y > middle {
+					up += 2
+				}
+				break
+			}
+		}
+	}
+	return up > 0
 }
 
 // element is what was drawn as an SVG element.

@@ -58,3 +58,27 @@ func TestChartIsWellFormed(t *testing.T) {
 		t.Error("values without an x were drawn")
 	}
 }
+
+// The legend keeps out of the way of lines that end high.
+func TestLegendPlace(t *testing.T) {
+	rising, falling := Series{X: []float64{0, 1}, Y: []float64{0, 0.9}}, Series{X: []float64{0, 1}, Y: []float64{1, math.NaN()}}
+	for name, tt := range map[string]struct {
+		chart Chart
+		above bool
+	}{
+		"rising":      {Chart{Series: []Series{rising}}, true},
+		"falling":     {Chart{Series: []Series{{X: []float64{0, 1}, Y: []float64{0.9, 0}}}}, false},
+		"without end": {Chart{Series: []Series{falling}}, true},
+		"two of each": {Chart{Series: []Series{rising, {Y: []float64{0}}}}, false},
+		"logarithmic": {Chart{YLog: true, Series: []Series{{Y: []float64{0.2}}}}, true},
+		"nothing":     {Chart{}, false},
+	} {
+		low := 0.0
+		if tt.chart.YLog {
+			low = 0.01
+		}
+		if got := tt.chart.endsAbove(low, 1); got != tt.above {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

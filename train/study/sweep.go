@@ -152,8 +152,8 @@ func (s *study) deepest() []string {
 func (s *study) sweep() report.Section {
 	p := &s.sweepAt(reference, s.o.SweepDepths[0], s.o.SweepConvs[0])[0].Plan
 	sec := report.Section{Title: "Depth sweep", Text: append([]string{
-		fmt.Sprintf("Networks of width %d on patches of %d×%d, %d a step, trained for %d steps with %d seeds. In a cell: the mean loss of the last tenth of the steps and the validation Dice, means over the seeds; × where the network does not train with some seed.",
-			p.Network.Width, p.PatchHeight, p.PatchWidth, p.Batch, p.Steps, s.o.SweepRepeats),
+		fmt.Sprintf("Networks of width %d on patches of %d×%d, %d a step, trained for %d steps with %s. In a cell: the mean loss of the last tenth of the steps and the validation Dice, means over the seeds; × where the network does not train with some seed.",
+			p.Network.Width, p.PatchHeight, p.PatchWidth, p.Batch, p.Steps, seeds(s.o.SweepRepeats)),
 	}, s.sweepFindings()...), Table: report.Table{Head: []string{"network", "convolutions a block"}}}
 	for _, depth := range s.o.SweepDepths {
 		sec.Table.Head = append(sec.Table.Head, fmt.Sprintf("%d levels", depth))
@@ -177,6 +177,13 @@ func (s *study) sweep() report.Section {
 		sec.Charts = append(sec.Charts, loss, reach)
 	}
 	return sec
+}
+
+func seeds(n int) string {
+	if n == 1 {
+		return "one seed"
+	}
+	return fmt.Sprintf("%d seeds", n)
 }
 
 // cell is one size in the table.
