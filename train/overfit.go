@@ -131,7 +131,7 @@ func worthKnowing(all []*checked) []Case {
 // learnByHeart trains until the images are known or the time is over.
 func learnByHeart(ctx context.Context, p *Plan, examples []example, began time.Time, limit time.Duration, pool *kernel.Pool) (*OverfitResult, error) {
 	params := unet.NewParams(p.Network, 1)
-	o := unet.TrainerOptions{Pool: pool}
+	o := unet.TrainerOptions{Pool: pool, Recompute: p.Recompute}
 	if p.values() {
 		o.Loss = p.Loss
 	}

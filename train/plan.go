@@ -62,6 +62,7 @@ type Plan struct {
 	Deep          bool              `json:"deep_supervision,omitempty"`
 	From          string            `json:"from,omitempty"` // the model that the weights started from
 	FreezeEncoder bool              `json:"freeze_encoder,omitempty"`
+	Recompute     bool              `json:"recompute,omitempty"`     // activations in the backward pass, to take less memory
 	Repeat        []int             `json:"repeat,omitempty"`        // by data set: how often its images come in an epoch
 	Patience      int               `json:"patience,omitempty"`      // validations without a better one that end it
 	StoppedEarly  int               `json:"stopped_early,omitempty"` // the step at which they did

@@ -316,7 +316,7 @@ func (r *run) build(tensors []byte) error {
 	r.solver = newSolver(p)
 	r.before, r.firstStep = r.Seconds, r.Step
 	r.trainer, err = unet.NewTrainer(p.Network, r.params, p.Batch, p.PatchHeight, p.PatchWidth, unet.TrainerOptions{
-		Pool: r.o.Pool, Loss: p.Loss, Deep: r.deep, FreezeEncoder: p.FreezeEncoder,
+		Pool: r.o.Pool, Loss: p.Loss, Deep: r.deep, FreezeEncoder: p.FreezeEncoder, Recompute: p.Recompute,
 	})
 	if err != nil {
 		return err

@@ -1,7 +1,9 @@
 package unet
 
 import (
+	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"segd/internal/kernel"
@@ -71,4 +73,58 @@ func TestMemoryIsShared(t *testing.T) {
 		t.Errorf("inference takes %d elements, without sharing %d", a.plan.floats, apart)
 	}
 	t.Logf("training %+v, inference %d of %d", tr.memory, a.plan.floats, apart)
+}
+
+// What is computed again takes less memory, and leaves the bits of every gradient as
+// they are.
+func TestRecompute(t *testing.T) {
+	for _, c := range []Config{
+		{Norm: NormBatch}, {Norm: NormInstance}, {Norm: NormGroup, Groups: 4}, {Norm: NormBatch, Skip: SkipAdd},
+		{Norm: NormBatch, Block: BlockResidual}, {Norm: NormInstance, Block: BlockPreact}, {Norm: NormBatch, Block: BlockDense},
+		{Norm: NormBatch, Skip: SkipNested}, {Norm: NormBatch, Attention: true}, {Norm: NormNone},
+	} {
+		c.Channels, c.Classes, c.Width, c.Depth = 1, 2, 8, 2
+		c = c.WithDefaults()
+		t.Run(fmt.Sprint(c.Norm, " ", c.Block, " ", c.Skip, " ", c.Attention), func(t *testing.T) {
+			var first *Trainer
+			for _, again := range []bool{false, true} {
+				tr, err := NewTrainer(c, NewParams(c, 1), 2, 32, 32, TrainerOptions{Recompute: again})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer func() { _ = tr.Close() }()
+				rng := rand.New(rand.NewPCG(3, 1))
+				b := Batch{X: make([]float32, 2*32*32), Y: make([]uint8, 2*32*32)}
+				for i := range b.X {
+					b.X[i], b.Y[i] = float32(rng.NormFloat64()), uint8(rng.IntN(2))
+				}
+				for range 2 { // the second finds what the first left in memory
+					if _, err := tr.Step(b, nil); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if first == nil {
+					first = tr
+					continue
+				}
+				t.Logf("%d bytes, computed again %d", first.Bytes(), tr.Bytes())
+				if c.Norm == NormNone != (tr.Bytes() == first.Bytes()) || tr.Bytes() > first.Bytes() {
+					t.Errorf("%d bytes, computed again %d", first.Bytes(), tr.Bytes())
+				}
+				for i, v := range tr.Learnables() {
+					got, err := v.Grad()
+					if err != nil {
+						t.Fatal(err)
+					}
+					want, err := first.Learnables()[i].Grad()
+					if err != nil {
+						t.Fatal(err)
+					}
+					if !slices.Equal(got.Data().([]float32), want.Data().([]float32)) {
+						t.Errorf("%s: another gradient", tr.LearnableNames()[i])
+					}
+				}
+			}
+		})
+	}
 }

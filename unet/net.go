@@ -44,6 +44,7 @@ type mode struct {
 	train  bool    // batch normalisation takes the statistics of the batch
 	freeze bool    // nothing of the encoder is trained
 	deep   *Params // DeepHeads; nil: none
+	again  bool    // normalised activations are computed again for the derivative
 }
 
 // head is an auxiliary output.
@@ -60,6 +61,9 @@ func build(c Config, values *Params, s shape, m mode, pool *kernel.Pool) (*build
 		Config: c, ops: op.New[float32](pool), values: values, size: s, mode: m,
 		net:    &network{graph: g, params: map[string]*G.Node{}},
 		shapes: map[string]tensor.Shape{},
+	}
+	if m.again {
+		b.ops.Recompute()
 	}
 	for _, p := range c.layout() {
 		b.shapes[p.name] = p.shape

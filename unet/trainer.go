@@ -45,6 +45,10 @@ type TrainerOptions struct {
 	// statistics of their batch normalisation included, which they normalise
 	// with.
 	FreezeEncoder bool
+	// Recompute computes normalised activations again in the backward pass in place
+	// of keeping them: less memory and more time, with the same bits as result. It
+	// is of no effect with NormNone.
+	Recompute bool
 	// ForwardOnly leaves the derivative out: Step, which then takes no solver,
 	// only returns the loss, in a third of the time. Batch normalisation takes
 	// the statistics of the batch, as it does in training.
@@ -82,7 +86,7 @@ func NewTrainer(c Config, p *Params, batch, h, w int, o TrainerOptions) (*Traine
 	if o.Deep != nil && (o.Deep.config != c || c.Head != HeadClasses) {
 		return nil, fmt.Errorf("unet: %w: heads of another network, or deep supervision of values", segd.ErrOption)
 	}
-	b, err := build(c, p, shape{N: batch, H: h, W: w, ValidH: h, ValidW: w}, mode{train: true, freeze: o.FreezeEncoder, deep: o.Deep}, o.Pool)
+	b, err := build(c, p, shape{N: batch, H: h, W: w, ValidH: h, ValidW: w}, mode{train: true, freeze: o.FreezeEncoder, deep: o.Deep, again: o.Recompute && !o.ForwardOnly}, o.Pool)
 	if err != nil {
 		return nil, err
 	}

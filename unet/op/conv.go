@@ -169,7 +169,13 @@ func (c *convolution[T]) diff(x []Act) func(in G.Nodes, out, dy *G.Node) (G.Node
 				late.grad, grads[i] = grads[i], nil
 			}
 		}
-		if grads[n], err = c.weightGrad(in[:n], dy); err != nil {
+		sources := make(G.Nodes, n)
+		for i, a := range x {
+			if sources[i], err = a.read(dy); err != nil {
+				return nil, err
+			}
+		}
+		if grads[n], err = c.weightGrad(sources, dy); err != nil {
 			return nil, err
 		}
 		switch {
@@ -326,7 +332,11 @@ func (s *Set[T]) maxPool(x Act, late *lateGrad) (Act, error) {
 					return nil
 				},
 			}
-			nodes := []*G.Node{in[0], out, dy}
+			from, err := x.read(dy)
+			if err != nil {
+				return nil, err
+			}
+			nodes := []*G.Node{from, out, dy}
 			if late.grad != nil {
 				o.in, nodes = append(o.in, blocked(big)), append(nodes, late.grad)
 			}

@@ -84,7 +84,25 @@ func (s *Set[T]) Norm(spec Norm, x Act, gamma, beta, mean, variance *G.Node) (Ac
 		o.in, o.wrt = append(o.in, vec, vec), append(o.wrt, false, false)
 	}
 	n, err := s.apply(o, nodes...)
-	return Act{Node: n, Shape: x.Shape}, err
+	a := Act{Node: n, Shape: x.Shape}
+	if s.again && (spec.Over != Batch || spec.Train) {
+		a.again = func(after *G.Node) (*G.Node, error) { return s.normAgain(spec, st, x.Node, after) }
+	}
+	return a, err
+}
+
+// normAgain adds what Norm made of x, from the statistics that it left. It has
+// after as a child so that it runs in the backward pass.
+func (s *Set[T]) normAgain(spec Norm, st *statistics[T], x, after *G.Node) (*G.Node, error) {
+	return s.apply(&operation[T]{
+		spec: grad{spec, "again"},
+		in:   []port{blocked(spec.X), like(after)},
+		out:  blocked(spec.X),
+		run: func(out []T, in args[T]) error {
+			kernel.ScaleShift(s.pool, act(spec.X, out), act(spec.X, in.f[0]), st.scale, st.shift, spec.ReLU)
+			return nil
+		},
+	}, x, after)
 }
 
 // normGrad adds d(x), which also leaves d(γ) and d(β) in the scratch of the

@@ -43,12 +43,19 @@ import (
 //
 // A Set serves one graph and is not safe for concurrent use.
 type Set[T kernel.Float] struct {
-	pool *kernel.Pool
-	made uint64
+	pool  *kernel.Pool
+	made  uint64
+	again bool
 }
 
 // New returns a Set whose operations run on pool; nil runs them inline.
 func New[T kernel.Float](pool *kernel.Pool) *Set[T] { return &Set[T]{pool: pool} }
+
+// Recompute has the derivatives of operations that are made from now on compute
+// normalised activations again in place of reading those of the forward pass: each
+// takes one pass over what was normalised, which the derivative of the normalisation
+// keeps in any case. Results are the same bits (Chen et al. 2016, arXiv:1604.06174).
+func (s *Set[T]) Recompute() { s.again = true }
 
 // Dtype returns the element type of the nodes the Set makes.
 func (s *Set[T]) Dtype() tensor.Dtype {
@@ -66,12 +73,25 @@ type Act struct {
 	Shape  kernel.Shape
 	frozen bool      // no derivative is wanted: it is the image, or Frozen
 	late   *lateGrad // of a long skip: takes the derivative by it
+
+	// again adds a node that computes the activation again, after another node;
+	// nil where it is to be kept.
+	again func(after *G.Node) (*G.Node, error)
+}
+
+// read is the node from which a derivative reads a: after stands for the point in
+// the backward pass.
+func (a Act) read(after *G.Node) (*G.Node, error) {
+	if a.again == nil {
+		return a.Node, nil
+	}
+	return a.again(after)
 }
 
 // Frozen is a without a derivative: nothing before it is to be trained, and
 // nothing before it is differentiated.
 func (a Act) Frozen() Act {
-	a.frozen = true
+	a.frozen, a.again = true, nil
 	return a
 }
 
