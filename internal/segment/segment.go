@@ -217,6 +217,9 @@ func (r *Result) explain(m *models.Model, o Options) {
 		warn("the pixel spacing is unknown, so the image was not resampled to the %g mm that the model was trained at", recipe.SpacingMM)
 	}
 	step("model %s %s", r.Model, r.Version)
+	if m.BFloat16 {
+		step("factors of 3×3 convolutions rounded to bfloat16")
+	}
 	if n := len(m.Members); n > 0 {
 		step("mean of %d networks", n+1)
 	}

@@ -155,10 +155,19 @@ func TestFrameResamples(t *testing.T) {
 		t.Errorf("%d pixels differ, the outline has 48", wrong)
 	}
 	steps := strings.Join(r.Steps, "; ")
+	if strings.Contains(steps, "bfloat16") {
+		t.Errorf("steps %q of a model in float32", steps)
+	}
 	for _, want := range []string{"resampled from 1 mm × 1 mm, PixelSpacing (0028,0030), to 0.5 mm: 80×48 pixels", "put back onto 40×24"} {
 		if !strings.Contains(steps, want) {
 			t.Errorf("steps %q, want %q among them", steps, want)
 		}
+	}
+
+	rounded := model(t, func(*models.Manifest) {})
+	rounded.BFloat16 = true
+	if steps, _, err := Explain(rounded, img, Options{}); err != nil || !strings.Contains(strings.Join(steps, "; "), "rounded to bfloat16") {
+		t.Errorf("steps %q, %v of a model in bfloat16", steps, err)
 	}
 
 	img.Spacing = segd.Spacing{}
