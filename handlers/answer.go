@@ -142,7 +142,7 @@ func (j *job) writeZip(c echo.Context) error {
 func (j *job) writeFrames(c echo.Context) (network time.Duration, err error) {
 	z := zip.NewWriter(c.Response())
 	add := func(name string, method uint16, b []byte) error {
-		w, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: method})
+		w, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: method, Modified: time.Now()})
 		if err == nil {
 			_, err = w.Write(b)
 		}
