@@ -31,7 +31,7 @@ model() {
 	cardiac-lv) make cardiac-lv "cardiac_mr cardiac_dicom" --steps 3000 --seed 1 --val 0 ;;
 	hippocampus) make hippocampus "hippocampus_mr" --steps 2000 --no-flip --val 0 ;;
 	cxr-lungs) make cxr-lungs "cxr_lungs" --steps 5000 --val 0 ;;
-	retina-vessels) make retina-vessels "retina_vessels" --steps 1548 ;;
+	retina-vessels) make retina-vessels "retina_vessels" --steps 1548 --val 0 ;;
 	fetal-head) make fetal-head "us_fetal_head" --steps 1600 ;;
 	*) echo "make.sh: no model $1" >&2 && exit 2 ;;
 	esac
