@@ -66,3 +66,15 @@ func TestBFloat16Instructions(t *testing.T) {
 		}
 	}
 }
+
+// TestPairedTiles holds what the choice of Winograd's algorithm counts by on every
+// machine to the kernels that there are.
+func TestPairedTiles(t *testing.T) {
+	var got []int
+	for _, of := range winogradBF16().product {
+		got = append(got, len(of))
+	}
+	if !slices.Equal(got, pairedTiles) {
+		t.Errorf("kernels for %v tiles by vectors of outputs, pairedTiles says %v", got, pairedTiles)
+	}
+}
