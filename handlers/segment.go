@@ -50,10 +50,7 @@ func (s *Server) segment(c echo.Context) (err error) {
 		}
 	}()
 	if len(u.options) > 0 {
-		for name, values := range query {
-			u.options[name] = values
-		}
-		if o, err = parseOptions(u.options, accept); err != nil {
+		if o, err = parseOptions(mergeOptions(query, u.options), accept); err != nil {
 			return err
 		}
 	}

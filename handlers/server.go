@@ -106,7 +106,7 @@ func New(c Config) *Server {
 	e := s.echo
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.answerError
-	e.Use(s.withID, s.accessLog, s.recovered, s.linger, s.limitBody, s.limitTime)
+	e.Use(s.withID, s.accessLog, s.recovered, s.linger, s.limitBody, s.limitTime, s.checkQuery)
 	s.routes()
 	return s
 }
