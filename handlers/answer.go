@@ -110,7 +110,9 @@ func (j *job) writeVolume(c echo.Context) error {
 // cutOff ends an answer that has begun and cannot be finished: half of it must
 // not look like the whole. There is no one left to tell but the log.
 func (j *job) cutOff(c echo.Context, err error) {
-	j.server.Log.Warn("answer cut off", "request_id", requestID(c), "error", describe(err).Type)
+	if p := describe(err); p.Status != statusClientGone {
+		j.server.Log.Warn("answer cut off", "request_id", requestID(c), "error", p.Type)
+	}
 	panic(http.ErrAbortHandler)
 }
 

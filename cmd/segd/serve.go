@@ -22,6 +22,7 @@ type serveSettings struct {
 	maxBody        byteSize
 	timeout        time.Duration
 	healthcheck    bool
+	origins, hosts []string
 }
 
 func newServe(a *app) *cobra.Command {
@@ -40,12 +41,19 @@ func newServe(a *app) *cobra.Command {
 	f.StringVar(&s.models, "models", "", "directory with further models")
 	f.Var(&s.maxBody, "max-body", "largest request")
 	f.DurationVar(&s.timeout, "timeout", 2*time.Minute, "longest time for a request")
+	f.StringSliceVar(&s.origins, "allow-origin", nil, "site whose pages may use the server, such as https://viewer.example")
+	f.StringSliceVar(&s.hosts, "allow-host", nil, "name that the server is reached by, beside localhost and this machine's name; * is any name")
 	f.BoolVar(&s.healthcheck, "healthcheck", false, "serve nothing: ask the server at --listen whether it is well")
 	a.addThreads(cmd)
 	a.addRounding(cmd)
 	cmd.RunE = a.do(func(cmd *cobra.Command, _ []string) error {
 		if s.timeout <= 0 {
 			return optionError("--timeout %s, want more than 0", s.timeout)
+		}
+		for _, origin := range s.origins {
+			if err := new(http.CrossOriginProtection).AddTrustedOrigin(origin); err != nil {
+				return optionError("--allow-origin: %v; want a site such as https://viewer.example", err)
+			}
 		}
 		if s.healthcheck {
 			return checkHealth(cmd.Context(), s.listen)
@@ -66,6 +74,7 @@ func (a *app) serve(ctx context.Context, s serveSettings) error {
 	defer pool.Close()
 	server := handlers.New(handlers.Config{
 		Models: catalogue, Pool: pool, Log: log, MaxBody: int64(s.maxBody), Timeout: s.timeout, Version: version,
+		AllowOrigins: s.origins, AllowHosts: s.hosts,
 	})
 	listener, err := net.Listen("tcp", s.listen)
 	if err != nil {
