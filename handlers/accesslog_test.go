@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -119,4 +120,29 @@ func TestNoRoom(t *testing.T) {
 	}
 	wantOK(t, get(t, url+"/readyz"), "application/json")
 	wantEmpty(t, s.TempDir)
+}
+
+// TestBrokenModel asks for a model whose card cannot be read: that is a fault of
+// the server, and the other models are served.
+func TestBrokenModel(t *testing.T) {
+	var log lines
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "torn"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "torn", "model.json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	url := start(t, newServer(t, func(c *Config) {
+		c.Log = log.logger()
+		if err := c.Models.AddDir(dir); err != nil {
+			t.Fatal(err)
+		}
+	}))
+	p := wantProblem(t, post(t, url+"/v1/segment?model=torn", disc(t, 32)), 500, "log")
+	if !strings.Contains(log.String(), p.Instance) || !strings.Contains(log.String(), "torn") {
+		t.Error("the log does not say which model is broken")
+	}
+	wantOK(t, post(t, url+"/v1/segment?model=bright", disc(t, 32)), "image/png")
+	wantOK(t, get(t, url+"/readyz"), "application/json")
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"segd"
+	"segd/models"
 )
 
 // problem is the body of an error (RFC 9457).
@@ -69,7 +70,7 @@ func (e internalError) Error() string { return e.err.Error() }
 // describe says what an error becomes. Of what is no known kind, nothing is
 // told.
 func describe(err error) problem {
-	if _, ok := errors.AsType[internalError](err); ok {
+	if _, ok := errors.AsType[internalError](err); ok || errors.Is(err, models.ErrBroken) {
 		return problem{Type: problemPrefix + "internal", Title: "Internal error", Status: http.StatusInternalServerError}
 	}
 	for _, k := range kinds {

@@ -146,7 +146,7 @@ func (a *app) segment(ctx context.Context, s segmentSettings) error {
 	b := &batch{settings: s, options: segment.Options{Threshold: s.threshold, MinSize: s.minSize, TTA: s.tta}, stems: map[string]bool{},
 		objects: &dicomio.Run{Software: "segd " + versionText(), Time: time.Now(), Deidentify: s.deidentify}}
 	var err error
-	if b.catalogue, err = openCatalogue(s.modelsDir); err != nil {
+	if b.catalogue, err = a.openCatalogue(s.modelsDir); err != nil {
 		return err
 	}
 	a.setRounding(b.catalogue.List()...)

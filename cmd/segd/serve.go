@@ -65,9 +65,13 @@ func newServe(a *app) *cobra.Command {
 
 func (a *app) serve(ctx context.Context, s serveSettings) error {
 	log := slog.New(slog.NewTextHandler(a.stderr, nil))
-	catalogue, err := openCatalogue(s.models)
+	catalogue, err := loadCatalogue(s.models)
 	if err != nil {
 		return err
+	}
+	catalogue.Log = log
+	for _, b := range catalogue.Broken() {
+		log.Error("a model cannot be opened, the others are served", "model", b.Name, "directory", b.Origin, "error", b.Err.Error())
 	}
 	a.setRounding(catalogue.List()...)
 	pool := kernel.NewPool(a.threadCount())
@@ -116,8 +120,20 @@ func checkHealth(ctx context.Context, listen string) error {
 	return nil
 }
 
-// openCatalogue holds the embedded models and those in dir, if one is given.
-func openCatalogue(dir string) (*models.Catalogue, error) {
+// openCatalogue holds the embedded models and those in dir, if one is given, and
+// warns of those that cannot be opened.
+func (a *app) openCatalogue(dir string) (*models.Catalogue, error) {
+	c, err := loadCatalogue(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range c.Broken() {
+		say(a.stderr, "segd: warning: model %s cannot be opened: %v\n", b.Origin, b.Err)
+	}
+	return c, nil
+}
+
+func loadCatalogue(dir string) (*models.Catalogue, error) {
 	c, err := models.Embedded()
 	if err != nil {
 		return nil, err
@@ -132,8 +148,8 @@ func openCatalogue(dir string) (*models.Catalogue, error) {
 
 // resolveModel finds a model by name, embedded or in modelsDir, or by its
 // directory.
-func resolveModel(nameOrDir, modelsDir string) (*models.Model, error) {
-	c, err := openCatalogue(modelsDir)
+func (a *app) resolveModel(nameOrDir, modelsDir string) (*models.Model, error) {
+	c, err := a.openCatalogue(modelsDir)
 	if err != nil {
 		return nil, err
 	}
