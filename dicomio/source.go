@@ -20,7 +20,9 @@ type Source struct {
 	series         string  // SeriesInstanceUID
 	rows, cols     int
 	frames         int
-	planes         []plane // where each frame lies; nil: not known
+	planes         []plane // where each frame lies; nil: not known, or not in which frame of reference
+	located        []plane // where each frame lies, in whichever frame of reference; nil: not known
+	lost           error   // why it is not known, where it is of some frames
 	orphan         bool    // the file names no study
 	assumed        bool    // it states no slice thickness
 }
@@ -64,8 +66,17 @@ func OpenSource(b []byte) (*Source, error) {
 		return nil, unprocessable("%d frames, limit %d", s.frames, maxFrames)
 	}
 	s.orphan = !isUID(s.study.text(tagStudyUID))
-	s.planes = s.readPlanes()
+	s.locate()
 	return s, nil
+}
+
+// locate reads where the frames lie.
+func (s *Source) locate() {
+	s.located, s.lost = s.readPlanes()
+	if isUID(s.image.text(tagFrameOfReference)) {
+		s.planes = s.located
+	}
+	s.assumed = s.assumed && s.planes != nil
 }
 
 // Warnings says what a user should know about objects made of s.
