@@ -76,7 +76,6 @@ func (s *Source) locate() {
 	if isUID(s.image.text(tagFrameOfReference)) {
 		s.planes = s.located
 	}
-	s.assumed = s.assumed && s.planes != nil
 }
 
 // Warnings says what a user should know about objects made of s.
@@ -88,11 +87,15 @@ func (s *Source) Warnings() []string {
 	if s.series == "" {
 		out = append(out, "the file names no series (0020,000E): DICOM outputs refer to it by one of their own")
 	}
-	if s.assumed {
+	if s.assumed && s.Placed() {
 		out = append(out, "the file states no slice thickness (0018,0050): DICOM outputs take the distance between slices, or that between rows")
 	}
 	return out
 }
+
+// AssumesThickness reports whether s has the distance between slices or between
+// rows for a slice thickness (0018,0050), which the file does not state.
+func (s *Source) AssumesThickness() bool { return s.assumed }
 
 // Placed reports whether it is known where in the patient the frames lie: there
 // is a frame of reference, and each frame has a position, orientation and

@@ -32,8 +32,9 @@ func (b *batch) volumes(i int, file []byte, scan *segd.Scan, m *models.Model, r 
 			strings.TrimPrefix(s.noStack.Error(), "dicomio: "+segd.ErrUnprocessable.Error()+": ")))
 	}
 	v, err := export.NewNIfTI(file, scan, content)
+	var none *export.NoVolumeError
 	switch {
-	case errors.Is(err, segd.ErrUnprocessable):
+	case errors.As(err, &none):
 		p.refused = fmt.Errorf("no %s: %w", export.NIfTI, err)
 		if r.Refused != "" {
 			r.Refused += "; "

@@ -29,6 +29,17 @@ type Volumes struct {
 // place is where a frame goes.
 type place struct{ volume, plane int }
 
+// NoVolumeError says why frames that have positions make up no volume, though
+// all other outputs can be made of them. It is segd.ErrUnprocessable.
+type NoVolumeError struct{ reason error }
+
+func (e *NoVolumeError) Error() string {
+	return e.reason.Error() + "; mask, seg and the other outputs can be made"
+}
+
+// Unwrap returns the reason.
+func (e *NoVolumeError) Unwrap() error { return e.reason }
+
 // NewNIfTI returns the volumes of the frames of scan, which was read from file.
 // They lie where the scan does: a NIfTI file's geometry is kept as it is, a DICOM
 // file's is that of its image planes, in order along their normal and with a
@@ -36,8 +47,8 @@ type place struct{ volume, plane int }
 // lies, there is one volume with the spacing of the first frame, if that is
 // known, and without a position; a warning says so.
 //
-// The errors are those of the scan's readers, and segd.ErrUnprocessable for
-// frames that have positions and make up no volume.
+// The errors are those of the scan's readers, and a NoVolumeError for frames that
+// have positions and make up no volume.
 func NewNIfTI(file []byte, scan *segd.Scan, content nifti.Content) (*Volumes, error) {
 	v := &Volumes{}
 	switch scan.Format {
@@ -54,13 +65,19 @@ func NewNIfTI(file []byte, scan *segd.Scan, content nifti.Content) (*Volumes, er
 		if s, err := dicomio.OpenSource(file); err == nil {
 			stacks, err := s.Stacks()
 			if err != nil {
-				return nil, fmt.Errorf("%w: they make up no volume; mask, seg and the other outputs can be made", err)
+				return nil, &NoVolumeError{err}
 			}
 			if len(stacks) > 0 {
 				if !s.Placed() {
 					v.Warnings = append(v.Warnings, "the file names no frame of reference (0020,0052): its nifti lies where its position has it, which need not be where other files' have theirs")
 				}
-				return v, v.addStacks(stacks, scan, content)
+				if s.AssumesThickness() && slices.ContainsFunc(stacks, func(s *dicomio.Stack) bool { return s.Depth == 1 }) {
+					v.Warnings = append(v.Warnings, "the file states no slice thickness (0018,0050): its nifti takes the distance between slices (0018,0088), or else that between rows")
+				}
+				if err := v.addStacks(stacks, scan, content); err != nil {
+					return nil, &NoVolumeError{err}
+				}
+				return v, nil
 			}
 		}
 	}
