@@ -150,3 +150,38 @@ func TestNewStackPhases(t *testing.T) {
 		t.Errorf("acquisitions: %+v, %v", s, err)
 	}
 }
+
+// A segmentation has the echoes of each place in the order that a volume has them.
+func TestSEGEchoes(t *testing.T) {
+	var whole *SEG
+	var want []string
+	for i, x := range []struct {
+		z    float64
+		echo string
+	}{{0, "80"}, {0, "10"}, {3, "10"}, {3, "80"}} {
+		f := identified("1.2.840.10008.5.1.4.1.1.4", "MR", i+1, append(placed(x.z), text(0x00180081, x.echo))...)
+		source := openSource(t, f)
+		s, err := NewSEG(origin(source))
+		if err == nil {
+			err = s.AddMask(0, 0, segd.NewMask(source.cols, source.rows))
+		}
+		if err == nil && whole != nil {
+			err = whole.Merge(s)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if whole == nil {
+			whole = s
+		}
+		want = append(want, x.echo)
+	}
+	whole.sort()
+	var got []string
+	for _, f := range whole.frames {
+		got = append(got, want[f.source])
+	}
+	if !slices.Equal(got, []string{"10", "80", "10", "80"}) {
+		t.Errorf("echoes %v", got)
+	}
+}
