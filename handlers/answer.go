@@ -104,7 +104,7 @@ func (j *job) writeVolume(c echo.Context) error {
 	h := c.Response().Header()
 	h.Set("Content-Type", "application/gzip")
 	h.Set("Content-Disposition", attachment(j.output+".nii.gz"))
-	return j.volume.Write(c.Response())
+	return j.volume.Write(c.Response(), 0)
 }
 
 // cutOff ends an answer that has begun and cannot be finished: half of it must
