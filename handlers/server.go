@@ -106,7 +106,7 @@ func New(c Config) *Server {
 	e := s.echo
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.answerError
-	e.Use(s.withID, s.accessLog, s.recovered, s.linger, s.limitBody, s.limitTime)
+	e.Use(s.withID, s.accessLog, s.limitTime, s.receive, s.recovered)
 	s.routes()
 	return s
 }
@@ -153,7 +153,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}
 	s.stopping.Store(true)
 	s.Log.Info("stopping, what runs is finished")
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.Timeout+lingerTime+5*time.Second)
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.Timeout+writeTime+5*time.Second)
 	defer cancel()
 	if err := server.Shutdown(grace); err != nil {
 		return fmt.Errorf("handlers: requests were cut off: %w", errors.Join(err, server.Close()))

@@ -54,6 +54,12 @@ func (s *Server) readUpload(r *http.Request) (*upload, error) {
 		return nil, fmt.Errorf("handlers: %w: multipart/form-data without a boundary", segd.ErrFormat)
 	}
 	u, err := s.readForm(multipart.NewReader(r.Body, params["boundary"]))
+	if err == nil { // a form may end before the body does
+		if _, err = io.Copy(io.Discard, r.Body); err != nil {
+			err = errors.Join(err, u.Close())
+			u = nil
+		}
+	}
 	// The body knows better than the form's reader what went wrong beneath it.
 	if b, ok := r.Body.(*body); ok && b.err != nil && err != nil {
 		err = b.err
