@@ -81,8 +81,9 @@ type body struct {
 	control    *http.ResponseController
 	start, end time.Time
 	n, limit   int64
-	ended      bool // there is nothing left to read
-	broken     bool // the connection is done for
+	ended      bool     // there is nothing left to read
+	broken     bool     // the connection is done for
+	place      *arrival // nil: none
 	err        error
 }
 
@@ -111,9 +112,10 @@ func (b *body) Read(p []byte) (int, error) {
 	if room := b.limit + 1 - b.n; int64(len(p)) > room {
 		p = p[:room]
 	}
-	_ = b.control.SetReadDeadline(b.deadline())
+	b.wait()
 	n, err := b.ReadCloser.Read(p)
 	b.n += int64(n)
+	b.count(n, err)
 	switch {
 	case b.n > b.limit:
 		b.ended = b.ended || err == io.EOF
@@ -133,9 +135,31 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// wait gives the next bytes their time.
+func (b *body) wait() {
+	if b.place != nil {
+		b.place.wait(b.deadline())
+		return
+	}
+	_ = b.control.SetReadDeadline(b.deadline())
+}
+
+// count tells the body's place what a Read gave.
+func (b *body) count(n int, err error) {
+	if b.place == nil {
+		return
+	}
+	if b.place.got(n); err != nil {
+		b.place.received()
+	}
+}
+
 // slow is the error of a body whose next bytes did not come in time.
 func (b *body) slow() error {
 	took := time.Since(b.start).Round(time.Millisecond)
+	if b.place != nil && b.place.gone() {
+		return fmt.Errorf("handlers: %w: %d bytes in %v, while others wait", errSlowBody, b.n, took)
+	}
 	if time.Now().Before(b.end) {
 		return fmt.Errorf("handlers: %w: %d bytes in %v, want %d a second after the first %v", errSlowBody, b.n, took, leastRate, stallTime)
 	}

@@ -28,6 +28,11 @@ func (s *Server) inspect(c echo.Context) (err error) {
 			s.Log.Warn("upload not removed", "request_id", requestID(c), "error", e.Error())
 		}
 	}()
+	leave, err := s.admit()
+	if err != nil {
+		return err
+	}
+	defer leave()
 	model, err := s.inspectModel(r.URL.Query(), u.options)
 	if err != nil {
 		return err

@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
-
-	"segd"
 )
 
 const idHeader = "X-Request-Id"
@@ -102,19 +100,6 @@ func (s *Server) limitTime(next echo.HandlerFunc) echo.HandlerFunc {
 		w.Writer = &pacedWriter{ResponseWriter: w.Writer, control: http.NewResponseController(w.Writer), end: end.Add(writeTime)}
 		c.SetRequest(c.Request().WithContext(ctx))
 		return next(c)
-	}
-}
-
-// limitInFlight refuses more requests than are accepted at once.
-func (s *Server) limitInFlight(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		select {
-		case s.inFlight <- struct{}{}:
-			defer func() { <-s.inFlight }()
-			return next(c)
-		default:
-			return fmt.Errorf("handlers: %w: %d requests are in progress, which is the limit", segd.ErrBusy, cap(s.inFlight))
-		}
 	}
 }
 

@@ -21,11 +21,12 @@ type serveSettings struct {
 	listen, models string
 	maxBody        byteSize
 	timeout        time.Duration
+	perClient      int
 	healthcheck    bool
 }
 
 func newServe(a *app) *cobra.Command {
-	s := serveSettings{maxBody: 256 << 20}
+	s := serveSettings{maxBody: 256 << 20, perClient: 128}
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Segment over HTTP, with a page for the browser",
@@ -40,6 +41,7 @@ func newServe(a *app) *cobra.Command {
 	f.StringVar(&s.models, "models", "", "directory with further models")
 	f.Var(&s.maxBody, "max-body", "largest request")
 	f.DurationVar(&s.timeout, "timeout", 2*time.Minute, "longest time for a request")
+	f.Var(newIntRange(&s.perClient, 1, 1<<20), "max-per-client", "requests that one client's address may have in progress; a proxy is one client")
 	f.BoolVar(&s.healthcheck, "healthcheck", false, "serve nothing: ask the server at --listen whether it is well")
 	a.addThreads(cmd)
 	a.addRounding(cmd)
@@ -65,7 +67,7 @@ func (a *app) serve(ctx context.Context, s serveSettings) error {
 	pool := kernel.NewPool(a.threadCount())
 	defer pool.Close()
 	server := handlers.New(handlers.Config{
-		Models: catalogue, Pool: pool, Log: log, MaxBody: int64(s.maxBody), Timeout: s.timeout, Version: version,
+		Models: catalogue, Pool: pool, Log: log, MaxBody: int64(s.maxBody), Timeout: s.timeout, MaxEach: s.perClient, Version: version,
 	})
 	listener, err := net.Listen("tcp", s.listen)
 	if err != nil {
