@@ -16,6 +16,9 @@ import (
 // is not to be had over HTTP.
 func (s *Server) inspect(c echo.Context) (err error) {
 	r := c.Request()
+	if _, err := s.inspectModel(r.URL.Query(), nil); err != nil { // before the body is asked for
+		return err
+	}
 	u, err := s.readUpload(r)
 	if err != nil {
 		return err
@@ -25,14 +28,14 @@ func (s *Server) inspect(c echo.Context) (err error) {
 			s.Log.Warn("upload not removed", "request_id", requestID(c), "error", e.Error())
 		}
 	}()
-	model, err := parseInspect(r.URL.Query(), u.options)
+	leave, err := s.admit()
 	if err != nil {
 		return err
 	}
-	if model != "" && model != "auto" { // a directory of the server's is nobody's business
-		if _, err := s.Models.Get(model); err != nil {
-			return err
-		}
+	defer leave()
+	model, err := s.inspectModel(r.URL.Query(), u.options)
+	if err != nil {
+		return err
 	}
 	var found *inspect.Inspection
 	if err := s.run(r.Context(), func() (err error) {
@@ -43,6 +46,16 @@ func (s *Server) inspect(c echo.Context) (err error) {
 	}
 	c.Response().Header().Set("Cache-Control", "no-store")
 	return writeJSON(c, http.StatusOK, found)
+}
+
+// inspectModel returns the model whose steps are asked for: the name of one of the
+// catalogue's, for a directory of the server's is nobody's business; "auto"; or "".
+func (s *Server) inspectModel(query, form url.Values) (string, error) {
+	model, err := parseInspect(query, form)
+	if err == nil && model != "" && model != "auto" {
+		_, err = s.Models.Get(model)
+	}
+	return model, err
 }
 
 // parseInspect returns the one option there is.

@@ -49,6 +49,11 @@ func (s *Server) segment(c echo.Context) (err error) {
 			s.Log.Warn("upload not removed", "request_id", requestID(c), "error", e.Error())
 		}
 	}()
+	leave, err := s.admit()
+	if err != nil {
+		return err
+	}
+	defer leave()
 	if len(u.options) > 0 {
 		if o, err = parseOptions(mergeOptions(query, u.options), accept); err != nil {
 			return err

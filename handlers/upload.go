@@ -54,6 +54,12 @@ func (s *Server) readUpload(r *http.Request) (*upload, error) {
 		return nil, fmt.Errorf("handlers: %w: multipart/form-data without a boundary", segd.ErrFormat)
 	}
 	u, err := s.readForm(multipart.NewReader(r.Body, params["boundary"]))
+	if err == nil { // a form may end before the body does
+		if _, err = io.Copy(io.Discard, r.Body); err != nil {
+			err = errors.Join(err, u.Close())
+			u = nil
+		}
+	}
 	// The body knows better than the form's reader what went wrong beneath it.
 	if b, ok := r.Body.(*body); ok && b.err != nil && err != nil {
 		err = b.err
@@ -105,20 +111,18 @@ func (s *Server) readForm(form *multipart.Reader) (u *upload, err error) {
 // spool reads a file. What is not of a kind that segd reads is refused by its
 // first bytes, before the rest is asked for.
 func (s *Server) spool(r io.Reader) (*upload, error) {
-	head := make([]byte, sniffed)
-	n, err := io.ReadFull(r, head)
-	switch head = head[:n]; {
-	case err == io.EOF:
+	var buf bytes.Buffer // which grows with what comes
+	_, err := io.CopyN(&buf, r, sniffed)
+	switch head := buf.Bytes(); {
+	case err == io.EOF && len(head) == 0:
 		return nil, fmt.Errorf("handlers: %w: the file is empty: send it as the body, or as the part file of a form", segd.ErrFormat)
-	case err != nil && err != io.ErrUnexpectedEOF:
+	case err != nil && err != io.EOF:
 		return nil, readError(err)
 	case !recognised(head):
 		return nil, fmt.Errorf("handlers: %w: the content is not DICOM, NIfTI, PNG, JPEG or TIFF", segd.ErrUnsupported)
 	case err != nil: // that was all
 		return &upload{bytes: head}, nil
 	}
-	var buf bytes.Buffer
-	buf.Write(head)
 	if _, err = io.CopyN(&buf, r, inMemory-sniffed); err == io.EOF {
 		return &upload{bytes: buf.Bytes()}, nil
 	}
@@ -135,7 +139,7 @@ func readError(err error) error {
 			return err
 		}
 	}
-	return fmt.Errorf("handlers: %w: the form breaks off within the file", segd.ErrFormat)
+	return fmt.Errorf("handlers: %w: the form is truncated: no boundary follows the file", segd.ErrFormat)
 }
 
 // toDisk copies a file to the disk, under no name that lasts, and maps it into

@@ -21,12 +21,13 @@ type serveSettings struct {
 	listen, models string
 	maxBody        byteSize
 	timeout        time.Duration
+	perClient      int
 	healthcheck    bool
 	origins, hosts []string
 }
 
 func newServe(a *app) *cobra.Command {
-	s := serveSettings{maxBody: 256 << 20}
+	s := serveSettings{maxBody: 256 << 20, perClient: 128}
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Segment over HTTP, with a page for the browser",
@@ -43,6 +44,7 @@ func newServe(a *app) *cobra.Command {
 	f.DurationVar(&s.timeout, "timeout", 2*time.Minute, "longest time for a request")
 	f.StringSliceVar(&s.origins, "allow-origin", nil, "site whose pages may use the server, such as https://viewer.example")
 	f.StringSliceVar(&s.hosts, "allow-host", nil, "name that the server is reached by, beside localhost and this machine's name; * is any name")
+	f.Var(newIntRange(&s.perClient, 1, 1<<20), "max-per-client", "requests that one client's address may have in progress; a proxy is one client")
 	f.BoolVar(&s.healthcheck, "healthcheck", false, "serve nothing: ask the server at --listen whether it is well")
 	a.addThreads(cmd)
 	a.addRounding(cmd)
@@ -77,7 +79,7 @@ func (a *app) serve(ctx context.Context, s serveSettings) error {
 	pool := kernel.NewPool(a.threadCount())
 	defer pool.Close()
 	server := handlers.New(handlers.Config{
-		Models: catalogue, Pool: pool, Log: log, MaxBody: int64(s.maxBody), Timeout: s.timeout, Version: version,
+		Models: catalogue, Pool: pool, Log: log, MaxBody: int64(s.maxBody), Timeout: s.timeout, MaxEach: s.perClient, Version: version,
 		AllowOrigins: s.origins, AllowHosts: s.hosts,
 	})
 	listener, err := net.Listen("tcp", s.listen)
