@@ -13,6 +13,7 @@ import (
 
 	"segd/internal/kernel"
 	"segd/internal/metric"
+	"segd/internal/output"
 	"segd/models"
 	"segd/train"
 	"segd/unet"
@@ -205,6 +206,11 @@ func recordFigures(s evaluateSettings, figuresOf func(data string) []models.Metr
 	if err != nil {
 		return err
 	}
+	lock, err := output.Take(s.model) // a training may be writing it
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
 	figures := figuresOf(strings.Join(data.Names, " + "))
 	return models.Amend(s.model, func(m *models.Manifest) {
 		m.Metrics = slices.DeleteFunc(slices.Clone(m.Metrics), func(v models.Metric) bool {

@@ -272,4 +272,27 @@ func TestDatasetByContent(t *testing.T) {
 	masks := filepath.Join(t.TempDir(), "out")
 	done(t, "segment", "-i", filepath.Join(dir, "images"), "-o", masks, "-m", brightModel(t))
 	done(t, "evaluate", "-d", dir, "--predictions", filepath.Join(masks, "mask"))
+
+	// Through links to the folders, and with a file that cannot be read.
+	linked := t.TempDir()
+	for _, name := range []string{"images", "labels"} {
+		if err := os.Symlink(filepath.Join(dir, name), filepath.Join(linked, name)); err != nil {
+			t.Skip(err)
+		}
+	}
+	write(t, filepath.Join(dir, "labels", "notes.txt"), []byte("text"))
+	if out := done(t, "check", "-d", linked, "--overfit", "0"); !strings.Contains(out, "4 images with labels") || !strings.Contains(out, "(.txt 1)") {
+		t.Error(out)
+	}
+	gone := filepath.Join(linked, "images", "gone")
+	if err := os.Symlink("absent", gone); err != nil {
+		t.Fatal(err)
+	}
+	code, out, _ := command(t, "check", "-d", linked, "--overfit", "0")
+	if code != exitPartial || !strings.Contains(out, "fault: "+gone) || !strings.Contains(out, "4 images with labels") {
+		t.Errorf("exit %d, %s", code, out)
+	}
+	if code, _, stderr := command(t, "train", "-d", linked, "-o", filepath.Join(t.TempDir(), "m"), "--steps", "1"); code != exitFailed || !strings.Contains(stderr, gone) {
+		t.Errorf("trained: exit %d, %s", code, stderr)
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"segd"
 )
@@ -36,6 +37,9 @@ func WriteFile(path string, write func(io.Writer) error) (err error) {
 	if err != nil {
 		_ = os.Remove(f.Name()) // err says what went wrong
 	}
+	if l, ok := err.(*os.LinkError); ok {
+		err = &os.PathError{Op: "write", Path: path, Err: l.Err}
+	}
 	return err
 }
 
@@ -52,11 +56,20 @@ func finish(f *os.File, write func(io.Writer) error) error {
 	return err
 }
 
+// tempPrefix begins temporary names; eight hexadecimal digits follow.
+const tempPrefix = ".segd-"
+
+// temporary reports whether createTemp makes such names.
+func temporary(name string) bool {
+	digits, ok := strings.CutPrefix(name, tempPrefix)
+	return ok && len(digits) == 8 && strings.Trim(digits, "0123456789abcdef") == ""
+}
+
 // createTemp is os.CreateTemp with the permissions of an ordinary file, since
 // the name it makes becomes the result.
 func createTemp(dir string) (*os.File, error) {
 	for range 100 {
-		f, err := os.OpenFile(filepath.Join(dir, fmt.Sprintf(".segd-%08x", rand.Uint32())), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+		f, err := os.OpenFile(filepath.Join(dir, fmt.Sprintf("%s%08x", tempPrefix, rand.Uint32())), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 		if !os.IsExist(err) {
 			return f, err
 		}

@@ -32,7 +32,29 @@ func Open(dir string) (*Folder, error) {
 	if record == nil {
 		record = Record{}
 	}
-	return &Folder{Lock: l, record: record}, nil
+	f := &Folder{Lock: l, record: record}
+	f.sweep()
+	return f, nil
+}
+
+// sweep removes what a run that was killed left under temporary names: no other
+// run has the folder, so nobody is writing them.
+func (f *Folder) sweep() {
+	dirs := map[string]bool{f.dir: true}
+	for name := range f.record {
+		dirs[filepath.Join(f.dir, filepath.Dir(filepath.FromSlash(name)))] = true
+	}
+	for dir := range dirs {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			continue
+		}
+		for _, e := range entries {
+			if temporary(e.Name()) && e.Type().IsRegular() {
+				_ = os.Remove(filepath.Join(dir, e.Name()))
+			}
+		}
+	}
 }
 
 // Add notes that an output is going to be written: name is its path below the

@@ -146,6 +146,11 @@ func TestFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, name := range []string{".segd-0123abcd", ".segd-mine"} { // the one of a killed run, the other not
+		if err := os.WriteFile(filepath.Join(dir, "mask", name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
 	b = append(b, "\"../../outside\"\nno line\n\"mask/cut"...)
 	if err := os.WriteFile(path, b, 0o644); err != nil {
 		t.Fatal(err)
@@ -159,6 +164,9 @@ func TestFolder(t *testing.T) {
 	}
 	if !cmp.Equal(want, got) {
 		t.Error(cmp.Diff(want, got))
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "mask", ".segd-*")); len(left) != 1 || filepath.Base(left[0]) != ".segd-mine" {
+		t.Errorf("temporary names %q", left)
 	}
 	if err := f.Add("mask/b.png"); err != nil { // behind the line that is cut off
 		t.Fatal(err)
