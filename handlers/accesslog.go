@@ -42,14 +42,14 @@ func (d *delivery) Unwrap() http.ResponseWriter { return d.ResponseWriter }
 // also turns errors into answers, so that it knows their status.
 func (s *Server) accessLog(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		start := time.Now()
+		start, client := time.Now(), c.Request().Context()
 		out := &delivery{ResponseWriter: c.Response().Writer}
 		c.Response().Writer = out
 		whole := false
 		defer func() {
 			r := c.Response()
 			status := r.Status
-			if out.failed {
+			if out.failed || !whole && client.Err() != nil {
 				status = statusClientGone
 			}
 			s.Log.LogAttrs(context.Background(), slog.LevelInfo, "request",

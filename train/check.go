@@ -15,7 +15,7 @@ import (
 
 	"segd"
 	"segd/internal/kernel"
-	"segd/internal/scanio"
+	"segd/internal/walk"
 	"segd/unet"
 )
 
@@ -32,6 +32,7 @@ type Finding struct {
 // Kinds of findings.
 const (
 	KindFolder      = "folder"       // no data set, or ids.csv cannot be read
+	KindPassed      = "passed-over"  // files that are no images
 	KindUnreadable  = "unreadable"   // a file that cannot be decoded
 	KindNoLabel     = "no-label"     // an image without a label
 	KindNoImage     = "no-image"     // a label without an image
@@ -179,12 +180,12 @@ func (c *checker) list(ctx context.Context, set int, dir string) error {
 		c.fault(KindFolder, dir, "put the images into images/ and their masks, of the same names, into labels/", "%s", cause(err))
 		return nil
 	}
-	stems, images, err := stemsOf(where.images, scanio.IsScan)
+	images, err := listFiles(where.images, imageFiles())
 	if err != nil {
 		c.fault(KindFolder, where.images, "give each image a name of its own", "%s", cause(err))
 		return nil
 	}
-	labelStems, masks, err := stemsOf(where.labels, func(name string) bool { return !strings.HasPrefix(name, ".") })
+	masks, err := listFiles(where.labels, walk.Options{Outputs: true})
 	if err != nil {
 		c.fault(KindFolder, where.labels, "keep one label for each image", "%s", cause(err))
 		return nil
@@ -193,10 +194,19 @@ func (c *checker) list(ctx context.Context, set int, dir string) error {
 	if groupsErr != nil {
 		c.fault(KindFolder, filepath.Join(dir, "ids.csv"), "write a header id,group and a line for each image", "%s", cause(groupsErr))
 	}
-	if len(stems) == 0 {
+	for i, l := range []*listing{images, masks} {
+		folder := []string{where.images, where.labels}[i]
+		for _, f := range l.failed {
+			c.fault(KindUnreadable, f.Path, "make it readable, or take it out", "%v", f.Err)
+		}
+		if n := l.passed.Visible(); n > 0 {
+			c.warn(KindPassed, folder, n, "see that no image is among them", "%s", l.passed)
+		}
+	}
+	if len(images.stems) == 0 {
 		c.fault(KindFolder, where.images, "put DICOM, NIfTI, PNG, JPEG or TIFF files there", "no image")
 	}
-	p, err := pair(ctx, where, stems, images, masks, &files{})
+	p, err := pair(ctx, where, images.stems, images.files, masks.files, &files{})
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -215,9 +225,9 @@ func (c *checker) list(ctx context.Context, set int, dir string) error {
 	for _, k := range p.cases(groups) {
 		c.cases = append(c.cases, &checked{set: set, side: side(dir), Case: k})
 	}
-	for _, stem := range labelStems {
+	for _, stem := range masks.stems {
 		if !p.used[stem] {
-			c.warn(KindNoImage, masks[stem], 1, "add its image to images/ under the same name, or take the label out", "no image")
+			c.warn(KindNoImage, masks.files[stem], 1, "add its image to images/ under the same name, or take the label out", "no image")
 		}
 	}
 	c.grouping(dir, p, groups, groupsErr)

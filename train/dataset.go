@@ -10,11 +10,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sort"
 	"strings"
 
 	"segd"
-	"segd/internal/scanio"
+	"segd/internal/walk"
 )
 
 // Case is one labelled image of a data set: a file, or a frame of one.
@@ -127,14 +126,14 @@ func openOne(dir string) (list []Case, classes, warnings []string, err error) {
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	stems, images, err := stemsOf(where.images, scanio.IsScan)
+	stems, images, passed, err := stemsOf(where.images, imageFiles())
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	if len(stems) == 0 {
-		return nil, nil, nil, fmt.Errorf("train: %w: no image in %s", segd.ErrNotFound, where.images)
+		return nil, nil, nil, fmt.Errorf("train: %w: no image in %s%s", segd.ErrNotFound, where.images, inBrackets(passed))
 	}
-	_, masks, err := stemsOf(where.labels, isLabel)
+	_, masks, passedLabels, err := stemsOf(where.labels, labelFiles())
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -158,8 +157,13 @@ func openOne(dir string) (list []Case, classes, warnings []string, err error) {
 		}
 	}
 	if missing > 0 {
-		return nil, nil, nil, fmt.Errorf("train: %w: no label in %s for %s (%d of %d images lack one)",
-			segd.ErrNotFound, where.labels, first, missing, len(p.entries))
+		return nil, nil, nil, fmt.Errorf("train: %w: no label in %s for %s (%d of %d images lack one)%s",
+			segd.ErrNotFound, where.labels, first, missing, len(p.entries), inBrackets(passedLabels))
+	}
+	for i, passed := range []walk.Passed{passed, passedLabels} {
+		if passed.Visible() > 0 {
+			warnings = append(warnings, []string{where.images, where.labels}[i]+": "+passed.String())
+		}
 	}
 	list = p.cases(groups)
 	for i := range list {
@@ -217,51 +221,6 @@ func folders(dir string) (place, error) {
 	}
 	return place{}, fmt.Errorf("train: %w: data set %s has no folders images/ and labels/ (or imgs/ and masks/, or imagesTr/ and labelsTr/)%s",
 		segd.ErrNotFound, dir, hint)
-}
-
-// stemsOf maps the files below dir to their paths by stem, which is the path
-// below dir, with slashes, without the extension; stems are sorted.
-func stemsOf(dir string, want func(name string) bool) ([]string, map[string]string, error) {
-	files := map[string]string{}
-	var stems []string
-	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if e.IsDir() {
-			if path != dir && strings.HasPrefix(e.Name(), ".") {
-				return filepath.SkipDir
-			}
-			return nil
-		}
-		if !want(e.Name()) || strings.HasPrefix(e.Name(), ".") {
-			return nil
-		}
-		rel, err := filepath.Rel(dir, path)
-		if err != nil {
-			return err
-		}
-		stem := filepath.ToSlash(stemOf(rel))
-		if other, twice := files[stem]; twice {
-			return fmt.Errorf("%w: %s and %s share the stem %s", segd.ErrFormat, other, path, stem)
-		}
-		files[stem] = path
-		stems = append(stems, stem)
-		return nil
-	})
-	if err != nil {
-		return nil, nil, fmt.Errorf("train: reading %s: %w", dir, err)
-	}
-	sort.Strings(stems)
-	return stems, files, nil
-}
-
-// stemOf cuts the extension off a path, whatever it is.
-func stemOf(path string) string {
-	if stem := scanio.Stem(path); stem != path {
-		return stem
-	}
-	return strings.TrimSuffix(path, filepath.Ext(path))
 }
 
 // readGroups reads ids.csv; a missing file gives a nil map.

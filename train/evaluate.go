@@ -9,6 +9,7 @@ import (
 	"segd"
 	"segd/internal/kernel"
 	"segd/internal/metric"
+	"segd/internal/scanio"
 	"segd/internal/segment"
 	"segd/models"
 )
@@ -209,7 +210,7 @@ func (e *evaluation) predict(ctx context.Context, i int, img *segd.Image) (mask 
 // findPredictions finds the mask of each case below dir: a file of its own, or
 // one of all frames of its image.
 func findPredictions(dir string, cases []Case) ([]string, error) {
-	stems, files, err := stemsOf(dir, isLabel)
+	stems, files, _, err := stemsOf(dir, labelFiles())
 	if err != nil {
 		return nil, fmt.Errorf("train: %w: predictions: %v", segd.ErrNotFound, err)
 	}
@@ -229,7 +230,7 @@ func findPredictions(dir string, cases []Case) ([]string, error) {
 			paths[i] = f
 			continue
 		}
-		image := filepath.ToSlash(stemOf(c.Image))
+		image := filepath.ToSlash(scanio.Stem(c.Image))
 		base := image[strings.LastIndexByte(image, '/')+1:]
 		found := closest(frameID(image, c.Frame, c.Frames), byBase[frameID(base, c.Frame, c.Frames)])
 		if len(found) == 0 {

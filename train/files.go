@@ -138,6 +138,9 @@ func readFile(path string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("train: %w", err)
 	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("train: %w: %s is no regular file", segd.ErrUnsupported, path)
+	}
 	if info.Size() > limit {
 		return nil, fmt.Errorf("train: %w: %s has %d bytes, limit %d", segd.ErrTooLarge, path, info.Size(), limit)
 	}

@@ -96,7 +96,7 @@ func (r *run) writePage(ctx context.Context) error {
 			return err
 		}
 	}
-	return writeFile(filepath.Join(r.o.Out, "report.html"), r.trainingPage(shown).Write)
+	return writeFile(filepath.Join(r.o.Out, pageName), r.trainingPage(shown).Write)
 }
 
 // addValues lays out how far values lie from the labels.

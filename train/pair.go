@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
-	"path/filepath"
 	"slices"
-	"strings"
 
 	"segd"
 	"segd/internal/scanio"
@@ -41,16 +39,6 @@ type pairing struct {
 
 	// Segmentations by the UIDs they refer to.
 	byInstance, bySeries map[string]string
-}
-
-// isLabel reports whether a file of a label folder may be a mask.
-func isLabel(name string) bool {
-	switch base := strings.ToLower(filepath.Base(name)); {
-	case strings.HasSuffix(base, ".jpg"), strings.HasSuffix(base, ".jpeg"):
-		return false
-	default:
-		return scanio.IsScan(base)
-	}
 }
 
 // pair lists the images of stems and finds the labels of each. What is wrong
@@ -116,8 +104,8 @@ func (p *pairing) list(stems []string, images map[string]string) {
 // and are not read for it.
 func (p *pairing) probe(e *entry) {
 	e.frames = 1
-	switch strings.ToLower(filepath.Ext(e.image)) {
-	case ".png", ".jpg", ".jpeg", ".tif", ".tiff":
+	switch kindOf(e.image) {
+	case scanio.PNG, scanio.JPEG, scanio.TIFF, scanio.Unknown: // which fails when it is read
 		return
 	}
 	for k, path := range append([]string{e.image}, e.more...) {
@@ -154,8 +142,7 @@ func (p *pairing) readSegmentations() error {
 	slices.Sort(stems)
 	for _, stem := range stems {
 		file := p.masks[stem]
-		switch strings.ToLower(filepath.Ext(file)) {
-		case ".png", ".tif", ".tiff", ".nii", ".gz":
+		if kindOf(file) != scanio.DICOM {
 			continue
 		}
 		o, err := p.files.open(file, asMask)

@@ -13,6 +13,7 @@ import (
 
 	"segd/internal/kernel"
 	"segd/internal/metric"
+	"segd/internal/output"
 	"segd/models"
 	"segd/train"
 	"segd/unet"
@@ -27,6 +28,7 @@ type evaluateSettings struct {
 	against, html       string
 	record              string
 	worst               int
+	overwrite           bool
 	tolerance           float64
 	tta                 bool
 }
@@ -59,6 +61,7 @@ func newEvaluate(a *app) *cobra.Command {
 	f.StringVar(&s.against, "against", "", "another model, to be compared with on the same cases")
 	f.StringVar(&s.record, "record", "", "write the figures into the card of -m DIR, as those of this split, for example test")
 	f.StringVar(&s.html, "html", "", "HTML page to write: figures, charts, and the --worst cases with how their masks agree")
+	f.BoolVar(&s.overwrite, "overwrite", false, "replace what is named by --report and --html even if it is no report of segd")
 	s.worst = 5
 	f.Var(newIntRange(&s.worst, 0, 1_000_000), "worst", "cases of lowest Dice to list")
 	f.Float64Var(&s.tolerance, "tolerance", 2, "how far outlines may lie apart for NSD, in pixels and in mm")
@@ -93,6 +96,11 @@ type comparison struct {
 func (a *app) evaluate(ctx context.Context, s evaluateSettings) error {
 	o := train.EvaluateOptions{Datasets: s.datasets, Predictions: s.predictions, Tolerance: s.tolerance, TTA: s.tta, Pool: kernel.NewPool(a.threadCount())}
 	defer o.Pool.Close()
+	for _, path := range []string{s.report, s.html} {
+		if err := freeReport(path, s.overwrite); err != nil {
+			return err
+		}
+	}
 	var err error
 	if s.model != "" {
 		if o.Model, err = a.resolveModel(s.model, s.modelsDir); err != nil {
@@ -198,6 +206,11 @@ func recordFigures(s evaluateSettings, figuresOf func(data string) []models.Metr
 	if err != nil {
 		return err
 	}
+	lock, err := output.Take(s.model) // a training may be writing it
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
 	figures := figuresOf(strings.Join(data.Names, " + "))
 	return models.Amend(s.model, func(m *models.Manifest) {
 		m.Metrics = slices.DeleteFunc(slices.Clone(m.Metrics), func(v models.Metric) bool {

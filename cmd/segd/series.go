@@ -142,7 +142,7 @@ func (b *batch) add(i int, p *part) error {
 		failed = append(failed, b.writeObjects(s))
 	}
 	if s.errs.volume == nil && s.volume != nil {
-		failed = append(failed, b.write(b.path(export.NIfTI, s.stem), s.volume.Write))
+		failed = append(failed, b.write(b.path(export.NIfTI, s.stem), s.volume.Write, b.namesOf(s)...))
 	}
 	s.whole, s.volume = nil, nil
 	err := joined(failed)
@@ -199,7 +199,7 @@ func (b *batch) writeObjects(s *series) error {
 		if kind == export.SC {
 			continue // written frame by frame
 		}
-		if err := b.write(b.path(kind, s.stem), func(w io.Writer) error { return s.whole.Write(w, kind) }); err != nil {
+		if err := b.write(b.path(kind, s.stem), func(w io.Writer) error { return s.whole.Write(w, kind) }, b.namesOf(s)...); err != nil {
 			failed = append(failed, fmt.Errorf("no %s: %w", kind, err))
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"segd"
 	"segd/internal/kernel"
 	"segd/internal/metric"
+	"segd/internal/output"
 	"segd/models"
 	"segd/train"
 	"segd/unet"
@@ -22,7 +23,7 @@ import (
 
 func newModelEnsemble(a *app) *cobra.Command {
 	var out, dir, name string
-	var half bool
+	var half, overwrite bool
 	cmd := &cobra.Command{
 		Use:   "ensemble MODEL... -o DIR",
 		Short: "Join models of one kind into one that gives the mean of their probabilities",
@@ -32,9 +33,11 @@ func newModelEnsemble(a *app) *cobra.Command {
 		Example: "  for i in 0 1 2 3 4; do segd train -d nuclei/train -o fold$i --fold $i/5 --name nuclei; done\n  segd model ensemble fold0 fold1 fold2 fold3 fold4 -o nuclei-5",
 		Args:    cobra.MinimumNArgs(2),
 		RunE: a.do(func(_ *cobra.Command, args []string) error {
-			if file := filepath.Join(out, "model.json"); exists(file) {
-				return fmt.Errorf("%w: %s is there already", segd.ErrOption, file)
+			lock, err := takeModelFolder(out, overwrite)
+			if err != nil {
+				return err
 			}
+			defer lock.Release()
 			man, all, err := a.joinModels(args, dir)
 			if err != nil {
 				return err
@@ -50,6 +53,7 @@ func newModelEnsemble(a *app) *cobra.Command {
 	f.StringVar(&dir, "models", "", "directory with further models")
 	f.StringVar(&name, "name", "", "name of the model (default: the last element of DIR)")
 	f.BoolVar(&half, "half", false, "weights of half precision, but for vectors")
+	f.BoolVar(&overwrite, "overwrite", false, "replace a model that is there")
 	_ = cmd.MarkFlagRequired("out") // fails for unknown names only
 	return cmd
 }
@@ -211,6 +215,9 @@ func (a *app) promote(ctx context.Context, s storeSettings, model string) error 
 	if s.name == "" {
 		s.name = m.Name
 	}
+	if !models.ValidName(s.name) {
+		return optionError("%.80q names no model", s.name)
+	}
 	if err := os.MkdirAll(s.dir, 0o755); err != nil {
 		return err
 	}
@@ -218,6 +225,11 @@ func (a *app) promote(ctx context.Context, s storeSettings, model string) error 
 	if err != nil {
 		return err
 	}
+	lock, err := output.Take(filepath.Join(s.dir, s.name))
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
 	what := models.Promotion{Time: time.Now().UTC(), Forced: s.force}
 	old, err := c.Get(s.name)
 	if err != nil && !errors.Is(err, segd.ErrNotFound) {
@@ -256,6 +268,14 @@ func newModelRollback(a *app) *cobra.Command {
 			if !models.ValidName(args[0]) {
 				return optionError("%.80q names no model", args[0])
 			}
+			if !exists(filepath.Join(dir, args[0])) {
+				return fmt.Errorf("%w: no model %s in %s", segd.ErrNotFound, args[0], dir)
+			}
+			lock, err := output.Take(filepath.Join(dir, args[0]))
+			if err != nil {
+				return err
+			}
+			defer lock.Release()
 			done, err := models.Rollback(filepath.Join(dir, args[0]), time.Now().UTC())
 			if err != nil {
 				return err

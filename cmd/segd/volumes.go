@@ -59,7 +59,7 @@ func (b *batch) writeVolumes(in input, v *export.Volumes) (written []string, err
 			}
 		}
 		path := b.path(export.NIfTI, stem)
-		if err := b.write(path, func(w io.Writer) error { return v.Write(w, k) }); err != nil {
+		if err := b.write(path, func(w io.Writer) error { return v.Write(w, k) }, in.name); err != nil {
 			return written, err
 		}
 		written = append(written, path)
