@@ -229,7 +229,7 @@ func (c *checker) grouping(dir string, p *pairing, groups map[string]string, err
 	n, first := ungrouped(p.entries, groups)
 	alone := 0 // images that are neither of a volume nor of a series
 	for _, e := range p.entries {
-		if e.frames == 1 && e.series == "" {
+		if e.frames == 1 && e.who.Series == "" {
 			alone++
 		}
 	}

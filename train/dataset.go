@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"segd"
+	"segd/dicomio"
 	"segd/internal/scanio"
 )
 
@@ -31,15 +32,18 @@ type Case struct {
 	// empty where there is none.
 	Instances string
 
-	set int // of the data set, in the order they were given
+	set     int    // of the data set, in the order they were given
+	setName string // that IDs begin with; empty where there is one data set
+	folder  string // of the images of the data set
 
 	// subject is the group without the name of the data set: one subject in
 	// two sets must not end up on both sides of a split.
 	subject    string
-	stem       string // ID of the file
-	files      *files // open ones
-	ignore     uint8  // label value of pixels left open; 0: none
-	calibrated bool   // the data set says that values are Hounsfield units
+	stem       string           // of the image, or of the files of its channels, below folder
+	who        dicomio.Identity // of a DICOM image
+	files      *files           // open ones
+	ignore     uint8            // label value of pixels left open; 0: none
+	calibrated bool             // the data set says that values are Hounsfield units
 }
 
 // Dataset lists labelled images. Nothing of their content is held.
@@ -83,7 +87,7 @@ func Open(dirs ...string) (*Dataset, error) {
 		if len(dirs) > 1 {
 			for k := range cases {
 				c := &cases[k]
-				c.ID, c.Group, c.stem = d.Names[i]+"/"+c.ID, d.Names[i]+"/"+c.Group, d.Names[i]+"/"+c.stem
+				c.ID, c.Group, c.setName = d.Names[i]+"/"+c.ID, d.Names[i]+"/"+c.Group, d.Names[i]
 			}
 		}
 		if i > 0 && !slices.Equal(d.Classes, classes) && len(classes) > 0 && len(d.Classes) > 0 {

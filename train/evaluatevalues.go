@@ -33,6 +33,9 @@ func EvaluateValues(ctx context.Context, o EvaluateOptions, report func(done, ca
 	if err := e.begin(ctx); err != nil {
 		return nil, err
 	}
+	for _, w := range e.warnings {
+		report(0, len(cases), w)
+	}
 	var list []metric.ValueCase
 	for i := range cases {
 		m, err := e.measure(ctx, i)
@@ -49,7 +52,8 @@ func EvaluateValues(ctx context.Context, o EvaluateOptions, report func(done, ca
 type valueEvaluation struct {
 	o        EvaluateOptions
 	cases    []Case
-	paths    []string // of the predictions, by case
+	found    []prediction // by case
+	warnings []string
 	constant float64
 }
 
@@ -59,7 +63,7 @@ func (e *valueEvaluation) begin(ctx context.Context) (err error) {
 		e.constant = e.o.Model.Values.Mean
 		return nil
 	}
-	if e.paths, err = findPredictions(e.o.Predictions, e.cases); err != nil {
+	if e.found, e.warnings, err = findPredictions(e.o.Predictions, e.cases, e.cases[0].opener()); err != nil {
 		return err
 	}
 	known := make([]spreadOf, len(e.cases))
@@ -84,7 +88,7 @@ func (e *valueEvaluation) measure(ctx context.Context, i int) (metric.ValueCase,
 		return metric.ValueCase{}, err
 	}
 	if e.o.Model == nil {
-		got, err := c.valuesOf(e.paths[i], r.image.Width, r.image.Height)
+		got, err := e.found[i].values(c, r.image.Width, r.image.Height)
 		if err != nil {
 			return metric.ValueCase{}, err
 		}

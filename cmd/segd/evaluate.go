@@ -53,7 +53,7 @@ func newEvaluate(a *app) *cobra.Command {
 	f.StringArrayVarP(&s.datasets, "data", "d", nil, "data set; may be given again")
 	f.StringVarP(&s.model, "model", "m", "", "a model's name or directory")
 	f.StringVar(&s.modelsDir, "models", "", "directory with further models")
-	f.StringVar(&s.predictions, "predictions", "", "folder of masks, named like the images")
+	f.StringVar(&s.predictions, "predictions", "", "folder of masks, each at the path that its image has below images/")
 	f.Var(newChoice(&s.head, "", string(unet.HeadRegression)), "head", "what --predictions and labels are: regression, values (default: masks)")
 	f.StringVar(&s.report, "report", "", "JSON file to write: every case, every group and the means")
 	f.StringVar(&s.against, "against", "", "another model, to be compared with on the same cases")
