@@ -46,6 +46,7 @@ const (
 	KindImbalance   = "imbalance"    // a class that is rare or missing
 	KindConstant    = "constant"     // an image of one value
 	KindUngrouped   = "ungrouped"    // images that ids.csv does not name
+	KindClassNames  = "class-names"  // data sets that name other classes than each other
 	KindOverfit     = "overfit"      // a network that cannot even learn a few images by heart
 	KindFewSubjects = "few-subjects" // too few groups to say anything of new ones
 
@@ -145,6 +146,7 @@ type checker struct {
 	values   bool       // labels are values, settled when all files have been read
 	findings []Finding
 	cases    []*checked
+	joined   Dataset // the classes of the data sets so far
 }
 
 // checked is a case as Check sees it.
@@ -212,7 +214,9 @@ func (c *checker) list(ctx context.Context, set int, dir string) error {
 			c.fault(KindUnreadable, e.image, "export it again, or take it and its label out", "%s", cause(e.err))
 		}
 	}
+	table := c.joinClasses(dir, p.classes)
 	for _, k := range p.cases(groups) {
+		k.renumber = table
 		c.cases = append(c.cases, &checked{set: set, side: side(dir), Case: k})
 	}
 	for _, stem := range labelStems {

@@ -9,12 +9,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"sort"
 	"strings"
 
 	"segd"
 	"segd/dicomio"
+	"segd/internal/classes"
 	"segd/internal/scanio"
 )
 
@@ -43,6 +43,7 @@ type Case struct {
 	who        dicomio.Identity // of a DICOM image
 	files      *files           // open ones
 	ignore     uint8            // label value of pixels left open; 0: none
+	renumber   *classes.Table   // of the label's classes, where other data number them otherwise
 	calibrated bool             // the data set says that values are Hounsfield units
 }
 
@@ -52,6 +53,8 @@ type Dataset struct {
 	Cases    []Case   // sorted by ID within each data set
 	Classes  []string // names of the foreground classes, index 1 first, where the data name them
 	Warnings []string
+
+	named classes.List // the same, with the data set that they come from
 }
 
 // Open lists the cases of one or more data sets.
@@ -65,7 +68,8 @@ type Dataset struct {
 // subject, a slide, whatever must not be split; without it the frames of a
 // volume and the files of a DICOM series are a group. Files of several folders
 // are joined, ids then carry the name of their data set, which is the folder's
-// name, or its parent's where the folder is called train or test.
+// name, or its parent's where the folder is called train or test. Classes are
+// joined by name, in the order of the first data set that names them.
 //
 // The errors are segd.ErrNotFound for a missing folder or label, and
 // segd.ErrFormat for two images of one stem, for a malformed ids.csv or
@@ -77,7 +81,7 @@ func Open(dirs ...string) (*Dataset, error) {
 	}
 	d := &Dataset{Names: setNames(dirs)}
 	for i, dir := range dirs {
-		cases, classes, warnings, err := openOne(dir)
+		cases, names, warnings, err := openOne(dir)
 		if err != nil {
 			return nil, err
 		}
@@ -90,11 +94,12 @@ func Open(dirs ...string) (*Dataset, error) {
 				c.ID, c.Group, c.setName = d.Names[i]+"/"+c.ID, d.Names[i]+"/"+c.Group, d.Names[i]
 			}
 		}
-		if i > 0 && !slices.Equal(d.Classes, classes) && len(classes) > 0 && len(d.Classes) > 0 {
-			return nil, fmt.Errorf("train: %w: %s calls its classes %q, %s %q", segd.ErrFormat, dirs[0], d.Classes, dir, classes)
+		table, err := d.takeClasses(classes.List{Whose: dir, Names: names})
+		if err != nil {
+			return nil, err
 		}
-		if len(d.Classes) == 0 {
-			d.Classes = classes
+		for k := range cases {
+			cases[k].renumber = table
 		}
 		d.Cases = append(d.Cases, cases...)
 		d.Warnings = append(d.Warnings, warnings...)
@@ -126,7 +131,7 @@ func setNames(dirs []string) []string {
 	return names
 }
 
-func openOne(dir string) (list []Case, classes, warnings []string, err error) {
+func openOne(dir string) (list []Case, names, warnings []string, err error) {
 	where, err := folders(dir)
 	if err != nil {
 		return nil, nil, nil, err

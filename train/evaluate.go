@@ -3,7 +3,6 @@ package train
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"segd"
 	"segd/internal/kernel"
@@ -24,6 +23,10 @@ type EvaluateOptions struct {
 	// normalised surface distance: in pixels and, where the spacing is known,
 	// in mm. 0: 2.
 	Tolerance float64
+	// ClassNames are the foreground classes, index 1 first, by which the labels
+	// are read: those of the data sets in another order, or other names for them.
+	// Data sets that name no classes are taken to number theirs so.
+	ClassNames []string
 }
 
 // defaultTolerance is about how far two experts' outlines lie apart.
@@ -41,9 +44,13 @@ const defaultTolerance = 2
 // it refers to, wherever it lies. Nothing else is taken for a prediction: a mask
 // of the same name in another folder may be another patient's.
 //
-// Labels and predictions of 0 and 255 only are read
-// as 0 and 1; a label of 255 beside classes leaves pixels out. Images are
-// read one after the other, so memory doesn't grow with their number.
+// Classes are matched by name where data and model, or data and predictions, name
+// them (see internal/classes): DICOM Segmentations do, and a dataset.json may,
+// beside labels and beside predictions. The report has the model's numbers.
+//
+// Labels and predictions of 0 and 255 only are read as 0 and 1; a label of 255
+// beside classes leaves pixels out. Images are read one after the other, so
+// memory doesn't grow with their number.
 //
 // report, which may be nil, hears of each case that is done, and is called
 // from the calling goroutine. The errors are those of Open and of the
@@ -66,20 +73,16 @@ func Evaluate(ctx context.Context, o EvaluateOptions, report func(done, cases in
 	if report == nil {
 		report = func(int, int, string) {}
 	}
-	cases, err := o.open(report)
+	e, err := o.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
-	n := len(cases)
-	e := evaluation{o: o, cases: cases}
-	if err := e.survey(ctx); err != nil {
-		return nil, err
-	}
-	for _, w := range slices.Concat(e.warnings, e.truth.warnings) {
+	n := len(e.cases)
+	for _, w := range e.warnings {
 		report(0, n, w)
 	}
 	e.sum = metric.Accumulator{Names: e.names, Tolerance: o.Tolerance}
-	for i := range cases {
+	for i := range e.cases {
 		if err := e.measure(ctx, i); err != nil {
 			return nil, err
 		}
@@ -87,18 +90,6 @@ func Evaluate(ctx context.Context, o EvaluateOptions, report func(done, cases in
 	}
 	r := e.sum.Report()
 	return &r, nil
-}
-
-// open opens the data sets and passes on what they warn of.
-func (o EvaluateOptions) open(report func(done, cases int, warning string)) ([]Case, error) {
-	data, err := Open(o.Datasets...)
-	if err != nil {
-		return nil, err
-	}
-	for _, w := range data.Warnings {
-		report(0, len(data.Cases), w)
-	}
-	return data.Cases, nil
 }
 
 // evaluation is an Evaluate under way.
@@ -110,40 +101,70 @@ type evaluation struct {
 	truth     values   // how the values of the labels are meant
 	predicted values   // likewise of the predictions
 	classes   int      // background included
-	names     []string // of the classes, where a model knows them
+	names     []string // of the classes, where they are known
 	sum       metric.Accumulator
 }
 
-// survey looks at all masks before the first is counted: whether 255 is a
-// class shows only then.
-func (e *evaluation) survey(ctx context.Context) error {
-	known := 0
-	if e.o.Model != nil {
-		known = len(e.o.Model.Classes)
-		for _, c := range e.o.Model.Classes {
-			e.names = append(e.names, c.Name)
+// begin opens the data sets, finds the predictions, settles which classes there
+// are and looks at all masks: whether 255 is a class shows only then.
+func (o EvaluateOptions) begin(ctx context.Context) (*evaluation, error) {
+	data, err := Open(o.Datasets...)
+	if err != nil {
+		return nil, err
+	}
+	if err := data.rename(o.ClassNames); err != nil {
+		return nil, err
+	}
+	e := &evaluation{o: o, cases: data.Cases}
+	names := data.Classes
+	if o.Model != nil {
+		names = o.Model.ForegroundNames()
+		if err := data.toModel(o.Model.Name, names); err != nil {
+			return nil, err
 		}
 	}
-	labelPaths := make([]string, len(e.cases))
-	for i := range e.cases {
-		labelPaths[i] = e.cases[i].where(e.cases[i].Label)
+	known := 0
+	if len(names) > 0 {
+		known = len(names) + 1
+		e.names = append([]string{"background"}, names...)
 	}
-	var err error
-	if e.truth, err = surveyFiles(ctx, labelPaths, known, func(i int) (*segd.Mask, error) { return e.cases[i].mask() }); err != nil {
+	e.warnings = data.Warnings
+	if err := e.surveyLabels(ctx, known); err != nil || o.Model != nil {
+		return e, err
+	}
+	return e, e.surveyPredictions(ctx, known)
+}
+
+// surveyLabels looks at the labels, of which known says how many classes there
+// are with background; 0: not known.
+func (e *evaluation) surveyLabels(ctx context.Context, known int) (err error) {
+	paths := make([]string, len(e.cases))
+	for i := range e.cases {
+		paths[i] = e.cases[i].where(e.cases[i].Label)
+	}
+	if e.truth, err = surveyFiles(ctx, paths, known, func(i int) (*segd.Mask, error) { return e.cases[i].mask() }); err != nil {
 		return err
 	}
 	e.classes = or(known, e.truth.max+1)
-	if e.o.Model != nil {
-		return nil
-	}
-	if e.found, e.warnings, err = findPredictions(e.o.Predictions, e.cases, e.cases[0].opener()); err != nil {
+	e.warnings = append(e.warnings, e.truth.warnings...)
+	return nil
+}
+
+// surveyPredictions finds the predictions and looks at them.
+func (e *evaluation) surveyPredictions(ctx context.Context, known int) error {
+	f, err := findPredictions(e.o.Predictions, e.cases)
+	if err != nil {
 		return err
 	}
+	if err := f.nameClasses(e.names[min(1, len(e.names)):]); err != nil {
+		return err
+	}
+	e.found, e.warnings = f.found, append(e.warnings, f.warnings...)
 	paths := make([]string, len(e.cases))
 	for i := range e.cases {
 		paths[i] = e.cases[i].where(e.found[i].path)
 	}
-	if e.predicted, err = surveyFiles(ctx, paths, 0, func(i int) (*segd.Mask, error) { return e.found[i].mask(&e.cases[i]) }); err != nil {
+	if e.predicted, err = surveyFiles(ctx, paths, known, func(i int) (*segd.Mask, error) { return e.found[i].mask(&e.cases[i]) }); err != nil {
 		return err
 	}
 	e.classes = max(2, e.classes, e.predicted.max+1)

@@ -25,11 +25,12 @@ func EvaluateValues(ctx context.Context, o EvaluateOptions, report func(done, ca
 	if report == nil {
 		report = func(int, int, string) {}
 	}
-	cases, err := o.open(report)
+	data, err := Open(o.Datasets...)
 	if err != nil {
 		return nil, err
 	}
-	e := valueEvaluation{o: o, cases: cases}
+	cases := data.Cases
+	e := valueEvaluation{o: o, cases: cases, warnings: data.Warnings}
 	if err := e.begin(ctx); err != nil {
 		return nil, err
 	}
@@ -63,9 +64,11 @@ func (e *valueEvaluation) begin(ctx context.Context) (err error) {
 		e.constant = e.o.Model.Values.Mean
 		return nil
 	}
-	if e.found, e.warnings, err = findPredictions(e.o.Predictions, e.cases, e.cases[0].opener()); err != nil {
+	f, err := findPredictions(e.o.Predictions, e.cases)
+	if err != nil {
 		return err
 	}
+	e.found, e.warnings = f.found, append(e.warnings, f.warnings...)
 	known := make([]spreadOf, len(e.cases))
 	err = forEach(ctx, len(e.cases), func(i int) error {
 		r, err := readCase(&e.cases[i], unet.HeadRegression)

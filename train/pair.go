@@ -11,6 +11,7 @@ import (
 
 	"segd"
 	"segd/dicomio"
+	"segd/internal/classes"
 	"segd/internal/scanio"
 )
 
@@ -172,6 +173,14 @@ func (p *pairing) readSegmentations() (err error) {
 					segd.ErrFormat, segment.Number, segment.Label, p.masks[stem], name)
 			}
 			names[segment.Number] = segment.Label
+		}
+	}
+	if p.spec != nil {
+		for number, name := range names {
+			if n, err := (classes.List{Whose: "dataset.json", Names: p.spec.classes}).Number(name, number); number > 0 && (err != nil || n != number) {
+				return fmt.Errorf("train: %w: segment %d of the labels is called %q, dataset.json has the classes %q: number them alike",
+					segd.ErrFormat, number, name, p.spec.classes)
+			}
 		}
 	}
 	for i := 1; names[i] != "" && p.spec == nil; i++ {

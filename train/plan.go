@@ -76,7 +76,8 @@ type Plan struct {
 	Folds         int               `json:"folds"`
 	Kernels       string            `json:"kernels"` // set they ran on: weights are the same to the bit within one set
 	Data          Fingerprint       `json:"data"`
-	Training      []string          `json:"training"` // case ids
+	ClassNames    []string          `json:"class_names,omitempty"` // of the foreground classes, index 1 first; none: not known
+	Training      []string          `json:"training"`              // case ids
 	Validation    []string          `json:"validation"`
 }
 

@@ -5,14 +5,13 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"math"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"segd"
-	"segd/internal/nifti"
+	"segd/internal/classes"
 )
 
 // prediction is where the mask of a case lies that was made before.
@@ -20,6 +19,8 @@ type prediction struct {
 	path   string
 	stem   string // of the file, below the folder of predictions
 	frames int    // that the file is for: those of the image, or the slices of its series; 1: a file of its own
+
+	renumber *classes.Table // of its classes, where the data number them otherwise
 }
 
 // offset is how the paths of predictions differ from the stems of their images.
@@ -51,18 +52,18 @@ type finder struct {
 // A DICOM Segmentation belongs to the images that it refers to. Other files
 // belong to the case of the same path below the images; see offsets for what
 // else a path may be.
-func findPredictions(dir string, cases []Case, opener *files) ([]prediction, []string, error) {
+func findPredictions(dir string, cases []Case) (*finder, error) {
 	_, paths, err := stemsOf(dir, isLabel)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil, fmt.Errorf("train: %w: predictions: no folder %s", segd.ErrNotFound, dir)
+		return nil, fmt.Errorf("train: %w: predictions: no folder %s", segd.ErrNotFound, dir)
 	case err != nil:
-		return nil, nil, fmt.Errorf("predictions: %w", err)
+		return nil, fmt.Errorf("predictions: %w", err)
 	}
 	f := &finder{dir: dir, files: paths, found: make([]prediction, len(cases)), segmentations: &segmentations{}}
 	if slices.ContainsFunc(cases, func(c Case) bool { return c.who.Instance != "" }) {
-		if f.segmentations, err = indexSegmentations(opener, paths); err != nil {
-			return nil, nil, err
+		if f.segmentations, err = indexSegmentations(cases[0].opener(), paths); err != nil {
+			return nil, err
 		}
 	}
 	for from := 0; from < len(cases); {
@@ -71,11 +72,11 @@ func findPredictions(dir string, cases []Case, opener *files) ([]prediction, []s
 			to++
 		}
 		if err := f.findSet(cases[from:to], f.found[from:to]); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		from = to
 	}
-	return f.found, f.warnings, f.checkShared(cases)
+	return f, f.checkShared(cases)
 }
 
 // findSet finds the predictions of one data set.
@@ -180,7 +181,9 @@ func (f *finder) try(o offset, cases []Case) (list []prediction, n int) {
 // lookUp finds the prediction of a case: the segmentation that refers to it, the
 // file of its frame, that of all frames, or of all slices of its series.
 func (f *finder) lookUp(stem string, c *Case, volumes map[string]prediction) prediction {
-	at := func(stem string, frames int) prediction { return prediction{f.files[stem], stem, frames} }
+	at := func(stem string, frames int) prediction {
+		return prediction{path: f.files[stem], stem: stem, frames: frames}
+	}
 	if c.who.Instance != "" {
 		if by := f.segmentations.instances[c.who.Instance]; by != "" {
 			return at(by, 1)
@@ -337,64 +340,4 @@ func (f *finder) checkShared(cases []Case) error {
 		}
 	}
 	return nil
-}
-
-// mask reads the prediction of a case. A file of fewer or more masks than it is
-// for is segd.ErrFormat.
-func (p prediction) mask(c *Case) (*segd.Mask, error) {
-	o, err := c.opener().open(p.path, asMask)
-	if err != nil {
-		return nil, err
-	}
-	n := o.labels.Frames
-	switch {
-	case p.frames == 1 || o.labels.SEG != nil:
-		return c.maskOf(p.path)
-	case o.labels.Volume != nil:
-		if n, err = c.planesAlong(o.labels.Volume); err != nil {
-			return nil, err
-		}
-	}
-	if n != p.frames && (c.Frames > 1 || n < p.frames) {
-		return nil, fmt.Errorf("train: prediction %s: %w: %d masks for %d frames or slices of %s", p.path, segd.ErrFormat, n, p.frames, c.Image)
-	}
-	return c.maskOf(p.path)
-}
-
-// planesAlong counts the planes of a volume across the case's image: along its
-// third axis, or along the axis that runs across the image in the patient where
-// both say where they lie.
-func (c *Case) planesAlong(v *nifti.Volume) (int, error) {
-	image, err := c.opener().open(c.Image, asImage)
-	if err != nil {
-		return 0, err
-	}
-	if image.source == nil || !image.source.Placed() || !v.Placed() {
-		return v.Planes(), nil
-	}
-	_, r, d, _ := image.source.FramePlane(c.Frame)
-	across := [3]float64{-(r[1]*d[2] - r[2]*d[1]), -(r[2]*d[0] - r[0]*d[2]), r[0]*d[1] - r[1]*d[0]} // NIfTI's x and y run the other way
-	n, most := 0, -1.0
-	for axis, size := range []int{v.Width, v.Height, v.Depth} {
-		dot, length := 0.0, 0.0
-		for k := range 3 {
-			dot, length = dot+v.Affine[k][axis]*across[k], length+v.Affine[k][axis]*v.Affine[k][axis]
-		}
-		if share := math.Abs(dot) / math.Sqrt(length); share > most {
-			n, most = size, share
-		}
-	}
-	return n, nil
-}
-
-// values reads the prediction of a case as values, as mask does.
-func (p prediction) values(c *Case, width, height int) ([]float32, error) {
-	o, err := c.opener().open(p.path, asValues)
-	if err != nil {
-		return nil, err
-	}
-	if p.frames > 1 && o.scan.Frames != p.frames {
-		return nil, fmt.Errorf("train: prediction %s: %w: %d planes for %d frames of %s", p.path, segd.ErrFormat, o.scan.Frames, p.frames, c.Image)
-	}
-	return c.valuesOf(p.path, width, height)
 }
