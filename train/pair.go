@@ -30,7 +30,8 @@ type entry struct {
 	labels []string // one file, or one for each frame; nil: none
 	err    error    // why the image is of no use
 
-	who dicomio.Identity // of a DICOM image
+	who    dicomio.Identity // of a DICOM image
+	groups []string         // of ids.csv, by frame; nil: there is none
 }
 
 // pairing finds the labels of images.
@@ -245,14 +246,10 @@ func frameID(stem string, i, frames int) string {
 }
 
 // cases are the frames of the images that have labels and nothing wrong.
-func (p *pairing) cases(groups map[string]string) []Case {
+func (p *pairing) cases() []Case {
 	var list []Case
-	series := map[string]string{} // the first stem of each
 	for i := range p.entries {
 		e := &p.entries[i]
-		if groups == nil && e.who.Series != "" && series[e.who.Series] == "" {
-			series[e.who.Series] = e.stem
-		}
 		if e.labels == nil || e.err != nil {
 			continue
 		}
@@ -264,17 +261,8 @@ func (p *pairing) cases(groups map[string]string) []Case {
 			if p.spec != nil {
 				c.ignore = p.spec.ignore
 			}
-			c.Group, c.subject = e.stem, e.stem
-			if first := series[e.who.Series]; first != "" {
-				c.Group, c.subject = first, first
-				if e.who.Study != "" {
-					c.subject = e.who.Study
-				}
-			}
-			for _, id := range []string{e.stem, c.ID} {
-				if g, ok := groups[id]; ok {
-					c.Group, c.subject = g, g
-				}
+			if e.groups != nil {
+				c.named = e.groups[k]
 			}
 			list = append(list, c)
 		}
