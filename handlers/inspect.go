@@ -45,18 +45,18 @@ func (s *Server) inspect(c echo.Context) (err error) {
 	return writeJSON(c, http.StatusOK, found)
 }
 
-// parseInspect returns the one option there is; the query goes before the form.
+// parseInspect returns the one option there is.
 func parseInspect(query, form url.Values) (model string, err error) {
-	for _, values := range []url.Values{form, query} {
-		for name, v := range values {
-			if name != "model" {
-				return "", fmt.Errorf("handlers: %w: there is no option %.40q; there is model", segd.ErrOption, name)
-			}
-			if len(v) > 1 {
-				return "", fmt.Errorf("handlers: %w: %s is given %d times", segd.ErrOption, name, len(v))
-			}
-			model = v[0]
+	for name, v := range mergeOptions(query, form) {
+		switch {
+		case name != "model":
+			return "", fmt.Errorf("handlers: %w: there is no option %.40q; there is model", segd.ErrOption, name)
+		case len(v) > 1:
+			return "", fmt.Errorf("handlers: %w: %s is given %d times", segd.ErrOption, name, len(v))
+		case v[0] == "":
+			return "", fmt.Errorf("handlers: %w: %s has no value: give it one, or leave it out", segd.ErrOption, name)
 		}
+		model = v[0]
 	}
 	return model, nil
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"runtime"
@@ -49,37 +48,6 @@ func (s *Server) withID(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 func requestID(c echo.Context) string { return c.Response().Header().Get(idHeader) }
-
-// accessLog logs a line for each request: the route's template and not the
-// address, for addresses hold names, and no query. It also turns errors into
-// answers, so that it knows their status.
-func (s *Server) accessLog(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		start := time.Now()
-		if err := next(c); err != nil {
-			c.Error(err)
-		}
-		r := c.Response()
-		s.Log.LogAttrs(context.Background(), slog.LevelInfo, "request",
-			slog.String("request_id", requestID(c)),
-			slog.String("method", method(c.Request().Method)),
-			slog.String("route", c.Path()),
-			slog.Int("status", r.Status),
-			slog.Float64("duration_ms", float64(time.Since(start).Microseconds())/1000),
-			slog.Int64("bytes", r.Size),
-		)
-		return nil
-	}
-}
-
-// method passes the standard methods on; any other could be any text.
-func method(m string) string {
-	switch m {
-	case "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS":
-		return m
-	}
-	return "other"
-}
 
 // recovered turns a panic into a fault of the server. Of the panic's value only
 // what the run time itself says is logged, for others could hold data.

@@ -50,10 +50,7 @@ func (s *Server) segment(c echo.Context) (err error) {
 		}
 	}()
 	if len(u.options) > 0 {
-		for name, values := range query {
-			u.options[name] = values
-		}
-		if o, err = parseOptions(u.options, accept); err != nil {
+		if o, err = parseOptions(mergeOptions(query, u.options), accept); err != nil {
 			return err
 		}
 	}
@@ -81,9 +78,9 @@ type job struct {
 
 	scan        *segd.Scan
 	model       *models.Model
-	objects     *export.DICOM // where one is asked for
-	volume      *nifti.Writer // likewise
-	first, last int           // frames that are asked for, from 0
+	objects     *export.DICOM   // where one is asked for
+	volume      *export.Volumes // likewise
+	first, last int             // frames that are asked for, from 0
 	done        segmented
 }
 
@@ -168,6 +165,11 @@ func (j *job) begin(b []byte) error {
 			if j.volume, err = export.NewNIfTI(b, j.scan, content); err != nil {
 				return err
 			}
+			if n := j.volume.Len(); n > 1 {
+				return fmt.Errorf("handlers: %w: the frames are %d stacks that lie differently, and one nifti holds one: output=seg holds all of them, output=mask&frame=N one frame, and segd segment writes a nifti for each", segd.ErrUnprocessable, n)
+			}
+			j.scan.Steps = append(j.scan.Steps, j.volume.Steps...)
+			j.scan.Warnings = append(j.scan.Warnings, j.volume.Warnings...)
 		}
 		if j.deidentify && j.scan.Format == "dicom" && !j.scan.Clean && (j.output == outputOverlay || j.output == outputZip || j.output == export.SC) {
 			j.scan.Warnings = append(j.scan.Warnings, export.BurnedInWarning)
@@ -208,7 +210,7 @@ func (j *job) segment(i int) error {
 		j.done.measured.Spacing = &img.Spacing
 	}
 	if j.model.Values != nil {
-		return j.makeValues(r)
+		return j.makeValues(i, r)
 	}
 	return j.makeMasks(i, r)
 }
@@ -224,7 +226,7 @@ func (j *job) makeMasks(i int, r *segment.Result) error {
 	case export.SC:
 		return j.keep(export.SC, func(w io.Writer) error { return j.objects.WriteSC(w, i, r, j.alpha) })
 	case export.NIfTI:
-		return j.volume.Add(r.Mask)
+		return j.volume.AddMask(i, r.Mask)
 	}
 	f.Classes = postprocess.Measure(r.Mask, r.Probabilities, j.model.Classes, r.Image.Spacing)
 	switch {
@@ -243,12 +245,12 @@ func (j *job) makeMasks(i int, r *segment.Result) error {
 	return j.picture(outputOverlay, overlay.Overlay(shown, r.Mask, j.model.Classes, j.alpha))
 }
 
-// makeValues makes what is asked for of the values of a frame.
-func (j *job) makeValues(r *segment.Result) error {
+// makeValues makes what is asked for of the values of frame i.
+func (j *job) makeValues(i int, r *segment.Result) error {
 	f, width, height := &j.done.measured, r.Image.Width, r.Image.Height
 	f.Values = postprocess.MeasureValues(r.Values)
 	if j.output == export.NIfTI {
-		return j.volume.AddValues(r.Values, width, height)
+		return j.volume.AddValues(i, r.Values, width, height)
 	}
 	if j.output == outputZip {
 		if err := j.picture(zipImage, overlay.Render(r.Image)); err != nil {

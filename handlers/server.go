@@ -51,6 +51,13 @@ type Config struct {
 	MaxRunning  int           // of those, how many are computed at once and hold their pixels; 0: one more than threads of Pool
 	TempDir     string        // for bodies on their way; "": the system's
 	Version     string        // of the program, for /healthz
+
+	// AllowOrigins are sites, such as https://viewer.example, whose pages may
+	// send requests and read the answers. New panics where one is no origin.
+	AllowOrigins []string
+	// AllowHosts are names that the server is reached by, beside localhost, IP
+	// addresses and the machine's own name; "*" stands for every name.
+	AllowHosts []string
 }
 
 func (c Config) withDefaults() Config {
@@ -106,7 +113,11 @@ func New(c Config) *Server {
 	e := s.echo
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.answerError
-	e.Use(s.withID, s.accessLog, s.recovered, s.linger, s.limitBody, s.limitTime)
+	e.Use(s.withID, s.accessLog, s.recovered, s.linger, s.limitBody, s.originCheck())
+	if len(s.AllowOrigins) > 0 {
+		e.Use(s.crossOrigin())
+	}
+	e.Use(s.limitTime, s.checkQuery)
 	s.routes()
 	return s
 }

@@ -143,7 +143,7 @@ func readError(err error) error {
 func (s *Server) toDisk(r io.Reader) (u *upload, err error) {
 	f, err := os.CreateTemp(s.TempDir, "segd-upload-") // mode 0600
 	if err != nil {
-		return nil, internalError{fmt.Errorf("handlers: no place for uploads: %w", err)}
+		return nil, s.noRoom(err)
 	}
 	unlinked := os.Remove(f.Name()) == nil // not on Windows, while it is open
 	closeFile := func() error {
@@ -162,7 +162,7 @@ func (s *Server) toDisk(r io.Reader) (u *upload, err error) {
 	n, err := io.CopyBuffer(struct{ io.Writer }{f}, r, make([]byte, 128<<10))
 	if err != nil {
 		if _, ok := errors.AsType[*os.PathError](err); ok {
-			return nil, internalError{fmt.Errorf("handlers: upload to disk: %w", err)}
+			return nil, s.noRoom(err)
 		}
 		return nil, readError(err)
 	}

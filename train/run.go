@@ -174,7 +174,11 @@ func prepare(ctx context.Context, o Options, saved *progress, report func(Event)
 	if saved == nil && o.Balance {
 		r.Plan.Loss.Classes = balance(data.Cases, list, meant, r.Plan.Training, classes)
 	}
-	r.store = budget(memory - r.Plan.memory())
+	taken, err := r.Plan.memory()
+	if err != nil {
+		return nil, err
+	}
+	r.store = budget(memory - taken)
 	n := normaliser{recipe: r.Plan.Recipe, meant: meant, classes: classes, loss: &r.Plan.Loss, held: r.Plan.Validation, targets: r.Plan.Targets, store: r.store}
 	examples, err := n.run(ctx, data.Cases, raws)
 	if err != nil {

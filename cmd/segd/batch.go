@@ -12,13 +12,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 
 	"segd"
 	"segd/dicomio"
 	"segd/internal/export"
 	"segd/internal/kernel"
-	"segd/internal/nifti"
 	"segd/internal/overlay"
 	"segd/internal/postprocess"
 	"segd/internal/scanio"
@@ -86,6 +84,7 @@ func (b *batch) one(ctx context.Context, i int) (*result, error) {
 	if p.objects != nil {
 		failed = append(failed, p.objects.Refused())
 	}
+	failed = append(failed, p.refused)
 	if b.series != nil {
 		if r == nil {
 			p = nil
@@ -152,18 +151,13 @@ func (b *batch) scan(ctx context.Context, i int) (r *result, p *part, err error)
 			}
 		}
 	}()
-	if b.series != nil && b.series[i].noStack != nil {
-		r.Warnings = append(r.Warnings, fmt.Sprintf("a %s for each file, not one for the series: %s", export.NIfTI,
-			strings.TrimPrefix(b.series[i].noStack.Error(), "dicomio: "+segd.ErrUnprocessable.Error()+": ")))
-	}
-	var volume *nifti.Writer
-	if b.wants(export.NIfTI) && !b.stacked(i) {
-		content := nifti.Masks
-		if m.Values != nil {
-			content = nifti.Values
-		}
-		if volume, err = export.NewNIfTI(file, scan, content); err != nil {
+	var volume *export.Volumes
+	if b.wants(export.NIfTI) {
+		if volume, err = b.volumes(i, file, scan, m, r, p); err != nil {
 			return nil, p, err
+		}
+		if p.refused != nil && len(b.settings.kinds) == 1 {
+			return nil, p, nil
 		}
 	}
 	for k := range scan.Frames {
@@ -178,11 +172,11 @@ func (b *batch) scan(ctx context.Context, i int) (r *result, p *part, err error)
 		r.Frames = append(r.Frames, *f)
 	}
 	if volume != nil {
-		path := b.path(export.NIfTI, in.stem)
-		if err := b.write(path, volume.Write); err != nil {
+		paths, err := b.writeVolumes(in, volume)
+		written = append(written, paths...)
+		if err != nil {
 			return nil, p, err
 		}
-		written = append(written, path)
 	}
 	if b.wants(kindJSON) {
 		path := b.path(kindJSON, in.stem)
@@ -211,7 +205,7 @@ func (b *batch) objectKinds() []string {
 
 // frame segments frame i and writes its images, whose paths it returns. What
 // was found goes into p and into volume, which may be nil.
-func (b *batch) frame(ctx context.Context, in input, m *models.Model, scan *segd.Scan, i int, p *part, volume *nifti.Writer) (*frameResult, []string, error) {
+func (b *batch) frame(ctx context.Context, in input, m *models.Model, scan *segd.Scan, i int, p *part, volume *export.Volumes) (*frameResult, []string, error) {
 	stem, err := b.frameStem(in, i, scan.Frames)
 	if err != nil {
 		return nil, nil, err
@@ -263,7 +257,7 @@ func (b *batch) frame(ctx context.Context, in input, m *models.Model, scan *segd
 		}
 	}
 	if volume != nil {
-		if err := volume.Add(s.Mask); err != nil {
+		if err := volume.AddMask(i, s.Mask); err != nil {
 			return nil, written, err
 		}
 	}

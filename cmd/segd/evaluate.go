@@ -99,7 +99,7 @@ func (a *app) evaluate(ctx context.Context, s evaluateSettings) error {
 	defer o.Pool.Close()
 	var err error
 	if s.model != "" {
-		if o.Model, err = resolveModel(s.model, s.modelsDir); err != nil {
+		if o.Model, err = a.resolveModel(s.model, s.modelsDir); err != nil {
 			return err
 		}
 		a.setRounding(o.Model)
@@ -113,7 +113,7 @@ func (a *app) evaluate(ctx context.Context, s evaluateSettings) error {
 	}
 	other := o
 	if s.against != "" {
-		if other.Model, err = resolveModel(s.against, s.modelsDir); err != nil {
+		if other.Model, err = a.resolveModel(s.against, s.modelsDir); err != nil {
 			return err
 		}
 		a.setRounding(other.Model)

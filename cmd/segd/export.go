@@ -29,7 +29,7 @@ func newModelExport(a *app) *cobra.Command {
 			"size in, normalised as the model's preprocessing says, logits or values out.",
 		Args: cobra.ExactArgs(1),
 		RunE: a.do(func(_ *cobra.Command, args []string) error {
-			m, err := resolveModel(args[0], s.dir)
+			m, err := a.resolveModel(args[0], s.dir)
 			if err != nil {
 				return err
 			}

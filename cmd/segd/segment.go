@@ -61,7 +61,9 @@ func newSegment(a *app) *cobra.Command {
 			"of DICOM files alone. All but sc hold every frame, and those of the slices of a\n" +
 			"series are one, named like the first of them. nifti is a .nii.gz of all frames\n" +
 			"that lies where the scan does; the slices of a series are one volume, if they lie\n" +
-			"at even distances, with a fourth axis where as many lie at each place.\n\n" +
+			"at even distances, with a fourth axis where as many lie at each place. The planes\n" +
+			"of a tilted gantry are moved to stand upright on each other. Frames that lie in\n" +
+			"several stacks are NAME_1.nii.gz and so on.\n\n" +
 			"A file is written whole or not at all. An input that fails is named on standard\n" +
 			"error with the reason, leaves no output, and the run goes on; the exit status is\n" +
 			"then 3. So it is for an input that only one of the kinds of output cannot be\n" +
@@ -146,7 +148,7 @@ func (a *app) segment(ctx context.Context, s segmentSettings) error {
 	b := &batch{settings: s, options: segment.Options{Threshold: s.threshold, MinSize: s.minSize, TTA: s.tta}, stems: map[string]bool{},
 		objects: &dicomio.Run{Software: "segd " + versionText(), Time: time.Now(), Deidentify: s.deidentify}}
 	var err error
-	if b.catalogue, err = openCatalogue(s.modelsDir); err != nil {
+	if b.catalogue, err = a.openCatalogue(s.modelsDir); err != nil {
 		return err
 	}
 	a.setRounding(b.catalogue.List()...)

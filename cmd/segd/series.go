@@ -38,6 +38,7 @@ type series struct {
 // part is what one input has for its series. One of a stack has a mask or values.
 type part struct {
 	objects       *export.DICOM // nil: none is asked for
+	refused       error         // why there is no volume of its own
 	model         string        // and its version
 	width, height int
 	mask          *segd.Mask
@@ -167,15 +168,17 @@ func (s *series) join(p *part) {
 		s.errs.volume = fmt.Errorf("no %s: a slice is missing", export.NIfTI)
 		return
 	}
+	var err error
 	if s.volume == nil {
 		content := nifti.Masks
 		if p.values != nil {
 			content = nifti.Values
 		}
-		s.volume, s.model = export.NewStackNIfTI(s.stack, p.width, p.height, content), p.model
+		s.volume, err = export.NewStackNIfTI(s.stack, p.width, p.height, content)
+		s.model = p.model
 	}
-	var err error
 	switch {
+	case err != nil:
 	case p.model != s.model:
 		err = errors.New("results of two models in one volume")
 	case p.values != nil:

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -34,7 +35,7 @@ func newModelEnsemble(a *app) *cobra.Command {
 			if file := filepath.Join(out, "model.json"); exists(file) {
 				return fmt.Errorf("%w: %s is there already", segd.ErrOption, file)
 			}
-			man, all, err := joinModels(args, dir)
+			man, all, err := a.joinModels(args, dir)
 			if err != nil {
 				return err
 			}
@@ -55,9 +56,9 @@ func newModelEnsemble(a *app) *cobra.Command {
 
 // joinModels reads the models of an ensemble, which differ in their weights
 // alone. The card is the first one's, without figures: they are of one network.
-func joinModels(names []string, dir string) (man models.Manifest, all []*unet.Params, err error) {
+func (a *app) joinModels(names []string, dir string) (man models.Manifest, all []*unet.Params, err error) {
 	for i, n := range names {
-		m, err := resolveModel(n, dir)
+		m, err := a.resolveModel(n, dir)
 		if err != nil {
 			return man, nil, err
 		}
@@ -135,14 +136,14 @@ func newModelVerify(a *app) *cobra.Command {
 		Example: "  segd model verify better -d nuclei/test --against nuclei",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.do(func(cmd *cobra.Command, args []string) error {
-			m, err := resolveModel(args[0], s.dir)
+			m, err := a.resolveModel(args[0], s.dir)
 			if err != nil {
 				return err
 			}
 			if s.against == "" {
 				s.against = m.Name
 			}
-			old, err := resolveModel(s.against, s.dir)
+			old, err := a.resolveModel(s.against, s.dir)
 			if err != nil {
 				return err
 			}
@@ -232,12 +233,16 @@ func (a *app) promote(ctx context.Context, s storeSettings, model string) error 
 	if err := os.MkdirAll(s.dir, 0o755); err != nil {
 		return err
 	}
-	c, err := openCatalogue(s.dir)
+	c, err := a.openCatalogue(s.dir)
 	if err != nil {
 		return err
 	}
 	what := models.Promotion{Time: time.Now().UTC(), Forced: s.force}
-	if old, err := c.Get(s.name); err == nil {
+	old, err := c.Get(s.name)
+	if err != nil && !errors.Is(err, segd.ErrNotFound) {
+		return err
+	}
+	if old != nil {
 		if len(s.datasets) == 0 && !s.force {
 			return optionError("%s %s serves: give a test set with -d to compare on, or --force", s.name, old.Version)
 		}

@@ -107,7 +107,7 @@ func (a *app) train(ctx context.Context, o train.Options, s trainSettings) error
 	}
 	o.Network = s.network.config(s.width, s.depth)
 	o.Network.Head = unet.Head(s.head)
-	if err := s.recipe.complete(&o); err != nil {
+	if err := s.recipe.complete(a, &o); err != nil {
 		return err
 	}
 	o.Title, o.Description, o.Version, o.Data = c.Title, c.Description, c.Version, c.Data

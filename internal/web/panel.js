@@ -79,10 +79,11 @@ function showWarnings(result, frame, title) {
   $("found").hidden = false;
 }
 
-// showHow says by what and how the result came about.
-export function showHow({ result, frame }, card) {
+// showHow says of which file a result is, and how it came about.
+export function showHow(name, { result, frame }, card) {
   const s = frame.spacing;
   facts($("facts"), [
+    ["File", result.frame_count > 1 ? `${name}, frame ${frame.frame} of ${result.frame_count}` : name],
     ["Model", `${card?.title ?? result.model}, version ${result.model_version}`],
     ["Network", `${number.format(frame.network_ms)} ms`],
     ["Image", `${frame.width} × ${frame.height} pixels, ${kind(result)}`],
