@@ -206,7 +206,8 @@ func (c *Case) where(path string) string {
 }
 
 // mask reads the case's label: values as the file has them, but for nnU-Net's
-// value for pixels left open, which becomes metric.Ignore.
+// value for pixels left open, which becomes metric.Ignore, and for classes that
+// other data number otherwise.
 func (c *Case) mask() (*segd.Mask, error) {
 	m, err := c.maskOf(c.Label)
 	if err == nil && c.ignore > 0 {
@@ -215,6 +216,9 @@ func (c *Case) mask() (*segd.Mask, error) {
 				m.Pix[i] = metric.Ignore
 			}
 		}
+	}
+	if err == nil {
+		c.renumber.Apply(m.Pix)
 	}
 	return m, err
 }

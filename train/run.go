@@ -180,6 +180,9 @@ func prepare(ctx context.Context, o Options, saved *progress, report func(Event)
 	if err != nil {
 		return nil, err
 	}
+	if err := o.nameClasses(data, saved); err != nil {
+		return nil, err
+	}
 	warn(data.Warnings...)
 	memory := o.Memory()
 	raws, list, err := load(ctx, data.Cases, o.Network.Head, memory/2)
@@ -248,12 +251,9 @@ func prepare(ctx context.Context, o Options, saved *progress, report func(Event)
 	return r, nil
 }
 
-// takeClasses settles which classes the labels have and what they are called: as
-// the options say, or the data, or the model to start from.
+// takeClasses settles which classes the labels have and, where neither options
+// nor data name them, that they are called as in the model to start from.
 func (o *Options) takeClasses(data *Dataset, list []facts) (meant values, classes int, err error) {
-	if len(o.ClassNames) == 0 {
-		o.ClassNames = data.Classes
-	}
 	known := 0
 	if len(o.ClassNames) > 0 {
 		known = len(o.ClassNames) + 1
@@ -294,7 +294,7 @@ func (r *run) plan(cases []Case, f Fingerprint, warn func(...string)) error {
 	if r.Plan, err = newPlan(r.o, f, ids(training), ids(validation)); err != nil {
 		return err
 	}
-	r.Plan.Kernels = kernel.Set()
+	r.Plan.Kernels, r.Plan.ClassNames = kernel.Set(), r.o.ClassNames
 	return r.Plan.fit(r.o.Memory(), r.o.Batch > 0)
 }
 

@@ -24,6 +24,7 @@ type evaluateSettings struct {
 	datasets            []string
 	model, modelsDir    string
 	predictions, report string
+	classes             []string
 	head                string
 	against, html       string
 	record              string
@@ -44,6 +45,8 @@ func newEvaluate(a *app) *cobra.Command {
 			"far the outlines lie apart: 95 % Hausdorff distance (HD95) and the share within\n" +
 			"--tolerance (NSD), in mm where all spacings are known. Where neither mask holds\n" +
 			"a class, Dice, IoU and NSD count 1, where only one does 0 and there is no HD95.\n\n" +
+			"Classes are matched by name where both sides name them, as models,\n" +
+			"dataset.json and DICOM Segmentations do.\n\n" +
 			"A model that gives values, and labels that are values, are compared by mean\n" +
 			"absolute error (MAE) and root of the mean squared error (RMSE), in the unit of\n" +
 			"the labels, beside the mean of the training labels as a constant.\n\n" +
@@ -55,7 +58,8 @@ func newEvaluate(a *app) *cobra.Command {
 	f.StringArrayVarP(&s.datasets, "data", "d", nil, "data set; may be given again")
 	f.StringVarP(&s.model, "model", "m", "", "a model's name or directory")
 	f.StringVar(&s.modelsDir, "models", "", "directory with further models")
-	f.StringVar(&s.predictions, "predictions", "", "folder of masks, named like the images")
+	f.StringVar(&s.predictions, "predictions", "", "folder of masks, each at the path that its image has below images/")
+	f.StringSliceVar(&s.classes, "classes", nil, "names of the labels' foreground classes, from class 1 on (default: those of the data set)")
 	f.Var(newChoice(&s.head, "", string(unet.HeadRegression)), "head", "what --predictions and labels are: regression, values (default: masks)")
 	f.StringVar(&s.report, "report", "", "JSON file to write: every case, every group and the means")
 	f.StringVar(&s.against, "against", "", "another model, to be compared with on the same cases")
@@ -94,7 +98,7 @@ type comparison struct {
 }
 
 func (a *app) evaluate(ctx context.Context, s evaluateSettings) error {
-	o := train.EvaluateOptions{Datasets: s.datasets, Predictions: s.predictions, Tolerance: s.tolerance, TTA: s.tta, Pool: kernel.NewPool(a.threadCount())}
+	o := train.EvaluateOptions{Datasets: s.datasets, Predictions: s.predictions, ClassNames: s.classes, Tolerance: s.tolerance, TTA: s.tta, Pool: kernel.NewPool(a.threadCount())}
 	defer o.Pool.Close()
 	for _, path := range []string{s.report, s.html} {
 		if err := freeReport(path, s.overwrite); err != nil {
@@ -122,6 +126,9 @@ func (a *app) evaluate(ctx context.Context, s evaluateSettings) error {
 		}
 		a.setRounding(other.Model)
 		other.Predictions = ""
+		if o.Model != nil && len(other.ClassNames) == 0 {
+			other.ClassNames = o.Model.ForegroundNames() // of labels that nobody names, for both alike
+		}
 	}
 	var out evaluation
 	if out.Report, err = a.measure(ctx, o); err != nil {

@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"segd"
+	"segd/internal/classes"
 	"segd/internal/kernel"
 	"segd/internal/metric"
 	"segd/internal/output"
@@ -29,7 +29,7 @@ func newModelEnsemble(a *app) *cobra.Command {
 		Short: "Join models of one kind into one that gives the mean of their probabilities",
 		Long: "Join models that differ in their weights alone, such as those of the folds of a\n" +
 			"cross-validation, into one model directory. It segments, is evaluated and\n" +
-			"serves as one model, and takes the time of all.",
+			"serves as one model, and takes the time of all. Classes are joined by name.",
 		Example: "  for i in 0 1 2 3 4; do segd train -d nuclei/train -o fold$i --fold $i/5 --name nuclei; done\n  segd model ensemble fold0 fold1 fold2 fold3 fold4 -o nuclei-5",
 		Args:    cobra.MinimumNArgs(2),
 		RunE: a.do(func(_ *cobra.Command, args []string) error {
@@ -77,9 +77,11 @@ func (a *app) joinModels(names []string, dir string) (man models.Manifest, all [
 				shared := *tr
 				man.Training = &shared
 			}
-		} else if m.Network != man.Network || m.Recipe != man.Recipe || !reflect.DeepEqual(m.Classes, man.Classes) {
-			return man, nil, fmt.Errorf("%w: %s and %s differ in network, preprocessing or classes: an ensemble's models differ in their weights alone",
+		} else if m.Network != man.Network || m.Recipe != man.Recipe {
+			return man, nil, fmt.Errorf("%w: %s and %s differ in network or preprocessing: an ensemble's models differ in their weights alone",
 				segd.ErrOption, names[0], n)
+		} else if p, err = inOrder(p, m, man, names[0]); err != nil {
+			return man, nil, err
 		} else if tr := m.Training; tr != nil && man.Training != nil {
 			man.Training.Seconds += tr.Seconds
 			man.Training.NoFlip = man.Training.NoFlip || tr.NoFlip
@@ -87,6 +89,23 @@ func (a *app) joinModels(names []string, dir string) (man models.Manifest, all [
 		all = append(all, p)
 	}
 	return man, all, nil
+}
+
+// inOrder returns the weights p of m with its classes in the order that man, the
+// card of the model called first, has them in, by name.
+func inOrder(p *unet.Params, m *models.Model, man models.Manifest, first string) (*unet.Params, error) {
+	table, err := classes.Match(classes.List{Whose: first, Names: man.ForegroundNames()}, classes.List{Whose: m.Name, Names: m.ForegroundNames()})
+	if err != nil {
+		return nil, fmt.Errorf("%w: the models of an ensemble differ: %v", segd.ErrOption, err)
+	}
+	if table == nil {
+		return p, nil
+	}
+	from := make([]int, len(man.Classes))
+	for i := range from {
+		from[i] = int(table[i])
+	}
+	return p.Adapt(man.Network, from, 0)
 }
 
 // storeSettings are the flags of segd model verify and promote.
@@ -161,7 +180,7 @@ func (a *app) verify(ctx context.Context, s storeSettings, m, old *models.Model)
 	if err != nil {
 		return nil, err
 	}
-	o.Model = old
+	o.Model, o.ClassNames = old, m.ForegroundNames() // of labels that nobody names, for both alike
 	before, err := a.measure(ctx, o)
 	if err != nil {
 		return nil, err
