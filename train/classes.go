@@ -176,7 +176,7 @@ func (f *finder) nameClasses(names []string) error {
 			return fmt.Errorf("train: predictions: %w", err)
 		}
 	}
-	called := map[int]string{}
+	called, marked := map[int]string{}, [256]bool{}
 	tables := map[string]*classes.Table{}
 	for i := range f.found {
 		p := &f.found[i]
@@ -196,10 +196,18 @@ func (f *finder) nameClasses(names []string) error {
 						p.path, segd.ErrFormat, s.Number, s.Label, other)
 				}
 				called[s.Number] = s.Label
+				own := []uint8{uint8(min(max(0, s.Number), 255))}
+				table.Apply(own)
+				marked[own[0]] = true
 			}
 			tables[p.stem] = table
 		}
 		p.renumber = table
+	}
+	for i, name := range names {
+		if len(called) > 0 && spec == nil && i < 255 && !marked[i+1] {
+			f.warnings = append(f.warnings, fmt.Sprintf("no segmentation of %s has a segment %q: it counts as not found", f.dir, name))
+		}
 	}
 	return nil
 }

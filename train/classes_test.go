@@ -211,9 +211,14 @@ func TestPredictionsByName(t *testing.T) {
 	} {
 		p := t.TempDir()
 		put(t, p, "a.dcm", segmentation(t, [][]byte{b}, size, tt.names, halves(tt.left, tt.right)))
-		r, err := evaluateMasks(t, dir, p)
-		if !errors.Is(err, tt.kind) || err == nil && r.Mean.Dice() != tt.dice {
-			t.Errorf("%s: %v, %+v", name, err, r)
+		warned := 0
+		r, err := Evaluate(t.Context(), EvaluateOptions{Datasets: []string{dir}, Predictions: p}, func(_, _ int, w string) {
+			if strings.Contains(w, `"liver"`) {
+				warned++
+			}
+		})
+		if !errors.Is(err, tt.kind) || err == nil && r.Mean.Dice() != tt.dice || warned != map[bool]int{true: 1}[len(tt.names) == 1] {
+			t.Errorf("%s: %v, %+v, %d warnings", name, err, r, warned)
 		}
 	}
 }

@@ -148,31 +148,11 @@ func (p *pairing) nameGroups(ids *idList) (warning string, err error) {
 	if ids == nil || len(p.entries) == 0 {
 		return "", nil
 	}
-	folder := filepath.Base(p.images) + "/"
 	missing, first := 0, ""
 	for i := range p.entries {
 		e := &p.entries[i]
-		names := []string{e.stem}
-		if rel, err := filepath.Rel(p.images, e.image); err == nil {
-			file := filepath.ToSlash(rel)
-			names = append(names, file, scanio.Stem(file), folder+e.stem, folder+file, folder+scanio.Stem(file))
-		}
-		whole, err := ids.find(names...)
-		if err != nil {
+		if e.groups, err = p.groupsOf(e, ids); err != nil {
 			return "", err
-		}
-		e.groups = make([]string, e.frames)
-		for k := range e.groups {
-			e.groups[k] = whole
-			if e.frames == 1 {
-				continue
-			}
-			frame := frameID(e.stem, k, e.frames)
-			own, err := ids.find(frame, folder+frame)
-			if err != nil {
-				return "", err
-			}
-			e.groups[k] = or(own, whole)
 		}
 		if strings.Join(e.groups, "") == "" {
 			if missing++; missing == 1 {
@@ -202,4 +182,32 @@ func (p *pairing) nameGroups(ids *idList) (warning string, err error) {
 		warning += fmt.Sprintf("%d of %d ids of %s are no image, such as %q", spare, len(ids.ids), ids.path, example)
 	}
 	return warning, nil
+}
+
+// groupsOf looks up the group of each frame of an image, empty where there is none.
+func (p *pairing) groupsOf(e *entry, ids *idList) ([]string, error) {
+	folder := filepath.Base(p.images) + "/"
+	names := []string{e.stem}
+	if rel, err := filepath.Rel(p.images, e.image); err == nil {
+		file := filepath.ToSlash(rel)
+		names = append(names, file, scanio.Stem(file), folder+e.stem, folder+file, folder+scanio.Stem(file))
+	}
+	whole, err := ids.find(names...)
+	if err != nil {
+		return nil, err
+	}
+	groups := make([]string, e.frames)
+	for k := range groups {
+		groups[k] = whole
+		if e.frames == 1 {
+			continue
+		}
+		frame := frameID(e.stem, k, e.frames)
+		own, err := ids.find(frame, folder+frame)
+		if err != nil {
+			return nil, err
+		}
+		groups[k] = or(own, whole)
+	}
+	return groups, nil
 }
