@@ -16,8 +16,11 @@ package segd
 // owned by whoever received it; it is not safe for concurrent writes.
 type Image struct {
 	Width, Height int
-	Channels      int // 1 (grey) or 3 (RGB)
-	Pix           []float32
+	Channels      int // 1 (grey) or 3 (RGB); as many as there are where they are Separate
+	// Separate says that each channel is an image of its own (T1, T2 …) and not
+	// one of red, green and blue.
+	Separate bool
+	Pix      []float32
 	Padding       []bool // pixels outside the imaged area (PixelPaddingValue), row-major; nil: none
 	Spacing       Spacing
 	Display       Display
@@ -65,6 +68,9 @@ type Scan struct {
 	Modality       string // DICOM Modality (0008,0060); empty otherwise
 	Width, Height  int
 	Frames         int
+	// Channels is the number of files that were joined, each one channel of the
+	// image; 0: the scan is one file.
+	Channels int
 	Steps          []string // what is done to the pixels, in order, in words
 	Warnings       []string // what a user should know about the result
 	// Clean says that the file states that its pixels do not show who the

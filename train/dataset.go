@@ -40,6 +40,8 @@ type Case struct {
 	files      *files // open ones
 	ignore     uint8  // label value of pixels left open; 0: none
 	calibrated bool   // the data set says that values are Hounsfield units
+
+	named []string // the channels that the data set has, as it names them
 }
 
 // Dataset lists labelled images. Nothing of their content is held.

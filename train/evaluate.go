@@ -92,6 +92,15 @@ func (o EvaluateOptions) open(report func(done, cases int, warning string)) ([]C
 	for _, w := range data.Warnings {
 		report(0, len(data.Cases), w)
 	}
+	if o.Model != nil {
+		warning, err := fitChannels(o.Model, data.Cases, false)
+		if err != nil {
+			return nil, err
+		}
+		if warning != "" {
+			report(0, len(data.Cases), warning)
+		}
+	}
 	return data.Cases, nil
 }
 

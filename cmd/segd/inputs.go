@@ -12,11 +12,14 @@ import (
 	"segd/internal/scanio"
 )
 
-// input is one file to segment.
+// input is one file to segment, or the files of one image's channels.
 type input struct {
 	path string // where it lies
 	name string // relative to the folder it was found in, with slashes
 	stem string // name of its outputs: name without extension, but see nameOutputs
+
+	channels []channel // in their order; path is the first; nil: one file
+	refused  error     // why these are not the channels of the model
 }
 
 // collectInputs lists what paths hold, in the order of paths and, within a

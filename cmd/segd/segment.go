@@ -66,6 +66,9 @@ func newSegment(a *app) *cobra.Command {
 			"error with the reason, leaves no output, and the run goes on; the exit status is\n" +
 			"then 3. So it is for an input that only one of the kinds of output cannot be\n" +
 			"made of; the others are written.\n\n" +
+			"A model of several channels, such as T1 and T2, takes the files NAME_0000,\n" +
+			"NAME_0001 and so on as one input, NAME. They must all be there and lie on each\n" +
+			"other; outputs lie, and DICOM objects refer to it, as the first does.\n\n" +
 			"A model that gives values writes value, a PNG of 16 bits, values rounded and cut\n" +
 			"off at 0 and 65535; tiff and nifti, which hold them as they are in float32, and\n" +
 			"json.\n\n" +
@@ -162,9 +165,13 @@ func (a *app) segment(ctx context.Context, s segmentSettings) error {
 	if b.inputs, err = collectInputs(s.inputs, s.out); err != nil {
 		return err
 	}
+	if b.inputs, err = joinChannels(b.inputs, b.model); err != nil {
+		return err
+	}
+	apart := channelWarning(b.inputs) // by names, which --deidentify takes away
 	if s.dryRun {
 		for _, in := range b.inputs {
-			if _, err := fmt.Fprintln(a.stdout, in.path); err != nil {
+			if _, err := fmt.Fprintln(a.stdout, in.files()); err != nil {
 				return err
 			}
 		}
@@ -197,6 +204,9 @@ func (a *app) segment(ctx context.Context, s segmentSettings) error {
 	results, stopped := b.run(ctx, p)
 	for _, text := range warnings(b.inputs, results) {
 		p.warn(text)
+	}
+	if apart != "" {
+		p.warn(apart)
 	}
 	p.finish()
 	if slices.Contains(b.settings.kinds, kindCSV) {

@@ -72,8 +72,8 @@ func joinModels(names []string, dir string) (man models.Manifest, all []*unet.Pa
 				shared := *tr
 				man.Training = &shared
 			}
-		} else if m.Network != man.Network || m.Recipe != man.Recipe || !reflect.DeepEqual(m.Classes, man.Classes) {
-			return man, nil, fmt.Errorf("%w: %s and %s differ in network, preprocessing or classes: an ensemble's models differ in their weights alone",
+		} else if m.Network != man.Network || m.Recipe != man.Recipe || !slices.Equal(m.Channels, man.Channels) || !reflect.DeepEqual(m.Classes, man.Classes) {
+			return man, nil, fmt.Errorf("%w: %s and %s differ in network, preprocessing, channels or classes: an ensemble's models differ in their weights alone",
 				segd.ErrOption, names[0], n)
 		} else if tr := m.Training; tr != nil && man.Training != nil {
 			man.Training.Seconds += tr.Seconds
