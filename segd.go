@@ -21,9 +21,9 @@ type Image struct {
 	// one of red, green and blue.
 	Separate bool
 	Pix      []float32
-	Padding       []bool // pixels outside the imaged area (PixelPaddingValue), row-major; nil: none
-	Spacing       Spacing
-	Display       Display
+	Padding  []bool // pixels outside the imaged area (PixelPaddingValue), row-major; nil: none
+	Spacing  Spacing
+	Display  Display
 }
 
 // At returns the value of channel c at row y, column x.
@@ -71,8 +71,8 @@ type Scan struct {
 	// Channels is the number of files that were joined, each one channel of the
 	// image; 0: the scan is one file.
 	Channels int
-	Steps          []string // what is done to the pixels, in order, in words
-	Warnings       []string // what a user should know about the result
+	Steps    []string // what is done to the pixels, in order, in words
+	Warnings []string // what a user should know about the result
 	// Clean says that the file states that its pixels do not show who the
 	// patient is (DICOM BurnedInAnnotation NO); other files state nothing.
 	Clean bool
