@@ -39,7 +39,10 @@ func (s *Server) inspect(c echo.Context) (err error) {
 	}
 	var found *inspect.Inspection
 	if err := s.run(r.Context(), func() (err error) {
-		found, err = inspect.File(u.bytes, inspect.Options{Models: s.Models, Model: model})
+		scan, err := u.scan()
+		if err == nil {
+			found, err = inspect.Scan(scan, u.bytes, inspect.Options{Models: s.Models, Model: model})
+		}
 		return err
 	}); err != nil {
 		return err

@@ -17,7 +17,6 @@ import (
 	"segd/internal/nifti"
 	"segd/internal/overlay"
 	"segd/internal/postprocess"
-	"segd/internal/scanio"
 	"segd/internal/segment"
 	"segd/models"
 )
@@ -60,7 +59,7 @@ func (s *Server) segment(c echo.Context) (err error) {
 		}
 	}
 	j := &job{server: s, ctx: r.Context(), options: o}
-	switch err := j.begin(u.bytes); {
+	switch err := j.begin(u); {
 	case err != nil:
 		return err
 	case j.output == outputJSON:
@@ -130,9 +129,10 @@ type frameResult struct {
 // begin reads the scan, chooses the model and segments the first frame that is
 // asked for, all in one place among those that run: the pixels of a picture
 // file are in memory from its reading on.
-func (j *job) begin(b []byte) error {
+func (j *job) begin(u *upload) error {
+	b := u.bytes
 	return j.server.run(j.ctx, func() (err error) {
-		if j.scan, err = scanio.Read(b); err != nil {
+		if j.scan, err = u.scan(); err != nil {
 			return err
 		}
 		if j.frame > j.scan.Frames {

@@ -226,7 +226,8 @@ var modalities = []string{"CR", "CT", "DX", "ES", "GM", "IO", "IVUS", "MG", "MR"
 // of one model without any rule gives that one. Where none fits, or several
 // fit equally well, the error is a segd.ErrUnprocessable that says to choose.
 func (c *Catalogue) Auto(s *segd.Scan) (*Model, error) {
-	list := slices.DeleteFunc(c.List(), func(m *Model) bool { return m.Values != nil }) // which make no masks
+	// Models of values make no masks; the others must take what the scan has.
+	list := slices.DeleteFunc(c.List(), func(m *Model) bool { return m.Values != nil || m.CheckChannels(s.Channels) != nil })
 	if len(list) == 1 && list[0].Match.empty() {
 		return list[0], nil
 	}

@@ -41,6 +41,8 @@ type Case struct {
 	ignore     uint8            // label value of pixels left open; 0: none
 	renumber   *classes.Table   // of the label's classes, where other data number them otherwise
 	calibrated bool             // the data set says that values are Hounsfield units
+
+	channelNames []string // the channels that the data set has, as it names them
 }
 
 // Dataset lists labelled images. Nothing of their content is held.

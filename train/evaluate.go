@@ -105,10 +105,23 @@ type evaluation struct {
 	sum       metric.Accumulator
 }
 
+// open opens the data sets, whose channels must be those of the model.
+func (o EvaluateOptions) open() (*Dataset, error) {
+	data, err := Open(o.Datasets...)
+	if err != nil || o.Model == nil {
+		return data, err
+	}
+	warning, err := fitChannels(o.Model, data.Cases, false)
+	if warning != "" {
+		data.Warnings = append(data.Warnings, warning)
+	}
+	return data, err
+}
+
 // begin opens the data sets, finds the predictions, settles which classes there
 // are and looks at all masks: whether 255 is a class shows only then.
 func (o EvaluateOptions) begin(ctx context.Context) (*evaluation, error) {
-	data, err := Open(o.Datasets...)
+	data, err := o.open()
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@ func EvaluateValues(ctx context.Context, o EvaluateOptions, report func(done, ca
 	if report == nil {
 		report = func(int, int, string) {}
 	}
-	data, err := Open(o.Datasets...)
+	data, err := o.open()
 	if err != nil {
 		return nil, err
 	}

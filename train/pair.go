@@ -25,6 +25,7 @@ type entry struct {
 	stem   string
 	image  string
 	more   []string // files of further channels
+	number []int    // of the channels, of image and more; nil where the name has none
 	frames int
 	labels []string // one file, or one for each frame; nil: none
 	err    error    // why the image is of no use
@@ -66,44 +67,6 @@ func pair(ctx context.Context, where place, stems []string, images, masks map[st
 	return p, nil
 }
 
-// list makes an entry of each image, or of the files of its channels.
-func (p *pairing) list(stems []string, images map[string]string) {
-	at := map[string]int{}
-	for _, stem := range stems {
-		name, channel, ok := channelOf(stem)
-		if p.spec == nil || !ok || p.masks[stem] != "" {
-			p.entries = append(p.entries, entry{stem: stem, image: images[stem]})
-			continue
-		}
-		i, seen := at[name]
-		if !seen {
-			i = len(p.entries)
-			at[name] = i
-			p.entries = append(p.entries, entry{stem: name, image: images[stem]})
-		} else {
-			p.entries[i].more = append(p.entries[i].more, images[stem])
-		}
-		// Stems are sorted, so channels come in order.
-		if e := &p.entries[i]; channel != len(e.more) && e.err == nil {
-			e.err = fmt.Errorf("train: image %s: %w: channel %d where %d should be", images[stem], segd.ErrFormat, channel, len(e.more))
-		}
-	}
-	for i := range p.entries {
-		e := &p.entries[i]
-		want := len(e.more) + 1
-		if p.spec != nil && len(p.spec.channels) > 0 && want > 1 {
-			want = len(p.spec.channels)
-		}
-		switch {
-		case e.err != nil:
-		case want != len(e.more)+1:
-			e.err = fmt.Errorf("train: image %s: %w: %d files of channels, dataset.json names %d", e.image, segd.ErrFormat, len(e.more)+1, want)
-		case want != 1 && want != 3:
-			e.err = fmt.Errorf("train: image %s: %w: %d channels, want 1 or 3", e.image, segd.ErrUnsupported, want)
-		}
-	}
-}
-
 // probe finds out how many frames an image has. PNG, JPEG and TIFF have one,
 // and are not read for it.
 func (p *pairing) probe(e *entry) {
@@ -112,21 +75,15 @@ func (p *pairing) probe(e *entry) {
 	case scanio.PNG, scanio.JPEG, scanio.TIFF, scanio.Unknown: // which fails when it is read
 		return
 	}
-	for k, path := range append([]string{e.image}, e.more...) {
-		o, err := p.files.open(path, asImage)
-		switch {
-		case err != nil:
-			if e.err == nil {
-				e.err = err
-			}
-			return
-		case k == 0:
-			e.frames = o.scan.Frames
-			e.who = identityOf(o)
-		case o.scan.Frames != e.frames && e.err == nil:
-			e.err = fmt.Errorf("train: image %s: %w: %d planes, %s has %d", path, segd.ErrFormat, o.scan.Frames, e.image, e.frames)
+	if _, err := p.files.join(e.image, e.more); err != nil {
+		if e.err == nil {
+			e.err = err
 		}
+		return
 	}
+	o, _ := p.files.open(e.image, asImage) // which join has opened
+	e.frames = o.scan.Frames
+	e.who = identityOf(o)
 }
 
 // identityOf returns the identity of an image, empty where it is not DICOM.
@@ -248,7 +205,7 @@ func (p *pairing) cases() []Case {
 				Label: e.labels[min(k, len(e.labels)-1)], stem: e.stem, folder: p.images, who: e.who, files: p.files, calibrated: p.spec.calibrated(),
 			}
 			if p.spec != nil {
-				c.ignore = p.spec.ignore
+				c.ignore, c.channelNames = p.spec.ignore, p.spec.channels
 			}
 			if e.groups != nil {
 				c.named = e.groups[k]

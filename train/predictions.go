@@ -257,8 +257,7 @@ func (f *finder) seriesVolumes(o offset, cases []Case) map[string]prediction {
 }
 
 func (f *finder) isVolume(stem string) bool {
-	name := strings.ToLower(f.files[stem])
-	return strings.HasSuffix(name, ".nii") || strings.HasSuffix(name, ".nii.gz")
+	return kindOf(f.files[stem]) == scanio.NIfTI
 }
 
 // usesPaths reports whether any prediction was found by its path.

@@ -148,6 +148,7 @@ type run struct {
 	report     func(Event)
 	training   []example
 	validation []example
+	channels   []string     // names of those that are files of their own; nil: none are
 	store      *store       // of their pixels
 	params     *unet.Params // what the solver moves
 	average    *unet.Params // their running average: what is validated and kept
@@ -184,6 +185,19 @@ func prepare(ctx context.Context, o Options, saved *progress, report func(Event)
 		return nil, err
 	}
 	warn(data.Warnings...)
+	channels, err := channelsOf(data.Cases)
+	if err != nil {
+		return nil, err
+	}
+	if o.From != nil {
+		warning, err := fitChannels(o.From, data.Cases, true)
+		if err != nil {
+			return nil, err
+		}
+		if warning != "" {
+			warn(warning)
+		}
+	}
 	memory := o.Memory()
 	raws, list, err := load(ctx, data.Cases, o.Network.Head, memory/2)
 	if err != nil {
@@ -197,7 +211,7 @@ func prepare(ctx context.Context, o Options, saved *progress, report func(Event)
 		warn(meant.warnings...)
 	}
 	f := fingerprint(data.Cases, list, meant, classes)
-	r := &run{o: o, report: report, names: data.Names}
+	r := &run{o: o, report: report, names: data.Names, channels: channels}
 	if saved != nil {
 		if err := saved.matches(o, f); err != nil {
 			return nil, err

@@ -3,12 +3,11 @@ package train
 import (
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
-	"strings"
 
 	"segd"
 	"segd/dicomio"
+	"segd/internal/scanio"
 )
 
 // segmentations says which images the DICOM Segmentations among some files are
@@ -28,8 +27,7 @@ func indexSegmentations(opener *files, paths map[string]string) (*segmentations,
 	s := &segmentations{instances: map[string]string{}, series: map[string][]string{}, segments: map[string][]dicomio.Segment{}, listed: map[string]int{}, refers: map[string]bool{}}
 	for _, stem := range slices.Sorted(maps.Keys(paths)) {
 		file := paths[stem]
-		switch strings.ToLower(filepath.Ext(file)) {
-		case ".png", ".tif", ".tiff", ".nii", ".gz":
+		if kindOf(file) != scanio.DICOM {
 			continue
 		}
 		o, err := opener.open(file, asMask)

@@ -116,10 +116,7 @@ func joined(errs []error) (err error) {
 // do because none can be made.
 func (b *batch) scan(ctx context.Context, i int) (r *result, p *part, err error) {
 	in, p := b.inputs[i], &part{}
-	if in.err != nil {
-		return nil, p, in.err
-	}
-	scan, file, err := readScan(in.path)
+	scan, file, err := in.read()
 	if err != nil {
 		return nil, p, err
 	}

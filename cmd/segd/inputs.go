@@ -13,13 +13,15 @@ import (
 	"segd/internal/walk"
 )
 
-// input is one file to segment.
+// input is one file to segment, or the files of one image's channels.
 type input struct {
 	path string // where it lies
 	name string // relative to the folder it was found in, with slashes
 	stem string // name of its outputs: name without extension, but see nameOutputs
-	err  error  // why it cannot be read: it fails with that
+	err  error  // why it cannot be read: it fails with that; of channels, why they are not those of the model
 	dir  bool   // it is a folder, which cannot be read
+
+	channels []channel // in their order; path is the first; nil: one file
 }
 
 // collectInputs lists what paths hold, in the order of paths and, within a

@@ -75,6 +75,9 @@ func newSegment(a *app) *cobra.Command {
 			"error with the reason, leaves no output, and the run goes on; the exit status is\n" +
 			"then 3. So it is for an input that only one of the kinds of output cannot be\n" +
 			"made of; the others are written.\n\n" +
+			"A model of several channels, such as T1 and T2, takes the files NAME_0000,\n" +
+			"NAME_0001 and so on as one input, NAME. They must all be there and lie on each\n" +
+			"other; outputs lie, and DICOM objects refer to it, as the first does.\n\n" +
 			"A model that gives values writes value, a PNG of 16 bits, values rounded and cut\n" +
 			"off at 0 and 65535; tiff and nifti, which hold them as they are in float32, and\n" +
 			"json.\n\n" +
@@ -172,6 +175,10 @@ func (a *app) segment(ctx context.Context, s segmentSettings) error {
 	if b.inputs, passed, err = collectInputs(s.inputs, s.out); err != nil {
 		return err
 	}
+	if b.inputs, err = joinChannels(b.inputs, b.model); err != nil {
+		return err
+	}
+	apart := channelWarning(b.inputs) // by names, which --deidentify takes away
 	if s.dryRun {
 		return a.listInputs(b.inputs, passed)
 	}
@@ -223,6 +230,9 @@ func (a *app) segment(ctx context.Context, s segmentSettings) error {
 	if text := passed.String(); text != "" {
 		p.note(text)
 	}
+	if apart != "" {
+		p.warn(apart)
+	}
 	p.finish()
 	if b.wants(kindCSV) {
 		if err := b.writeCSV(results); err != nil {
@@ -242,7 +252,7 @@ func (a *app) segment(ctx context.Context, s segmentSettings) error {
 // passed over on standard error.
 func (a *app) listInputs(inputs []input, passed walk.Passed) error {
 	for _, in := range inputs {
-		if _, err := fmt.Fprintln(a.stdout, walk.Printable(in.path)); err != nil {
+		if _, err := fmt.Fprintln(a.stdout, in.files()); err != nil {
 			return err
 		}
 	}

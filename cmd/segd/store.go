@@ -77,8 +77,8 @@ func (a *app) joinModels(names []string, dir string) (man models.Manifest, all [
 				shared := *tr
 				man.Training = &shared
 			}
-		} else if m.Network != man.Network || m.Recipe != man.Recipe {
-			return man, nil, fmt.Errorf("%w: %s and %s differ in network or preprocessing: an ensemble's models differ in their weights alone",
+		} else if m.Network != man.Network || m.Recipe != man.Recipe || !slices.Equal(m.Channels, man.Channels) {
+			return man, nil, fmt.Errorf("%w: %s and %s differ in network, preprocessing or channels: an ensemble's models differ in their weights alone",
 				segd.ErrOption, names[0], n)
 		} else if p, err = inOrder(p, m, man, names[0]); err != nil {
 			return man, nil, err

@@ -2,21 +2,25 @@
 
 import { compose } from "./mask.js";
 import { showCard, showFound, showHow, showModels, showValues } from "./panel.js";
-import { ask, Problem, whole } from "./server.js";
+import { ask, Problem } from "./server.js";
 import { Session } from "./session.js";
+import { local, sample } from "./source.js";
 import { composeValues } from "./values.js";
 
 const $ = (id) => document.getElementById(id);
 
 let cards = [];     // of the models, as v1/models gives them
 let current = null; // the session on the screen; nothing of another one gets there
+let standing = "";  // notice of the page, beside that of the session
 
 // begin opens a source at a frame with the chosen model. The session before it
 // ends, and what it has on the screen goes at once.
 function begin(source, number = 1) {
   current?.end();
-  current = new Session(source, $("model").value);
+  const model = $("model").value;
+  current = new Session(source, model, model === "auto" ? cards.some(severalChannels) : severalChannels(chosen()));
   clear();
+  showNotice();
   show(current, number);
 }
 
@@ -43,7 +47,7 @@ async function show(s, number) {
       s.wanted = s.shown.number;
       present(s);
     } else {
-      $("drop").hidden = s !== current;
+      empty(s);
     }
     problem(s, err);
   }
@@ -79,6 +83,14 @@ function clear() {
   $("canvas").width = $("canvas").height = 0;
   delete $("canvas").dataset.frame;
   about(chosen());
+}
+
+// empty shows that a session has nothing to show: its first frame failed.
+function empty(s) {
+  if (s === current) {
+    $("view").style.minHeight = "";
+    $("drop").hidden = false;
+  }
 }
 
 // present puts what a session has to show on the screen.
@@ -124,6 +136,9 @@ function place(s) {
   $("frame-on").disabled = s.wanted >= count;
   $("found").inert = $("how").inert = Boolean(s.shown) && s.shown.number !== s.wanted;
 }
+
+// severalChannels reports whether a model takes channels that are files of their own.
+function severalChannels(card) { return card?.channels?.length > 1; }
 
 function chosen() { return cards.find((c) => c.name === $("model").value); }
 
@@ -176,25 +191,11 @@ function problem(s, err) {
   }
 }
 
-// notice tells of what is no error of a file.
-function notice(text) {
+// showNotice tells of what is no error of a file.
+function showNotice() {
+  const text = [standing, current?.notice].filter(Boolean).join(" ");
   $("notice").textContent = text;
   $("notice").hidden = text === "";
-}
-
-// local is the source of files of the browser's machine.
-function local(files) {
-  return { name: files[0].name, files: async () => [files[0]] };
-}
-
-// sample is the source of the server's sample, which is fetched once.
-function sample() {
-  const name = "sample.png";
-  let files = null;
-  return {
-    name,
-    files: async (signal) => files ??= [new File([await whole(await ask("v1/sample.png", { signal }), "blob")], name, { type: "image/png" })],
-  };
 }
 
 // save hands a Blob to the browser as a download. Its name comes with it, from the
@@ -306,7 +307,8 @@ async function start() {
   try {
     cards = (await (await ask("v1/models")).json()).models;
   } catch (err) {
-    notice(`${err.title ?? "The list of models cannot be read"}. ${err.title ? err.message : "Reload the page."}`);
+    standing = `${err.title ?? "The list of models cannot be read"}. ${err.title ? err.message : "Reload the page."}`;
+    showNotice();
     return;
   }
   for (const c of cards) {
@@ -315,7 +317,8 @@ async function start() {
   showModels(cards);
   current?.shown ? present(current) : about(chosen());
   if (cards.length === 0) {
-    notice("This server has no models yet: start it with --models DIR.");
+    standing = "This server has no models yet: start it with --models DIR.";
+    showNotice();
   }
 }
 

@@ -33,16 +33,19 @@ import (
 	"segd/models/modelstest"
 )
 
-// handler is a server with those models of names, or with both: bright marks what is
-// brighter than half of an image's range, thousand gives 1000 times how bright it is.
+// handler is a server with those models of names; bright marks what is brighter than
+// half of an image's range, thousand gives 1000 times how bright it is, lesions takes
+// three channels and marks where the first is brighter than the second. Without names
+// it has the first two.
 func handler(t *testing.T, names ...string) http.Handler {
 	t.Helper()
 	dir := t.TempDir()
-	for name, save := range map[string]func(dir, name string) error{"bright": modelstest.Save, "thousand": modelstest.SaveValues} {
-		if len(names) > 0 && !slices.Contains(names, name) {
-			continue
-		}
-		if err := save(filepath.Join(dir, name), name); err != nil {
+	if len(names) == 0 {
+		names = []string{"bright", "thousand"}
+	}
+	save := map[string]func(dir, name string) error{"bright": modelstest.Save, "thousand": modelstest.SaveValues, "lesions": modelstest.SaveChannels}
+	for _, name := range names {
+		if err := save[name](filepath.Join(dir, name), name); err != nil {
 			t.Fatal(err)
 		}
 	}

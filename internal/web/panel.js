@@ -122,7 +122,8 @@ export function showCard(card) {
   }
   $("card-title").textContent = card.title || card.name;
   $("card-description").textContent = card.description ?? "";
-  facts($("card-facts"), [["Name", card.name], ["Version", card.version], ["Licence", card.license]]);
+  facts($("card-facts"), [["Name", card.name], ["Version", card.version], ["Licence", card.license],
+    ["Channels", card.channels && `${card.channels.join(", ")}: choose or drop their files together, named CASE_0000, CASE_0001 and so on`]]);
   const more = $("card-more");
   more.replaceChildren();
   const section = (title, texts) => {

@@ -2,12 +2,13 @@
 
 import { decodeMask } from "./mask.js";
 import { ask, Problem, whole } from "./server.js";
+import { stem } from "./source.js";
 import { floats } from "./values.js";
 import { unzip } from "./zip.js";
 
 const keptFrames = 24;
 
-// Session is a file under one model. Another file or another model is another
+// Session is a file, or the files of an image's channels, under one model. Another file or another model is another
 // session, so that whatever comes late from an earlier one has no place in the
 // present one. end gives up its requests; nothing of it is shown after that.
 export class Session {
@@ -16,24 +17,22 @@ export class Session {
   hidden = new Set(); // classes that are not drawn
   tasks = 0;          // requests under way
 
-  #source;
+  #taken;
   #frames = new Map(); // of frames by number, so that going back is at once
   #life = new AbortController();
   #turn = null; // AbortController of the frame under way
 
-  // A source has the name of a file and files(signal), which resolves to its Files.
-  // model is a name of v1/models, or auto.
-  constructor(source, model) {
-    this.#source = source;
+  // model is a name of v1/models, or auto; channels says whether it may take
+  // channels that are files of their own.
+  constructor(source, model, channels) {
+    this.source = source;
     this.model = model;
+    this.#taken = source.take(channels);
   }
 
-  get source() { return this.#source; }
-  get name() { return this.#source.name; }
-
-  // stem names what is made of the file: its name without the extension of a
-  // scan. Other endings (1.2.840.10008) belong to the name.
-  get stem() { return this.name.replace(/(?<=.)\.(png|jpe?g|tiff?|dcm|dicom|nii|nii\.gz)$/i, ""); }
+  get name() { return this.#taken.name; }
+  get notice() { return this.#taken.notice; }
+  get stem() { return stem(this.name); } // names what is made of the file
 
   end() {
     this.#turn?.abort();
@@ -74,9 +73,9 @@ export class Session {
       query.set("frame", number);
     }
     const body = new FormData();
-    for (const file of await this.#source.files(signal)) {
+    for (const [field, file] of await this.#taken.parts(signal)) {
       await readable(file);
-      body.append("file", file, file.name);
+      body.append(field, file, file.name);
     }
     return ask(`v1/segment?${query}`, { method: "POST", body, signal });
   }
@@ -104,13 +103,13 @@ export class Session {
   }
 }
 
-// readable refuses a file that was replaced or removed since it was chosen, of
-// which a browser reads nothing more.
+// readable refuses a folder, and a file that was replaced or removed since it was
+// chosen: a browser reads nothing more of it.
 async function readable(file) {
   try {
     await file.slice(0, 1).arrayBuffer();
   } catch {
-    throw new Problem("This file has changed or is gone", "Choose it again to see what it holds now.");
+    throw new Problem("This cannot be read", `${file.name} is a folder, or has changed or gone since it was chosen. Choose a file, again if need be.`);
   }
 }
 
