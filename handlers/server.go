@@ -35,6 +35,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"segd/internal/kernel"
+	"segd/internal/turns"
 	"segd/internal/web"
 	"segd/models"
 )
@@ -48,7 +49,7 @@ type Config struct {
 	MaxBody     int64         // bytes of a request; 0: 256 MiB
 	Timeout     time.Duration // of a request, from its header to its answer; 0: two minutes
 	MaxInFlight int           // segmentations that are accepted at once; 0: 64
-	MaxRunning  int           // of those, how many are computed at once and hold their pixels; 0: one more than threads of Pool
+	MaxRunning  int           // of those, how many are computed at once, and as many short ones beside long ones (package turns); 0: the threads of Pool
 	TempDir     string        // for bodies on their way; "": the system's
 	Version     string        // of the program, for /healthz
 }
@@ -67,10 +68,7 @@ func (c Config) withDefaults() Config {
 		c.MaxInFlight = 64
 	}
 	if c.MaxRunning <= 0 {
-		c.MaxRunning = 2
-		if c.Pool != nil {
-			c.MaxRunning = c.Pool.Threads() + 1
-		}
+		c.MaxRunning = c.Pool.Threads()
 	}
 	return c
 }
@@ -80,7 +78,7 @@ type Server struct {
 	Config
 	echo     *echo.Echo
 	inFlight chan struct{} // a place for each request that is accepted
-	running  chan struct{} // a place for each that is computed
+	turns    *turns.Queue  // who computes
 	stopping atomic.Bool
 	page     map[string]asset // by name
 	sample   func() ([]byte, error)
@@ -97,7 +95,7 @@ func New(c Config) *Server {
 		Config:   c,
 		echo:     echo.New(),
 		inFlight: make(chan struct{}, c.MaxInFlight),
-		running:  make(chan struct{}, c.MaxRunning),
+		turns:    turns.New(c.MaxRunning),
 		page:     assets(web.Files()),
 		sample:   sync.OnceValues(sampleImage),
 		secret:   make([]byte, 32),
