@@ -7,16 +7,16 @@ import (
 	"os"
 	"time"
 
-	"segd/internal/kernel"
 	"segd/models"
 	"segd/train"
+	"segd/unet"
 )
 
 // A model is trained on one folder and measured on another, whose subjects it
 // has never seen.
 func Example() {
 	ctx := context.Background()
-	pool := kernel.NewPool(0)
+	pool := unet.NewPool(0)
 	defer pool.Close()
 
 	_, err := train.Run(ctx, train.Options{

@@ -5,12 +5,11 @@ import (
 	"fmt"
 
 	"segd"
-	"segd/internal/kernel"
 	"segd/unet"
 )
 
 func ExamplePredictor_Predict() {
-	pool := kernel.NewPool(0)
+	pool := unet.NewPool(0)
 	defer pool.Close()
 	config := unet.Config{Channels: 1, Classes: 2, Width: 8, Depth: 3}.WithDefaults()
 	q, err := unet.NewPredictor(config, unet.NewParams(config, 1), unet.PredictorOptions{Pool: pool})

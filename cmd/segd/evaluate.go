@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"segd/internal/kernel"
 	"segd/internal/metric"
 	"segd/internal/output"
 	"segd/models"
@@ -98,7 +97,7 @@ type comparison struct {
 }
 
 func (a *app) evaluate(ctx context.Context, s evaluateSettings) error {
-	o := train.EvaluateOptions{Datasets: s.datasets, Predictions: s.predictions, ClassNames: s.classes, Tolerance: s.tolerance, TTA: s.tta, Pool: kernel.NewPool(a.threadCount())}
+	o := train.EvaluateOptions{Datasets: s.datasets, Predictions: s.predictions, ClassNames: s.classes, Tolerance: s.tolerance, TTA: s.tta, Pool: a.newPool()}
 	defer o.Pool.Close()
 	for _, path := range []string{s.report, s.html} {
 		if err := freeReport(path, s.overwrite); err != nil {
@@ -110,7 +109,6 @@ func (a *app) evaluate(ctx context.Context, s evaluateSettings) error {
 		if o.Model, err = a.resolveModel(s.model, s.modelsDir); err != nil {
 			return err
 		}
-		a.setRounding(o.Model)
 	}
 	values := s.head == string(unet.HeadRegression)
 	if values && o.Model != nil {
@@ -124,7 +122,6 @@ func (a *app) evaluate(ctx context.Context, s evaluateSettings) error {
 		if other.Model, err = a.resolveModel(s.against, s.modelsDir); err != nil {
 			return err
 		}
-		a.setRounding(other.Model)
 		other.Predictions = ""
 		if o.Model != nil && len(other.ClassNames) == 0 {
 			other.ClassNames = o.Model.ForegroundNames() // of labels that nobody names, for both alike

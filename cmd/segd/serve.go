@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"segd/handlers"
-	"segd/internal/kernel"
 	"segd/models"
 )
 
@@ -67,16 +66,16 @@ func newServe(a *app) *cobra.Command {
 
 func (a *app) serve(ctx context.Context, s serveSettings) error {
 	log := slog.New(slog.NewTextHandler(a.stderr, nil))
-	catalogue, err := loadCatalogue(s.models)
+	options := a.modelOptions()
+	options.Log = log
+	catalogue, err := loadCatalogue(options, s.models)
 	if err != nil {
 		return err
 	}
-	catalogue.Log = log
 	for _, b := range catalogue.Broken() {
 		log.Error("a model cannot be opened, the others are served", "model", b.Name, "directory", b.Origin, "error", b.Err.Error())
 	}
-	a.setRounding(catalogue.List()...)
-	pool := kernel.NewPool(a.threadCount())
+	pool := a.newPool()
 	defer pool.Close()
 	server := handlers.New(handlers.Config{
 		Models: catalogue, Pool: pool, Log: log, MaxBody: int64(s.maxBody), Timeout: s.timeout, MaxEach: s.perClient, Version: version,
@@ -87,7 +86,7 @@ func (a *app) serve(ctx context.Context, s serveSettings) error {
 		return err
 	}
 	url := "http://" + listener.Addr().String() + "/"
-	log.Info("listening", "url", url, "models", len(catalogue.List()), "threads", pool.Threads(), "kernel", kernel.Set(), "precision", a.precision)
+	log.Info("listening", "url", url, "models", len(catalogue.List()), "threads", pool.Threads(), "kernel", pool.Kernels().Name(), "precision", a.precision)
 	if _, err := fmt.Fprintln(a.stdout, url); err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -125,7 +124,7 @@ func checkHealth(ctx context.Context, listen string) error {
 // openCatalogue holds the embedded models and those in dir, if one is given, and
 // warns of those that cannot be opened.
 func (a *app) openCatalogue(dir string) (*models.Catalogue, error) {
-	c, err := loadCatalogue(dir)
+	c, err := loadCatalogue(a.modelOptions(), dir)
 	if err != nil {
 		return nil, err
 	}
@@ -135,8 +134,8 @@ func (a *app) openCatalogue(dir string) (*models.Catalogue, error) {
 	return c, nil
 }
 
-func loadCatalogue(dir string) (*models.Catalogue, error) {
-	c, err := models.Embedded()
+func loadCatalogue(o models.Options, dir string) (*models.Catalogue, error) {
+	c, err := o.Embedded()
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,6 @@ import (
 
 	"segd"
 	"segd/internal/classes"
-	"segd/internal/kernel"
 	"segd/internal/metric"
 	"segd/internal/output"
 	"segd/models"
@@ -174,7 +173,7 @@ func newModelVerify(a *app) *cobra.Command {
 
 // verify measures both models on the same cases and writes how they compare.
 func (a *app) verify(ctx context.Context, s storeSettings, m, old *models.Model) (*verdict, error) {
-	o := train.EvaluateOptions{Datasets: s.datasets, Model: m, TTA: s.tta, Pool: kernel.NewPool(a.threadCount())}
+	o := train.EvaluateOptions{Datasets: s.datasets, Model: m, TTA: s.tta, Pool: a.newPool()}
 	defer o.Pool.Close()
 	now, err := a.measure(ctx, o)
 	if err != nil {

@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"segd"
-	"segd/internal/kernel"
 	"segd/models"
 	"segd/train"
 	"segd/unet"
@@ -113,7 +112,7 @@ func (a *app) train(ctx context.Context, o train.Options, s trainSettings) error
 		return err
 	}
 	o.Title, o.Description, o.Version, o.Data = c.Title, c.Description, c.Version, c.Data
-	o.Pool = kernel.NewPool(a.threadCount())
+	o.Pool = a.newPool()
 	defer o.Pool.Close()
 	// What is garbage counts too: near the limit it is collected more often.
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(o.Memory()))
