@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -37,15 +38,29 @@ func (s *Server) inspect(c echo.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	var found *inspect.Inspection
-	if err := s.run(r.Context(), func() (err error) {
-		found, err = inspect.File(u.bytes, inspect.Options{Models: s.Models, Model: model})
-		return err
-	}); err != nil {
+	found, err := s.look(r.Context(), u.bytes, model)
+	if err != nil {
 		return err
 	}
 	c.Response().Header().Set("Cache-Control", "no-store")
 	return writeJSON(c, http.StatusOK, found)
+}
+
+// look inspects the file b. Memory for it, and for its first frame, is taken before.
+func (s *Server) look(ctx context.Context, b []byte, model string) (found *inspect.Inspection, err error) {
+	j := &job{server: s, ctx: ctx, options: options{output: outputJSON}}
+	defer j.release()
+	if err := j.read(b, func([]byte) error { return nil }); err != nil {
+		return nil, err
+	}
+	if j.frameHeld, err = s.memory.frames.take(ctx, imageBytes(j.scan, j.channels), "a frame"); err != nil {
+		return nil, err
+	}
+	err = s.run(ctx, func() (err error) {
+		found, err = inspect.Scan(b, j.scan, inspect.Options{Models: s.Models, Model: model})
+		return err
+	})
+	return found, err
 }
 
 // inspectModel returns the model whose steps are asked for: the name of one of the

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,10 +22,15 @@ import (
 type serveSettings struct {
 	listen, models string
 	maxBody        byteSize
+	maxMemory      byteSize // 0: defaultMemory
 	timeout        time.Duration
 	perClient      int
 	healthcheck    bool
 }
+
+// leastMemory is what --max-memory must be: the weights of the models and the
+// pixels of small images.
+const leastMemory = 512 << 20
 
 func newServe(a *app) *cobra.Command {
 	s := serveSettings{maxBody: 256 << 20, perClient: 128}
@@ -40,6 +47,7 @@ func newServe(a *app) *cobra.Command {
 	f.StringVar(&s.listen, "listen", "127.0.0.1:8080", "address and port; port 0 takes a free one")
 	f.StringVar(&s.models, "models", "", "directory with further models")
 	f.Var(&s.maxBody, "max-body", "largest request")
+	f.Var(&s.maxMemory, "max-memory", "memory that the server may take (default: three quarters of its cgroup's limit, or half of the machine's)")
 	f.DurationVar(&s.timeout, "timeout", 2*time.Minute, "longest time for a request")
 	f.Var(newIntRange(&s.perClient, 1, 1<<20), "max-per-client", "requests that one client's address may have in progress; a proxy is one client")
 	f.BoolVar(&s.healthcheck, "healthcheck", false, "serve nothing: ask the server at --listen whether it is well")
@@ -48,6 +56,12 @@ func newServe(a *app) *cobra.Command {
 	cmd.RunE = a.do(func(cmd *cobra.Command, _ []string) error {
 		if s.timeout <= 0 {
 			return optionError("--timeout %s, want more than 0", s.timeout)
+		}
+		if s.maxMemory == 0 {
+			s.maxMemory = byteSize(defaultMemory(os.DirFS("/")))
+		}
+		if s.maxMemory < leastMemory {
+			return optionError("--max-memory %s, want at least %s", &s.maxMemory, new(byteSize(leastMemory)))
 		}
 		if s.healthcheck {
 			return checkHealth(cmd.Context(), s.listen)
@@ -64,17 +78,20 @@ func (a *app) serve(ctx context.Context, s serveSettings) error {
 		return err
 	}
 	a.setRounding(catalogue.List()...)
+	if os.Getenv("GOMEMLIMIT") == "" { // an operator's own goes before
+		debug.SetMemoryLimit(int64(s.maxMemory))
+	}
 	pool := kernel.NewPool(a.threadCount())
 	defer pool.Close()
 	server := handlers.New(handlers.Config{
-		Models: catalogue, Pool: pool, Log: log, MaxBody: int64(s.maxBody), Timeout: s.timeout, MaxEach: s.perClient, Version: version,
+		Models: catalogue, Pool: pool, Log: log, MaxBody: int64(s.maxBody), Timeout: s.timeout, MaxEach: s.perClient, MaxMemory: int64(s.maxMemory), Version: version,
 	})
 	listener, err := net.Listen("tcp", s.listen)
 	if err != nil {
 		return err
 	}
 	url := "http://" + listener.Addr().String() + "/"
-	log.Info("listening", "url", url, "models", len(catalogue.List()), "threads", pool.Threads(), "kernel", kernel.Set(), "precision", a.precision)
+	log.Info("listening", "url", url, "models", len(catalogue.List()), "threads", pool.Threads(), "max_memory", s.maxMemory.String(), "kernel", kernel.Set(), "precision", a.precision)
 	if _, err := fmt.Fprintln(a.stdout, url); err != nil {
 		return errors.Join(err, listener.Close())
 	}

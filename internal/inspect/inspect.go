@@ -48,6 +48,11 @@ func File(b []byte, o Options) (*Inspection, error) {
 	if err != nil {
 		return nil, err
 	}
+	return Scan(b, scan, o)
+}
+
+// Scan is File for one whose scan has been read.
+func Scan(b []byte, scan *segd.Scan, o Options) (*Inspection, error) {
 	img, err := scan.Frame(0) // what a frame has wrong with it shows when it is decoded
 	if err != nil {
 		return nil, err

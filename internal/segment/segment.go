@@ -143,10 +143,11 @@ func Explain(m *models.Model, img *segd.Image, o Options) (steps, warnings []str
 	if err := o.Validate(); err != nil {
 		return nil, nil, err
 	}
-	r, _, _, err := prepare(m, img)
+	place, err := m.Recipe.Place(img)
 	if err != nil {
 		return nil, nil, err
 	}
+	r := newResult(m, img, place)
 	r.explain(m, o)
 	return r.Steps, r.Warnings, nil
 }
@@ -157,7 +158,11 @@ func prepare(m *models.Model, img *segd.Image) (*Result, *segd.Tensor, preproces
 	if err != nil {
 		return nil, nil, place, err
 	}
-	return &Result{Image: img, Model: m.Name, Version: m.Version, GridWidth: x.W, GridHeight: x.H}, x, place, nil
+	return newResult(m, img, place), x, place, nil
+}
+
+func newResult(m *models.Model, img *segd.Image, p preprocess.Placement) *Result {
+	return &Result{Image: img, Model: m.Name, Version: m.Version, GridWidth: p.GridWidth, GridHeight: p.GridHeight}
 }
 
 // confidence is the mean probability of the class that each foreground pixel
