@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -194,5 +195,6 @@ const quietTime = 5 * time.Second
 // freeMemory gives back to the system what the last requests have left.
 func (s *Server) freeMemory() {
 	s.Models.Trim(0)
+	runtime.GC() // what a sync.Pool holds goes at the second
 	debug.FreeOSMemory()
 }
