@@ -35,7 +35,7 @@ func (s *Server) inspect(c echo.Context) (err error) {
 		}
 	}
 	var found *inspect.Inspection
-	if err := s.run(s.arrive(r.Context(), u.bytes), func() (err error) {
+	if err := s.run(s.inTurn(r.Context(), u.bytes), func() (err error) {
 		found, err = inspect.File(u.bytes, inspect.Options{Models: s.Models, Model: model})
 		return err
 	}); err != nil {

@@ -58,7 +58,7 @@ func (s *Server) segment(c echo.Context) (err error) {
 			return err
 		}
 	}
-	j := &job{server: s, ctx: s.arrive(r.Context(), u.bytes), options: o}
+	j := &job{server: s, ctx: s.inTurn(r.Context(), u.bytes), options: o}
 	switch err := j.begin(u.bytes); {
 	case err != nil:
 		return err
