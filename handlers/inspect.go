@@ -48,7 +48,7 @@ func (s *Server) inspect(c echo.Context) (err error) {
 
 // look inspects an upload. Memory for it, and for its first frame, is taken before.
 func (s *Server) look(ctx context.Context, u *upload, model string) (found *inspect.Inspection, err error) {
-	j := &job{server: s, ctx: s.queue(ctx, u.bytes), options: options{output: outputJSON}}
+	j := &job{server: s, ctx: s.inTurn(ctx, u.bytes), options: options{output: outputJSON}}
 	defer j.release()
 	if err := j.read(u, func([]byte) error { return nil }); err != nil {
 		return nil, err
