@@ -81,6 +81,7 @@ type job struct {
 
 	scan        *segd.Scan
 	model       *models.Model
+	frames      *segment.Scan
 	objects     *export.DICOM // where one is asked for
 	volume      *nifti.Writer // likewise
 	first, last int           // frames that are asked for, from 0
@@ -129,7 +130,8 @@ type frameResult struct {
 // asked for, all in one place among those that run: the pixels of a picture
 // file are in memory from its reading on.
 func (j *job) begin(b []byte) error {
-	return j.server.run(j.ctx, func() (err error) {
+	more := false
+	err := j.server.run(j.ctx, func() (err error) {
 		if j.scan, err = scanio.Read(b); err != nil {
 			return err
 		}
@@ -175,29 +177,49 @@ func (j *job) begin(b []byte) error {
 		if err := j.model.Load(j.server.Pool); err != nil {
 			return internalError{err} // whatever is wrong with its weights
 		}
-		return j.segment(j.first)
+		if j.frames, err = segment.NewScan(j.model, j.server.Pool, j.scan, j.Options); err != nil {
+			return err
+		}
+		more, err = j.part(j.first)
+		return err
 	})
+	if err != nil || !more {
+		return err
+	}
+	return j.next(j.first)
 }
 
-// next segments a further frame.
+// next segments a further frame. Between the planes of a volume that is turned
+// other requests have their turn.
 func (j *job) next(i int) error {
-	return j.server.run(j.ctx, func() error { return j.segment(i) })
+	for more := true; more; {
+		err := j.server.run(j.ctx, func() (err error) {
+			more, err = j.part(i)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// part does a part of the work for frame i, and the last of it; more says that
+// some is left.
+func (j *job) part(i int) (more bool, err error) {
+	if more, err = j.frames.Advance(j.ctx, i); err != nil || more {
+		return more, err
+	}
+	return false, j.segment(i)
 }
 
 // segment segments frame i into j.done.
 func (j *job) segment(i int) error {
-	img, err := j.scan.Frame(i)
+	r, err := j.frames.Frame(j.ctx, i)
 	if err != nil {
 		return err
 	}
-	run := segment.Frame
-	if j.model.Values != nil {
-		run = segment.Values
-	}
-	r, err := run(j.ctx, j.model, j.server.Pool, img, j.Options)
-	if err != nil {
-		return err
-	}
+	img := r.Image
 	j.done.network = r.Network
 	j.done.files = j.done.files[:0]
 	j.done.measured = frameResult{

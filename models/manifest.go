@@ -2,6 +2,7 @@ package models
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -38,10 +39,11 @@ type Manifest struct {
 	Use           string   `json:"intended_use"`      // Save takes ResearchUse where it is empty
 	References    []string `json:"references,omitempty"`
 
-	Match   Match             `json:"match"`         // which scans model=auto gives to this model
-	Network unet.Config       `json:"network"`       // architecture
-	Recipe  preprocess.Recipe `json:"preprocessing"` // what it was trained on and is served
-	Classes []segd.Class      `json:"classes"`       // by index, background first; none of a network of values
+	Match   Match             `json:"match"`            // which scans model=auto gives to this model
+	Network unet.Config       `json:"network"`          // architecture
+	Recipe  preprocess.Recipe `json:"preprocessing"`    // what it was trained on and is served
+	Planes  *Planes           `json:"planes,omitempty"` // how its images lay in the patient; nil: not known
+	Classes []segd.Class      `json:"classes"`          // by index, background first; none of a network of values
 
 	// Values says what the values of a network with unet.HeadRegression are; nil
 	// of one of classes. The network gives them in this unit.
@@ -219,7 +221,7 @@ func (m *Manifest) Validate() error {
 	if m.Recipe.Channels != m.Network.Channels {
 		return bad("preprocessing gives %d channels, the network takes %d", m.Recipe.Channels, m.Network.Channels)
 	}
-	if err := m.checkMembers(); err != nil {
+	if err := cmp.Or(m.checkMembers(), m.Planes.validate()); err != nil {
 		return bad("%v", err)
 	}
 	if err := m.checkClasses(); err != nil {

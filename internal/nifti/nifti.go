@@ -217,7 +217,7 @@ var kinds = map[int]kind{
 // anterior and superior rising. The errors are those of Labels, and
 // segd.ErrUnprocessable for a volume that is not placed or has several times.
 func (v *Volume) LabelsAt(width, height int, origin, right, down [3]float64) (*segd.Mask, error) {
-	inverse, ok := invert(v.Affine)
+	inverse, ok := v.Affine.Inverse()
 	if !ok || !v.Placed() || v.Times > 1 {
 		return nil, fmt.Errorf("nifti: %w: labels without a place in the patient (sform or qform), or of several times", segd.ErrUnprocessable)
 	}
@@ -252,25 +252,4 @@ func (v *Volume) LabelsAt(width, height int, origin, right, down [3]float64) (*s
 		m.Pix[i] = planes[at[2]].Pix[at[1]*v.Width+at[0]]
 	}
 	return m, nil
-}
-
-// invert returns the affine that undoes m.
-func invert(m [3][4]float64) (out [3][4]float64, ok bool) {
-	a := [3][3]float64{[3]float64(m[0][:3]), [3]float64(m[1][:3]), [3]float64(m[2][:3])}
-	d := determinant(a)
-	if d == 0 || !finite(d, 1/d) {
-		return out, false
-	}
-	for r := range 3 {
-		for c := range 3 {
-			// The cofactor of the transposed: rows and columns cyclic, so that
-			// signs come out by themselves.
-			r1, r2, c1, c2 := (c+1)%3, (c+2)%3, (r+1)%3, (r+2)%3
-			out[r][c] = (a[r1][c1]*a[r2][c2] - a[r1][c2]*a[r2][c1]) / d
-		}
-		for c := range 3 {
-			out[r][3] -= out[r][c] * m[c][3]
-		}
-	}
-	return out, true
 }

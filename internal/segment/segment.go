@@ -5,6 +5,9 @@
 //	// r.Mask is as large as img, a class for each pixel
 //	found := postprocess.Measure(r.Mask, r.Probabilities, model.Classes, img.Spacing)
 //
+// The frames of a scan go through Scan, which turns volumes to the planes that the
+// model was trained on.
+//
 // The server and the command line both come through here, so the same file
 // gives the same mask from either.
 //
@@ -73,6 +76,15 @@ type Result struct {
 // img is kept in the Result and not changed. Safe for concurrent use. Errors
 // come from the stages; when ctx ends, so does the call, with its error.
 func Frame(ctx context.Context, m *models.Model, pool *kernel.Pool, img *segd.Image, o Options) (*Result, error) {
+	r, err := mask(ctx, m, pool, img, o)
+	if err == nil {
+		r.rate()
+	}
+	return r, err
+}
+
+// mask is Frame without what the result says of the whole mask.
+func mask(ctx context.Context, m *models.Model, pool *kernel.Pool, img *segd.Image, o Options) (*Result, error) {
 	if err := m.MakesMasks(); err != nil {
 		return nil, err
 	}
@@ -89,12 +101,16 @@ func Frame(ctx context.Context, m *models.Model, pool *kernel.Pool, img *segd.Im
 	if o.MinSize > 1 {
 		postprocess.RemoveSmall(r.Mask, o.MinSize)
 	}
-	r.Confidence = confidence(r.Mask, r.Probabilities)
 	r.explain(m, o)
+	return r, nil
+}
+
+// rate fills in Confidence, and warns of an empty mask.
+func (r *Result) rate() {
+	r.Confidence = confidence(r.Mask, r.Probabilities)
 	if r.Confidence == nil {
 		r.Warnings = append(r.Warnings, "nothing was found: the mask is all background")
 	}
-	return r, nil
 }
 
 // Values is Frame for a model of values: the Result has Values and no mask. A
@@ -135,20 +151,6 @@ func predict(ctx context.Context, m *models.Model, pool *kernel.Pool, img *segd.
 		return nil, nil, err
 	}
 	return r, t, nil
-}
-
-// Explain returns the steps that Frame would take with img, and what it would
-// warn of before it has looked. Errors are those of Frame, but for the network's.
-func Explain(m *models.Model, img *segd.Image, o Options) (steps, warnings []string, err error) {
-	if err := o.Validate(); err != nil {
-		return nil, nil, err
-	}
-	r, _, _, err := prepare(m, img)
-	if err != nil {
-		return nil, nil, err
-	}
-	r.explain(m, o)
-	return r.Steps, r.Warnings, nil
 }
 
 // prepare returns the network's input and a Result that says what it is.
@@ -208,6 +210,8 @@ func (r *Result) explain(m *models.Model, o Options) {
 	}
 	step("normalised (%s)", recipe.Normalise)
 	switch s := img.Spacing; {
+	case r.GridWidth != img.Width && recipe.MinWidth > 0, r.GridHeight != img.Height && recipe.MinHeight > 0:
+		step("margin of the lowest value: %d×%d pixels", r.GridWidth, r.GridHeight)
 	case recipe.LongSide > 0:
 		step("resampled to a longer side of %d pixels: %d×%d pixels", recipe.LongSide, r.GridWidth, r.GridHeight)
 	case recipe.SpacingMM == 0:
