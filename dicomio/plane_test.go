@@ -5,7 +5,7 @@ import (
 
 	"segd"
 	"segd/dicomio/dicomtest"
-	"segd/internal/volume"
+	"segd/internal/orient"
 )
 
 // TestSliceThickness gives segmentations of slices that do not all say how thick
@@ -84,7 +84,7 @@ func TestReadPlace(t *testing.T) {
 			}
 			continue
 		}
-		if s.Affine == nil || s.Depth != s.Frames || s.Times != 1 || volume.Apart([3]int{s.Width, s.Height, s.Depth}, *s.Affine, *tt.want) > 1e-9 {
+		if s.Affine == nil || s.Depth != s.Frames || s.Times != 1 || orient.Apart([3]int{s.Width, s.Height, s.Depth}, *s.Affine, *tt.want) > 1e-9 {
 			t.Errorf("%s: %v, %d planes at %d times, want %v", tt.name, s.Affine, s.Depth, s.Times, *tt.want)
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"math"
 	"slices"
 
-	"segd/internal/volume"
+	"segd/internal/orient"
 )
 
 // Planes says how the images lay in the patient that a model was trained on, and
@@ -15,7 +15,7 @@ type Planes struct {
 	// Wants is the plane that volumes are turned to before the network sees them,
 	// and from which its masks are turned back; nil: they are taken as they are
 	// stored.
-	Wants *volume.Plane `json:"wants,omitempty"`
+	Wants *orient.Plane `json:"wants,omitempty"`
 	// Training lists the planes of the training images, the most frequent first;
 	// images that did not say how they lie are not counted.
 	Training []TrainingPlane `json:"training,omitempty"`
@@ -23,7 +23,7 @@ type Planes struct {
 
 // TrainingPlane is a plane of the training images.
 type TrainingPlane struct {
-	volume.Plane
+	orient.Plane
 	Cases int `json:"cases,omitempty"` // images, or frames of volumes
 	// Oblique is how far the most oblique of them was turned away from the axes of
 	// the patient, in degrees.

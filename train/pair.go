@@ -120,6 +120,7 @@ func (p *pairing) probe(e *entry) {
 	case ".png", ".jpg", ".jpeg", ".tif", ".tiff":
 		return
 	}
+	placed := false // the first channel says where it lies
 	for k, path := range append([]string{e.image}, e.more...) {
 		o, err := p.files.open(path, asImage)
 		switch {
@@ -129,11 +130,11 @@ func (p *pairing) probe(e *entry) {
 			}
 			return
 		case k == 0:
-			e.frames = o.scan.Frames
+			e.frames, placed = o.scan.Frames, o.scan.Affine != nil
 			if s := o.source; s != nil {
 				e.instance, e.series, e.study = s.Instance(), s.Series(), s.Study()
 			}
-		case o.scan.Frames != e.frames && e.err == nil:
+		case o.scan.Frames != e.frames && e.err == nil && !(placed && o.scan.Affine != nil): // else they are matched by it
 			e.err = fmt.Errorf("train: image %s: %w: %d planes, %s has %d", path, segd.ErrFormat, o.scan.Frames, e.image, e.frames)
 		}
 	}

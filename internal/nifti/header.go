@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"segd"
-	"segd/internal/volume"
+	"segd/internal/orient"
 )
 
 // Sizes of the headers, which are their first element too.
@@ -64,10 +64,23 @@ func (h *Header) Spacing() segd.Spacing {
 
 // Grid returns the voxels of one time and where they lie, in DICOM's axes. ok is
 // false where h is not Placed or its axes flatten space.
-func (h *Header) Grid() (g volume.Grid, ok bool) {
-	g = volume.Grid{Size: [3]int{h.Width, h.Height, h.Depth}, Affine: h.Affine.RAS()}
+func (h *Header) Grid() (g orient.Grid, ok bool) {
+	g = orient.Grid{Size: [3]int{h.Width, h.Height, h.Depth}, Affine: h.Affine.RAS()}
 	_, ok = h.Affine.Inverse()
 	return g, ok && h.Placed()
+}
+
+// Warnings says what a user should know about where h lies.
+func (h *Header) Warnings() []string {
+	// Half a millimetre, or half a pixel, is more than rounding makes of one place.
+	limit := 0.5
+	if p := h.Spacing(); p.Known() {
+		limit *= min(1, p.RowMM, p.ColMM)
+	}
+	if h.Disagree <= limit {
+		return nil
+	}
+	return []string{fmt.Sprintf("the sform and the qform of the file place it up to %.3g mm apart: the sform is used, programs that take the qform put it elsewhere", h.Disagree)}
 }
 
 // distance is how far neighbouring voxels along an axis lie apart, in mm; 0
@@ -271,7 +284,7 @@ func (h *Header) readAffine(f fields) {
 	case sform:
 		h.From, h.Affine = "sform", byForm
 		if qform && usable(byForm) && usable(byQuaternion) {
-			h.Disagree = volume.Apart([3]int{h.Width, h.Height, h.Depth}, byForm, byQuaternion)
+			h.Disagree = orient.Apart([3]int{h.Width, h.Height, h.Depth}, byForm, byQuaternion)
 		}
 	case qform:
 		h.From, h.Affine = "qform", byQuaternion

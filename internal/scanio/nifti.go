@@ -20,14 +20,7 @@ func readNIfTI(b []byte) (*segd.Scan, error) {
 	if g, ok := v.Grid(); ok {
 		s.Affine, s.Depth, s.Times = &g.Affine, v.Depth, v.Times
 	}
-	// Half a millimetre, or half a pixel, is more than rounding makes of one place.
-	limit := 0.5
-	if p := v.Spacing(); p.Known() {
-		limit *= min(1, p.RowMM, p.ColMM)
-	}
-	if v.Disagree > limit {
-		s.Warnings = append(s.Warnings, fmt.Sprintf("the sform and the qform of the file place it up to %.3g mm apart: the sform is used, programs that take the qform put it elsewhere", v.Disagree))
-	}
+	s.Warnings = v.Warnings()
 	if v.Slope != 1 || v.Intercept != 0 {
 		s.Steps = append(s.Steps, fmt.Sprintf("scaled by %g and %g (scl_slope, scl_inter)", v.Slope, v.Intercept))
 	}

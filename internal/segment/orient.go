@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"segd"
-	"segd/internal/volume"
+	"segd/internal/orient"
 	"segd/models"
 )
 
@@ -20,7 +20,7 @@ const (
 type orientation struct {
 	// turn leads from the model's planes to the frames of one block, which are
 	// turned together; the identity where nothing is to be done.
-	turn     volume.Turn
+	turn     orient.Turn
 	block    int // frames
 	turned   bool
 	spacing  segd.Spacing // of the turned planes, without a source
@@ -28,8 +28,8 @@ type orientation struct {
 	warnings []string
 }
 
-// orient settles how the frames of scan are turned for m.
-func orient(m *models.Model, scan *segd.Scan) (o orientation) {
+// settle says how the frames of scan are turned for m.
+func settle(m *models.Model, scan *segd.Scan) (o orientation) {
 	if m.Planes == nil || m.Planes.Wants == nil {
 		return o
 	}
@@ -41,8 +41,8 @@ func orient(m *models.Model, scan *segd.Scan) (o orientation) {
 		}
 		return o
 	}
-	have, degrees := volume.PlaneOf(*scan.Affine)
-	o.turn = volume.ToPlane(volume.Grid{Size: [3]int{scan.Width, scan.Height, scan.Depth}, Affine: *scan.Affine}, want)
+	have, degrees := orient.PlaneOf(*scan.Affine)
+	o.turn = orient.ToPlane(orient.Grid{Size: [3]int{scan.Width, scan.Height, scan.Depth}, Affine: *scan.Affine}, want)
 	if degrees > obliqueDegrees {
 		warn("the planes are %.0f° oblique to the axes of the patient: they count as %s, and the model was trained on %s", degrees, have, want)
 	}

@@ -8,7 +8,7 @@ import (
 
 	"segd"
 	"segd/internal/kernel"
-	"segd/internal/volume"
+	"segd/internal/orient"
 	"segd/models"
 )
 
@@ -48,7 +48,7 @@ func NewScan(m *models.Model, pool *kernel.Pool, scan *segd.Scan, o Options) (*S
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Scan{orientation: orient(m, scan), model: m, pool: pool, scan: scan, o: o, at: -1}
+	s := &Scan{orientation: settle(m, scan), model: m, pool: pool, scan: scan, o: o, at: -1}
 	if n := s.Bytes(); n > maxTurned {
 		return nil, fmt.Errorf("segment: %w: a volume of %d×%d×%d voxels takes %d MiB to turn to %s planes, limit %d: cut it, or store it in those planes",
 			segd.ErrTooLarge, scan.Width, scan.Height, scan.Depth, n>>20, m.Planes.Wants.Name, maxTurned>>20)
@@ -145,7 +145,7 @@ func (s *Scan) cut() error {
 	n := max(1, min(size[2]-first, slabBytes/(5*size[0]*size[1]*like.Channels)))
 	padded := make([][]bool, s.turn.Stored[2])
 	some := false
-	values, err := volume.Reslice(s.turn, first, n, like.Channels, func(k int) ([]float32, error) {
+	values, err := orient.Reslice(s.turn, first, n, like.Channels, func(k int) ([]float32, error) {
 		img, err := frame(k)
 		if err != nil {
 			return nil, err
@@ -159,7 +159,7 @@ func (s *Scan) cut() error {
 	var padding [][]bool
 	if some {
 		none := make([]bool, s.scan.Width*s.scan.Height)
-		if padding, err = volume.Reslice(s.turn, first, n, 1, func(k int) ([]bool, error) {
+		if padding, err = orient.Reslice(s.turn, first, n, 1, func(k int) ([]bool, error) {
 			if padded[k] == nil {
 				return none, nil
 			}
@@ -202,21 +202,21 @@ func (s *Scan) back(i int) (*Result, error) {
 	}
 	inverse, at := s.turn.Inverse(), i%s.block
 	if s.model.Values != nil {
-		values, err := volume.Reslice(inverse, at, 1, 1, func(k int) ([]float32, error) { return s.planes[k].Values, nil })
+		values, err := orient.Reslice(inverse, at, 1, 1, func(k int) ([]float32, error) { return s.planes[k].Values, nil })
 		if err != nil {
 			return nil, err
 		}
 		r.Values = values[0]
 		return r, nil
 	}
-	pix, err := volume.Reslice(inverse, at, 1, 1, func(k int) ([]uint8, error) { return s.planes[k].Mask.Pix, nil })
+	pix, err := orient.Reslice(inverse, at, 1, 1, func(k int) ([]uint8, error) { return s.planes[k].Mask.Pix, nil })
 	if err != nil {
 		return nil, err
 	}
 	r.Mask = &segd.Mask{Width: img.Width, Height: img.Height, Pix: pix[0]}
 	r.Probabilities = segd.NewTensor(1, first.Probabilities.C, img.Height, img.Width)
 	for c := range first.Probabilities.C {
-		plane, err := volume.Reslice(inverse, at, 1, 1, func(k int) ([]float32, error) { return s.planes[k].Probabilities.Plane(0, c), nil })
+		plane, err := orient.Reslice(inverse, at, 1, 1, func(k int) ([]float32, error) { return s.planes[k].Probabilities.Plane(0, c), nil })
 		if err != nil {
 			return nil, err
 		}

@@ -14,13 +14,13 @@ import (
 	"segd"
 	"segd/internal/kernel"
 	"segd/internal/metric"
+	"segd/internal/orient"
 	"segd/internal/scanio"
-	"segd/internal/volume"
 	"segd/models"
 )
 
 // sagittal is the plane of the tests' models.
-var sagittal = volume.Plane{Name: "sagittal", Right: "A", Down: "I"}
+var sagittal = orient.Plane{Name: "sagittal", Right: "A", Down: "I"}
 
 // wanting opens the model of model, which wants sagittal planes.
 func wanting(t *testing.T) *models.Model {
@@ -30,7 +30,7 @@ func wanting(t *testing.T) *models.Model {
 // solid is a volume, stored as turn says, of which each voxel is a function of its
 // place: the range of each plane differs from that of the next, so that a network
 // that takes the range of its image finds other voxels in other planes.
-func solid(turn volume.Turn, size [3]int, affine segd.Affine, times int) *segd.Scan {
+func solid(turn orient.Turn, size [3]int, affine segd.Affine, times int) *segd.Scan {
 	stored := turn.Size()
 	m := turn.Affine(affine)
 	s := &segd.Scan{Format: "nifti", Width: stored[0], Height: stored[1], Depth: stored[2], Times: times, Frames: stored[2] * times, Affine: &m}
@@ -95,7 +95,7 @@ func TestScanTurns(t *testing.T) {
 				}
 			}
 			turned := strings.Contains(strings.Join(r.Steps, "; "), "turned from")
-			if have, _ := volume.PlaneOf(*s.Affine); turned != (have != sagittal) {
+			if have, _ := orient.PlaneOf(*s.Affine); turned != (have != sagittal) {
 				t.Errorf("%+v: steps %q of %v planes", turn, r.Steps, have)
 			}
 			if r.Model != "bright" || r.Image.Spacing.RowMM != 0.5 {
@@ -122,10 +122,10 @@ func expected(size [3]int, at [4]int) uint8 {
 }
 
 // turns are all 48 ways to store a volume.
-func turns(size [3]int) (list []volume.Turn) {
+func turns(size [3]int) (list []orient.Turn) {
 	for _, p := range [][3]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
 		for bits := range 8 {
-			list = append(list, volume.Turn{Axis: p, Flip: [3]bool{bits&1 == 1, bits&2 == 2, bits&4 == 4}, Stored: size})
+			list = append(list, orient.Turn{Axis: p, Flip: [3]bool{bits&1 == 1, bits&2 == 2, bits&4 == 4}, Stored: size})
 		}
 	}
 	return list
@@ -136,9 +136,9 @@ func TestScanWarns(t *testing.T) {
 	m := wanting(t)
 	size := [3]int{5, 6, 1}
 	oblique := segd.Affine{{0, 0, 0.5, 0}, {0.4, 0.3, 0, 0}, {0.3, -0.4, 0, 0}}
-	unplaced := solid(volume.Keep(size), size, upright, 1)
+	unplaced := solid(orient.Keep(size), size, upright, 1)
 	unplaced.Affine = nil
-	picture := solid(volume.Keep(size), size, upright, 1)
+	picture := solid(orient.Keep(size), size, upright, 1)
 	picture.Affine, picture.Format = nil, "png"
 	thick := upright
 	thick[2][2] = 4
@@ -147,11 +147,11 @@ func TestScanWarns(t *testing.T) {
 		warns  []string
 		turned bool
 	}{
-		"one axial image": {solid(volume.Keep(size), size, upright, 1), []string{"axial (columns to L, rows to P), and one image cannot be turned to sagittal"}, false},
+		"one axial image": {solid(orient.Keep(size), size, upright, 1), []string{"axial (columns to L, rows to P), and one image cannot be turned to sagittal"}, false},
 		"not placed":      {unplaced, []string{"does not say how its planes lie"}, false},
 		"picture":         {picture, nil, false},
-		"oblique":         {solid(volume.Keep([3]int{5, 6, 3}), [3]int{5, 6, 3}, oblique, 1), []string{"37° oblique"}, true},
-		"thick":           {solid(volume.Keep([3]int{5, 6, 3}), [3]int{5, 6, 3}, thick, 1), []string{"pixels of 0.5×4 mm"}, true},
+		"oblique":         {solid(orient.Keep([3]int{5, 6, 3}), [3]int{5, 6, 3}, oblique, 1), []string{"37° oblique"}, true},
+		"thick":           {solid(orient.Keep([3]int{5, 6, 3}), [3]int{5, 6, 3}, thick, 1), []string{"pixels of 0.5×4 mm"}, true},
 	} {
 		img, err := tt.scan.Frame(0)
 		if err != nil {
@@ -191,7 +191,7 @@ func TestScanWarns(t *testing.T) {
 func TestScanErrors(t *testing.T) {
 	m := wanting(t)
 	size := [3]int{5, 6, 7}
-	s := solid(volume.Keep(size), size, upright, 1)
+	s := solid(orient.Keep(size), size, upright, 1)
 	whole := s.Frame
 	broken := errors.New("broken")
 	s.Frame = func(i int) (*segd.Image, error) {
@@ -260,7 +260,7 @@ func TestHippocampusVolumes(t *testing.T) {
 		}
 		size := [3]int{scan.Width, scan.Height, scan.Depth}
 		var found []string
-		for _, turn := range []volume.Turn{volume.Keep(size), {Axis: [3]int{2, 0, 1}, Flip: [3]bool{true, false, true}, Stored: size}} {
+		for _, turn := range []orient.Turn{orient.Keep(size), {Axis: [3]int{2, 0, 1}, Flip: [3]bool{true, false, true}, Stored: size}} {
 			counts := make([]metric.Counts, 3)
 			run, err := NewScan(m, pool, stored(scan, turn), Options{})
 			if err != nil {
@@ -276,7 +276,7 @@ func TestHippocampusVolumes(t *testing.T) {
 				masks[k] = r.Mask.Pix
 			}
 			for k := range scan.Depth {
-				pix, err := volume.Reslice(inverse, k, 1, 1, func(i int) ([]uint8, error) { return masks[i], nil })
+				pix, err := orient.Reslice(inverse, k, 1, 1, func(i int) ([]uint8, error) { return masks[i], nil })
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -305,12 +305,12 @@ func TestHippocampusVolumes(t *testing.T) {
 }
 
 // stored is scan as a file would have it whose axes are those of turn.
-func stored(scan *segd.Scan, turn volume.Turn) *segd.Scan {
+func stored(scan *segd.Scan, turn orient.Turn) *segd.Scan {
 	size := turn.Size()
 	affine := turn.Affine(*scan.Affine)
 	s := &segd.Scan{Format: scan.Format, Width: size[0], Height: size[1], Depth: size[2], Times: 1, Frames: size[2], Affine: &affine}
 	s.Frame = func(i int) (*segd.Image, error) {
-		pix, err := volume.Reslice(turn, i, 1, 1, func(k int) ([]float32, error) {
+		pix, err := orient.Reslice(turn, i, 1, 1, func(k int) ([]float32, error) {
 			img, err := scan.Frame(k)
 			if err != nil {
 				return nil, err

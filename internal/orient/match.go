@@ -1,4 +1,4 @@
-package volume
+package orient
 
 import (
 	"fmt"
@@ -14,37 +14,56 @@ import (
 // nearest voxels by a wide margin; half a voxel would be the next one.
 const slack = 0.05
 
+// MatchError says that two volumes that belong together do not have the same
+// voxels. It is of kind segd.ErrFormat.
+type MatchError struct {
+	// MM is how far apart they lie: the largest distance between places that
+	// belong together.
+	MM float64
+	// Sizes says that they differ in size.
+	Sizes bool
+	// Cause says what was found, with the distance, and what to do.
+	Cause string
+}
+
+func (e *MatchError) Error() string { return "orient: " + segd.ErrFormat.Error() + ": " + e.Cause }
+
+// Unwrap returns the kind of error.
+func (e *MatchError) Unwrap() error { return segd.ErrFormat }
+
 // Match returns the turn that leads from the voxels of one volume to those of
 // another where both have the same voxels, however each stores its axes: voxel v
 // of grid lies where voxel Match.At(v) of other does.
 //
-// Volumes of other voxels are segd.ErrUnprocessable: of another size, or farther
-// apart than a twentieth of a voxel. The text has the largest distance in mm
-// between corners that belong together.
+// Volumes of other voxels are a MatchError: of another size, or farther apart
+// than a twentieth of a voxel.
 func Match(grid, other Grid) (Turn, error) {
 	t := turnBetween(grid, other)
 	mm := apart(grid, other, t)
 	if size := t.Size(); size != grid.Size {
-		return t, fmt.Errorf("%w: a volume of %s voxels for an image of %s, whose corners lie up to %.3g mm apart: %s",
-			segd.ErrUnprocessable, times(size), times(grid.Size), mm, remedy)
+		return t, &MatchError{MM: mm, Sizes: true, Cause: fmt.Sprintf("a volume of %s voxels for an image of %s, whose corners lie up to %.3g mm apart: %s",
+			times(size), times(grid.Size), mm, Remedy)}
 	}
-	shortest := math.Inf(1)
-	for _, g := range []Grid{grid, other} {
-		for c := range 3 {
-			if d := g.Affine.SpacingMM(c); d > 0 {
-				shortest = min(shortest, d)
-			}
-		}
-	}
-	if !(mm <= slack*shortest) {
-		return t, fmt.Errorf("%w: the volume lies up to %.3g mm away from its image, with voxels of %s mm for %s mm: %s",
-			segd.ErrUnprocessable, mm, spacing(other, t), spacing(grid, Keep(grid.Size)), remedy)
+	if !(mm <= min(grid.Slack(), other.Slack())) {
+		return t, &MatchError{MM: mm, Cause: fmt.Sprintf("the volume lies up to %.3g mm away from its image, with voxels of %s mm for %s mm: %s",
+			mm, spacing(other, t), spacing(grid, Keep(grid.Size)), Remedy)}
 	}
 	return t, nil
 }
 
-// remedy is what to do about volumes that do not match.
-const remedy = "resample it onto the image's grid (nearest neighbour for labels), or correct its header"
+// Slack is how far, in mm, a voxel of g may lie from where it should.
+func (g Grid) Slack() float64 {
+	shortest := math.Inf(1)
+	for c := range 3 {
+		if d := g.Affine.SpacingMM(c); d > 0 {
+			shortest = min(shortest, d)
+		}
+	}
+	return slack * shortest
+}
+
+// Remedy is what to do about volumes that do not match.
+const Remedy = "resample it onto the image's grid (nearest neighbour for labels), or correct its header"
 
 // turnBetween is the turn to the axes of grid that are nearest to those of other.
 func turnBetween(grid, other Grid) Turn {

@@ -1,4 +1,4 @@
-package volume
+package orient
 
 import (
 	"errors"
@@ -207,7 +207,8 @@ func TestMatch(t *testing.T) {
 			}
 			continue
 		}
-		if !errors.Is(err, segd.ErrUnprocessable) || !strings.Contains(fmt.Sprint(err), tt.text) {
+		var match *MatchError
+		if !errors.Is(err, segd.ErrFormat) || !errors.As(err, &match) || !(match.MM > 0) || !strings.Contains(fmt.Sprint(err), tt.text) {
 			t.Errorf("%s: %v, want %q", name, err, tt.text)
 		}
 	}

@@ -1,15 +1,15 @@
-// Package volume knows how the voxels of a volume lie in the patient: which
+// Package orient knows how the voxels of a volume lie in the patient: which
 // anatomical plane its frames show, how to turn it to another plane, and
 // whether two volumes have the same voxels.
 //
-//	turn := volume.ToPlane(volume.Grid{Size: size, Affine: affine}, wanted)
-//	planes, err := volume.Reslice(turn, 0, 1, 1, read)      // the first turned plane
-//	back, err := volume.Reslice(turn.Inverse(), 0, 1, 1, …) // the first stored frame
+//	turn := orient.ToPlane(orient.Grid{Size: size, Affine: affine}, wanted)
+//	planes, err := orient.Reslice(turn, 0, 1, 1, read)      // the first turned plane
+//	back, err := orient.Reslice(turn.Inverse(), 0, 1, 1, …) // the first stored frame
 //
 // A turn permutes and flips the axes of a volume, in one of 48 ways. It moves
 // voxels and never mixes them, so that a turn and its inverse give back every
 // value.
-package volume
+package orient
 
 import (
 	"fmt"
@@ -72,10 +72,10 @@ func (p Plane) Validate() error {
 	right, ok := parse(p.Right)
 	down, also := parse(p.Down)
 	if !ok || !also || right.axis == down.axis {
-		return fmt.Errorf("volume: %w: plane with columns to %.8q and rows to %.8q, want two of R or L, A or P, S or I", segd.ErrFormat, p.Right, p.Down)
+		return fmt.Errorf("orient: %w: plane with columns to %.8q and rows to %.8q, want two of R or L, A or P, S or I", segd.ErrFormat, p.Right, p.Down)
 	}
 	if want := names[3-right.axis-down.axis]; p.Name != want {
-		return fmt.Errorf("volume: %w: plane %.20q with columns to %s and rows to %s, which is %s", segd.ErrFormat, p.Name, p.Right, p.Down, want)
+		return fmt.Errorf("orient: %w: plane %.20q with columns to %s and rows to %s, which is %s", segd.ErrFormat, p.Name, p.Right, p.Down, want)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package volume
+package orient
 
 import (
 	"fmt"
@@ -130,7 +130,7 @@ func Reslice[T any](t Turn, first, n, channels int, read func(stored int) ([]T, 
 			return nil, err
 		}
 		if want := t.Stored[0] * t.Stored[1] * channels; len(src) != want {
-			return nil, fmt.Errorf("volume: %w: plane %d of %d values, want %d", segd.ErrUnprocessable, s+1, len(src), want)
+			return nil, fmt.Errorf("orient: %w: plane %d of %d values, want %d", segd.ErrUnprocessable, s+1, len(src), want)
 		}
 		origin, stride := t.steps(channels)
 		for k := from[2]; k < to[2]; k++ {
