@@ -101,7 +101,7 @@ func (s *Segmentation) lattice(p *plane, g orient.Grid, inverse segd.Affine) (w 
 		}
 	}
 	if !(mm <= g.Slack()) || across != 2 {
-		return w, &orient.MatchError{MM: mm, Cause: fmt.Sprintf("a segmentation of %d×%d pixels that are not those of its image, up to %.3g mm away: %s", s.Cols, s.Rows, mm, orient.Remedy)}
+		return w, &orient.MatchError{MM: mm, Cause: fmt.Sprintf("a segmentation of %d×%d pixels that are not those of its image, up to %.3g mm away", s.Cols, s.Rows, mm)}
 	}
 	return w, nil
 }

@@ -276,7 +276,7 @@ func (c *Case) pick(o *opened) (*segd.Mask, error) {
 		origin[i], right[i], down[i] = -origin[i], -right[i], -down[i]
 	}
 	if mm := l.Volume.Beyond(image.scan.Width, image.scan.Height, origin, right, down); mm > 0 {
-		return nil, &orient.MatchError{MM: mm, Cause: fmt.Sprintf("the image reaches up to %.3g mm beyond the volume of labels: %s", mm, orient.Remedy)}
+		return nil, &orient.MatchError{MM: mm, Cause: fmt.Sprintf("the image reaches up to %.3g mm beyond the volume of labels", mm)}
 	}
 	return l.Volume.LabelsAt(image.scan.Width, image.scan.Height, origin, right, down)
 }

@@ -244,7 +244,7 @@ func (c *checker) misplaced(file string, err error) bool {
 	}
 	same := func(f Finding) bool { return f.Kind == kind && f.File == file }
 	if !slices.ContainsFunc(c.findings, same) {
-		c.fault(kind, file, "export it again on the grid of its image, or correct the header that is wrong", "%s", match.Cause)
+		c.fault(kind, file, "resample it onto the grid of its image (nearest neighbour for labels), or correct the header that is wrong", "%s", match.Cause)
 	}
 	return true
 }

@@ -22,11 +22,13 @@ type MatchError struct {
 	MM float64
 	// Sizes says that they differ in size.
 	Sizes bool
-	// Cause says what was found, with the distance, and what to do.
+	// Cause says what was found, with the distance.
 	Cause string
 }
 
-func (e *MatchError) Error() string { return "orient: " + segd.ErrFormat.Error() + ": " + e.Cause }
+func (e *MatchError) Error() string {
+	return "orient: " + segd.ErrFormat.Error() + ": " + e.Cause + ": " + remedy
+}
 
 // Unwrap returns the kind of error.
 func (e *MatchError) Unwrap() error { return segd.ErrFormat }
@@ -41,12 +43,15 @@ func Match(grid, other Grid) (Turn, error) {
 	t := turnBetween(grid, other)
 	mm := apart(grid, other, t)
 	if size := t.Size(); size != grid.Size {
-		return t, &MatchError{MM: mm, Sizes: true, Cause: fmt.Sprintf("a volume of %s voxels for an image of %s, whose corners lie up to %.3g mm apart: %s",
-			times(size), times(grid.Size), mm, Remedy)}
+		return t, &MatchError{MM: mm, Sizes: true, Cause: fmt.Sprintf("a volume of %s voxels for an image of %s, whose corners lie up to %.3g mm apart",
+			times(size), times(grid.Size), mm)}
 	}
 	if !(mm <= min(grid.Slack(), other.Slack())) {
-		return t, &MatchError{MM: mm, Cause: fmt.Sprintf("the volume lies up to %.3g mm away from its image, with voxels of %s mm for %s mm: %s",
-			mm, spacing(other, t), spacing(grid, Keep(grid.Size)), Remedy)}
+		e := &MatchError{MM: mm, Cause: fmt.Sprintf("the volume lies up to %.3g mm away from its image", mm)}
+		if a, b := spacing(other, t), spacing(grid, Keep(grid.Size)); a != b {
+			e.Cause += fmt.Sprintf(", with voxels of %s mm for %s mm", a, b)
+		}
+		return t, e
 	}
 	return t, nil
 }
@@ -62,8 +67,8 @@ func (g Grid) Slack() float64 {
 	return slack * shortest
 }
 
-// Remedy is what to do about volumes that do not match.
-const Remedy = "resample it onto the image's grid (nearest neighbour for labels), or correct its header"
+// remedy is what to do about volumes that do not match.
+const remedy = "resample it onto the image's grid (nearest neighbour for labels), or correct its header"
 
 // turnBetween is the turn to the axes of grid that are nearest to those of other.
 func turnBetween(grid, other Grid) Turn {

@@ -52,7 +52,7 @@ func settle(m *models.Model, scan *segd.Scan) (o orientation) {
 	case o.turn.InPlane():
 		o.block = 1
 	case scan.Depth == 1:
-		warn("the image is %s, and one image cannot be turned to %s planes, which the model was trained on: its mask may mean nothing", have, want)
+		warn("the image is %s, and one image cannot be turned to %s planes, which the model was trained on: its mask may mean nothing; a volume in one file (NIfTI, enhanced DICOM) is turned", have, want)
 		return o
 	default:
 		o.block = scan.Depth
