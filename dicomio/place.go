@@ -17,11 +17,12 @@ func (s *scan) affine() *segd.Affine {
 	}
 	l := s.pixels.layout
 	source := Source{image: d, rows: l.rows, cols: l.cols, frames: l.frames}
-	source.planes = source.readPlanes()
+	if source.located, err = source.readPlanes(); err != nil {
+		return nil
+	}
 	m, ok := source.Affine()
 	if !ok {
 		return nil
 	}
-	affine := segd.Affine(m)
-	return &affine
+	return &m
 }

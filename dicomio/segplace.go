@@ -116,12 +116,12 @@ func (s *Source) grid(i int) orient.Grid {
 	for r := range 3 {
 		step[r] *= p.colMM
 	}
-	return orient.Grid{Size: [3]int{s.cols, s.rows, 1}, Affine: segd.Affine(p.affine(step))}
+	return orient.Grid{Size: [3]int{s.cols, s.rows, 1}, Affine: p.affine(step)}
 }
 
-// beside reports whether p lies in the plane of q, wherever in it: to a tenth of the
+// sharesPlane reports whether p lies in the plane of q, wherever in it: to a tenth of the
 // distance between rows, since files write positions with few digits.
-func (p *plane) beside(q *plane) bool {
+func (p *plane) sharesPlane(q *plane) bool {
 	n, m := p.normal(), q.normal()
 	cosine := n[0]*m[0] + n[1]*m[1] + n[2]*m[2]
 	if math.Abs(cosine) < 1-1e-4 {

@@ -96,7 +96,7 @@ func ReadSEG(b []byte) (*Segmentation, error) {
 		s.Segments = append(s.Segments, Segment{Number: item.integer(0x00620004), Label: shorten(item.text(0x00620005), 64)})
 	}
 	s.source = Source{image: d, frames: l.frames, rows: l.rows, cols: l.cols}
-	s.source.planes = s.source.readPlanes()
+	s.source.locate()
 	return s, s.readFrames(d, l.frames)
 }
 
@@ -298,7 +298,7 @@ func (s *Segmentation) framesOf(image *Source, frame int) ([]int, error) {
 		return list, nil
 	case s.source.planes != nil && image.planes != nil:
 		for i := range s.source.planes {
-			if s.source.planes[i].beside(&image.planes[frame]) {
+			if s.source.planes[i].sharesPlane(&image.planes[frame]) {
 				list = append(list, i)
 			}
 		}

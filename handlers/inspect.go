@@ -16,6 +16,9 @@ import (
 // is not to be had over HTTP.
 func (s *Server) inspect(c echo.Context) (err error) {
 	r := c.Request()
+	if _, err := s.inspectModel(r.URL.Query(), nil); err != nil { // before the body is asked for
+		return err
+	}
 	u, err := s.readUpload(r)
 	if err != nil {
 		return err
@@ -25,18 +28,21 @@ func (s *Server) inspect(c echo.Context) (err error) {
 			s.Log.Warn("upload not removed", "request_id", requestID(c), "error", e.Error())
 		}
 	}()
-	model, err := parseInspect(r.URL.Query(), u.options)
+	leave, err := s.admit()
 	if err != nil {
 		return err
 	}
-	if model != "" && model != "auto" { // a directory of the server's is nobody's business
-		if _, err := s.Models.Get(model); err != nil {
-			return err
-		}
+	defer leave()
+	model, err := s.inspectModel(r.URL.Query(), u.options)
+	if err != nil {
+		return err
 	}
 	var found *inspect.Inspection
 	if err := s.run(r.Context(), func() (err error) {
-		found, err = inspect.File(u.bytes, inspect.Options{Models: s.Models, Model: model})
+		scan, err := u.scan()
+		if err == nil {
+			found, err = inspect.Scan(scan, u.bytes, inspect.Options{Models: s.Models, Model: model})
+		}
 		return err
 	}); err != nil {
 		return err
@@ -45,18 +51,28 @@ func (s *Server) inspect(c echo.Context) (err error) {
 	return writeJSON(c, http.StatusOK, found)
 }
 
-// parseInspect returns the one option there is; the query goes before the form.
+// inspectModel returns the model whose steps are asked for: the name of one of the
+// catalogue's, for a directory of the server's is nobody's business; "auto"; or "".
+func (s *Server) inspectModel(query, form url.Values) (string, error) {
+	model, err := parseInspect(query, form)
+	if err == nil && model != "" && model != "auto" {
+		_, err = s.Models.Get(model)
+	}
+	return model, err
+}
+
+// parseInspect returns the one option there is.
 func parseInspect(query, form url.Values) (model string, err error) {
-	for _, values := range []url.Values{form, query} {
-		for name, v := range values {
-			if name != "model" {
-				return "", fmt.Errorf("handlers: %w: there is no option %.40q; there is model", segd.ErrOption, name)
-			}
-			if len(v) > 1 {
-				return "", fmt.Errorf("handlers: %w: %s is given %d times", segd.ErrOption, name, len(v))
-			}
-			model = v[0]
+	for name, v := range mergeOptions(query, form) {
+		switch {
+		case name != "model":
+			return "", fmt.Errorf("handlers: %w: there is no option %.40q; there is model", segd.ErrOption, name)
+		case len(v) > 1:
+			return "", fmt.Errorf("handlers: %w: %s is given %d times", segd.ErrOption, name, len(v))
+		case v[0] == "":
+			return "", fmt.Errorf("handlers: %w: %s has no value: give it one, or leave it out", segd.ErrOption, name)
 		}
+		model = v[0]
 	}
 	return model, nil
 }

@@ -17,7 +17,6 @@ import (
 	"segd/internal/nifti"
 	"segd/internal/overlay"
 	"segd/internal/postprocess"
-	"segd/internal/scanio"
 	"segd/internal/segment"
 	"segd/models"
 )
@@ -49,16 +48,18 @@ func (s *Server) segment(c echo.Context) (err error) {
 			s.Log.Warn("upload not removed", "request_id", requestID(c), "error", e.Error())
 		}
 	}()
+	leave, err := s.admit()
+	if err != nil {
+		return err
+	}
+	defer leave()
 	if len(u.options) > 0 {
-		for name, values := range query {
-			u.options[name] = values
-		}
-		if o, err = parseOptions(u.options, accept); err != nil {
+		if o, err = parseOptions(mergeOptions(query, u.options), accept); err != nil {
 			return err
 		}
 	}
 	j := &job{server: s, ctx: r.Context(), options: o}
-	switch err := j.begin(u.bytes); {
+	switch err := j.begin(u); {
 	case err != nil:
 		return err
 	case j.output == outputJSON:
@@ -82,9 +83,9 @@ type job struct {
 	scan        *segd.Scan
 	model       *models.Model
 	frames      *segment.Scan
-	objects     *export.DICOM // where one is asked for
-	volume      *nifti.Writer // likewise
-	first, last int           // frames that are asked for, from 0
+	objects     *export.DICOM   // where one is asked for
+	volume      *export.Volumes // likewise
+	first, last int             // frames that are asked for, from 0
 	done        segmented
 }
 
@@ -129,10 +130,10 @@ type frameResult struct {
 // begin reads the scan, chooses the model and segments the first frame that is
 // asked for, all in one place among those that run: the pixels of a picture
 // file are in memory from its reading on.
-func (j *job) begin(b []byte) error {
-	more := false
+func (j *job) begin(u *upload) error {
+	b, more := u.bytes, false
 	err := j.server.run(j.ctx, func() (err error) {
-		if j.scan, err = scanio.Read(b); err != nil {
+		if j.scan, err = u.scan(); err != nil {
 			return err
 		}
 		if j.frame > j.scan.Frames {
@@ -170,6 +171,11 @@ func (j *job) begin(b []byte) error {
 			if j.volume, err = export.NewNIfTI(b, j.scan, content); err != nil {
 				return err
 			}
+			if n := j.volume.Len(); n > 1 {
+				return fmt.Errorf("handlers: %w: the frames are %d stacks that lie differently, and one nifti holds one: output=seg holds all of them, output=mask&frame=N one frame, and segd segment writes a nifti for each", segd.ErrUnprocessable, n)
+			}
+			j.scan.Steps = append(j.scan.Steps, j.volume.Steps...)
+			j.scan.Warnings = append(j.scan.Warnings, j.volume.Warnings...)
 		}
 		if j.deidentify && j.scan.Format == "dicom" && !j.scan.Clean && (j.output == outputOverlay || j.output == outputZip || j.output == export.SC) {
 			j.scan.Warnings = append(j.scan.Warnings, export.BurnedInWarning)
@@ -230,7 +236,7 @@ func (j *job) segment(i int) error {
 		j.done.measured.Spacing = &img.Spacing
 	}
 	if j.model.Values != nil {
-		return j.makeValues(r)
+		return j.makeValues(i, r)
 	}
 	return j.makeMasks(i, r)
 }
@@ -246,7 +252,7 @@ func (j *job) makeMasks(i int, r *segment.Result) error {
 	case export.SC:
 		return j.keep(export.SC, func(w io.Writer) error { return j.objects.WriteSC(w, i, r, j.alpha) })
 	case export.NIfTI:
-		return j.volume.Add(r.Mask)
+		return j.volume.AddMask(i, r.Mask)
 	}
 	f.Classes = postprocess.Measure(r.Mask, r.Probabilities, j.model.Classes, r.Image.Spacing)
 	switch {
@@ -265,12 +271,12 @@ func (j *job) makeMasks(i int, r *segment.Result) error {
 	return j.picture(outputOverlay, overlay.Overlay(shown, r.Mask, j.model.Classes, j.alpha))
 }
 
-// makeValues makes what is asked for of the values of a frame.
-func (j *job) makeValues(r *segment.Result) error {
+// makeValues makes what is asked for of the values of frame i.
+func (j *job) makeValues(i int, r *segment.Result) error {
 	f, width, height := &j.done.measured, r.Image.Width, r.Image.Height
 	f.Values = postprocess.MeasureValues(r.Values)
 	if j.output == export.NIfTI {
-		return j.volume.AddValues(r.Values, width, height)
+		return j.volume.AddValues(i, r.Values, width, height)
 	}
 	if j.output == outputZip {
 		if err := j.picture(zipImage, overlay.Render(r.Image)); err != nil {

@@ -30,13 +30,14 @@ const (
 // upload is a file that came with a request. Its bytes are those of a file on
 // disk where it is large, and are gone after Close.
 type upload struct {
-	bytes   []byte
-	options url.Values // the form's fields but the file
-	close   func() error
+	bytes    []byte
+	channels [][]byte   // of an image that came as several files, the first among them
+	options  url.Values // the form's fields but the files
+	close    func() error
 }
 
 func (u *upload) Close() error {
-	u.bytes = nil
+	u.bytes, u.channels = nil, nil
 	if u.close == nil {
 		return nil
 	}
@@ -44,7 +45,7 @@ func (u *upload) Close() error {
 }
 
 // readUpload takes the file out of a request: the part "file" of a multipart
-// form, or the body itself, whatever Content-Type it has. The caller closes it.
+// form, or file_0000 and so on for its channels, or the body itself, whatever Content-Type it has. The caller closes it.
 func (s *Server) readUpload(r *http.Request) (*upload, error) {
 	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if media != "multipart/form-data" {
@@ -54,6 +55,12 @@ func (s *Server) readUpload(r *http.Request) (*upload, error) {
 		return nil, fmt.Errorf("handlers: %w: multipart/form-data without a boundary", segd.ErrFormat)
 	}
 	u, err := s.readForm(multipart.NewReader(r.Body, params["boundary"]))
+	if err == nil { // a form may end before the body does
+		if _, err = io.Copy(io.Discard, r.Body); err != nil {
+			err = errors.Join(err, u.Close())
+			u = nil
+		}
+	}
 	// The body knows better than the form's reader what went wrong beneath it.
 	if b, ok := r.Body.(*body); ok && b.err != nil && err != nil {
 		err = b.err
@@ -63,7 +70,11 @@ func (s *Server) readUpload(r *http.Request) (*upload, error) {
 
 func (s *Server) readForm(form *multipart.Reader) (u *upload, err error) {
 	options := url.Values{}
+	var channels []channelPart
 	defer func() {
+		if err != nil {
+			err = errors.Join(err, closeChannels(channels))
+		}
 		if err != nil && u != nil {
 			err = errors.Join(err, u.Close())
 			u = nil
@@ -72,8 +83,10 @@ func (s *Server) readForm(form *multipart.Reader) (u *upload, err error) {
 	for parts := 0; ; parts++ {
 		part, err := form.NextRawPart()
 		switch {
+		case err == io.EOF && u == nil && len(channels) > 0:
+			return joinUploads(channels, options)
 		case err == io.EOF && u == nil:
-			return nil, fmt.Errorf("handlers: %w: the form has no part named file", segd.ErrFormat)
+			return nil, fmt.Errorf("handlers: %w: the form has no part named file, nor any named %s and so on", segd.ErrFormat, channelName(0))
 		case err == io.EOF:
 			u.options = options
 			return u, nil
@@ -83,6 +96,12 @@ func (s *Server) readForm(form *multipart.Reader) (u *upload, err error) {
 			return u, fmt.Errorf("handlers: %w: a form of more than %d parts", segd.ErrTooLarge, maxFields)
 		}
 		switch name := part.FormName(); {
+		case name == "file" && len(channels) > 0, isChannel(name) && u != nil:
+			return u, fmt.Errorf("handlers: %w: both a part named file and channels, %s and so on, in a form: want one or the other", segd.ErrFormat, channelName(0))
+		case isChannel(name):
+			if channels, err = s.readChannel(channels, name, part); err != nil {
+				return u, err
+			}
 		case name == "file" && u != nil:
 			return u, fmt.Errorf("handlers: %w: several files in a form, want one", segd.ErrFormat)
 		case name == "file":
@@ -105,20 +124,18 @@ func (s *Server) readForm(form *multipart.Reader) (u *upload, err error) {
 // spool reads a file. What is not of a kind that segd reads is refused by its
 // first bytes, before the rest is asked for.
 func (s *Server) spool(r io.Reader) (*upload, error) {
-	head := make([]byte, sniffed)
-	n, err := io.ReadFull(r, head)
-	switch head = head[:n]; {
-	case err == io.EOF:
+	var buf bytes.Buffer // which grows with what comes
+	_, err := io.CopyN(&buf, r, sniffed)
+	switch head := buf.Bytes(); {
+	case err == io.EOF && len(head) == 0:
 		return nil, fmt.Errorf("handlers: %w: the file is empty: send it as the body, or as the part file of a form", segd.ErrFormat)
-	case err != nil && err != io.ErrUnexpectedEOF:
+	case err != nil && err != io.EOF:
 		return nil, readError(err)
 	case !recognised(head):
 		return nil, fmt.Errorf("handlers: %w: the content is not DICOM, NIfTI, PNG, JPEG or TIFF", segd.ErrUnsupported)
 	case err != nil: // that was all
 		return &upload{bytes: head}, nil
 	}
-	var buf bytes.Buffer
-	buf.Write(head)
 	if _, err = io.CopyN(&buf, r, inMemory-sniffed); err == io.EOF {
 		return &upload{bytes: buf.Bytes()}, nil
 	}
@@ -135,7 +152,7 @@ func readError(err error) error {
 			return err
 		}
 	}
-	return fmt.Errorf("handlers: %w: the form breaks off within the file", segd.ErrFormat)
+	return fmt.Errorf("handlers: %w: the form is truncated: no boundary follows the file", segd.ErrFormat)
 }
 
 // toDisk copies a file to the disk, under no name that lasts, and maps it into
@@ -143,7 +160,7 @@ func readError(err error) error {
 func (s *Server) toDisk(r io.Reader) (u *upload, err error) {
 	f, err := os.CreateTemp(s.TempDir, "segd-upload-") // mode 0600
 	if err != nil {
-		return nil, internalError{fmt.Errorf("handlers: no place for uploads: %w", err)}
+		return nil, s.noRoom(err)
 	}
 	unlinked := os.Remove(f.Name()) == nil // not on Windows, while it is open
 	closeFile := func() error {
@@ -162,7 +179,7 @@ func (s *Server) toDisk(r io.Reader) (u *upload, err error) {
 	n, err := io.CopyBuffer(struct{ io.Writer }{f}, r, make([]byte, 128<<10))
 	if err != nil {
 		if _, ok := errors.AsType[*os.PathError](err); ok {
-			return nil, internalError{fmt.Errorf("handlers: upload to disk: %w", err)}
+			return nil, s.noRoom(err)
 		}
 		return nil, readError(err)
 	}

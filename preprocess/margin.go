@@ -9,7 +9,7 @@ import (
 // enlarged returns img with the margin of p, which has the lowest finite value of
 // each channel.
 func enlarged(img *segd.Image, p Placement) *segd.Image {
-	out := &segd.Image{Width: p.GridWidth, Height: p.GridHeight, Channels: img.Channels, Spacing: img.Spacing, Display: img.Display}
+	out := &segd.Image{Width: p.GridWidth, Height: p.GridHeight, Channels: img.Channels, Separate: img.Separate, Spacing: img.Spacing, Display: img.Display}
 	out.Pix = make([]float32, p.GridWidth*p.GridHeight*img.Channels)
 	for c := range img.Channels {
 		low := lowest(img, c)

@@ -150,6 +150,9 @@ func (r Recipe) Apply(img *segd.Image) (*segd.Tensor, Placement, error) {
 	if err := checkImage(img); err != nil {
 		return nil, Placement{}, err
 	}
+	if img.Separate && img.Channels != r.Channels {
+		return nil, Placement{}, fmt.Errorf("preprocess: %w: %d channels as images of their own, want %d", segd.ErrUnprocessable, img.Channels, r.Channels)
+	}
 	place, err := r.place(img)
 	if err != nil {
 		return nil, Placement{}, err

@@ -129,18 +129,6 @@ type inVolume struct {
 	masks []*segd.Mask
 }
 
-// channel returns the frame of a further channel, or of the first.
-func (c *Case) channel(path string) (*segd.Image, error) {
-	if path == c.Image {
-		return c.frame(path)
-	}
-	img, err := c.like(path, asImage)
-	if err != nil {
-		return nil, fmt.Errorf("train: image %s: %w", c.where(path), err)
-	}
-	return img, nil
-}
-
 // like returns the frame of another file of the case that has the place of its
 // image, in the image's pixels: by where both say that they lie, or else by its
 // number. A file of fewer or more planes or of other voxels is an error.

@@ -216,30 +216,6 @@ func TestUnplacedLabels(t *testing.T) {
 	}
 }
 
-// TestPlacedChannels turns the file of a second channel to the first.
-func TestPlacedChannels(t *testing.T) {
-	keep := orient.Keep(extent)
-	for _, way := range ways() {
-		dir := t.TempDir()
-		one, two := put(t, dir, "a_0.nii.gz", storedAs(keep, bright, nil)), put(t, dir, "a_1.nii.gz", storedAs(way, bright, nil))
-		c := &Case{Image: one, More: []string{two, one}, Frame: 1, Frames: extent[2], files: &files{}}
-		img, err := c.image()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i := range extent[0] * extent[1] {
-			if img.Pix[3*i] != img.Pix[3*i+1] {
-				t.Fatalf("%+v: pixel %d is %g and %g", way, i, img.Pix[3*i], img.Pix[3*i+1])
-			}
-		}
-	}
-	dir := t.TempDir()
-	c := &Case{Image: put(t, dir, "a.nii.gz", storedAs(keep, bright, nil)), Frames: extent[2], files: &files{}}
-	c.More = []string{put(t, dir, "b.nii.gz", storedAs(keep, bright, func(m *segd.Affine) { m[0][3] += 8 })), c.Image}
-	_, err := c.image()
-	misplaced(t, "a channel beside", "8 mm", err)
-}
-
 // TestPlacedSegmentation brings DICOM Segmentations and images of both formats
 // together: by where they lie, and not where that is elsewhere.
 func TestPlacedSegmentation(t *testing.T) {

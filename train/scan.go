@@ -3,28 +3,8 @@ package train
 import (
 	"context"
 
-	"segd"
 	"segd/internal/segment"
 )
-
-// scan is what the case's file holds, its channels joined where they are files of
-// their own.
-func (c *Case) scan() (*segd.Scan, error) {
-	o, err := c.opener().open(c.Image, asImage)
-	if err != nil {
-		return nil, err
-	}
-	if len(c.More) == 0 {
-		return o.scan, nil
-	}
-	joined := *o.scan
-	joined.Frame = func(i int) (*segd.Image, error) {
-		k := *c
-		k.Frame = i
-		return k.image()
-	}
-	return &joined, nil
-}
 
 // frames segments cases one after the other as the service does: those of one
 // file together, since a volume may have to be turned.
@@ -36,7 +16,7 @@ type frames struct {
 // segment segments a case with the model of o.
 func (f *frames) segment(ctx context.Context, o *EvaluateOptions, c *Case) (*segment.Result, error) {
 	if f.scan == nil || f.image != c.Image {
-		scan, err := c.scan()
+		scan, err := c.opener().join(c.Image, c.More)
 		if err != nil {
 			return nil, err
 		}

@@ -21,11 +21,13 @@ type serveSettings struct {
 	listen, models string
 	maxBody        byteSize
 	timeout        time.Duration
+	perClient      int
 	healthcheck    bool
+	origins, hosts []string
 }
 
 func newServe(a *app) *cobra.Command {
-	s := serveSettings{maxBody: 256 << 20}
+	s := serveSettings{maxBody: 256 << 20, perClient: 128}
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Segment over HTTP, with a page for the browser",
@@ -40,12 +42,20 @@ func newServe(a *app) *cobra.Command {
 	f.StringVar(&s.models, "models", "", "directory with further models")
 	f.Var(&s.maxBody, "max-body", "largest request")
 	f.DurationVar(&s.timeout, "timeout", 2*time.Minute, "longest time for a request")
+	f.StringSliceVar(&s.origins, "allow-origin", nil, "site whose pages may use the server, such as https://viewer.example")
+	f.StringSliceVar(&s.hosts, "allow-host", nil, "name that the server is reached by, beside localhost and this machine's name; * is any name")
+	f.Var(newIntRange(&s.perClient, 1, 1<<20), "max-per-client", "requests that one client's address may have in progress; a proxy is one client")
 	f.BoolVar(&s.healthcheck, "healthcheck", false, "serve nothing: ask the server at --listen whether it is well")
 	a.addThreads(cmd)
 	a.addRounding(cmd)
 	cmd.RunE = a.do(func(cmd *cobra.Command, _ []string) error {
 		if s.timeout <= 0 {
 			return optionError("--timeout %s, want more than 0", s.timeout)
+		}
+		for _, origin := range s.origins {
+			if err := new(http.CrossOriginProtection).AddTrustedOrigin(origin); err != nil {
+				return optionError("--allow-origin: %v; want a site such as https://viewer.example", err)
+			}
 		}
 		if s.healthcheck {
 			return checkHealth(cmd.Context(), s.listen)
@@ -57,15 +67,20 @@ func newServe(a *app) *cobra.Command {
 
 func (a *app) serve(ctx context.Context, s serveSettings) error {
 	log := slog.New(slog.NewTextHandler(a.stderr, nil))
-	catalogue, err := openCatalogue(s.models)
+	catalogue, err := loadCatalogue(s.models)
 	if err != nil {
 		return err
+	}
+	catalogue.Log = log
+	for _, b := range catalogue.Broken() {
+		log.Error("a model cannot be opened, the others are served", "model", b.Name, "directory", b.Origin, "error", b.Err.Error())
 	}
 	a.setRounding(catalogue.List()...)
 	pool := kernel.NewPool(a.threadCount())
 	defer pool.Close()
 	server := handlers.New(handlers.Config{
-		Models: catalogue, Pool: pool, Log: log, MaxBody: int64(s.maxBody), Timeout: s.timeout, Version: version,
+		Models: catalogue, Pool: pool, Log: log, MaxBody: int64(s.maxBody), Timeout: s.timeout, MaxEach: s.perClient, Version: version,
+		AllowOrigins: s.origins, AllowHosts: s.hosts,
 	})
 	listener, err := net.Listen("tcp", s.listen)
 	if err != nil {
@@ -107,8 +122,20 @@ func checkHealth(ctx context.Context, listen string) error {
 	return nil
 }
 
-// openCatalogue holds the embedded models and those in dir, if one is given.
-func openCatalogue(dir string) (*models.Catalogue, error) {
+// openCatalogue holds the embedded models and those in dir, if one is given, and
+// warns of those that cannot be opened.
+func (a *app) openCatalogue(dir string) (*models.Catalogue, error) {
+	c, err := loadCatalogue(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range c.Broken() {
+		say(a.stderr, "segd: warning: model %s cannot be opened: %v\n", b.Origin, b.Err)
+	}
+	return c, nil
+}
+
+func loadCatalogue(dir string) (*models.Catalogue, error) {
 	c, err := models.Embedded()
 	if err != nil {
 		return nil, err
@@ -123,8 +150,8 @@ func openCatalogue(dir string) (*models.Catalogue, error) {
 
 // resolveModel finds a model by name, embedded or in modelsDir, or by its
 // directory.
-func resolveModel(nameOrDir, modelsDir string) (*models.Model, error) {
-	c, err := openCatalogue(modelsDir)
+func (a *app) resolveModel(nameOrDir, modelsDir string) (*models.Model, error) {
+	c, err := a.openCatalogue(modelsDir)
 	if err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ func settle(m *models.Model, scan *segd.Scan) (o orientation) {
 	warn := func(format string, a ...any) { o.warnings = append(o.warnings, fmt.Sprintf(format, a...)) }
 	if scan.Affine == nil {
 		if scan.Format == "nifti" || scan.Format == "dicom" {
-			warn("the file does not say how its planes lie in the patient, so they are taken as they are stored; the model was trained on %s planes", want)
+			warn("the file does not say that its frames are the planes of one volume, and how they lie in the patient, so they are taken as they are stored; the model was trained on %s planes", want)
 		}
 		return o
 	}

@@ -173,7 +173,7 @@ func (s *Scan) cut() error {
 		spacing.Source = "the planes' positions"
 	}
 	for k, pix := range values {
-		img := segd.Image{Width: size[0], Height: size[1], Channels: like.Channels, Pix: pix, Spacing: spacing, Display: like.Display}
+		img := segd.Image{Width: size[0], Height: size[1], Channels: like.Channels, Separate: like.Separate, Pix: pix, Spacing: spacing, Display: like.Display}
 		if padding != nil {
 			img.Padding = padding[k]
 		}
@@ -238,7 +238,7 @@ func Explain(m *models.Model, scan *segd.Scan, img *segd.Image, o Options) (step
 		size := s.turn.Size()
 		spacing := s.spacing
 		spacing.Source = img.Spacing.Source
-		img = &segd.Image{Width: size[0], Height: size[1], Channels: img.Channels, Pix: make([]float32, size[0]*size[1]*img.Channels), Spacing: spacing}
+		img = &segd.Image{Width: size[0], Height: size[1], Channels: img.Channels, Separate: img.Separate, Pix: make([]float32, size[0]*size[1]*img.Channels), Spacing: spacing}
 	}
 	r, _, _, err := prepare(m, img)
 	if err != nil {

@@ -148,7 +148,7 @@ func TestScanWarns(t *testing.T) {
 		turned bool
 	}{
 		"one axial image": {solid(orient.Keep(size), size, upright, 1), []string{"axial (columns to L, rows to P), and one image cannot be turned to sagittal"}, false},
-		"not placed":      {unplaced, []string{"does not say how its planes lie"}, false},
+		"not placed":      {unplaced, []string{"does not say that its frames"}, false},
 		"picture":         {picture, nil, false},
 		"oblique":         {solid(orient.Keep([3]int{5, 6, 3}), [3]int{5, 6, 3}, oblique, 1), []string{"37° oblique"}, true},
 		"thick":           {solid(orient.Keep([3]int{5, 6, 3}), [3]int{5, 6, 3}, thick, 1), []string{"pixels of 0.5×4 mm"}, true},

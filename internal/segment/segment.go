@@ -18,6 +18,7 @@ package segment
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"segd"
@@ -155,6 +156,13 @@ func predict(ctx context.Context, m *models.Model, pool *kernel.Pool, img *segd.
 
 // prepare returns the network's input and a Result that says what it is.
 func prepare(m *models.Model, img *segd.Image) (*Result, *segd.Tensor, preprocess.Placement, error) {
+	separate := 0
+	if img.Separate {
+		separate = img.Channels
+	}
+	if err := m.CheckChannels(separate); err != nil {
+		return nil, nil, preprocess.Placement{}, err
+	}
 	x, place, err := m.Recipe.Apply(img)
 	if err != nil {
 		return nil, nil, place, err
@@ -198,6 +206,8 @@ func (r *Result) explain(m *models.Model, o Options) {
 	img, recipe := r.Image, m.Recipe
 
 	switch {
+	case img.Separate:
+		step("channels taken as %s", strings.Join(m.Channels, ", "))
 	case img.Channels == 3 && recipe.Channels == 1:
 		step("colour to luma (ITU-R BT.601)")
 		warn("the image is in colour, the model was trained on grey images")
