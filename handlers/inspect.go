@@ -38,7 +38,7 @@ func (s *Server) inspect(c echo.Context) (err error) {
 		return err
 	}
 	var found *inspect.Inspection
-	if err := s.run(r.Context(), func() (err error) {
+	if err := s.run(s.queue(r.Context(), u.bytes), func() (err error) {
 		scan, err := u.scan()
 		if err == nil {
 			found, err = inspect.Scan(scan, u.bytes, inspect.Options{Models: s.Models, Model: model})

@@ -70,17 +70,3 @@ func (s *Server) limitTime(next echo.HandlerFunc) echo.HandlerFunc {
 		return next(c)
 	}
 }
-
-// run calls f when there is a place for it, or gives up with ctx.
-func (s *Server) run(ctx context.Context, f func() error) error {
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("handlers: %w", err)
-	}
-	select {
-	case s.running <- struct{}{}:
-		defer func() { <-s.running }()
-		return f()
-	case <-ctx.Done():
-		return fmt.Errorf("handlers: waiting for other requests: %w", ctx.Err())
-	}
-}

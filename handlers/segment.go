@@ -18,6 +18,7 @@ import (
 	"segd/internal/overlay"
 	"segd/internal/postprocess"
 	"segd/internal/segment"
+	"segd/internal/turns"
 	"segd/models"
 )
 
@@ -58,7 +59,7 @@ func (s *Server) segment(c echo.Context) (err error) {
 			return err
 		}
 	}
-	j := &job{server: s, ctx: r.Context(), options: o}
+	j := &job{server: s, ctx: s.queue(r.Context(), u.bytes), options: o}
 	switch err := j.begin(u); {
 	case err != nil:
 		return err
@@ -154,6 +155,7 @@ func (j *job) begin(u *upload) error {
 		if err != nil {
 			return err
 		}
+		turns.Expect(j.ctx, segment.Length(j.model, j.scan.Width, j.scan.Height, j.last-j.first+1, j.Options))
 		j.scan.Warnings = append(j.scan.Warnings, j.model.Warnings(j.scan, j.options.model == "auto")...)
 		if j.object() {
 			run := &dicomio.Run{Software: "segd " + j.server.Version, Time: time.Now(), Deidentify: j.deidentify, Secret: j.server.secret}
@@ -186,6 +188,7 @@ func (j *job) begin(u *upload) error {
 		if j.frames, err = segment.NewScan(j.model, j.server.Pool, j.scan, j.Options); err != nil {
 			return err
 		}
+		turns.AtLeast(j.ctx, j.frames.Length())
 		more, err = j.part(j.first)
 		return err
 	})
@@ -313,6 +316,9 @@ func (j *job) picture(kind string, m image.Image) error {
 
 // keep makes a file.
 func (j *job) keep(kind string, write func(io.Writer) error) error {
+	if err := turns.Next(j.ctx); err != nil {
+		return fmt.Errorf("handlers: %w", err)
+	}
 	j.done.files = append(j.done.files, file{kind: kind})
 	return write(&j.done.files[len(j.done.files)-1].b)
 }

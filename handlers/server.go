@@ -35,6 +35,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"segd/internal/kernel"
+	"segd/internal/turns"
 	"segd/internal/web"
 	"segd/models"
 )
@@ -49,7 +50,7 @@ type Config struct {
 	Timeout     time.Duration // of a request, from its header to its answer; 0: two minutes
 	MaxInFlight int           // requests whose body is there that are accepted at once; 0: 256
 	MaxEach     int           // requests of one client's address, their bodies on the way or there; 0: 128
-	MaxRunning  int           // of those, how many are computed at once and hold their pixels; 0: one more than threads of Pool
+	MaxRunning  int           // of those, how many are computed at once, and as many short ones beside long ones (package turns); 0: the threads of Pool
 	TempDir     string        // for bodies on their way; "": the system's
 	Version     string        // of the program, for /healthz
 
@@ -78,10 +79,7 @@ func (c Config) withDefaults() Config {
 		c.MaxEach = 128
 	}
 	if c.MaxRunning <= 0 {
-		c.MaxRunning = 2
-		if c.Pool != nil {
-			c.MaxRunning = c.Pool.Threads() + 1
-		}
+		c.MaxRunning = c.Pool.Threads()
 	}
 	return c
 }
@@ -92,7 +90,7 @@ type Server struct {
 	echo     *echo.Echo
 	arrivals *arrivals
 	inFlight chan struct{} // a place for each request that is accepted
-	running  chan struct{} // a place for each that is computed
+	turns    *turns.Queue  // who computes
 	stopping atomic.Bool
 	page     map[string]asset // by name
 	sample   func() ([]byte, error)
@@ -110,7 +108,7 @@ func New(c Config) *Server {
 		echo:     echo.New(),
 		arrivals: newArrivals(maxArriving, c.MaxEach),
 		inFlight: make(chan struct{}, c.MaxInFlight),
-		running:  make(chan struct{}, c.MaxRunning),
+		turns:    turns.New(c.MaxRunning),
 		page:     assets(web.Files()),
 		sample:   sync.OnceValues(sampleImage),
 		secret:   make([]byte, 32),

@@ -65,6 +65,16 @@ func (s *Scan) Bytes() int64 {
 	return int64(s.scan.Width) * int64(s.scan.Height) * int64(s.block) * int64(4*s.model.Network.Classes+1)
 }
 
+// Length is about how long it takes to turn and segment what Frame needs at once;
+// 0 where nothing is turned.
+func (s *Scan) Length() time.Duration {
+	if !s.turned {
+		return 0
+	}
+	size := s.turn.Size()
+	return Length(s.model, size[0], size[1], size[2], s.o)
+}
+
 // Frame segments frame i, counted from 0. The errors are those of the scan's
 // frames and of Frame or Values.
 func (s *Scan) Frame(ctx context.Context, i int) (*Result, error) {

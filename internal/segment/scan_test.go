@@ -63,7 +63,7 @@ func TestScanTurns(t *testing.T) {
 	m := wanting(t)
 	size := [3]int{5, 6, 7}
 	want := map[[4]int]uint8{}
-	for _, turn := range turns(size) {
+	for _, turn := range everyTurn(size) {
 		s := solid(turn, size, upright, 2)
 		run, err := NewScan(m, nil, s, Options{})
 		if err != nil {
@@ -121,8 +121,8 @@ func expected(size [3]int, at [4]int) uint8 {
 	return 0
 }
 
-// turns are all 48 ways to store a volume.
-func turns(size [3]int) (list []orient.Turn) {
+// everyTurn is all 48 ways to store a volume.
+func everyTurn(size [3]int) (list []orient.Turn) {
 	for _, p := range [][3]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
 		for bits := range 8 {
 			list = append(list, orient.Turn{Axis: p, Flip: [3]bool{bits&1 == 1, bits&2 == 2, bits&4 == 4}, Stored: size})

@@ -24,6 +24,7 @@ import (
 	"segd"
 	"segd/internal/kernel"
 	"segd/internal/postprocess"
+	"segd/internal/turns"
 	"segd/models"
 	"segd/preprocess"
 )
@@ -75,13 +76,19 @@ type Result struct {
 // Frame segments one image with the model, whose network runs on pool.
 //
 // img is kept in the Result and not changed. Safe for concurrent use. Errors
-// come from the stages; when ctx ends, so does the call, with its error.
+// come from the stages; when ctx ends, so does the call, with its error, after
+// the stage in progress or one layer of the network. There shorter requests pass
+// that of ctx: see package turns.
 func Frame(ctx context.Context, m *models.Model, pool *kernel.Pool, img *segd.Image, o Options) (*Result, error) {
 	r, err := mask(ctx, m, pool, img, o)
-	if err == nil {
-		r.rate()
+	if err != nil {
+		return nil, err
 	}
-	return r, err
+	if err := turns.Next(ctx); err != nil {
+		return nil, fmt.Errorf("segment: %w", err)
+	}
+	r.rate()
+	return r, nil
 }
 
 // mask is Frame without what the result says of the whole mask.
@@ -97,10 +104,19 @@ func mask(ctx context.Context, m *models.Model, pool *kernel.Pool, img *segd.Ima
 		return nil, err
 	}
 	r.Probabilities = p
-	r.Mask = postprocess.Labels(r.Probabilities, o.Threshold)
-	postprocess.KeepLargest(r.Mask, m.Regions)
-	if o.MinSize > 1 {
-		postprocess.RemoveSmall(r.Mask, o.MinSize)
+	for _, stage := range []func(){
+		func() { r.Mask = postprocess.Labels(r.Probabilities, o.Threshold) },
+		func() { postprocess.KeepLargest(r.Mask, m.Regions) },
+		func() {
+			if o.MinSize > 1 {
+				postprocess.RemoveSmall(r.Mask, o.MinSize)
+			}
+		},
+	} {
+		if err := turns.Next(ctx); err != nil {
+			return nil, fmt.Errorf("segment: %w", err)
+		}
+		stage()
 	}
 	r.explain(m, o)
 	return r, nil
@@ -138,16 +154,23 @@ func predict(ctx context.Context, m *models.Model, pool *kernel.Pool, img *segd.
 	if err := m.Load(pool); err != nil { // before the clock
 		return nil, nil, err
 	}
+	if err := turns.Next(ctx); err != nil {
+		return nil, nil, fmt.Errorf("segment: %w", err)
+	}
 	r, x, place, err := prepare(m, img)
 	if err != nil {
 		return nil, nil, err
 	}
+	turns.AtLeast(ctx, length(m, x.W, x.H, o)) // the grid may be finer than the image
 	start := time.Now()
 	t, err := m.Predict(ctx, pool, x, o.TTA)
 	if err != nil {
 		return nil, nil, err
 	}
 	r.Network = time.Since(start)
+	if err := turns.Next(ctx); err != nil {
+		return nil, nil, fmt.Errorf("segment: %w", err)
+	}
 	if t, err = place.ToImage(t); err != nil {
 		return nil, nil, err
 	}
