@@ -9,6 +9,7 @@ import (
 	"segd"
 	"segd/internal/kernel"
 	"segd/internal/orient"
+	"segd/internal/turns"
 	"segd/models"
 )
 
@@ -49,20 +50,44 @@ func NewScan(m *models.Model, pool *kernel.Pool, scan *segd.Scan, o Options) (*S
 		return nil, err
 	}
 	s := &Scan{orientation: settle(m, scan), model: m, pool: pool, scan: scan, o: o, at: -1}
-	if n := s.Bytes(); n > maxTurned {
+	if n := s.results(m, scan); n > maxTurned {
 		return nil, fmt.Errorf("segment: %w: a volume of %d×%d×%d voxels takes %d MiB to turn to %s planes, limit %d: cut it, or store it in those planes",
 			segd.ErrTooLarge, scan.Width, scan.Height, scan.Depth, n>>20, m.Planes.Wants.Name, maxTurned>>20)
 	}
 	return s, nil
 }
 
-// Bytes is about the memory that results of turned frames take at once; 0 where
-// nothing is turned.
-func (s *Scan) Bytes() int64 {
-	if !s.turned {
+// Turned is about how many bytes a Scan keeps between its frames: results of the
+// volume that it turns, and images that are cut out of it. It is 0 where nothing is
+// turned.
+func Turned(m *models.Model, scan *segd.Scan) int64 {
+	o := settle(m, scan)
+	n := o.results(m, scan)
+	if n > 0 {
+		n += slabBytes
+	}
+	return n
+}
+
+// results is about how many bytes all results of a block take; 0 where nothing is
+// turned.
+func (o *orientation) results(m *models.Model, scan *segd.Scan) int64 {
+	if !o.turned {
 		return 0
 	}
-	return int64(s.scan.Width) * int64(s.scan.Height) * int64(s.block) * int64(4*s.model.Network.Classes+1)
+	return int64(scan.Width) * int64(scan.Height) * int64(o.block) * int64(4*m.Network.Classes+1)
+}
+
+// Memory is the function Memory for a frame of that many channels and, where they
+// are turned, for the image that the network sees.
+func (s *Scan) Memory(channels int, spacing segd.Spacing) (int64, error) {
+	n, err := Memory(s.model, s.pool, s.scan.Width, s.scan.Height, channels, spacing, s.o)
+	if err != nil || !s.turned {
+		return n, err
+	}
+	size := s.turn.Size()
+	turned, err := Memory(s.model, s.pool, size[0], size[1], channels, s.spacing, s.o)
+	return max(n, turned+int64(s.scan.Width)*int64(s.scan.Height)*int64(4*channels+1)), err
 }
 
 // Length is about how long it takes to turn and segment what Frame needs at once;
@@ -76,13 +101,18 @@ func (s *Scan) Length() time.Duration {
 }
 
 // Frame segments frame i, counted from 0. The errors are those of the scan's
-// frames and of Frame or Values.
+// frames and of the functions Frame and Values.
 func (s *Scan) Frame(ctx context.Context, i int) (*Result, error) {
+	img, err := s.scan.Frame(i)
+	if err != nil {
+		return nil, err
+	}
+	return s.Image(ctx, i, img)
+}
+
+// Image is Frame where frame i is decoded already: it is img.
+func (s *Scan) Image(ctx context.Context, i int, img *segd.Image) (*Result, error) {
 	if !s.turned {
-		img, err := s.scan.Frame(i)
-		if err != nil {
-			return nil, err
-		}
 		run := Frame
 		if s.model.Values != nil {
 			run = Values
@@ -93,35 +123,22 @@ func (s *Scan) Frame(ctx context.Context, i int) (*Result, error) {
 		}
 		return r, err
 	}
-	for {
-		if more, err := s.Advance(ctx, i); err != nil {
-			return nil, err
-		} else if !more {
-			return s.back(i)
-		}
-	}
-}
-
-// Advance does the next part of the work that Frame(i) needs done before, that of
-// one turned plane. more is false where none is left.
-func (s *Scan) Advance(ctx context.Context, i int) (more bool, err error) {
-	if !s.turned {
-		return false, nil
-	}
-	if i < 0 || i >= s.scan.Frames {
-		return false, fmt.Errorf("segment: %w: frame %d of %d", segd.ErrNotFound, i+1, s.scan.Frames)
-	}
 	if block := i / s.block; block != s.at {
 		s.at, s.planes, s.slab = block, nil, nil
 	}
-	n := s.turn.Size()[2]
-	if len(s.planes) == n {
-		return false, nil
+	for len(s.planes) < s.turn.Size()[2] {
+		if err := s.advance(ctx); err != nil {
+			return nil, err
+		}
 	}
+	return s.back(i, img)
+}
+
+// advance segments the next turned plane of the block at hand.
+func (s *Scan) advance(ctx context.Context) error {
 	if len(s.slab) == 0 {
-		if err := s.cut(); err != nil {
-			s.at = -1
-			return false, err
+		if err := s.cut(ctx); err != nil {
+			return err
 		}
 	}
 	run := mask
@@ -130,19 +147,22 @@ func (s *Scan) Advance(ctx context.Context, i int) (more bool, err error) {
 	}
 	r, err := run(ctx, s.model, s.pool, &s.slab[0], s.o)
 	if err != nil {
-		return false, err
+		return err
 	}
 	s.network += r.Network
 	r.Image, s.slab = nil, s.slab[1:]
 	s.planes = append(s.planes, r)
-	return len(s.planes) < n, nil
+	return nil
 }
 
 // cut cuts the next turned images out of the frames of the block.
-func (s *Scan) cut() error {
+func (s *Scan) cut(ctx context.Context) error {
 	size, first := s.turn.Size(), len(s.planes)
 	var like *segd.Image
 	frame := func(k int) (*segd.Image, error) {
+		if err := turns.Next(ctx); err != nil {
+			return nil, fmt.Errorf("segment: %w", err)
+		}
 		img, err := s.scan.Frame(s.at*s.block + k)
 		if err == nil && like == nil {
 			like = img
@@ -192,12 +212,9 @@ func (s *Scan) cut() error {
 	return nil
 }
 
-// back returns the result of frame i, out of those of the turned planes.
-func (s *Scan) back(i int) (*Result, error) {
-	img, err := s.scan.Frame(i)
-	if err != nil {
-		return nil, err
-	}
+// back returns the result of frame i, which is img, out of those of the turned
+// planes.
+func (s *Scan) back(i int, img *segd.Image) (*Result, error) {
 	first := s.planes[0]
 	r := &Result{Image: img, Model: first.Model, Version: first.Version, Network: s.network, GridWidth: first.GridWidth, GridHeight: first.GridHeight}
 	s.network = 0 // told once
@@ -250,10 +267,14 @@ func Explain(m *models.Model, scan *segd.Scan, img *segd.Image, o Options) (step
 		spacing.Source = img.Spacing.Source
 		img = &segd.Image{Width: size[0], Height: size[1], Channels: img.Channels, Separate: img.Separate, Pix: make([]float32, size[0]*size[1]*img.Channels), Spacing: spacing}
 	}
-	r, _, _, err := prepare(m, img)
+	if err := checkChannels(m, img); err != nil {
+		return nil, nil, err
+	}
+	place, err := m.Recipe.Place(img)
 	if err != nil {
 		return nil, nil, err
 	}
+	r := newResult(m, img, place)
 	r.explain(m, o)
 	if s.turned {
 		r.Steps = append(append(slices.Clone(s.steps), r.Steps...), "turned back onto the frame")

@@ -207,8 +207,14 @@ func TestScanErrors(t *testing.T) {
 	if _, err := run.Frame(context.Background(), 0); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := run.Frame(context.Background(), 7); !errors.Is(err, segd.ErrNotFound) {
-		t.Errorf("got %v", err)
+	if n := Turned(m, s); n < 9*5*6*7 {
+		t.Errorf("%d bytes for the results of %d voxels in 2 classes", n, 5*6*7)
+	}
+	if err := m.Load(nil); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := run.Memory(1, segd.Spacing{}); err != nil || n < 4*5*6*7/5 {
+		t.Errorf("%d bytes for a frame, %v", n, err)
 	}
 	s.Width, s.Height, s.Depth = 2000, 2000, 100
 	if _, err := NewScan(m, nil, s, Options{}); !errors.Is(err, segd.ErrTooLarge) {

@@ -179,18 +179,27 @@ func predict(ctx context.Context, m *models.Model, pool *kernel.Pool, img *segd.
 
 // prepare returns the network's input and a Result that says what it is.
 func prepare(m *models.Model, img *segd.Image) (*Result, *segd.Tensor, preprocess.Placement, error) {
-	separate := 0
-	if img.Separate {
-		separate = img.Channels
-	}
-	if err := m.CheckChannels(separate); err != nil {
+	if err := checkChannels(m, img); err != nil {
 		return nil, nil, preprocess.Placement{}, err
 	}
 	x, place, err := m.Recipe.Apply(img)
 	if err != nil {
 		return nil, nil, place, err
 	}
-	return &Result{Image: img, Model: m.Name, Version: m.Version, GridWidth: x.W, GridHeight: x.H}, x, place, nil
+	return newResult(m, img, place), x, place, nil
+}
+
+// checkChannels refuses an image whose channels are not those of the model.
+func checkChannels(m *models.Model, img *segd.Image) error {
+	separate := 0
+	if img.Separate {
+		separate = img.Channels
+	}
+	return m.CheckChannels(separate)
+}
+
+func newResult(m *models.Model, img *segd.Image, p preprocess.Placement) *Result {
+	return &Result{Image: img, Model: m.Name, Version: m.Version, GridWidth: p.GridWidth, GridHeight: p.GridHeight}
 }
 
 // confidence is the mean probability of the class that each foreground pixel
