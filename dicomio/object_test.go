@@ -168,44 +168,6 @@ func parse(t testing.TB, b []byte) dataset {
 	return d
 }
 
-// A segmentation is made of the image it is of, which gives it patient, study
-// and place, and of a mask as large as the image.
-func ExampleSEG() {
-	file := dicomtest.Write(identified("1.2.840.10008.5.1.4.1.1.2", "CT", 1, placed(0)...))
-	source, err := OpenSource(file)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	seg, err := NewSEG(Origin{
-		Run: &Run{Time: noon}, Model: "mine", Version: "1",
-		Classes: []segd.Class{{Name: "background"}, {Index: 1, Name: "heart"}},
-		Sources: []*Source{source},
-	})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	mask := segd.NewMask(13, 10)
-	mask.Pix[0] = 1
-	if err := seg.AddMask(0, 0, mask); err != nil {
-		fmt.Println(err)
-		return
-	}
-	var object bytes.Buffer
-	if err := seg.Write(&object); err != nil {
-		fmt.Println(err)
-		return
-	}
-	scan, err := Read(object.Bytes())
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(scan.Modality, scan.Width, scan.Height, scan.Frames, source.Placed())
-	// Output: SEG 13 10 1 true
-}
-
 // FuzzObjects makes a segmentation, a report and outlines of whatever can be a
 // source, de-identified or not, and reads the segmentation back.
 func FuzzObjects(f *testing.F) {

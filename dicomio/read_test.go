@@ -19,30 +19,6 @@ import (
 	"segd/dicomio/tag"
 )
 
-func Example() {
-	b := dicomtest.Write(dicomtest.Disc(64))
-	scan, err := dicomio.Read(b)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	img, err := scan.Frame(0)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(scan.Modality, img.Height, img.Width, img.At(25, 19, 0), img.At(63, 63, 0))
-	for _, s := range scan.Steps {
-		fmt.Println(s)
-	}
-	// Output:
-	// CT 64 64 100 -1000
-	// transfer syntax 1.2.840.10008.1.2.1
-	// 12 bits stored of 16, unsigned
-	// rescale slope 1 intercept -1024
-	// spacing 0.5 × 0.75 mm from PixelSpacing (0028,0030)
-}
-
 // frame reads b and returns its frame i.
 func frame(t *testing.T, b []byte, i int) (*segd.Scan, *segd.Image) {
 	t.Helper()
