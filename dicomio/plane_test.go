@@ -5,21 +5,22 @@ import (
 
 	"segd"
 	"segd/dicomio/dicomtest"
+	"segd/dicomio/tag"
 	"segd/internal/orient"
 )
 
 // TestSliceThickness gives segmentations of slices that do not all say how thick
 // they are.
 func TestSliceThickness(t *testing.T) {
-	without := dicomtest.Element{Tag: 0x00180050}
+	without := dicomtest.Element{Tag: tag.SliceThickness}
 	slice := func(i int, z float64, more ...dicomtest.Element) *Source {
 		return openSource(t, identified("1.2.840.10008.5.1.4.1.1.2", "CT", i, append(placed(z), more...)...))
 	}
-	turned := text(tagOrientation, `1\0\0\0\1\0`)
+	turned := text(tag.ImageOrientationPatient, `1\0\0\0\1\0`)
 	volume := enhanced(4)
-	volume.Elements = append(volume.Elements, sequence(tagSharedGroups, dicomtest.Item{
-		sequence(tagPlaneOrientation, dicomtest.Item{turned}),
-		sequence(tagPixelMeasures, dicomtest.Item{text(tagPixelSpacing, `1.5\1.25`)}),
+	volume.Elements = append(volume.Elements, sequence(tag.SharedFunctionalGroupsSequence, dicomtest.Item{
+		sequence(tag.PlaneOrientationSequence, dicomtest.Item{turned}),
+		sequence(tag.PixelMeasuresSequence, dicomtest.Item{text(tag.PixelSpacing, `1.5\1.25`)}),
 	}))
 	for _, tt := range []struct {
 		name    string
@@ -28,7 +29,7 @@ func TestSliceThickness(t *testing.T) {
 	}{
 		{"stated", []*Source{slice(1, 0), slice(2, 7)}, "3"},
 		{"one slice, by its rows", []*Source{slice(1, 0, without)}, "0.5"},
-		{"by the distance stated", []*Source{slice(1, 0, without, text(0x00180088, "2.5"))}, "2.5"},
+		{"by the distance stated", []*Source{slice(1, 0, without, text(tag.SpacingBetweenSlices, "2.5"))}, "2.5"},
 		{"by the distance to the next", []*Source{slice(1, 9, without), slice(2, 2, without), slice(3, 5.5, without)}, "3.5"},
 		{"phases at one place", []*Source{slice(1, 4, without), slice(2, 4, without)}, "0.5"},
 		{"phases at two places", []*Source{slice(1, 4, without), slice(2, 4, without), slice(3, 8, without), slice(4, 8, without)}, "4"},
@@ -36,7 +37,7 @@ func TestSliceThickness(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b, _ := writeSEG(t, origin(tt.sources...))
-			if got := parse(t, b).first(tagSharedGroups).first(tagPixelMeasures).text(0x00180050); got != tt.want {
+			if got := parse(t, b).first(tag.SharedFunctionalGroupsSequence).first(tag.PixelMeasuresSequence).text(tag.SliceThickness); got != tt.want {
 				t.Errorf("slices of %q mm, want %q", got, tt.want)
 			}
 		})
@@ -45,11 +46,11 @@ func TestSliceThickness(t *testing.T) {
 	// Slices that cross have no distance.
 	b, _ := writeSEG(t, origin(slice(1, 0, without), slice(2, 9, without, turned)))
 	d := parse(t, b)
-	if got := d.first(tagSharedGroups).first(tagPixelMeasures).text(0x00180050); got != "0.5" {
+	if got := d.first(tag.SharedFunctionalGroupsSequence).first(tag.PixelMeasuresSequence).text(tag.SliceThickness); got != "0.5" {
 		t.Errorf("slices that cross are of %q mm", got)
 	}
-	for i, g := range d[tagPerFrame].items {
-		if !g.has(tagPlaneOrientation) {
+	for i, g := range d[tag.PerFrameFunctionalGroupsSequence].items {
+		if !g.has(tag.PlaneOrientationSequence) {
 			t.Errorf("frame %d has no orientation of its own", i+1)
 		}
 	}

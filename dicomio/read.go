@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"segd"
+	"segd/dicomio/tag"
 )
 
 // scan is an opened file, ready to give its frames. It is not changed after
@@ -53,7 +54,7 @@ func Read(b []byte) (*segd.Scan, error) {
 		Frames:         l.frames,
 		Steps:          s.steps(first),
 		Warnings:       s.warnings(first),
-		Clean:          s.header.root.text(tagBurnedIn) == "NO",
+		Clean:          s.header.root.text(tag.BurnedInAnnotation) == "NO",
 		Affine:         s.affine(),
 		Frame:          s.frame,
 	}
@@ -140,11 +141,11 @@ func (s *scan) interpret() error {
 // or not, whatever the pixels are.
 func (s *scan) readPadding() error {
 	l := s.pixels.layout
-	low, err := s.header.root.ints(tagPadding)
+	low, err := s.header.root.ints(tag.PixelPaddingValue)
 	if err != nil || len(low) == 0 {
 		return err
 	}
-	high, err := s.header.root.ints(tagPaddingLimit)
+	high, err := s.header.root.ints(tag.PixelPaddingRangeLimit)
 	if err != nil {
 		return err
 	}
