@@ -28,6 +28,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,6 +52,7 @@ type Config struct {
 	MaxInFlight int           // requests whose body is there that are accepted at once; 0: 256
 	MaxEach     int           // requests of one client's address, their bodies on the way or there; 0: 128
 	MaxRunning  int           // of those, how many are computed at once, and as many short ones beside long ones (package turns); 0: the threads of Pool
+	MaxMemory   int64         // that requests may hold, in bytes; 0: 4 GiB
 	TempDir     string        // for bodies on their way; "": the system's
 	Version     string        // of the program, for /healthz
 
@@ -78,10 +80,26 @@ func (c Config) withDefaults() Config {
 	if c.MaxEach <= 0 {
 		c.MaxEach = 128
 	}
+	if c.MaxMemory <= 0 {
+		c.MaxMemory = 4 << 30
+	}
 	if c.MaxRunning <= 0 {
 		c.MaxRunning = c.Pool.Threads()
 	}
 	return c
+}
+
+// spool is how many bytes of bodies may lie in the folder for temporary files. One
+// in memory has an eighth of that.
+func (c Config) spool() int64 {
+	dir := c.TempDir
+	if dir == "" {
+		dir = os.TempDir()
+	}
+	if memoryFolder(dir) {
+		return c.MaxMemory / 8
+	}
+	return 16 * c.MaxBody
 }
 
 // Server answers HTTP requests. It is an http.Handler, safe for concurrent use.
@@ -89,6 +107,8 @@ type Server struct {
 	Config
 	echo     *echo.Echo
 	arrivals *arrivals
+	memory   *memory
+	quiet    *quiet
 	inFlight chan struct{} // a place for each request that is accepted
 	turns    *turns.Queue  // who computes
 	stopping atomic.Bool
@@ -107,12 +127,14 @@ func New(c Config) *Server {
 		Config:   c,
 		echo:     echo.New(),
 		arrivals: newArrivals(maxArriving, c.MaxEach),
+		memory:   newMemory(c.MaxMemory, c.spool()),
 		inFlight: make(chan struct{}, c.MaxInFlight),
 		turns:    turns.New(c.MaxRunning),
 		page:     assets(web.Files()),
 		sample:   sync.OnceValues(sampleImage),
 		secret:   make([]byte, 32),
 	}
+	s.quiet = &quiet{after: quietTime, free: s.freeMemory}
 	_, _ = rand.Read(s.secret) // never fails (crypto/rand)
 	e := s.echo
 	e.HideBanner, e.HidePort = true, true

@@ -10,9 +10,9 @@ import (
 	"segd/internal/turns"
 )
 
-// queue has a request whose file is there take its turn among the others. Until
+// inTurn has a request whose file is there take its turn among the others. Until
 // more is known, it counts for as long as what its header says of its size.
-func (s *Server) queue(ctx context.Context, file []byte) context.Context {
+func (s *Server) inTurn(ctx context.Context, file []byte) context.Context {
 	pixels := float64(len(file))
 	if c, _, err := image.DecodeConfig(bytes.NewReader(file)); err == nil {
 		pixels = float64(c.Width) * float64(c.Height)

@@ -50,7 +50,7 @@ func TestShortBesideLong(t *testing.T) {
 func TestShortPassesLarge(t *testing.T) {
 	s := newServer(t, func(c *Config) { c.MaxRunning = 1 })
 	url := start(t, s)
-	large := encodePNG(t, image.NewGray(image.Rect(0, 0, 4000, 3000)))
+	large := encodePNG(t, image.NewGray(image.Rect(0, 0, 2000, 1500)))
 	answered := make(chan answer, 1)
 	go func() { answered <- post(t, url+"/v1/segment?output=mask&tta=1", large) }()
 	for s.turns.Running() == 0 {
@@ -68,7 +68,7 @@ func TestShortPassesLarge(t *testing.T) {
 }
 
 // What the header of a file says of its size is known before it is decoded.
-func TestArrive(t *testing.T) {
+func TestInTurn(t *testing.T) {
 	s := newServer(t, func(c *Config) { c.MaxRunning = 1 })
 	occupy(t, s, time.Second)
 	for _, tt := range []struct {
@@ -81,7 +81,7 @@ func TestArrive(t *testing.T) {
 		{"no picture", make([]byte, 100), true},
 		{"long file", make([]byte, 100<<20), false},
 	} {
-		ctx, cancel := context.WithTimeout(s.queue(t.Context(), tt.file), 200*time.Millisecond)
+		ctx, cancel := context.WithTimeout(s.inTurn(t.Context(), tt.file), 200*time.Millisecond)
 		if got := s.run(ctx, func() error { return nil }) == nil; got != tt.overtakes {
 			t.Errorf("%s: goes before a request of a second: %v, want %v", tt.name, got, tt.overtakes)
 		}

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,11 +22,16 @@ import (
 type serveSettings struct {
 	listen, models string
 	maxBody        byteSize
+	maxMemory      byteSize // 0: defaultMemory
 	timeout        time.Duration
 	perClient      int
 	healthcheck    bool
 	origins, hosts []string
 }
+
+// leastMemory is what --max-memory must be: the weights of the models and the
+// pixels of small images.
+const leastMemory = 512 << 20
 
 func newServe(a *app) *cobra.Command {
 	s := serveSettings{maxBody: 256 << 20, perClient: 128}
@@ -40,6 +47,7 @@ func newServe(a *app) *cobra.Command {
 	f.StringVar(&s.listen, "listen", "127.0.0.1:8080", "address and port to listen on; port 0 picks a free port")
 	f.StringVar(&s.models, "models", "", "directory of additional models")
 	f.Var(&s.maxBody, "max-body", "size limit of a request body")
+	f.Var(&s.maxMemory, "max-memory", "memory limit of the server (default: three quarters of its cgroup's limit, else half of the machine's memory)")
 	f.DurationVar(&s.timeout, "timeout", 2*time.Minute, "time limit of a request")
 	f.StringSliceVar(&s.origins, "allow-origin", nil, "site whose pages may call the server, such as https://viewer.example")
 	f.StringSliceVar(&s.hosts, "allow-host", nil, "host name that clients may use, in addition to localhost and this machine's name; * allows any name")
@@ -55,6 +63,12 @@ func newServe(a *app) *cobra.Command {
 			if err := new(http.CrossOriginProtection).AddTrustedOrigin(origin); err != nil {
 				return optionError("--allow-origin: %v; want a site such as https://viewer.example", err)
 			}
+		}
+		if s.maxMemory == 0 {
+			s.maxMemory = byteSize(defaultMemory(os.DirFS("/")))
+		}
+		if s.maxMemory < leastMemory {
+			return optionError("--max-memory %s, want at least %s", &s.maxMemory, new(byteSize(leastMemory)))
 		}
 		if s.healthcheck {
 			return checkHealth(cmd.Context(), s.listen)
@@ -75,18 +89,21 @@ func (a *app) serve(ctx context.Context, s serveSettings) error {
 		log.Error("cannot open a model; serving the others", "model", b.Name, "directory", b.Origin, "error", b.Err.Error())
 	}
 	a.setRounding(catalogue.List()...)
+	if os.Getenv("GOMEMLIMIT") == "" { // an operator's own goes before
+		debug.SetMemoryLimit(int64(s.maxMemory))
+	}
 	pool := kernel.NewPool(a.threadCount())
 	defer pool.Close()
 	server := handlers.New(handlers.Config{
-		Models: catalogue, Pool: pool, Log: log, MaxBody: int64(s.maxBody), Timeout: s.timeout, MaxEach: s.perClient, Version: version,
-		AllowOrigins: s.origins, AllowHosts: s.hosts,
+		Models: catalogue, Pool: pool, Log: log, MaxBody: int64(s.maxBody), Timeout: s.timeout, MaxEach: s.perClient, MaxMemory: int64(s.maxMemory),
+		Version: version, AllowOrigins: s.origins, AllowHosts: s.hosts,
 	})
 	listener, err := net.Listen("tcp", s.listen)
 	if err != nil {
 		return err
 	}
 	url := "http://" + listener.Addr().String() + "/"
-	log.Info("listening", "url", url, "models", len(catalogue.List()), "threads", pool.Threads(), "kernel", kernel.Set(), "precision", a.precision)
+	log.Info("listening", "url", url, "models", len(catalogue.List()), "threads", pool.Threads(), "max_memory", s.maxMemory.String(), "kernel", kernel.Set(), "precision", a.precision)
 	if _, err := fmt.Fprintln(a.stdout, url); err != nil {
 		return errors.Join(err, listener.Close())
 	}

@@ -163,28 +163,41 @@ func Explain(m *models.Model, img *segd.Image, o Options) (steps, warnings []str
 	if err := o.Validate(); err != nil {
 		return nil, nil, err
 	}
-	r, _, _, err := prepare(m, img)
+	if err := checkChannels(m, img); err != nil {
+		return nil, nil, err
+	}
+	place, err := m.Recipe.Place(img)
 	if err != nil {
 		return nil, nil, err
 	}
+	r := newResult(m, img, place)
 	r.explain(m, o)
 	return r.Steps, r.Warnings, nil
 }
 
 // prepare returns the network's input and a Result that says what it is.
 func prepare(m *models.Model, img *segd.Image) (*Result, *segd.Tensor, preprocess.Placement, error) {
-	separate := 0
-	if img.Separate {
-		separate = img.Channels
-	}
-	if err := m.CheckChannels(separate); err != nil {
+	if err := checkChannels(m, img); err != nil {
 		return nil, nil, preprocess.Placement{}, err
 	}
 	x, place, err := m.Recipe.Apply(img)
 	if err != nil {
 		return nil, nil, place, err
 	}
-	return &Result{Image: img, Model: m.Name, Version: m.Version, GridWidth: x.W, GridHeight: x.H}, x, place, nil
+	return newResult(m, img, place), x, place, nil
+}
+
+// checkChannels refuses an image whose channels are not those of the model.
+func checkChannels(m *models.Model, img *segd.Image) error {
+	separate := 0
+	if img.Separate {
+		separate = img.Channels
+	}
+	return m.CheckChannels(separate)
+}
+
+func newResult(m *models.Model, img *segd.Image, p preprocess.Placement) *Result {
+	return &Result{Image: img, Model: m.Name, Version: m.Version, GridWidth: p.GridWidth, GridHeight: p.GridHeight}
 }
 
 // confidence is the mean probability of the class that each foreground pixel
