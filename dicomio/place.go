@@ -1,11 +1,14 @@
 package dicomio
 
-import "segd"
+import (
+	"segd"
+	"segd/dicomio/tag"
+)
 
 // placeTags are what says where frames lie in the patient.
 var placeTags = []uint32{
-	tagFrames, tagFrameOfReference, tagPosition, tagOrientation, tagPixelSpacing, 0x00180050, 0x00180088,
-	tagSharedGroups, tagPerFrame,
+	tag.NumberOfFrames, tag.FrameOfReferenceUID, tag.ImagePositionPatient, tag.ImageOrientationPatient, tag.PixelSpacing, tag.SliceThickness, tag.SpacingBetweenSlices,
+	tag.SharedFunctionalGroupsSequence, tag.PerFrameFunctionalGroupsSequence,
 }
 
 // affine returns where the frames lie, as Source.Affine does; nil where they are

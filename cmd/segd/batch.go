@@ -295,7 +295,7 @@ func readInput(path string) ([]byte, error) {
 		return nil, withoutPath(err)
 	}
 	if !info.Mode().IsRegular() { // a pipe might have no other end
-		return nil, fmt.Errorf("%w: no regular file", segd.ErrUnsupported)
+		return nil, fmt.Errorf("%w: not a regular file", segd.ErrUnsupported)
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -321,10 +321,10 @@ func withoutPath(err error) error {
 // run began is not replaced without --overwrite.
 func (b *batch) write(path string, f func(io.Writer) error, of ...string) error {
 	if !b.settings.overwrite && exists(path) {
-		return fmt.Errorf("%s is there already: --overwrite replaces it", path)
+		return fmt.Errorf("%s already exists: replace it with --overwrite", path)
 	}
 	if b.sources[absolute(path)] {
-		return fmt.Errorf("%s is an input of this run: give another folder with -o", path)
+		return fmt.Errorf("%s is an input of this run: choose another folder with -o", path)
 	}
 	if err := b.folder.Add(b.nameOf(path), of...); err != nil {
 		return err
@@ -366,7 +366,7 @@ func (b *batch) frameStem(in input, i, frames int) (string, error) {
 	}
 	stem := fmt.Sprintf("%s_%04d", in.stem, i+1)
 	if b.stems[stem] {
-		return "", fmt.Errorf("%w: its output would be %s, which is another input's", segd.ErrUnprocessable, stem)
+		return "", fmt.Errorf("%w: its output %s is also the output of another input: rename one of them", segd.ErrUnprocessable, stem)
 	}
 	return stem, nil
 }

@@ -52,7 +52,7 @@ func readCard(path string) (card, error) {
 	}
 	for i, k := range c.Classes {
 		if k.Index != i {
-			return c, fmt.Errorf("%w: card %s: class %d has index %d, want all from 0, background, on", segd.ErrFormat, path, i, k.Index)
+			return c, fmt.Errorf("%w: card %s: class %d has index %d, want consecutive indices from 0, the background", segd.ErrFormat, path, i, k.Index)
 		}
 	}
 	return c, nil
