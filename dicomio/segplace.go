@@ -19,7 +19,7 @@ func (s *Segmentation) Placed() bool { return s.source.Placed() }
 // Frames that have other voxels are an orient.MatchError with the distance;
 // other errors are those of Mask, and segd.ErrUnprocessable for a segmentation
 // that is not Placed.
-func (s *Segmentation) MasksIn(g orient.Grid) ([]*segd.Mask, error) {
+func (s *Segmentation) MasksIn(g segd.Grid) ([]*segd.Mask, error) {
 	if !s.Placed() {
 		return nil, unprocessable("a segmentation that does not say where its frames lie")
 	}
@@ -31,7 +31,7 @@ func (s *Segmentation) MasksIn(g orient.Grid) ([]*segd.Mask, error) {
 }
 
 // placed draws frames, in the order of their segments, where they lie in g.
-func (s *Segmentation) placed(list []int, g orient.Grid) ([]*segd.Mask, error) {
+func (s *Segmentation) placed(list []int, g segd.Grid) ([]*segd.Mask, error) {
 	inverse, ok := g.Affine.Inverse()
 	if !ok {
 		return nil, unprocessable("an image whose axes are not three")
@@ -72,7 +72,7 @@ func (w voxels) at(x, y int) (v [3]int) {
 
 // lattice returns which voxels of g the pixels of a plane are, by the inverse of
 // its affine; an orient.MatchError where they are none.
-func (s *Segmentation) lattice(p *plane, g orient.Grid, inverse segd.Affine) (w voxels, err error) {
+func (s *Segmentation) lattice(p *plane, g segd.Grid, inverse segd.Affine) (w voxels, err error) {
 	rounded := func(x, y float64) (v [3]int) {
 		for r, at := range inverse.Apply(p.at(x, y)) {
 			// What is far outside is no voxel, and must not overflow.
@@ -100,7 +100,7 @@ func (s *Segmentation) lattice(p *plane, g orient.Grid, inverse segd.Affine) (w 
 			across++
 		}
 	}
-	if !(mm <= g.Slack()) || across != 2 {
+	if !(mm <= orient.Slack(g)) || across != 2 {
 		return w, &orient.MatchError{MM: mm, Cause: fmt.Sprintf("a segmentation of %d×%d pixels that are not those of its image, up to %.3g mm away", s.Cols, s.Rows, mm)}
 	}
 	return w, nil
@@ -110,13 +110,13 @@ func abs(n int) int { return max(n, -n) }
 
 // grid is the voxels of frame i of an image that is Placed, as thick as they are
 // wide.
-func (s *Source) grid(i int) orient.Grid {
+func (s *Source) grid(i int) segd.Grid {
 	p := &s.planes[i]
 	step := p.normal()
 	for r := range 3 {
 		step[r] *= p.colMM
 	}
-	return orient.Grid{Size: [3]int{s.cols, s.rows, 1}, Affine: p.affine(step)}
+	return segd.Grid{Size: [3]int{s.cols, s.rows, 1}, Affine: p.affine(step)}
 }
 
 // sharesPlane reports whether p lies in the plane of q, wherever in it: to a tenth of the

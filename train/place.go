@@ -13,11 +13,11 @@ import (
 
 // gridOf is where the planes of one time of a scan lie; ok is false where that is
 // not known.
-func gridOf(s *segd.Scan) (g orient.Grid, ok bool) {
+func gridOf(s *segd.Scan) (g segd.Grid, ok bool) {
 	if s.Affine == nil {
 		return g, false
 	}
-	return orient.Grid{Size: [3]int{s.Width, s.Height, s.Depth}, Affine: *s.Affine}, true
+	return segd.Grid{Size: [3]int{s.Width, s.Height, s.Depth}, Affine: *s.Affine}, true
 }
 
 // turned are planes of a file that was turned to the voxels of an image, kept
@@ -125,7 +125,7 @@ func (c *Case) segmented(l *opened, image *opened) (*segd.Mask, error) {
 // inVolume are the masks of a segmentation in the planes of a volume.
 type inVolume struct {
 	mu    sync.Mutex
-	grid  orient.Grid
+	grid  segd.Grid
 	masks []*segd.Mask
 }
 

@@ -64,8 +64,8 @@ func (h *Header) Spacing() segd.Spacing {
 
 // Grid returns the voxels of one time and where they lie, in DICOM's axes. ok is
 // false where h is not Placed or its axes flatten space.
-func (h *Header) Grid() (g orient.Grid, ok bool) {
-	g = orient.Grid{Size: [3]int{h.Width, h.Height, h.Depth}, Affine: h.Affine.RAS()}
+func (h *Header) Grid() (g segd.Grid, ok bool) {
+	g = segd.Grid{Size: [3]int{h.Width, h.Height, h.Depth}, Affine: h.Affine.RAS()}
 	_, ok = h.Affine.Inverse()
 	return g, ok && h.Placed()
 }

@@ -39,14 +39,14 @@ func (e *MatchError) Unwrap() error { return segd.ErrFormat }
 //
 // Volumes of other voxels are a MatchError: of another size, or farther apart
 // than a twentieth of a voxel.
-func Match(grid, other Grid) (Turn, error) {
+func Match(grid, other segd.Grid) (Turn, error) {
 	t := turnBetween(grid, other)
 	mm := apart(grid, other, t)
 	if size := t.Size(); size != grid.Size {
 		return t, &MatchError{MM: mm, Sizes: true, Cause: fmt.Sprintf("a volume of %s voxels for an image of %s, whose corners lie up to %.3g mm apart",
 			times(size), times(grid.Size), mm)}
 	}
-	if !(mm <= min(grid.Slack(), other.Slack())) {
+	if !(mm <= min(Slack(grid), Slack(other))) {
 		e := &MatchError{MM: mm, Cause: fmt.Sprintf("the volume lies up to %.3g mm away from its image", mm)}
 		if a, b := spacing(other, t), spacing(grid, Keep(grid.Size)); a != b {
 			e.Cause += fmt.Sprintf(", with voxels of %s mm for %s mm", a, b)
@@ -57,7 +57,7 @@ func Match(grid, other Grid) (Turn, error) {
 }
 
 // Slack is how far, in mm, a voxel of g may lie from where it should.
-func (g Grid) Slack() float64 {
+func Slack(g segd.Grid) float64 {
 	shortest := math.Inf(1)
 	for c := range 3 {
 		if d := g.Affine.SpacingMM(c); d > 0 {
@@ -71,7 +71,7 @@ func (g Grid) Slack() float64 {
 const remedy = "resample it onto the image's grid (nearest neighbour for labels), or correct its header"
 
 // turnBetween is the turn to the axes of grid that are nearest to those of other.
-func turnBetween(grid, other Grid) Turn {
+func turnBetween(grid, other segd.Grid) Turn {
 	t := Turn{Stored: other.Size}
 	inverse, ok := other.Affine.Inverse()
 	if !ok {
@@ -95,7 +95,7 @@ func turnBetween(grid, other Grid) Turn {
 
 // apart is the largest distance in mm between corners of grid and the corners of
 // other that the turn makes of them.
-func apart(grid, other Grid, t Turn) (mm float64) {
+func apart(grid, other segd.Grid, t Turn) (mm float64) {
 	turned := t.Affine(other.Affine)
 	size := t.Size()
 	for corner := range 8 {
@@ -114,13 +114,13 @@ func apart(grid, other Grid, t Turn) (mm float64) {
 // Apart returns how far two places of one volume lie apart: the largest distance
 // in mm between its corners by one and by the other.
 func Apart(size [3]int, a, b segd.Affine) float64 {
-	return apart(Grid{size, a}, Grid{size, b}, Keep(size))
+	return apart(segd.Grid{size, a}, segd.Grid{size, b}, Keep(size))
 }
 
 func times(n [3]int) string { return fmt.Sprintf("%d×%d×%d", n[0], n[1], n[2]) }
 
 // spacing is that of g in words, in the order of the turned axes.
-func spacing(g Grid, t Turn) string {
+func spacing(g segd.Grid, t Turn) string {
 	m := t.Affine(g.Affine)
 	return fmt.Sprintf("%.4g×%.4g×%.4g", m.SpacingMM(0), m.SpacingMM(1), m.SpacingMM(2))
 }

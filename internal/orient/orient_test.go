@@ -110,7 +110,7 @@ func TestToPlane(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			g := Grid{Size: way.Size(), Affine: way.Affine(oblique(angle))}
+			g := segd.Grid{Size: way.Size(), Affine: way.Affine(oblique(angle))}
 			turn := ToPlane(g, want)
 			got, degrees := PlaneOf(turn.Affine(g.Affine))
 			if got != want {
@@ -170,9 +170,9 @@ func TestPlaneOf(t *testing.T) {
 func TestMatch(t *testing.T) {
 	n := [3]int{40, 30, 20}
 	for _, angle := range []float64{0, 25, 45} {
-		g := Grid{n, oblique(angle)}
+		g := segd.Grid{n, oblique(angle)}
 		for _, way := range turns(n) {
-			other := Grid{way.Size(), way.Affine(g.Affine)}
+			other := segd.Grid{way.Size(), way.Affine(g.Affine)}
 			turn, err := Match(g, other)
 			if err != nil {
 				t.Fatalf("%+v at %g degrees: %v", way, angle, err)
@@ -182,14 +182,14 @@ func TestMatch(t *testing.T) {
 			}
 		}
 	}
-	g := Grid{n, segd.Affine{{-1, 0, 0, 40}, {0, -1, 0, 30}, {0, 0, 3, -10}}}
-	moved := func(size [3]int, change func(m *segd.Affine)) Grid {
+	g := segd.Grid{n, segd.Affine{{-1, 0, 0, 40}, {0, -1, 0, 30}, {0, 0, 3, -10}}}
+	moved := func(size [3]int, change func(m *segd.Affine)) segd.Grid {
 		m := g.Affine
 		change(&m)
-		return Grid{size, m}
+		return segd.Grid{size, m}
 	}
 	for name, tt := range map[string]struct {
-		other Grid
+		other segd.Grid
 		text  string // empty: taken
 	}{
 		"beside":        {moved(n, func(m *segd.Affine) { m[0][3] += 8 }), "8 mm away"},

@@ -2,7 +2,7 @@
 // anatomical plane its frames show, how to turn it to another plane, and
 // whether two volumes have the same voxels.
 //
-//	turn := orient.ToPlane(orient.Grid{Size: size, Affine: affine}, wanted)
+//	turn := orient.ToPlane(segd.Grid{Size: size, Affine: affine}, wanted)
 //	planes, err := orient.Reslice(turn, 0, 1, 1, read)      // the first turned plane
 //	back, err := orient.Reslice(turn.Inverse(), 0, 1, 1, …) // the first stored frame
 //

@@ -6,13 +6,6 @@ import (
 	"segd"
 )
 
-// Grid is the voxels of a volume: how many there are along a row, along a
-// column and from plane to plane, and where they lie.
-type Grid struct {
-	Size   [3]int
-	Affine segd.Affine
-}
-
 // Turn leads from a turned volume to the volume as it is stored. Its zero value
 // is not a turn.
 type Turn struct {
@@ -30,7 +23,7 @@ func Keep(size [3]int) Turn { return Turn{Axis: [3]int{0, 1, 2}, Stored: size} }
 // ToPlane returns the turn to planes of an orientation, which must be valid.
 // Planes follow each other as they are stored, or as the axis does that they are
 // cut across.
-func ToPlane(g Grid, want Plane) Turn {
+func ToPlane(g segd.Grid, want Plane) Turn {
 	near, _ := nearest(g.Affine)
 	right, _ := parse(want.Right)
 	down, _ := parse(want.Down)

@@ -42,7 +42,7 @@ func settle(m *models.Model, scan *segd.Scan) (o orientation) {
 		return o
 	}
 	have, degrees := orient.PlaneOf(*scan.Affine)
-	o.turn = orient.ToPlane(orient.Grid{Size: [3]int{scan.Width, scan.Height, scan.Depth}, Affine: *scan.Affine}, want)
+	o.turn = orient.ToPlane(segd.Grid{Size: [3]int{scan.Width, scan.Height, scan.Depth}, Affine: *scan.Affine}, want)
 	if degrees > obliqueDegrees {
 		warn("the planes are %.0f° oblique to the axes of the patient: they count as %s, and the model was trained on %s", degrees, have, want)
 	}
