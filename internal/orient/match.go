@@ -114,7 +114,7 @@ func apart(grid, other segd.Grid, t Turn) (mm float64) {
 // Apart returns how far two places of one volume lie apart: the largest distance
 // in mm between its corners by one and by the other.
 func Apart(size [3]int, a, b segd.Affine) float64 {
-	return apart(segd.Grid{size, a}, segd.Grid{size, b}, Keep(size))
+	return apart(segd.Grid{Size: size, Affine: a}, segd.Grid{Size: size, Affine: b}, Keep(size))
 }
 
 func times(n [3]int) string { return fmt.Sprintf("%d×%d×%d", n[0], n[1], n[2]) }

@@ -170,9 +170,9 @@ func TestPlaneOf(t *testing.T) {
 func TestMatch(t *testing.T) {
 	n := [3]int{40, 30, 20}
 	for _, angle := range []float64{0, 25, 45} {
-		g := segd.Grid{n, oblique(angle)}
+		g := segd.Grid{Size: n, Affine: oblique(angle)}
 		for _, way := range turns(n) {
-			other := segd.Grid{way.Size(), way.Affine(g.Affine)}
+			other := segd.Grid{Size: way.Size(), Affine: way.Affine(g.Affine)}
 			turn, err := Match(g, other)
 			if err != nil {
 				t.Fatalf("%+v at %g degrees: %v", way, angle, err)
@@ -182,11 +182,11 @@ func TestMatch(t *testing.T) {
 			}
 		}
 	}
-	g := segd.Grid{n, segd.Affine{{-1, 0, 0, 40}, {0, -1, 0, 30}, {0, 0, 3, -10}}}
+	g := segd.Grid{Size: n, Affine: segd.Affine{{-1, 0, 0, 40}, {0, -1, 0, 30}, {0, 0, 3, -10}}}
 	moved := func(size [3]int, change func(m *segd.Affine)) segd.Grid {
 		m := g.Affine
 		change(&m)
-		return segd.Grid{size, m}
+		return segd.Grid{Size: size, Affine: m}
 	}
 	for name, tt := range map[string]struct {
 		other segd.Grid
