@@ -301,7 +301,7 @@ func TestShutdown(t *testing.T) {
 	if _, err := w.Write(b[:100]); err != nil {
 		t.Fatal(err)
 	}
-	for len(s.inFlight) == 0 {
+	for s.arrivals.count() == 0 {
 		time.Sleep(time.Millisecond)
 	}
 	stop()

@@ -43,9 +43,10 @@ type opened struct {
 	err   error
 	bytes int64 // about what it takes, once it is read
 
-	scan   *segd.Scan      // as image and as values
-	source *dicomio.Source // of a DICOM image that objects can refer to; else nil
-	labels *scanio.Labels
+	scan    *segd.Scan      // as image and as values
+	channel *scanio.Channel // as image: what joins it with files of further channels
+	source  *dicomio.Source // of a DICOM image that objects can refer to; else nil
+	labels  *scanio.Labels
 }
 
 // open opens a file, or returns it as it was opened before.
@@ -121,13 +122,10 @@ func (o *opened) read() error {
 		}
 		return nil
 	}
-	if o.scan, err = scanio.Read(b); err != nil {
+	if o.channel, err = scanio.ReadChannel(o.path, b); err != nil {
 		return fmt.Errorf("train: image %s: %w", o.path, err)
 	}
-	if o.scan.Format == "dicom" {
-		// A file that no object can refer to has pixels all the same.
-		o.source, _ = dicomio.OpenSource(b)
-	}
+	o.scan, o.source = o.channel.Scan, o.channel.Source
 	return nil
 }
 
@@ -137,6 +135,9 @@ func readFile(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("train: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("train: %w: %s is no regular file", segd.ErrUnsupported, path)
 	}
 	if info.Size() > limit {
 		return nil, fmt.Errorf("train: %w: %s has %d bytes, limit %d", segd.ErrTooLarge, path, info.Size(), limit)
@@ -154,32 +155,6 @@ func (c *Case) opener() *files {
 		return &files{}
 	}
 	return c.files
-}
-
-// image reads the case's frame; several files are its channels.
-func (c *Case) image() (*segd.Image, error) {
-	if len(c.More) == 0 {
-		return c.frame(c.Image)
-	}
-	paths := append([]string{c.Image}, c.More...)
-	var all *segd.Image
-	for k, path := range paths {
-		img, err := c.frame(path)
-		if err != nil {
-			return nil, err
-		}
-		if all == nil {
-			all = &segd.Image{Width: img.Width, Height: img.Height, Channels: len(paths), Spacing: img.Spacing, Pix: make([]float32, img.Width*img.Height*len(paths))}
-		}
-		if img.Width != all.Width || img.Height != all.Height || img.Channels != 1 {
-			return nil, fmt.Errorf("train: image %s: %w: %d×%d pixels of %d channels, want %d×%d of one, as %s has", path, segd.ErrFormat,
-				img.Width, img.Height, img.Channels, all.Width, all.Height, c.Image)
-		}
-		for i, v := range img.Pix {
-			all.Pix[i*len(paths)+k] = v
-		}
-	}
-	return all, nil
 }
 
 func (c *Case) frame(path string) (*segd.Image, error) {
@@ -203,7 +178,8 @@ func (c *Case) where(path string) string {
 }
 
 // mask reads the case's label: values as the file has them, but for nnU-Net's
-// value for pixels left open, which becomes metric.Ignore.
+// value for pixels left open, which becomes metric.Ignore, and for classes that
+// other data number otherwise.
 func (c *Case) mask() (*segd.Mask, error) {
 	m, err := c.maskOf(c.Label)
 	if err == nil && c.ignore > 0 {
@@ -212,6 +188,9 @@ func (c *Case) mask() (*segd.Mask, error) {
 				m.Pix[i] = metric.Ignore
 			}
 		}
+	}
+	if err == nil {
+		c.renumber.Apply(m.Pix)
 	}
 	return m, err
 }

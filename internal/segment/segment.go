@@ -15,6 +15,7 @@ package segment
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"segd"
@@ -162,21 +163,41 @@ func Explain(m *models.Model, img *segd.Image, o Options) (steps, warnings []str
 	if err := o.Validate(); err != nil {
 		return nil, nil, err
 	}
-	r, _, _, err := prepare(m, img)
+	if err := checkChannels(m, img); err != nil {
+		return nil, nil, err
+	}
+	place, err := m.Recipe.Place(img)
 	if err != nil {
 		return nil, nil, err
 	}
+	r := newResult(m, img, place)
 	r.explain(m, o)
 	return r.Steps, r.Warnings, nil
 }
 
 // prepare returns the network's input and a Result that says what it is.
 func prepare(m *models.Model, img *segd.Image) (*Result, *segd.Tensor, preprocess.Placement, error) {
+	if err := checkChannels(m, img); err != nil {
+		return nil, nil, preprocess.Placement{}, err
+	}
 	x, place, err := m.Recipe.Apply(img)
 	if err != nil {
 		return nil, nil, place, err
 	}
-	return &Result{Image: img, Model: m.Name, Version: m.Version, GridWidth: x.W, GridHeight: x.H}, x, place, nil
+	return newResult(m, img, place), x, place, nil
+}
+
+// checkChannels refuses an image whose channels are not those of the model.
+func checkChannels(m *models.Model, img *segd.Image) error {
+	separate := 0
+	if img.Separate {
+		separate = img.Channels
+	}
+	return m.CheckChannels(separate)
+}
+
+func newResult(m *models.Model, img *segd.Image, p preprocess.Placement) *Result {
+	return &Result{Image: img, Model: m.Name, Version: m.Version, GridWidth: p.GridWidth, GridHeight: p.GridHeight}
 }
 
 // confidence is the mean probability of the class that each foreground pixel
@@ -215,6 +236,8 @@ func (r *Result) explain(m *models.Model, o Options) {
 	img, recipe := r.Image, m.Recipe
 
 	switch {
+	case img.Separate:
+		step("channels taken as %s", strings.Join(m.Channels, ", "))
 	case img.Channels == 3 && recipe.Channels == 1:
 		step("colour to luma (ITU-R BT.601)")
 		warn("the image is in colour, the model was trained on grey images")
