@@ -7,6 +7,7 @@ import (
 	"segd/internal/export"
 	"segd/internal/scanio"
 	"segd/internal/segment"
+	"segd/internal/turns"
 )
 
 // read decodes an upload and goes on with then. The memory for it, and for what
@@ -18,6 +19,7 @@ func (j *job) read(u *upload, then func([]byte) error) error {
 		return err
 	}
 	j.channels = size.Channels
+	turns.Expect(j.ctx, segment.Reading(float64(size.Read))) // about a byte for each pixel
 	need := max(size.Read, size.Kept+j.collected(size.Width, size.Height, size.Frames))
 	for {
 		if j.held, err = j.server.memory.scans.take(j.ctx, need, "the file"); err != nil {

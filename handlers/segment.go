@@ -59,7 +59,7 @@ func (s *Server) segment(c echo.Context) (err error) {
 			return err
 		}
 	}
-	j := &job{server: s, ctx: s.inTurn(r.Context(), u.bytes), options: o}
+	j := &job{server: s, ctx: s.turns.Arrive(r.Context()), options: o}
 	defer j.release()
 	switch err := j.begin(u); {
 	case err != nil:
