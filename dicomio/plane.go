@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"segd"
+	"segd/dicomio/tag"
 )
 
 // plane is where a frame lies in the patient (PS3.3 C.7.6.2.1.1). Text is as
@@ -39,34 +40,40 @@ func (p *plane) depth() float64 {
 }
 
 // readPlanes reads the plane of each frame: of the image itself or, of an
-// enhanced one, of the functional groups. It returns nil unless all are known
-// and lie in a frame of reference.
-func (s *Source) readPlanes() []plane {
-	if !isUID(s.image.text(tagFrameOfReference)) {
-		return nil
-	}
-	shared, each := s.image.first(tagSharedGroups), s.image[tagPerFrame].items
+// enhanced one, of the functional groups. It returns nil unless all are known;
+// the error says so where only some are.
+func (s *Source) readPlanes() ([]plane, error) {
+	shared, each := s.image.first(tag.SharedFunctionalGroupsSequence), s.image[tag.PerFrameFunctionalGroupsSequence].items
 	if shared == nil && each == nil && s.frames > 1 {
 		// The position in the file's head is not that of every frame.
-		return nil
+		return nil, nil
 	}
 	if each != nil && len(each) != s.frames {
-		return nil
+		return nil, unprocessable("functional groups (5200,9230) of %d frames, want %d", len(each), s.frames)
 	}
 	planes := make([]plane, s.frames)
+	known, unknown := 0, 0
 	for i := range planes {
 		sets := []dataset{shared, s.image}
 		if each != nil {
 			sets = []dataset{each[i], shared, s.image}
 		}
 		p, ok := readPlane(sets)
-		if !ok {
-			return nil
+		if ok {
+			known++
+		} else if unknown == 0 {
+			unknown = i + 1
 		}
 		planes[i] = p
 	}
+	switch {
+	case known == 0:
+		return nil, nil
+	case known < s.frames:
+		return nil, unprocessable("%d of %d frames without a position, orientation and spacing, the first of them frame %d", s.frames-known, s.frames, unknown)
+	}
 	s.assumeThickness(planes)
-	return planes
+	return planes, nil
 }
 
 // assumeThickness gives planes without a slice thickness the distance to the
@@ -129,23 +136,17 @@ func settleThickness(planes []*plane) {
 
 // readPlane takes each attribute from the innermost of sets that has it.
 func readPlane(sets []dataset) (plane, bool) {
-	find := func(group, tag uint32) (string, []float64) {
-		for _, d := range sets {
-			for _, in := range []dataset{d.first(group), d} {
-				if in.has(tag) {
-					return in.text(tag), in.numbers(tag)
-				}
-			}
-		}
-		return "", nil
+	find := func(group, t uint32) (string, []float64) {
+		in := find(sets, group, t)
+		return in.text(t), in.numbers(t)
 	}
 	var p plane
 	var position, orientation, spacing, thickness, between []float64
-	p.position, position = find(tagPlanePosition, tagPosition)
-	p.orientation, orientation = find(tagPlaneOrientation, tagOrientation)
-	p.spacing, spacing = find(tagPixelMeasures, tagPixelSpacing)
-	p.thickness, thickness = find(tagPixelMeasures, 0x00180050)
-	p.between, between = find(tagPixelMeasures, 0x00180088)
+	p.position, position = find(tag.PlanePositionSequence, tag.ImagePositionPatient)
+	p.orientation, orientation = find(tag.PlaneOrientationSequence, tag.ImageOrientationPatient)
+	p.spacing, spacing = find(tag.PixelMeasuresSequence, tag.PixelSpacing)
+	p.thickness, thickness = find(tag.PixelMeasuresSequence, tag.SliceThickness)
+	p.between, between = find(tag.PixelMeasuresSequence, tag.SpacingBetweenSlices)
 	if len(position) != 3 || len(orientation) != 6 || len(spacing) != 2 || !(spacing[0] > 0 && spacing[1] > 0) {
 		return p, false
 	}
@@ -194,10 +195,10 @@ func positionIndexes(planes []*plane) (position, repeat []int) {
 // measures is the item of PixelMeasuresSequence (PS3.3 C.7.6.16.2.1).
 func (p *plane) measures() dataset {
 	d := dataset{}
-	d.set(tagPixelSpacing, strings.Split(p.spacing, `\`)...)
-	d.set(0x00180050, p.thickness)
+	d.set(tag.PixelSpacing, strings.Split(p.spacing, `\`)...)
+	d.set(tag.SliceThickness, p.thickness)
 	if p.between != "" {
-		d.set(0x00180088, p.between)
+		d.set(tag.SpacingBetweenSlices, p.between)
 	}
 	return d
 }

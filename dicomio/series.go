@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"segd"
+	"segd/dicomio/tag"
 )
 
 // SeriesKey is the same for images whose results belong into one object: those of
@@ -17,7 +18,7 @@ func (s *Source) SeriesKey() string {
 	if !s.Placed() || s.orphan || s.series == "" {
 		return ""
 	}
-	return strings.Join([]string{s.study.text(tagStudyUID), s.series, s.image.text(tagFrameOfReference), fmt.Sprint(s.rows, s.cols)}, "\x00")
+	return strings.Join([]string{s.study.text(tag.StudyInstanceUID), s.series, s.image.text(tag.FrameOfReferenceUID), fmt.Sprint(s.rows, s.cols)}, "\x00")
 }
 
 // Merge adds the sources and frames of other, which is of the same kind, model
@@ -90,23 +91,26 @@ func (o *Origin) join(other *Origin) (int, error) {
 }
 
 // sort orders the frames by where their sources lie along the normal of the
-// slices and, where several lie at one place, by instance number. Frames of one
+// slices and, where several lie at one place, as NewStack does. Frames of one
 // source stay as they are, and those of sources that lie nowhere.
 func (s *SEG) sort() {
 	if !s.placed() {
 		return
 	}
 	sources := s.origin.Sources
+	at := make([]Slice, len(sources))
+	for i, source := range sources {
+		at[i] = Slice{plane: source.planes[0], number: source.image.integer(tag.InstanceNumber), phase: source.phaseOf(0)}
+	}
 	slices.SortStableFunc(s.frames, func(a, b segFrame) int {
 		if a.source == b.source {
 			return 0
 		}
-		x, y := sources[a.source], sources[b.source]
-		p, q := &x.planes[0], &y.planes[0]
+		x, y := &at[a.source], &at[b.source]
 		return cmp.Or(
-			cmp.Compare(p.orientation, q.orientation),
-			cmp.Compare(p.depth(), q.depth()),
-			cmp.Compare(x.image.integer(tagInstanceNumber), y.image.integer(tagInstanceNumber)),
+			cmp.Compare(x.plane.orientation, y.plane.orientation),
+			cmp.Compare(x.plane.depth(), y.plane.depth()),
+			x.compare(y),
 			cmp.Compare(a.source, b.source))
 	})
 }

@@ -113,7 +113,7 @@ func TestStalled(t *testing.T) {
 	addr, _ := serve(t, s)
 	var stalled []*bufio.Reader
 	begin := func() {
-		stalled = append(stalled, bufio.NewReader(send(t, addr, "POST /v1/segment HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"+string(disc(t, side)[:59]))))
+		stalled = append(stalled, bufio.NewReader(send(t, addr, "POST /v1/segment HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n"+string(disc(t, side)[:59]))))
 	}
 	for range 19 {
 		begin()
@@ -142,7 +142,7 @@ func TestSaturated(t *testing.T) {
 	addr, _ := serve(t, s)
 	s.inFlight <- struct{}{}
 	wantProblem(t, get(t, "http://"+addr+"/readyz"), 503, "1 requests are in progress")
-	r := bufio.NewReader(send(t, addr, "POST /v1/segment HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1000\r\n\r\n"))
+	r := bufio.NewReader(send(t, addr, "POST /v1/segment HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 1000\r\n\r\n"))
 	wantProblem(t, receiveAnswer(t, r), 503, "1 requests are in progress")
 	<-s.inFlight
 	wantOK(t, get(t, "http://"+addr+"/readyz"), "application/json")
@@ -154,7 +154,7 @@ func TestArrivalsConcurrent(t *testing.T) {
 	addr, _ := serve(t, s)
 	b := disc(t, 32)
 	for range 10 {
-		send(t, addr, fmt.Sprintf("POST /v1/segment HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", len(b))+string(b[:59]))
+		send(t, addr, fmt.Sprintf("POST /v1/segment HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n", len(b))+string(b[:59]))
 	}
 	var wg sync.WaitGroup
 	for range 20 {

@@ -101,7 +101,7 @@ func TestBodyNeverComes(t *testing.T) {
 	open := map[string]*bufio.Reader{} // all at once, for they take their time
 	for _, path := range []string{"/v1/segment", "/v1/inspect"} {
 		for _, tt := range bodiless {
-			open[path+" "+tt.name] = bufio.NewReader(send(t, addr, "POST "+path+" HTTP/1.1\r\nHost: a\r\n"+tt.head+"\r\n"+tt.body))
+			open[path+" "+tt.name] = bufio.NewReader(send(t, addr, "POST "+path+" HTTP/1.1\r\nHost: localhost\r\n"+tt.head+"\r\n"+tt.body))
 		}
 	}
 	for name, r := range open {
@@ -131,7 +131,7 @@ func TestStopWithoutBody(t *testing.T) {
 		return s.inspect(c)
 	})
 	addr, stop := serve(t, s)
-	r := bufio.NewReader(send(t, addr, "POST /arrived HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"))
+	r := bufio.NewReader(send(t, addr, "POST /arrived HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n"))
 	<-arrived
 	if err := stop(); err != nil {
 		t.Error(err)
@@ -165,7 +165,7 @@ func TestRefusedByHeader(t *testing.T) {
 			if !strings.Contains(line, "HTTP") {
 				line += " HTTP/1.1"
 			}
-			r := bufio.NewReader(send(t, addr, fmt.Sprintf("%s\r\nHost: a\r\n%sContent-Length: %s\r\n\r\n", line, expect, tt.length)))
+			r := bufio.NewReader(send(t, addr, fmt.Sprintf("%s\r\nHost: localhost\r\n%sContent-Length: %s\r\n\r\n", line, expect, tt.length)))
 			checks = append(checks, func() {
 				t.Run(tt.name+" "+expect, func(t *testing.T) {
 					wantProblem(t, receiveAnswer(t, r), tt.status, tt.detail)
@@ -184,7 +184,7 @@ func TestRefusedByHeader(t *testing.T) {
 func TestContinue(t *testing.T) {
 	addr, _ := serve(t, newServer(t, nil))
 	b := disc(t, side)
-	conn := send(t, addr, fmt.Sprintf("POST /v1/segment?output=mask HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", len(b)))
+	conn := send(t, addr, fmt.Sprintf("POST /v1/segment?output=mask HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", len(b)))
 	r := bufio.NewReader(conn)
 	if a := receiveAnswer(t, r); a.status != http.StatusContinue {
 		t.Fatalf("status %d, want 100", a.status)
@@ -195,7 +195,7 @@ func TestContinue(t *testing.T) {
 	a := receiveAnswer(t, r)
 	wantOK(t, a, "image/png")
 	wantDisc(t, a.body)
-	if _, err := io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
+	if _, err := io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
 	wantOK(t, receiveAnswer(t, r), "application/json")
@@ -204,7 +204,7 @@ func TestContinue(t *testing.T) {
 // A route that wants no body does not wait for one.
 func TestBodyNotWanted(t *testing.T) {
 	addr, _ := serve(t, newServer(t, nil))
-	r := bufio.NewReader(send(t, addr, "GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"))
+	r := bufio.NewReader(send(t, addr, "GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n"))
 	wantOK(t, receiveAnswer(t, r), "application/json")
 	wantClosed(t, r)
 }
@@ -213,8 +213,8 @@ func TestBodyNotWanted(t *testing.T) {
 func TestPipelining(t *testing.T) {
 	addr, _ := serve(t, newServer(t, nil))
 	b := string(disc(t, side))
-	one := fmt.Sprintf("POST /v1/segment?output=mask HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", len(b), b)
-	r := bufio.NewReader(send(t, addr, strings.Repeat(one, 3)+"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"))
+	one := fmt.Sprintf("POST /v1/segment?output=mask HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", len(b), b)
+	r := bufio.NewReader(send(t, addr, strings.Repeat(one, 3)+"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"))
 	for range 3 {
 		wantOK(t, receiveAnswer(t, r), "image/png")
 	}
@@ -236,7 +236,7 @@ func TestAnswerNotTaken(t *testing.T) {
 		return err
 	})
 	addr, stop := serve(t, s)
-	conn := send(t, addr, "GET /endless HTTP/1.1\r\nHost: a\r\n\r\n")
+	conn := send(t, addr, "GET /endless HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	if err := <-failed; err == nil {
 		t.Error("an answer that nobody takes is written")
 	}

@@ -220,7 +220,7 @@ func TestLinger(t *testing.T) {
 			if name == "chunks" {
 				body = io.MultiReader(strings.NewReader(fmt.Sprintf("%x\r\n", size)), body, strings.NewReader("\r\n0\r\n\r\n"))
 			}
-			if _, err := io.Copy(conn, io.MultiReader(strings.NewReader("POST /v1/segment HTTP/1.1\r\nHost: a\r\n"+head), body)); err != nil {
+			if _, err := io.Copy(conn, io.MultiReader(strings.NewReader("POST /v1/segment HTTP/1.1\r\nHost: localhost\r\n"+head), body)); err != nil {
 				t.Fatalf("the server does not listen to the end: %v", err)
 			}
 			_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))

@@ -10,6 +10,8 @@ import (
 
 	"segd"
 	"segd/internal/inspect"
+	"segd/internal/segment"
+	"segd/internal/turns"
 )
 
 // inspect answers POST /v1/inspect: what a file is, and each step that its
@@ -38,7 +40,7 @@ func (s *Server) inspect(c echo.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	found, err := s.look(r.Context(), u.bytes, model)
+	found, err := s.look(r.Context(), u, model)
 	if err != nil {
 		return err
 	}
@@ -46,18 +48,19 @@ func (s *Server) inspect(c echo.Context) (err error) {
 	return writeJSON(c, http.StatusOK, found)
 }
 
-// look inspects the file b. Memory for it, and for its first frame, is taken before.
-func (s *Server) look(ctx context.Context, b []byte, model string) (found *inspect.Inspection, err error) {
-	j := &job{server: s, ctx: ctx, options: options{output: outputJSON}}
+// look inspects an upload. Memory for it, and for its first frame, is taken before.
+func (s *Server) look(ctx context.Context, u *upload, model string) (found *inspect.Inspection, err error) {
+	j := &job{server: s, ctx: s.turns.Arrive(ctx), options: options{output: outputJSON}}
 	defer j.release()
-	if err := j.read(b, func([]byte) error { return nil }); err != nil {
+	if err := j.read(u, func([]byte) error { return nil }); err != nil {
 		return nil, err
 	}
-	if j.frameHeld, err = s.memory.frames.take(ctx, imageBytes(j.scan, j.channels), "a frame"); err != nil {
+	if j.frameHeld, err = s.memory.frames.take(j.ctx, imageBytes(j.scan, j.channels), "a frame"); err != nil {
 		return nil, err
 	}
-	err = s.run(ctx, func() (err error) {
-		found, err = inspect.Scan(b, j.scan, inspect.Options{Models: s.Models, Model: model})
+	turns.AtLeast(j.ctx, segment.Reading(float64(j.scan.Width)*float64(j.scan.Height)))
+	err = s.run(j.ctx, func() (err error) {
+		found, err = inspect.Scan(j.scan, u.bytes, inspect.Options{Models: s.Models, Model: model})
 		return err
 	})
 	return found, err
@@ -73,18 +76,18 @@ func (s *Server) inspectModel(query, form url.Values) (string, error) {
 	return model, err
 }
 
-// parseInspect returns the one option there is; the query goes before the form.
+// parseInspect returns the one option there is.
 func parseInspect(query, form url.Values) (model string, err error) {
-	for _, values := range []url.Values{form, query} {
-		for name, v := range values {
-			if name != "model" {
-				return "", fmt.Errorf("handlers: %w: there is no option %.40q; there is model", segd.ErrOption, name)
-			}
-			if len(v) > 1 {
-				return "", fmt.Errorf("handlers: %w: %s is given %d times", segd.ErrOption, name, len(v))
-			}
-			model = v[0]
+	for name, v := range mergeOptions(query, form) {
+		switch {
+		case name != "model":
+			return "", fmt.Errorf("handlers: %w: there is no option %.40q; there is model", segd.ErrOption, name)
+		case len(v) > 1:
+			return "", fmt.Errorf("handlers: %w: %s is given %d times", segd.ErrOption, name, len(v))
+		case v[0] == "":
+			return "", fmt.Errorf("handlers: %w: %s has no value: give it one, or leave it out", segd.ErrOption, name)
 		}
+		model = v[0]
 	}
 	return model, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"runtime"
 	"runtime/debug"
@@ -35,37 +34,6 @@ func (s *Server) withID(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 func requestID(c echo.Context) string { return c.Response().Header().Get(idHeader) }
-
-// accessLog logs a line for each request: the route's template and not the
-// address, for addresses hold names, and no query. It also turns errors into
-// answers, so that it knows their status.
-func (s *Server) accessLog(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		start := time.Now()
-		if err := next(c); err != nil {
-			c.Error(err)
-		}
-		r := c.Response()
-		s.Log.LogAttrs(context.Background(), slog.LevelInfo, "request",
-			slog.String("request_id", requestID(c)),
-			slog.String("method", method(c.Request().Method)),
-			slog.String("route", c.Path()),
-			slog.Int("status", r.Status),
-			slog.Float64("duration_ms", float64(time.Since(start).Microseconds())/1000),
-			slog.Int64("bytes", r.Size),
-		)
-		return nil
-	}
-}
-
-// method passes the standard methods on; any other could be any text.
-func method(m string) string {
-	switch m {
-	case "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS":
-		return m
-	}
-	return "other"
-}
 
 // recovered turns a panic into a fault of the server. Of the panic's value only
 // what the run time itself says is logged, for others could hold data.
@@ -100,19 +68,5 @@ func (s *Server) limitTime(next echo.HandlerFunc) echo.HandlerFunc {
 		w.Writer = &pacedWriter{ResponseWriter: w.Writer, control: http.NewResponseController(w.Writer), end: end.Add(writeTime)}
 		c.SetRequest(c.Request().WithContext(ctx))
 		return next(c)
-	}
-}
-
-// run calls f when there is a place for it, or gives up with ctx.
-func (s *Server) run(ctx context.Context, f func() error) error {
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("handlers: %w", err)
-	}
-	select {
-	case s.running <- struct{}{}:
-		defer func() { <-s.running }()
-		return f()
-	case <-ctx.Done():
-		return fmt.Errorf("handlers: waiting for other requests: %w", ctx.Err())
 	}
 }

@@ -35,7 +35,8 @@ func (s *Server) healthy(c echo.Context) error {
 }
 
 // ready answers whether requests should be sent here: 503 while the server is
-// stopping, has no model to serve with, or cannot take one on.
+// stopping, has no model to serve with, cannot take a request on, or has no room
+// for uploads.
 func (s *Server) ready(c echo.Context) error {
 	n := len(s.Models.List())
 	switch {
@@ -46,6 +47,10 @@ func (s *Server) ready(c echo.Context) error {
 	}
 	if err := s.saturated(); err != nil {
 		return err
+	}
+	if err := s.checkRoom(); err != nil {
+		s.Log.Error("no room for uploads", "error", err.Error())
+		return fmt.Errorf("handlers: %w: the server has no room for uploads on its disk", segd.ErrBusy)
 	}
 	return writeJSON(c, http.StatusOK, map[string]any{"status": "ready", "models": n})
 }

@@ -18,6 +18,7 @@ import (
 	"segd/internal/overlay"
 	"segd/internal/postprocess"
 	"segd/internal/segment"
+	"segd/internal/turns"
 	"segd/models"
 )
 
@@ -54,16 +55,13 @@ func (s *Server) segment(c echo.Context) (err error) {
 	}
 	defer leave()
 	if len(u.options) > 0 {
-		for name, values := range query {
-			u.options[name] = values
-		}
-		if o, err = parseOptions(u.options, accept); err != nil {
+		if o, err = parseOptions(mergeOptions(query, u.options), accept); err != nil {
 			return err
 		}
 	}
-	j := &job{server: s, ctx: r.Context(), options: o}
+	j := &job{server: s, ctx: s.turns.Arrive(r.Context()), options: o}
 	defer j.release()
-	switch err := j.begin(u.bytes); {
+	switch err := j.begin(u); {
 	case err != nil:
 		return err
 	case j.output == outputJSON:
@@ -88,9 +86,10 @@ type job struct {
 	channels    int          // of its frames, at the most
 	spacing     segd.Spacing // of the frame before, where it is known
 	model       *models.Model
-	objects     *export.DICOM // where one is asked for
-	volume      *nifti.Writer // likewise
-	first, last int           // frames that are asked for, from 0
+	frames      *segment.Scan
+	objects     *export.DICOM   // where one is asked for
+	volume      *export.Volumes // likewise
+	first, last int             // frames that are asked for, from 0
 	done        segmented
 
 	held      *holding // for the scan, and for what is collected
@@ -137,13 +136,13 @@ type frameResult struct {
 
 // begin reads the scan, chooses the model and segments the first frame that is
 // asked for.
-func (j *job) begin(b []byte) (err error) {
+func (j *job) begin(u *upload) (err error) {
 	if j.options.model != "auto" {
 		if j.model, err = j.server.Models.Get(j.options.model); err != nil {
 			return err
 		}
 	}
-	if err := j.read(b, j.prepare); err != nil {
+	if err := j.read(u, j.prepare); err != nil {
 		return err
 	}
 	return j.frame(j.first)
@@ -167,6 +166,7 @@ func (j *job) prepare(b []byte) (err error) {
 	if err != nil {
 		return err
 	}
+	turns.Expect(j.ctx, segment.Length(j.model, j.scan.Width, j.scan.Height, j.last-j.first+1, j.Options))
 	j.scan.Warnings = append(j.scan.Warnings, j.model.Warnings(j.scan, j.options.model == "auto")...)
 	if j.object() {
 		run := &dicomio.Run{Software: "segd " + j.server.Version, Time: time.Now(), Deidentify: j.deidentify, Secret: j.server.secret}
@@ -184,6 +184,11 @@ func (j *job) prepare(b []byte) (err error) {
 		if j.volume, err = export.NewNIfTI(b, j.scan, content); err != nil {
 			return err
 		}
+		if n := j.volume.Len(); n > 1 {
+			return fmt.Errorf("handlers: %w: the frames are %d stacks that lie differently, and one nifti holds one: output=seg holds all of them, output=mask&frame=N one frame, and segd segment writes a nifti for each", segd.ErrUnprocessable, n)
+		}
+		j.scan.Steps = append(j.scan.Steps, j.volume.Steps...)
+		j.scan.Warnings = append(j.scan.Warnings, j.volume.Warnings...)
 	}
 	if j.deidentify && j.scan.Format == "dicom" && !j.scan.Clean && (j.output == outputOverlay || j.output == outputZip || j.output == export.SC) {
 		j.scan.Warnings = append(j.scan.Warnings, export.BurnedInWarning)
@@ -191,16 +196,16 @@ func (j *job) prepare(b []byte) (err error) {
 	if err := j.model.Load(j.server.Pool); err != nil {
 		return internalError{err} // whatever is wrong with its weights
 	}
+	if j.frames, err = segment.NewScan(j.model, j.server.Pool, j.scan, j.Options); err != nil {
+		return err
+	}
+	turns.AtLeast(j.ctx, j.frames.Length())
 	return nil
 }
 
 // segment segments frame i, which is img, into j.done.
 func (j *job) segment(i int, img *segd.Image) error {
-	run := segment.Frame
-	if j.model.Values != nil {
-		run = segment.Values
-	}
-	r, err := run(j.ctx, j.model, j.server.Pool, img, j.Options)
+	r, err := j.frames.Image(j.ctx, i, img)
 	if err != nil {
 		return err
 	}
@@ -214,7 +219,7 @@ func (j *job) segment(i int, img *segd.Image) error {
 		j.done.measured.Spacing = &img.Spacing
 	}
 	if j.model.Values != nil {
-		return j.makeValues(r)
+		return j.makeValues(i, r)
 	}
 	return j.makeMasks(i, r)
 }
@@ -230,7 +235,7 @@ func (j *job) makeMasks(i int, r *segment.Result) error {
 	case export.SC:
 		return j.keep(export.SC, func(w io.Writer) error { return j.objects.WriteSC(w, i, r, j.alpha) })
 	case export.NIfTI:
-		return j.volume.Add(r.Mask)
+		return j.volume.AddMask(i, r.Mask)
 	}
 	f.Classes = postprocess.Measure(r.Mask, r.Probabilities, j.model.Classes, r.Image.Spacing)
 	switch {
@@ -249,12 +254,12 @@ func (j *job) makeMasks(i int, r *segment.Result) error {
 	return j.picture(outputOverlay, overlay.Overlay(shown, r.Mask, j.model.Classes, j.alpha))
 }
 
-// makeValues makes what is asked for of the values of a frame.
-func (j *job) makeValues(r *segment.Result) error {
+// makeValues makes what is asked for of the values of frame i.
+func (j *job) makeValues(i int, r *segment.Result) error {
 	f, width, height := &j.done.measured, r.Image.Width, r.Image.Height
 	f.Values = postprocess.MeasureValues(r.Values)
 	if j.output == export.NIfTI {
-		return j.volume.AddValues(r.Values, width, height)
+		return j.volume.AddValues(i, r.Values, width, height)
 	}
 	if j.output == outputZip {
 		if err := j.picture(zipImage, overlay.Render(r.Image)); err != nil {
@@ -291,6 +296,9 @@ func (j *job) picture(kind string, m image.Image) error {
 
 // keep makes a file.
 func (j *job) keep(kind string, write func(io.Writer) error) error {
+	if err := turns.Next(j.ctx); err != nil {
+		return fmt.Errorf("handlers: %w", err)
+	}
 	j.done.files = append(j.done.files, file{kind: kind})
 	return write(&j.done.files[len(j.done.files)-1].b)
 }

@@ -39,6 +39,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"segd/internal/kernel"
+	"segd/internal/turns"
 	"segd/internal/web"
 	"segd/models"
 )
@@ -53,10 +54,17 @@ type Config struct {
 	Timeout     time.Duration // of a request, from its header to its answer; 0: two minutes
 	MaxInFlight int           // requests whose body is there that are accepted at once; 0: 256
 	MaxEach     int           // requests of one client's address, their bodies on the way or there; 0: 128
-	MaxRunning  int           // of those, how many are computed at once and hold their pixels; 0: one more than threads of Pool
+	MaxRunning  int           // of those, how many are computed at once, and as many short ones beside long ones (package turns); 0: the threads of Pool
 	MaxMemory   int64         // that requests may hold, in bytes; 0: 4 GiB
 	TempDir     string        // for bodies on their way; "": the system's
 	Version     string        // of the program, for /healthz
+
+	// AllowOrigins are sites, such as https://viewer.example, whose pages may
+	// send requests and read the answers. New panics where one is no origin.
+	AllowOrigins []string
+	// AllowHosts are names that the server is reached by, beside localhost, IP
+	// addresses and the machine's own name; "*" stands for every name.
+	AllowHosts []string
 }
 
 func (c Config) withDefaults() Config {
@@ -79,10 +87,7 @@ func (c Config) withDefaults() Config {
 		c.MaxMemory = 4 << 30
 	}
 	if c.MaxRunning <= 0 {
-		c.MaxRunning = 2
-		if c.Pool != nil {
-			c.MaxRunning = c.Pool.Threads() + 1
-		}
+		c.MaxRunning = c.Pool.Threads()
 	}
 	return c
 }
@@ -108,7 +113,7 @@ type Server struct {
 	memory   *memory
 	quiet    *quiet
 	inFlight chan struct{} // a place for each request that is accepted
-	running  chan struct{} // a place for each that is computed
+	turns    *turns.Queue  // who computes
 	stopping atomic.Bool
 	page     map[string]asset // by name
 	sample   func() ([]byte, error)
@@ -127,7 +132,7 @@ func New(c Config) *Server {
 		arrivals: newArrivals(maxArriving, c.MaxEach),
 		memory:   newMemory(c.MaxMemory, c.spool()),
 		inFlight: make(chan struct{}, c.MaxInFlight),
-		running:  make(chan struct{}, c.MaxRunning),
+		turns:    turns.New(c.MaxRunning),
 		page:     assets(web.Files()),
 		sample:   sync.OnceValues(sampleImage),
 		secret:   make([]byte, 32),
@@ -137,7 +142,11 @@ func New(c Config) *Server {
 	e := s.echo
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.answerError
-	e.Use(s.withID, s.accessLog, s.limitTime, s.receive, s.recovered)
+	e.Use(s.withID, s.accessLog, s.limitTime, s.receive, s.recovered, s.originCheck())
+	if len(s.AllowOrigins) > 0 {
+		e.Use(s.crossOrigin())
+	}
+	e.Use(s.checkQuery)
 	s.routes()
 	return s
 }

@@ -31,13 +31,14 @@ const (
 // upload is a file that came with a request. Its bytes are those of a file on
 // disk where it is large, and are gone after Close.
 type upload struct {
-	bytes   []byte
-	options url.Values // the form's fields but the file
-	close   func() error
+	bytes    []byte
+	channels [][]byte   // of an image that came as several files, the first among them
+	options  url.Values // the form's fields but the files
+	close    func() error
 }
 
 func (u *upload) Close() error {
-	u.bytes = nil
+	u.bytes, u.channels = nil, nil
 	if u.close == nil {
 		return nil
 	}
@@ -45,7 +46,7 @@ func (u *upload) Close() error {
 }
 
 // readUpload takes the file out of a request: the part "file" of a multipart
-// form, or the body itself, whatever Content-Type it has. The caller closes it.
+// form, or file_0000 and so on for its channels, or the body itself, whatever Content-Type it has. The caller closes it.
 func (s *Server) readUpload(r *http.Request) (*upload, error) {
 	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if media != "multipart/form-data" {
@@ -91,7 +92,11 @@ func (f *formReader) Read(p []byte) (int, error) {
 
 func (s *Server) readForm(form *multipart.Reader, between *formReader) (u *upload, err error) {
 	options := url.Values{}
+	var channels []channelPart
 	defer func() {
+		if err != nil {
+			err = errors.Join(err, closeChannels(channels))
+		}
 		if err != nil && u != nil {
 			err = errors.Join(err, u.Close())
 			u = nil
@@ -101,8 +106,10 @@ func (s *Server) readForm(form *multipart.Reader, between *formReader) (u *uploa
 		between.left, between.file = maxPartHeader, false
 		part, err := form.NextRawPart()
 		switch {
+		case err == io.EOF && u == nil && len(channels) > 0:
+			return joinUploads(channels, options)
 		case err == io.EOF && u == nil:
-			return nil, fmt.Errorf("handlers: %w: the form has no part named file", segd.ErrFormat)
+			return nil, fmt.Errorf("handlers: %w: the form has no part named file, nor any named %s and so on", segd.ErrFormat, channelName(0))
 		case err == io.EOF:
 			u.options = options
 			return u, nil
@@ -114,6 +121,13 @@ func (s *Server) readForm(form *multipart.Reader, between *formReader) (u *uploa
 			return u, fmt.Errorf("handlers: %w: a form of more than %d parts", segd.ErrTooLarge, maxFields)
 		}
 		switch name := part.FormName(); {
+		case name == "file" && len(channels) > 0, isChannel(name) && u != nil:
+			return u, fmt.Errorf("handlers: %w: both a part named file and channels, %s and so on, in a form: want one or the other", segd.ErrFormat, channelName(0))
+		case isChannel(name):
+			between.file = true
+			if channels, err = s.readChannel(channels, name, part); err != nil {
+				return u, err
+			}
 		case name == "file" && u != nil:
 			return u, fmt.Errorf("handlers: %w: several files in a form, want one", segd.ErrFormat)
 		case name == "file":
@@ -173,7 +187,7 @@ func readError(err error) error {
 func (s *Server) toDisk(r io.Reader) (u *upload, err error) {
 	f, err := os.CreateTemp(s.TempDir, "segd-upload-") // mode 0600
 	if err != nil {
-		return nil, internalError{fmt.Errorf("handlers: no place for uploads: %w", err)}
+		return nil, s.noRoom(err)
 	}
 	unlinked := os.Remove(f.Name()) == nil // not on Windows, while it is open
 	closeFile := func() error {
@@ -192,7 +206,7 @@ func (s *Server) toDisk(r io.Reader) (u *upload, err error) {
 	n, err := io.CopyBuffer(struct{ io.Writer }{f}, r, make([]byte, 128<<10))
 	if err != nil {
 		if _, ok := errors.AsType[*os.PathError](err); ok {
-			return nil, internalError{fmt.Errorf("handlers: upload to disk: %w", err)}
+			return nil, s.noRoom(err)
 		}
 		return nil, readError(err)
 	}

@@ -6,7 +6,6 @@ import (
 
 	"segd"
 	"segd/internal/metric"
-	"segd/internal/segment"
 	"segd/unet"
 )
 
@@ -25,13 +24,17 @@ func EvaluateValues(ctx context.Context, o EvaluateOptions, report func(done, ca
 	if report == nil {
 		report = func(int, int, string) {}
 	}
-	cases, err := o.open(report)
+	data, err := o.open()
 	if err != nil {
 		return nil, err
 	}
-	e := valueEvaluation{o: o, cases: cases}
+	cases := data.Cases
+	e := valueEvaluation{o: o, cases: cases, warnings: data.Warnings}
 	if err := e.begin(ctx); err != nil {
 		return nil, err
+	}
+	for _, w := range e.warnings {
+		report(0, len(cases), w)
 	}
 	var list []metric.ValueCase
 	for i := range cases {
@@ -42,6 +45,9 @@ func EvaluateValues(ctx context.Context, o EvaluateOptions, report func(done, ca
 		list = append(list, m)
 		report(i+1, len(cases), "")
 	}
+	for _, f := range remarks(cases) {
+		report(len(cases), len(cases), f.String())
+	}
 	return metric.ReportValues(list, e.constant), nil
 }
 
@@ -49,8 +55,10 @@ func EvaluateValues(ctx context.Context, o EvaluateOptions, report func(done, ca
 type valueEvaluation struct {
 	o        EvaluateOptions
 	cases    []Case
-	paths    []string // of the predictions, by case
+	found    []prediction // by case
+	warnings []string
 	constant float64
+	frames   frames
 }
 
 // begin settles the constant and, where there is no model, finds the predictions.
@@ -59,9 +67,11 @@ func (e *valueEvaluation) begin(ctx context.Context) (err error) {
 		e.constant = e.o.Model.Values.Mean
 		return nil
 	}
-	if e.paths, err = findPredictions(e.o.Predictions, e.cases); err != nil {
+	f, err := findPredictions(e.o.Predictions, e.cases)
+	if err != nil {
 		return err
 	}
+	e.found, e.warnings = f.found, append(e.warnings, f.warnings...)
 	known := make([]spreadOf, len(e.cases))
 	err = forEach(ctx, len(e.cases), func(i int) error {
 		r, err := readCase(&e.cases[i], unet.HeadRegression)
@@ -84,13 +94,13 @@ func (e *valueEvaluation) measure(ctx context.Context, i int) (metric.ValueCase,
 		return metric.ValueCase{}, err
 	}
 	if e.o.Model == nil {
-		got, err := c.valuesOf(e.paths[i], r.image.Width, r.image.Height)
+		got, err := e.found[i].values(c, r.image.Width, r.image.Height)
 		if err != nil {
 			return metric.ValueCase{}, err
 		}
 		return countValues(c, r.values, got, e.constant)
 	}
-	got, err := segment.Values(ctx, e.o.Model, e.o.Pool, r.image, segment.Options{TTA: e.o.TTA})
+	got, err := e.frames.segment(ctx, &e.o, c)
 	if err != nil {
 		return metric.ValueCase{}, fmt.Errorf("train: values of %s: %w", c.where(c.Image), err)
 	}

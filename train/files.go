@@ -8,6 +8,7 @@ import (
 	"segd"
 	"segd/dicomio"
 	"segd/internal/metric"
+	"segd/internal/orient"
 	"segd/internal/scanio"
 )
 
@@ -18,11 +19,12 @@ const (
 	openBytes = 512 << 20
 )
 
-// files keeps the files that were opened last, so that a volume is not read
-// anew for each of its frames. It may be used from several goroutines.
+// files keeps the files that were opened last, so that a volume is read
+// once for all of its frames. It may be used from several goroutines.
 type files struct {
-	mu   sync.Mutex
-	list []*opened // oldest first
+	mu    sync.Mutex
+	list  []*opened           // oldest first
+	notes map[string][]string // paths by text, see note
 }
 
 // role is what a file is opened as.
@@ -43,9 +45,16 @@ type opened struct {
 	err   error
 	bytes int64 // about what it takes, once it is read
 
-	scan   *segd.Scan      // as image and as values
-	source *dicomio.Source // of a DICOM image that objects can refer to; else nil
-	labels *scanio.Labels
+	scan    *segd.Scan      // as image and as values
+	channel *scanio.Channel // as image: what joins it with files of further channels
+	source  *dicomio.Source // of a DICOM image that objects can refer to; else nil
+	labels  *scanio.Labels
+
+	warnings []string // of a volume: about where it lies
+
+	masks    turned[uint8]   // of labels that lie otherwise than their image
+	pixels   turned[float32] // of an image or of values
+	inVolume inVolume        // of a segmentation
 }
 
 // open opens a file, or returns it as it was opened before.
@@ -70,6 +79,9 @@ func (f *files) open(path string, as role) (*opened, error) {
 		f.mu.Lock()
 		o.bytes = o.size()
 		f.mu.Unlock()
+		for _, w := range o.warnings {
+			f.note(w, path)
+		}
 	})
 	return o, o.err
 }
@@ -114,6 +126,9 @@ func (o *opened) read() error {
 		if o.labels, err = scanio.ReadLabels(b); err != nil {
 			return fmt.Errorf("train: mask %s: %w", o.path, err)
 		}
+		if o.labels.Volume != nil {
+			o.warnings = o.labels.Volume.Warnings()
+		}
 		return nil
 	case asValues:
 		if o.scan, err = scanio.ReadValues(b); err != nil {
@@ -121,12 +136,12 @@ func (o *opened) read() error {
 		}
 		return nil
 	}
-	if o.scan, err = scanio.Read(b); err != nil {
+	if o.channel, err = scanio.ReadChannel(o.path, b); err != nil {
 		return fmt.Errorf("train: image %s: %w", o.path, err)
 	}
-	if o.scan.Format == "dicom" {
-		// A file that no object can refer to has pixels all the same.
-		o.source, _ = dicomio.OpenSource(b)
+	o.scan, o.source = o.channel.Scan, o.channel.Source
+	if o.scan.Format == "nifti" {
+		o.warnings = o.scan.Warnings
 	}
 	return nil
 }
@@ -137,6 +152,9 @@ func readFile(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("train: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("train: %w: %s is no regular file", segd.ErrUnsupported, path)
 	}
 	if info.Size() > limit {
 		return nil, fmt.Errorf("train: %w: %s has %d bytes, limit %d", segd.ErrTooLarge, path, info.Size(), limit)
@@ -154,32 +172,6 @@ func (c *Case) opener() *files {
 		return &files{}
 	}
 	return c.files
-}
-
-// image reads the case's frame; several files are its channels.
-func (c *Case) image() (*segd.Image, error) {
-	if len(c.More) == 0 {
-		return c.frame(c.Image)
-	}
-	paths := append([]string{c.Image}, c.More...)
-	var all *segd.Image
-	for k, path := range paths {
-		img, err := c.frame(path)
-		if err != nil {
-			return nil, err
-		}
-		if all == nil {
-			all = &segd.Image{Width: img.Width, Height: img.Height, Channels: len(paths), Spacing: img.Spacing, Pix: make([]float32, img.Width*img.Height*len(paths))}
-		}
-		if img.Width != all.Width || img.Height != all.Height || img.Channels != 1 {
-			return nil, fmt.Errorf("train: image %s: %w: %d×%d pixels of %d channels, want %d×%d of one, as %s has", path, segd.ErrFormat,
-				img.Width, img.Height, img.Channels, all.Width, all.Height, c.Image)
-		}
-		for i, v := range img.Pix {
-			all.Pix[i*len(paths)+k] = v
-		}
-	}
-	return all, nil
 }
 
 func (c *Case) frame(path string) (*segd.Image, error) {
@@ -203,7 +195,8 @@ func (c *Case) where(path string) string {
 }
 
 // mask reads the case's label: values as the file has them, but for nnU-Net's
-// value for pixels left open, which becomes metric.Ignore.
+// value for pixels left open, which becomes metric.Ignore, and for classes that
+// other data number otherwise.
 func (c *Case) mask() (*segd.Mask, error) {
 	m, err := c.maskOf(c.Label)
 	if err == nil && c.ignore > 0 {
@@ -212,6 +205,9 @@ func (c *Case) mask() (*segd.Mask, error) {
 				m.Pix[i] = metric.Ignore
 			}
 		}
+	}
+	if err == nil {
+		c.renumber.Apply(m.Pix)
 	}
 	return m, err
 }
@@ -222,18 +218,24 @@ func (c *Case) maskOf(path string) (*segd.Mask, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := c.pick(o.labels)
+	m, err := c.pick(o)
 	if err != nil {
 		return nil, fmt.Errorf("train: mask %s: %w", c.where(path), err)
 	}
 	return m, nil
 }
 
-// pick takes the mask of the case's frame out of labels: of a segmentation or a
-// volume beside a DICOM image that which belongs to the image or lies where it
-// does, otherwise that of the same number.
-func (c *Case) pick(l *scanio.Labels) (*segd.Mask, error) {
-	if l.Format == "png" || l.Format == "tiff" {
+// pick takes the mask of the case's frame out of labels: where both say where they
+// lie in the patient what lies where the image does, otherwise what has the same
+// number. Labels that lie elsewhere are an orient.MatchError.
+func (c *Case) pick(o *opened) (*segd.Mask, error) {
+	l := o.labels
+	if l.SEG == nil && l.Volume == nil {
+		if c.Frames > 1 {
+			if image, err := c.opener().open(c.Image, asImage); err == nil && image.scan.Affine != nil {
+				c.opener().note(notePictures, o.path)
+			}
+		}
 		return l.Mask(0)
 	}
 	image, err := c.opener().open(c.Image, asImage)
@@ -242,20 +244,18 @@ func (c *Case) pick(l *scanio.Labels) (*segd.Mask, error) {
 	}
 	switch source := image.source; {
 	case l.SEG != nil && source == nil:
-		if image.scan.Width != l.Width || image.scan.Height != l.Height {
-			return nil, fmt.Errorf("%w: a segmentation of %d×%d pixels for an image of %d×%d", segd.ErrFormat, l.Width, l.Height, image.scan.Width, image.scan.Height)
-		}
-		return l.SEG.MaskInOrder(image.scan.Frames, c.Frame)
+		return c.segmented(o, image)
 	case l.SEG != nil:
 		return l.SEG.Mask(source, c.Frame)
-	case source != nil && source.Placed() && l.Volume.Placed():
-		o, r, d, _ := source.FramePlane(c.Frame)
-		for i := range 2 { // DICOM has left and posterior rising, NIfTI right and anterior
-			o[i], r[i], d[i] = -o[i], -r[i], -d[i]
-		}
-		return l.Volume.LabelsAt(image.scan.Width, image.scan.Height, o, r, d)
-	case l.Frames != image.scan.Frames:
-		return nil, fmt.Errorf("%w: %d planes of labels for an image of %d", segd.ErrFormat, l.Frames, image.scan.Frames)
+	case source == nil || !source.Placed() || !l.Volume.Placed():
+		return c.labelled(o, image)
 	}
-	return l.Mask(c.Frame)
+	origin, right, down, _ := image.source.FramePlane(c.Frame)
+	for i := range 2 { // DICOM has left and posterior rising, NIfTI right and anterior
+		origin[i], right[i], down[i] = -origin[i], -right[i], -down[i]
+	}
+	if mm := l.Volume.Beyond(image.scan.Width, image.scan.Height, origin, right, down); mm > 0 {
+		return nil, &orient.MatchError{MM: mm, Cause: fmt.Sprintf("the image reaches up to %.3g mm beyond the volume of labels", mm)}
+	}
+	return l.Volume.LabelsAt(image.scan.Width, image.scan.Height, origin, right, down)
 }

@@ -15,6 +15,8 @@ import (
 	"strings"
 
 	"segd"
+	"segd/internal/output"
+	"segd/internal/scanio"
 	"segd/unet"
 )
 
@@ -42,6 +44,7 @@ type Fixed struct {
 // and named. out must not exist, or be empty: segd.ErrOption.
 func Fix(ctx context.Context, dir, out string) (*Fixed, error) {
 	entries, err := os.ReadDir(out)
+	entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return e.Name() == output.LockName })
 	if err == nil && len(entries) > 0 {
 		return nil, fmt.Errorf("train: %w: %s is not empty", segd.ErrOption, out)
 	}
@@ -208,7 +211,7 @@ func (f *fixer) write(k *checked) (mended bool, err error) {
 		return mended, nil
 	}
 	f.copied[k.Image] = true
-	name := filepath.FromSlash(k.stem) + k.Image[len(stemOf(k.Image)):]
+	name := filepath.FromSlash(k.stem) + k.Image[len(scanio.Stem(k.Image)):]
 	return mended, f.copy(k.Image, filepath.Join("images", name))
 }
 

@@ -96,9 +96,9 @@ func (q *Predictor) Predict(ctx context.Context, x *segd.Tensor) (*segd.Tensor, 
 		return nil, err
 	}
 	if q.config.Head == HeadClasses {
-		q.softmax(t)
+		err = q.softmax(ctx, t)
 	}
-	return t, nil
+	return t, err
 }
 
 // Logits returns the network's output for x, [N, Channels, H, W] of any H and
@@ -112,7 +112,8 @@ func (q *Predictor) Predict(ctx context.Context, x *segd.Tensor) (*segd.Tensor, 
 // its statistics of the image itself (instance, group) there is no tiling, and
 // four times the budget is the limit: segd.ErrTooLarge. An x that does not fit
 // the network is segd.ErrFormat. When ctx ends, so does the call, within one
-// layer.
+// layer of a tile. There, too, shorter requests pass that of ctx: see package
+// turn.
 func (q *Predictor) Logits(ctx context.Context, x *segd.Tensor) (*segd.Tensor, error) {
 	c := q.config
 	if x.N < 1 || x.C != c.Channels || x.H < 1 || x.W < 1 || len(x.Data) != x.N*x.C*x.H*x.W {
@@ -214,34 +215,51 @@ func (a *arena) store(out *segd.Tensor, n int, t tile) {
 	}
 }
 
-// softmax turns logits into probabilities in place.
-func (q *Predictor) softmax(t *segd.Tensor) {
-	const chunk = 1 << 14
+// softmax turns logits into probabilities in place, some tasks at a time
+// between which shorter requests pass.
+func (q *Predictor) softmax(ctx context.Context, t *segd.Tensor) error {
+	const chunk, unit = 1 << 14, 32 // pixels of a task, tasks of a unit
 	hw := t.H * t.W
 	per := (hw + chunk - 1) / chunk
-	q.pool.Run(t.N*per, func(task int) {
-		z := t.Data[task/per*t.C*hw:][:t.C*hw]
-		for i := task % per * chunk; i < min(hw, (task%per+1)*chunk); i++ {
-			if t.C == 2 {
-				p := float32(1 / (1 + math.Exp(float64(z[i]-z[hw+i]))))
-				z[i], z[hw+i] = 1-p, p
-				continue
-			}
-			top := z[i]
-			for c := 1; c < t.C; c++ {
-				top = max(top, z[c*hw+i])
-			}
-			sum := float32(0)
-			for c := range t.C {
-				e := float32(math.Exp(float64(z[c*hw+i] - top)))
-				z[c*hw+i] = e
-				sum += e
-			}
-			for c := range t.C {
-				z[c*hw+i] /= sum
-			}
+	q.pool.Enter()
+	defer q.pool.Leave()
+	for first := 0; first < t.N*per; first += unit {
+		if err := next(ctx, q.pool); err != nil {
+			return fmt.Errorf("unet: %w", err)
 		}
-	})
+		q.pool.Share().Run(min(unit, t.N*per-first), func(task int) {
+			task += first
+			from := task % per * chunk
+			softmax(t.Data[task/per*t.C*hw:][:t.C*hw], t.C, from, min(hw, from+chunk))
+		})
+	}
+	return nil
+}
+
+// softmax turns the logits z of an image, by class, into probabilities for the
+// pixels from ≤ i < to.
+func softmax(z []float32, classes, from, to int) {
+	hw := len(z) / classes
+	for i := from; i < to; i++ {
+		if classes == 2 {
+			p := float32(1 / (1 + math.Exp(float64(z[i]-z[hw+i]))))
+			z[i], z[hw+i] = 1-p, p
+			continue
+		}
+		top := z[i]
+		for c := 1; c < classes; c++ {
+			top = max(top, z[c*hw+i])
+		}
+		sum := float32(0)
+		for c := range classes {
+			e := float32(math.Exp(float64(z[c*hw+i] - top)))
+			z[c*hw+i] = e
+			sum += e
+		}
+		for c := range classes {
+			z[c*hw+i] /= sum
+		}
+	}
 }
 
 // borrow returns memory for one run at that size: what a past run left, or new.

@@ -11,6 +11,8 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"segd/internal/walk"
 )
 
 type progressMode string
@@ -108,7 +110,7 @@ func (p *progress) add(file string, err error) {
 	case p.mode == progressAuto && p.done < p.total && time.Since(p.last) >= plainEvery:
 		p.last = time.Now()
 		elapsed, rate, eta := p.pace()
-		say(p.w, "%d/%d %ss, %.3g a second, %s gone, about %s to go\n", p.done, p.total, p.unit, rate,
+		say(p.w, "%d/%d %ss, %.3g/s, %s elapsed, about %s left\n", p.done, p.total, p.unit, rate,
 			elapsed.Round(time.Second), eta.Round(time.Second))
 	}
 }
@@ -122,21 +124,28 @@ func (p *progress) fail(file string, err error) {
 	if p.bar != nil {
 		_ = p.bar.Clear()
 	}
-	say(p.w, "segd: %s: %v\n", file, err)
+	say(p.w, "segd: %s: %s\n", walk.Printable(file), walk.Printable(err.Error()))
 }
 
 // warn writes what a user should know about the inputs, in every mode.
-func (p *progress) warn(text string) {
+func (p *progress) warn(text string) { p.tell("warning", "warning: ", text) }
+
+// note writes what may be as it should, in every mode.
+func (p *progress) note(text string) { p.tell("note", "", text) }
+
+// tell writes an event that is a text.
+func (p *progress) tell(event, before, text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	text = walk.Printable(text)
 	if p.mode == progressJSON {
-		_ = json.NewEncoder(p.w).Encode(map[string]string{"event": "warning", "message": text})
+		_ = json.NewEncoder(p.w).Encode(map[string]string{"event": event, "message": text})
 		return
 	}
 	if p.bar != nil {
 		_ = p.bar.Clear()
 	}
-	say(p.w, "segd: warning: %s\n", text)
+	say(p.w, "segd: %s%s\n", before, text)
 }
 
 // clear takes the bar away.
@@ -160,7 +169,7 @@ func (p *progress) finish() {
 		elapsed, rate, _ := p.pace()
 		pace := ""
 		if p.done > p.failed {
-			pace = fmt.Sprintf(", %.3g a second", rate)
+			pace = fmt.Sprintf(", %.3g/s", rate)
 		}
 		say(p.w, "%d of %d %ss done in %s%s\n", p.done-p.failed, p.total, p.unit, elapsed.Round(10*time.Millisecond), pace)
 	}
@@ -180,10 +189,10 @@ func (p *progress) pace() (elapsed time.Duration, rate float64, eta time.Duratio
 
 func (p *progress) emit(kind, file string, err error) {
 	elapsed, rate, eta := p.pace()
-	e := event{Event: kind, Done: p.done, Total: p.total, Failed: p.failed, File: file,
+	e := event{Event: kind, Done: p.done, Total: p.total, Failed: p.failed, File: walk.Printable(file),
 		ElapsedS: round3(elapsed.Seconds()), Rate: round3(rate), ETAS: round3(eta.Seconds())}
 	if err != nil {
-		e.Error = err.Error()
+		e.Error = walk.Printable(err.Error())
 	}
 	_ = json.NewEncoder(p.w).Encode(e)
 }

@@ -26,6 +26,7 @@ type serveSettings struct {
 	timeout        time.Duration
 	perClient      int
 	healthcheck    bool
+	origins, hosts []string
 }
 
 // leastMemory is what --max-memory must be: the weights of the models and the
@@ -36,26 +37,32 @@ func newServe(a *app) *cobra.Command {
 	s := serveSettings{maxBody: 256 << 20, perClient: 128}
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Segment over HTTP, with a page for the browser",
-		Long: "Serve the page and the HTTP interface. An interrupt or SIGTERM stops it: no\n" +
-			"request is taken any more, those that run are finished, and the exit status\n" +
-			"is 0.",
+		Short: "Serve the HTTP API and the web page",
+		Long: "Serve the HTTP API and the web page. On an interrupt or SIGTERM the server stops\n" +
+			"accepting requests, finishes those in progress, and exits with status 0.",
 		Example: "  segd serve\n  curl -F file=@scan.dcm 'http://127.0.0.1:8080/v1/segment?output=overlay' -o overlay.png",
 		Args:    cobra.NoArgs,
 	}
 	f := cmd.Flags()
-	f.StringVar(&s.listen, "listen", "127.0.0.1:8080", "address and port; port 0 takes a free one")
-	f.StringVar(&s.models, "models", "", "directory with further models")
-	f.Var(&s.maxBody, "max-body", "largest request")
-	f.Var(&s.maxMemory, "max-memory", "memory that the server may take (default: three quarters of its cgroup's limit, or half of the machine's)")
-	f.DurationVar(&s.timeout, "timeout", 2*time.Minute, "longest time for a request")
-	f.Var(newIntRange(&s.perClient, 1, 1<<20), "max-per-client", "requests that one client's address may have in progress; a proxy is one client")
-	f.BoolVar(&s.healthcheck, "healthcheck", false, "serve nothing: ask the server at --listen whether it is well")
+	f.StringVar(&s.listen, "listen", "127.0.0.1:8080", "address and port to listen on; port 0 picks a free port")
+	f.StringVar(&s.models, "models", "", "directory of additional models")
+	f.Var(&s.maxBody, "max-body", "size limit of a request body")
+	f.Var(&s.maxMemory, "max-memory", "memory limit of the server (default: three quarters of its cgroup's limit, else half of the machine's memory)")
+	f.DurationVar(&s.timeout, "timeout", 2*time.Minute, "time limit of a request")
+	f.StringSliceVar(&s.origins, "allow-origin", nil, "site whose pages may call the server, such as https://viewer.example")
+	f.StringSliceVar(&s.hosts, "allow-host", nil, "host name that clients may use, in addition to localhost and this machine's name; * allows any name")
+	f.Var(newIntRange(&s.perClient, 1, 1<<20), "max-per-client", "concurrent requests from one client address; a proxy counts as one client")
+	f.BoolVar(&s.healthcheck, "healthcheck", false, "check the health of the server at --listen and exit")
 	a.addThreads(cmd)
 	a.addRounding(cmd)
 	cmd.RunE = a.do(func(cmd *cobra.Command, _ []string) error {
 		if s.timeout <= 0 {
 			return optionError("--timeout %s, want more than 0", s.timeout)
+		}
+		for _, origin := range s.origins {
+			if err := new(http.CrossOriginProtection).AddTrustedOrigin(origin); err != nil {
+				return optionError("--allow-origin: %v; want a site such as https://viewer.example", err)
+			}
 		}
 		if s.maxMemory == 0 {
 			s.maxMemory = byteSize(defaultMemory(os.DirFS("/")))
@@ -73,9 +80,13 @@ func newServe(a *app) *cobra.Command {
 
 func (a *app) serve(ctx context.Context, s serveSettings) error {
 	log := slog.New(slog.NewTextHandler(a.stderr, nil))
-	catalogue, err := openCatalogue(s.models)
+	catalogue, err := loadCatalogue(s.models)
 	if err != nil {
 		return err
+	}
+	catalogue.Log = log
+	for _, b := range catalogue.Broken() {
+		log.Error("cannot open a model; serving the others", "model", b.Name, "directory", b.Origin, "error", b.Err.Error())
 	}
 	a.setRounding(catalogue.List()...)
 	if os.Getenv("GOMEMLIMIT") == "" { // an operator's own goes before
@@ -84,7 +95,8 @@ func (a *app) serve(ctx context.Context, s serveSettings) error {
 	pool := kernel.NewPool(a.threadCount())
 	defer pool.Close()
 	server := handlers.New(handlers.Config{
-		Models: catalogue, Pool: pool, Log: log, MaxBody: int64(s.maxBody), Timeout: s.timeout, MaxEach: s.perClient, MaxMemory: int64(s.maxMemory), Version: version,
+		Models: catalogue, Pool: pool, Log: log, MaxBody: int64(s.maxBody), Timeout: s.timeout, MaxEach: s.perClient, MaxMemory: int64(s.maxMemory),
+		Version: version, AllowOrigins: s.origins, AllowHosts: s.hosts,
 	})
 	listener, err := net.Listen("tcp", s.listen)
 	if err != nil {
@@ -121,13 +133,25 @@ func checkHealth(ctx context.Context, listen string) error {
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %s", url, resp.Status)
+		return fmt.Errorf("%s answered %s, want 200 OK", url, resp.Status)
 	}
 	return nil
 }
 
-// openCatalogue holds the embedded models and those in dir, if one is given.
-func openCatalogue(dir string) (*models.Catalogue, error) {
+// openCatalogue holds the embedded models and those in dir, if one is given, and
+// warns of those that cannot be opened.
+func (a *app) openCatalogue(dir string) (*models.Catalogue, error) {
+	c, err := loadCatalogue(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range c.Broken() {
+		say(a.stderr, "segd: warning: cannot open model %s: %v\n", b.Origin, b.Err)
+	}
+	return c, nil
+}
+
+func loadCatalogue(dir string) (*models.Catalogue, error) {
 	c, err := models.Embedded()
 	if err != nil {
 		return nil, err
@@ -142,8 +166,8 @@ func openCatalogue(dir string) (*models.Catalogue, error) {
 
 // resolveModel finds a model by name, embedded or in modelsDir, or by its
 // directory.
-func resolveModel(nameOrDir, modelsDir string) (*models.Model, error) {
-	c, err := openCatalogue(modelsDir)
+func (a *app) resolveModel(nameOrDir, modelsDir string) (*models.Model, error) {
+	c, err := a.openCatalogue(modelsDir)
 	if err != nil {
 		return nil, err
 	}

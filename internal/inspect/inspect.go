@@ -48,11 +48,12 @@ func File(b []byte, o Options) (*Inspection, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Scan(b, scan, o)
+	return Scan(scan, b, o)
 }
 
-// Scan is File for one whose scan has been read.
-func Scan(b []byte, scan *segd.Scan, o Options) (*Inspection, error) {
+// Scan is File of a scan that is read already, from b or from b and the files of
+// further channels.
+func Scan(scan *segd.Scan, b []byte, o Options) (*Inspection, error) {
 	img, err := scan.Frame(0) // what a frame has wrong with it shows when it is decoded
 	if err != nil {
 		return nil, err
@@ -89,7 +90,7 @@ func (i *Inspection) prepare(scan *segd.Scan, img *segd.Image, o Options) error 
 	if err != nil {
 		return err
 	}
-	steps, warnings, err := segment.Explain(m, img, segment.Options{})
+	steps, warnings, err := segment.Explain(m, scan, img, segment.Options{})
 	if err != nil {
 		return fmt.Errorf("model %s: %w", m.Name, err)
 	}

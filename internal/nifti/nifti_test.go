@@ -386,7 +386,11 @@ func TestNewWriter(t *testing.T) {
 		{{0.5 * cos, 0, 3 * sin, 1}, {0, -0.75, 0, 2}, {0.5 * sin, 0, -3 * cos, 4}},
 		{{0.5 * cos2, -0.75 * sin2, 0, 1}, {0.5 * sin2, 0.75 * cos2, 0, 2}, {0, 0, -3, 4}},
 	} {
-		w := NewWriter(Grid{Width: 2, Height: 1, Depth: 1, Affine: &m}, Masks)
+		lps := segd.Affine(m).RAS()
+		w, err := NewWriter(Grid{Width: 2, Height: 1, Depth: 1, Affine: &lps}, Masks)
+		if err != nil {
+			t.Fatal(err)
+		}
 		if err := w.Add(segd.NewMask(2, 1)); err != nil {
 			t.Fatal(err)
 		}
@@ -405,7 +409,10 @@ func TestNewWriter(t *testing.T) {
 			t.Errorf("affine %d: qform %v, want %v (%v)", i, h.Affine, m, err)
 		}
 	}
-	w := NewWriter(Grid{Width: 2, Height: 1, Depth: 2, Spacing: segd.Spacing{RowMM: 2, ColMM: 3}}, Masks)
+	w, err := NewWriter(Grid{Width: 2, Height: 1, Depth: 2, Spacing: segd.Spacing{RowMM: 2, ColMM: 3}}, Masks)
+	if err != nil {
+		t.Fatal(err)
+	}
 	_ = w.Add(segd.NewMask(2, 1))
 	var out bytes.Buffer
 	if err := w.Write(&out); !errors.Is(err, segd.ErrUnprocessable) {
@@ -460,12 +467,13 @@ func TestLabelsAt(t *testing.T) {
 		w, h                int
 		origin, right, down [3]float64
 		want                []uint8
+		beyond              float64
 	}{
-		"as stored":    {2, 3, [3]float64{10, -20, 7}, [3]float64{-0.5, 0, 0}, [3]float64{0, 0.75, 0}, []uint8{6, 7, 8, 9, 10, 11}},
-		"upside down":  {2, 3, [3]float64{10, -18.5, 7}, [3]float64{-0.5, 0, 0}, [3]float64{0, -0.75, 0}, []uint8{10, 11, 8, 9, 6, 7}},
-		"another axis": {2, 2, [3]float64{10, -19.25, 5}, [3]float64{-0.5, 0, 0}, [3]float64{0, 0, 2}, []uint8{2, 3, 8, 9}},
-		"finer":        {4, 1, [3]float64{10.1, -20, 5.5}, [3]float64{-0.25, 0, 0}, [3]float64{0, 1, 0}, []uint8{0, 0, 1, 1}},
-		"outside":      {3, 1, [3]float64{10.5, -20, 5}, [3]float64{-0.5, 0, 0}, [3]float64{0, 1, 0}, []uint8{0, 0, 1}},
+		"as stored":    {2, 3, [3]float64{10, -20, 7}, [3]float64{-0.5, 0, 0}, [3]float64{0, 0.75, 0}, []uint8{6, 7, 8, 9, 10, 11}, 0},
+		"upside down":  {2, 3, [3]float64{10, -18.5, 7}, [3]float64{-0.5, 0, 0}, [3]float64{0, -0.75, 0}, []uint8{10, 11, 8, 9, 6, 7}, 0},
+		"another axis": {2, 2, [3]float64{10, -19.25, 5}, [3]float64{-0.5, 0, 0}, [3]float64{0, 0, 2}, []uint8{2, 3, 8, 9}, 0},
+		"finer":        {4, 1, [3]float64{10.1, -20, 5.5}, [3]float64{-0.25, 0, 0}, [3]float64{0, 1, 0}, []uint8{0, 0, 1, 1}, 0},
+		"outside":      {3, 1, [3]float64{10.5, -20, 5}, [3]float64{-0.5, 0, 0}, [3]float64{0, 1, 0}, []uint8{0, 0, 1}, 0.25},
 	} {
 		m, err := v.LabelsAt(tt.w, tt.h, tt.origin, tt.right, tt.down)
 		if err != nil {
@@ -473,6 +481,9 @@ func TestLabelsAt(t *testing.T) {
 		}
 		if diff := cmp.Diff(tt.want, m.Pix); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		if d := v.Beyond(tt.w, tt.h, tt.origin, tt.right, tt.down); math.Abs(d-tt.beyond) > 1e-9 {
+			t.Errorf("%s: %g mm beyond, want %g", name, d, tt.beyond)
 		}
 	}
 	v = read(t, small(1, binary.LittleEndian).bytes())

@@ -5,6 +5,9 @@
 //	// r.Mask is as large as img, a class for each pixel
 //	found := postprocess.Measure(r.Mask, r.Probabilities, model.Classes, img.Spacing)
 //
+// The frames of a scan go through Scan, which turns volumes to the planes that the
+// model was trained on.
+//
 // The server and the command line both come through here, so the same file
 // gives the same mask from either.
 //
@@ -15,11 +18,13 @@ package segment
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"segd"
 	"segd/internal/kernel"
 	"segd/internal/postprocess"
+	"segd/internal/turns"
 	"segd/models"
 	"segd/preprocess"
 )
@@ -71,8 +76,23 @@ type Result struct {
 // Frame segments one image with the model, whose network runs on pool.
 //
 // img is kept in the Result and not changed. Safe for concurrent use. Errors
-// come from the stages; when ctx ends, so does the call, with its error.
+// come from the stages; when ctx ends, so does the call, with its error, after
+// the stage in progress or one layer of the network. There shorter requests pass
+// that of ctx: see package turns.
 func Frame(ctx context.Context, m *models.Model, pool *kernel.Pool, img *segd.Image, o Options) (*Result, error) {
+	r, err := mask(ctx, m, pool, img, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := turns.Next(ctx); err != nil {
+		return nil, fmt.Errorf("segment: %w", err)
+	}
+	r.rate()
+	return r, nil
+}
+
+// mask is Frame without what the result says of the whole mask.
+func mask(ctx context.Context, m *models.Model, pool *kernel.Pool, img *segd.Image, o Options) (*Result, error) {
 	if err := m.MakesMasks(); err != nil {
 		return nil, err
 	}
@@ -84,17 +104,30 @@ func Frame(ctx context.Context, m *models.Model, pool *kernel.Pool, img *segd.Im
 		return nil, err
 	}
 	r.Probabilities = p
-	r.Mask = postprocess.Labels(r.Probabilities, o.Threshold)
-	postprocess.KeepLargest(r.Mask, m.Regions)
-	if o.MinSize > 1 {
-		postprocess.RemoveSmall(r.Mask, o.MinSize)
+	for _, stage := range []func(){
+		func() { r.Mask = postprocess.Labels(r.Probabilities, o.Threshold) },
+		func() { postprocess.KeepLargest(r.Mask, m.Regions) },
+		func() {
+			if o.MinSize > 1 {
+				postprocess.RemoveSmall(r.Mask, o.MinSize)
+			}
+		},
+	} {
+		if err := turns.Next(ctx); err != nil {
+			return nil, fmt.Errorf("segment: %w", err)
+		}
+		stage()
 	}
-	r.Confidence = confidence(r.Mask, r.Probabilities)
 	r.explain(m, o)
+	return r, nil
+}
+
+// rate fills in Confidence, and warns of an empty mask.
+func (r *Result) rate() {
+	r.Confidence = confidence(r.Mask, r.Probabilities)
 	if r.Confidence == nil {
 		r.Warnings = append(r.Warnings, "nothing was found: the mask is all background")
 	}
-	return r, nil
 }
 
 // Values is Frame for a model of values: the Result has Values and no mask. A
@@ -121,44 +154,48 @@ func predict(ctx context.Context, m *models.Model, pool *kernel.Pool, img *segd.
 	if err := m.Load(pool); err != nil { // before the clock
 		return nil, nil, err
 	}
+	if err := turns.Next(ctx); err != nil {
+		return nil, nil, fmt.Errorf("segment: %w", err)
+	}
 	r, x, place, err := prepare(m, img)
 	if err != nil {
 		return nil, nil, err
 	}
+	turns.AtLeast(ctx, length(m, x.W, x.H, o)) // the grid may be finer than the image
 	start := time.Now()
 	t, err := m.Predict(ctx, pool, x, o.TTA)
 	if err != nil {
 		return nil, nil, err
 	}
 	r.Network = time.Since(start)
+	if err := turns.Next(ctx); err != nil {
+		return nil, nil, fmt.Errorf("segment: %w", err)
+	}
 	if t, err = place.ToImage(t); err != nil {
 		return nil, nil, err
 	}
 	return r, t, nil
 }
 
-// Explain returns the steps that Frame would take with img, and what it would
-// warn of before it has looked. Errors are those of Frame, but for the network's.
-func Explain(m *models.Model, img *segd.Image, o Options) (steps, warnings []string, err error) {
-	if err := o.Validate(); err != nil {
-		return nil, nil, err
-	}
-	place, err := m.Recipe.Place(img)
-	if err != nil {
-		return nil, nil, err
-	}
-	r := newResult(m, img, place)
-	r.explain(m, o)
-	return r.Steps, r.Warnings, nil
-}
-
 // prepare returns the network's input and a Result that says what it is.
 func prepare(m *models.Model, img *segd.Image) (*Result, *segd.Tensor, preprocess.Placement, error) {
+	if err := checkChannels(m, img); err != nil {
+		return nil, nil, preprocess.Placement{}, err
+	}
 	x, place, err := m.Recipe.Apply(img)
 	if err != nil {
 		return nil, nil, place, err
 	}
 	return newResult(m, img, place), x, place, nil
+}
+
+// checkChannels refuses an image whose channels are not those of the model.
+func checkChannels(m *models.Model, img *segd.Image) error {
+	separate := 0
+	if img.Separate {
+		separate = img.Channels
+	}
+	return m.CheckChannels(separate)
 }
 
 func newResult(m *models.Model, img *segd.Image, p preprocess.Placement) *Result {
@@ -201,6 +238,8 @@ func (r *Result) explain(m *models.Model, o Options) {
 	img, recipe := r.Image, m.Recipe
 
 	switch {
+	case img.Separate:
+		step("channels taken as %s", strings.Join(m.Channels, ", "))
 	case img.Channels == 3 && recipe.Channels == 1:
 		step("colour to luma (ITU-R BT.601)")
 		warn("the image is in colour, the model was trained on grey images")
@@ -213,6 +252,8 @@ func (r *Result) explain(m *models.Model, o Options) {
 	}
 	step("normalised (%s)", recipe.Normalise)
 	switch s := img.Spacing; {
+	case r.GridWidth != img.Width && recipe.MinWidth > 0, r.GridHeight != img.Height && recipe.MinHeight > 0:
+		step("margin of the lowest value: %d×%d pixels", r.GridWidth, r.GridHeight)
 	case recipe.LongSide > 0:
 		step("resampled to a longer side of %d pixels: %d×%d pixels", recipe.LongSide, r.GridWidth, r.GridHeight)
 	case recipe.SpacingMM == 0:

@@ -1,0 +1,110 @@
+package postprocess
+
+import "segd"
+
+// component is a connected set of pixels of one class.
+type component struct {
+	Class  uint8
+	Pixels int
+}
+
+// components numbers the connected sets of foreground pixels from 1 on, in the
+// order of their first pixel; 0 is background.
+//
+// It is the two passes of Rosenfeld and Pfaltz (1966): the first gives a pixel
+// the label of a neighbour of its class that comes before it, or a new one, and
+// notes which labels touch; the second numbers the sets of labels.
+func components(m *segd.Mask) (id []int32, parts []component) {
+	id = make([]int32, len(m.Pix))
+	labels := labelSets{parent: []int32{0}}
+	var classes []uint8 // of the labels from 1 on
+	for y := range m.Height {
+		for x := range m.Width {
+			i := y*m.Width + x
+			class := m.Pix[i]
+			if class == 0 {
+				continue
+			}
+			// of is the label of the pixel dx beside this in the row that starts
+			// at row; 0 if it is of another class.
+			of := func(row, dx int) int32 {
+				if j := row + x + dx; row >= 0 && x+dx >= 0 && x+dx < m.Width && m.Pix[j] == class {
+					return id[j]
+				}
+				return 0
+			}
+			above := (y - 1) * m.Width
+			if k := of(above, 0); k > 0 { // its other neighbours touch it and have met
+				id[i] = k
+				continue
+			}
+			k, right := of(above+m.Width, -1), of(above, 1)
+			if k == 0 {
+				k = of(above, -1) // which touches the one to the left
+			}
+			switch {
+			case k == 0 && right == 0:
+				k = labels.add()
+				classes = append(classes, class)
+			case k == 0:
+				k = right
+			case right > 0:
+				labels.join(k, right)
+			}
+			id[i] = k
+		}
+	}
+	number := labels.numbers()
+	for k, n := range number[1:] {
+		if int(n) > len(parts) {
+			parts = append(parts, component{Class: classes[k]})
+		}
+	}
+	for i, k := range id {
+		if k > 0 {
+			id[i] = number[k]
+			parts[number[k]-1].Pixels++
+		}
+	}
+	return id, parts
+}
+
+// labelSets are sets of labels that are counted from 1 on. The parent of a label
+// is a smaller one of its set; the smallest is its own.
+type labelSets struct{ parent []int32 }
+
+func (l *labelSets) add() int32 {
+	k := int32(len(l.parent))
+	l.parent = append(l.parent, k)
+	return k
+}
+
+// smallest returns the smallest label of k's set, and shortens the way there.
+func (l *labelSets) smallest(k int32) int32 {
+	for l.parent[k] != k {
+		l.parent[k] = l.parent[l.parent[k]]
+		k = l.parent[k]
+	}
+	return k
+}
+
+// join makes one set of those of a and b.
+func (l *labelSets) join(a, b int32) {
+	a, b = l.smallest(a), l.smallest(b)
+	l.parent[max(a, b)] = min(a, b)
+}
+
+// numbers numbers the sets from 1 on, by their smallest labels: it returns the
+// number of each label's set. l is of no use after that.
+func (l *labelSets) numbers() []int32 {
+	n := int32(0)
+	for k, parent := range l.parent[1:] {
+		if k++; int(parent) == k {
+			n++
+			l.parent[k] = n
+		} else {
+			l.parent[k] = l.parent[parent] // which has its number
+		}
+	}
+	return l.parent
+}
