@@ -3,8 +3,10 @@ package dicomio
 import (
 	"testing"
 
+	"segd"
 	"segd/dicomio/dicomtest"
 	"segd/dicomio/tag"
+	"segd/internal/orient"
 )
 
 // TestSliceThickness gives segmentations of slices that do not all say how thick
@@ -56,5 +58,35 @@ func TestSliceThickness(t *testing.T) {
 	writeSEG(t, origin(s, slice(2, 9, without)))
 	if got := s.planes[0].thickness; got != "0.5" {
 		t.Errorf("writing changed the source to %q mm", got)
+	}
+}
+
+// TestReadPlace says where the frames of a file lie that are planes of one grid.
+func TestReadPlace(t *testing.T) {
+	stack := enhanced(2)
+	for _, tt := range []struct {
+		name string
+		file dicomtest.File
+		want *segd.Affine
+	}{
+		{"enhanced", stack, &segd.Affine{{1.25, 0, 0, 0}, {0, 1.5, 0, 0}, {0, 0, -4, 8}}},
+		{"several at a place", enhanced(4), nil},
+		{"one slice", identified("1.2.840.10008.5.1.4.1.1.2", "CT", 1, placed(0)...),
+			&segd.Affine{{0.6, 0, -1.8, -10.5}, {0.45, 0, 2.4, 20}, {0, -0.5, 0, 7}}},
+		{"not placed", images()["US cine"], nil},
+	} {
+		s, err := Read(dicomtest.Write(tt.file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tt.want == nil {
+			if s.Affine != nil {
+				t.Errorf("%s: %v", tt.name, *s.Affine)
+			}
+			continue
+		}
+		if s.Affine == nil || s.Depth != s.Frames || s.Times != 1 || orient.Apart([3]int{s.Width, s.Height, s.Depth}, *s.Affine, *tt.want) > 1e-9 {
+			t.Errorf("%s: %v, %d planes at %d times, want %v", tt.name, s.Affine, s.Depth, s.Times, *tt.want)
+		}
 	}
 }

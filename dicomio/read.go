@@ -45,7 +45,7 @@ func Read(b []byte) (*segd.Scan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &segd.Scan{
+	out := &segd.Scan{
 		Format:         "dicom",
 		TransferSyntax: s.file.syntax,
 		Modality:       s.modality(),
@@ -55,8 +55,13 @@ func Read(b []byte) (*segd.Scan, error) {
 		Steps:          s.steps(first),
 		Warnings:       s.warnings(first),
 		Clean:          s.header.root.text(tag.BurnedInAnnotation) == "NO",
+		Affine:         s.affine(),
 		Frame:          s.frame,
-	}, nil
+	}
+	if out.Affine != nil {
+		out.Depth, out.Times = l.frames, 1
+	}
+	return out, nil
 }
 
 // WriteStored writes the decoded stored values of all frames of the DICOM file

@@ -3,7 +3,6 @@ package dicomio
 import (
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 
 	"segd"
@@ -228,18 +227,29 @@ func (s *Segmentation) Series() []string { return slices.Collect(maps.Keys(s.ser
 // segmentation has no positions and refers to images as a whole or not at all,
 // those of the same place in the order of each segment. What the segmentation leaves out is background.
 //
+// Where both say where they lie, the frames are turned in their plane to the
+// image's pixels, and an orient.MatchError says how far away others lie.
+//
 // Sizes that differ and segments numbered beyond 255 are
 // segd.ErrUnprocessable, a segmentation of something else is segd.ErrNotFound.
 func (s *Segmentation) Mask(image *Source, frame int) (*segd.Mask, error) {
 	if frame < 0 || frame >= image.frames {
 		return nil, fmtNotFound(frame, image.frames)
 	}
-	if s.Rows != image.rows || s.Cols != image.cols {
+	placed := s.Placed() && image.Placed()
+	if (s.Rows != image.rows || s.Cols != image.cols) && !(placed && s.Rows == image.cols && s.Cols == image.rows) {
 		return nil, unprocessable("a segmentation of %d×%d pixels for an image of %d×%d: tiled, or on another grid", s.Cols, s.Rows, image.cols, image.rows)
 	}
 	list, err := s.framesOf(image, frame)
 	if err != nil {
 		return nil, err
+	}
+	if placed {
+		masks, err := s.placed(list, image.grid(frame))
+		if err != nil {
+			return nil, err
+		}
+		return masks[0], nil
 	}
 	return s.marked(list)
 }
@@ -288,7 +298,7 @@ func (s *Segmentation) framesOf(image *Source, frame int) ([]int, error) {
 		return list, nil
 	case s.source.planes != nil && image.planes != nil:
 		for i := range s.source.planes {
-			if s.source.planes[i].coincides(&image.planes[frame]) {
+			if s.source.planes[i].sharesPlane(&image.planes[frame]) {
 				list = append(list, i)
 			}
 		}
@@ -345,18 +355,6 @@ func (s *Segmentation) mark(m *segd.Mask, i int) error {
 		}
 	}
 	return nil
-}
-
-// coincides reports whether two planes hold the same pixels: to a tenth of the
-// distance between rows, since files write positions with few digits.
-func (p *plane) coincides(q *plane) bool {
-	near := 0.1 * min(p.rowMM, p.colMM)
-	for r := range 3 {
-		if math.Abs(p.origin[r]-q.origin[r]) > near || math.Abs(p.right[r]-q.right[r]) > 1e-3 || math.Abs(p.down[r]-q.down[r]) > 1e-3 {
-			return false
-		}
-	}
-	return math.Abs(p.rowMM-q.rowMM) <= 0.01*p.rowMM && math.Abs(p.colMM-q.colMM) <= 0.01*p.colMM
 }
 
 // IsSEG reports whether the DICOM file b is a segmentation. It costs as much as
