@@ -1,13 +1,15 @@
 package dicomio
 
+import "segd/dicomio/tag"
+
 // Dimensions of a segmentation: what the position of a frame in each means,
 // and the functional group that holds it.
 var (
-	dimensionSegment  = dimension{0x0062000b, 0x0062000a, "Segment"}         // ReferencedSegmentNumber
-	dimensionPosition = dimension{tagPosition, tagPlanePosition, "Position"} // ImagePositionPatient
-	dimensionTime     = dimension{0x00209128, 0x00209111, "Time"}            // TemporalPositionIndex
-	dimensionStack    = dimension{0x00209056, 0x00209111, "Stack"}           // StackID
-	dimensionFrame    = dimension{0x00209057, 0x00209111, "Frame"}           // InStackPositionNumber
+	dimensionSegment  = dimension{tag.ReferencedSegmentNumber, tag.SegmentIdentificationSequence, "Segment"}
+	dimensionPosition = dimension{tag.ImagePositionPatient, tag.PlanePositionSequence, "Position"}
+	dimensionTime     = dimension{tag.TemporalPositionIndex, tag.FrameContentSequence, "Time"}
+	dimensionStack    = dimension{tag.StackID, tag.FrameContentSequence, "Stack"}
+	dimensionFrame    = dimension{tag.InStackPositionNumber, tag.FrameContentSequence, "Frame"}
 )
 
 type dimension struct {
@@ -44,14 +46,14 @@ func (s *SEG) setGroups(d *object) {
 			}
 		}
 		if oneOrientation {
-			shared.setItems(tagPlaneOrientation, planes[0].orient())
+			shared.setItems(tag.PlaneOrientationSequence, planes[0].orient())
 		}
 		if oneMeasure {
-			shared.setItems(tagPixelMeasures, planes[0].measures())
+			shared.setItems(tag.PixelMeasuresSequence, planes[0].measures())
 		}
 	}
 	d.setDimensions(dimensions)
-	d.setItems(tagSharedGroups, shared)
+	d.setItems(tag.SharedFunctionalGroupsSequence, shared)
 
 	var each []dataset
 	for k := 1; k < len(s.origin.Classes); k++ {
@@ -62,37 +64,37 @@ func (s *SEG) setGroups(d *object) {
 				index = append(index, position[i])
 				if len(dimensions) == 3 {
 					index = append(index, repeat[i])
-					content.setInts(0x00209128, repeat[i]) // TemporalPositionIndex
+					content.setInts(tag.TemporalPositionIndex, repeat[i])
 				}
 				place := dataset{}
-				place.set(tagPosition, p.position)
-				g.setItems(tagPlanePosition, place)
+				place.set(tag.ImagePositionPatient, p.position)
+				g.setItems(tag.PlanePositionSequence, place)
 				if !oneOrientation {
-					g.setItems(tagPlaneOrientation, p.orient())
+					g.setItems(tag.PlaneOrientationSequence, p.orient())
 				}
 				if !oneMeasure {
-					g.setItems(tagPixelMeasures, p.measures())
+					g.setItems(tag.PixelMeasuresSequence, p.measures())
 				}
 			} else {
 				index = append(index, 1, i+1)
-				content.set(0x00209056, "1")     // StackID
-				content.setInts(0x00209057, i+1) // InStackPositionNumber
+				content.set(tag.StackID, "1")
+				content.setInts(tag.InStackPositionNumber, i+1)
 			}
-			content.setInts(0x00209157, index...) // DimensionIndexValues
-			g.setItems(0x00209111, content)       // FrameContentSequence
-			g.setItems(0x00089124, derivation(s.origin.Sources[f.source], f.frame))
-			segment.setInts(0x0062000b, k)  // ReferencedSegmentNumber
-			g.setItems(0x0062000a, segment) // SegmentIdentificationSequence
+			content.setInts(tag.DimensionIndexValues, index...)
+			g.setItems(tag.FrameContentSequence, content)
+			g.setItems(tag.DerivationImageSequence, derivation(s.origin.Sources[f.source], f.frame))
+			segment.setInts(tag.ReferencedSegmentNumber, k)
+			g.setItems(tag.SegmentIdentificationSequence, segment)
 			each = append(each, g)
 		}
 	}
-	d.setItems(tagPerFrame, each...)
+	d.setItems(tag.PerFrameFunctionalGroupsSequence, each...)
 }
 
 // orient is the item of PlaneOrientationSequence.
 func (p *plane) orient() dataset {
 	d := dataset{}
-	d.set(tagOrientation, p.orientation)
+	d.set(tag.ImageOrientationPatient, p.orientation)
 	return d
 }
 
@@ -100,11 +102,11 @@ func (p *plane) orient() dataset {
 // frame i of s, pixel on pixel (PS3.3 C.7.6.16.2.6).
 func derivation(s *Source, i int) dataset {
 	ref := s.reference(i)
-	ref.setCode(0x0040a170, codeSourceImage) // PurposeOfReferenceCodeSequence
-	ref.set(0x0028135a, "YES")               // SpatialLocationsPreserved
+	ref.setCode(tag.PurposeOfReferenceCodeSequence, codeSourceImage)
+	ref.set(tag.SpatialLocationsPreserved, "YES")
 	d := dataset{}
-	d.setCode(0x00089215, codeSegmentation) // DerivationCodeSequence
-	d.setItems(0x00082112, ref)             // SourceImageSequence
+	d.setCode(tag.DerivationCodeSequence, codeSegmentation)
+	d.setItems(tag.SourceImageSequence, ref)
 	return d
 }
 
@@ -112,16 +114,16 @@ func derivation(s *Source, i int) dataset {
 func (d *object) setDimensions(list []dimension) {
 	uid := d.run.instance("dimensions", d.uid)
 	organization := dataset{}
-	organization.set(0x00209164, uid)    // DimensionOrganizationUID
-	d.setItems(0x00209221, organization) // DimensionOrganizationSequence
+	organization.set(tag.DimensionOrganizationUID, uid)
+	d.setItems(tag.DimensionOrganizationSequence, organization)
 	var items []dataset
 	for _, x := range list {
 		i := dataset{}
-		i.set(0x00209164, uid)
-		i.setInts(0x00209165, int(x.pointer)) // DimensionIndexPointer
-		i.setInts(0x00209167, int(x.group))   // FunctionalGroupPointer
-		i.set(0x00209421, x.label)            // DimensionDescriptionLabel
+		i.set(tag.DimensionOrganizationUID, uid)
+		i.setInts(tag.DimensionIndexPointer, int(x.pointer))
+		i.setInts(tag.FunctionalGroupPointer, int(x.group))
+		i.set(tag.DimensionDescriptionLabel, x.label)
 		items = append(items, i)
 	}
-	d.setItems(0x00209222, items...) // DimensionIndexSequence
+	d.setItems(tag.DimensionIndexSequence, items...)
 }

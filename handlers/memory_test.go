@@ -13,6 +13,7 @@ import (
 	"runtime/metrics"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,8 +68,13 @@ func TestShare(t *testing.T) {
 			t.Errorf("more than there is: %v", err)
 		}
 		big := take(ctx, 600)
-		var order []string
 		var mu sync.Mutex
+		var order []string
+		soFar := func() string {
+			mu.Lock()
+			defer mu.Unlock()
+			return fmt.Sprint(order)
+		}
 		done := func(name string) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -89,14 +95,14 @@ func TestShare(t *testing.T) {
 		synctest.Wait()
 		small := take(ctx, 25) // waits for nobody
 		small.release()
-		if len(order) > 0 {
-			t.Errorf("%v went ahead", order)
+		if got := soFar(); got != "[]" {
+			t.Errorf("%s went ahead", got)
 		}
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
 		big.release()
 		synctest.Wait()
-		if got := fmt.Sprint(order); got != "[late second third]" && got != "[late third second]" {
+		if got := soFar(); got != "[late second third]" && got != "[late third second]" {
 			t.Errorf("order %v", got)
 		}
 		if n := l.large.inUse() + l.small.inUse(); n != 0 {
@@ -108,8 +114,8 @@ func TestShare(t *testing.T) {
 // Memory goes back once, when it has been quiet for a while.
 func TestQuiet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		freed := 0
-		q := &quiet{after: 5 * time.Second, free: func() { freed++ }}
+		var freed atomic.Int64
+		q := &quiet{after: 5 * time.Second, free: func() { freed.Add(1) }}
 		for range 3 {
 			q.enter()
 			q.enter()
@@ -119,13 +125,13 @@ func TestQuiet(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		synctest.Wait()
-		if freed != 0 {
-			t.Errorf("freed %d times between requests", freed)
+		if n := freed.Load(); n != 0 {
+			t.Errorf("freed %d times between requests", n)
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if freed != 1 {
-			t.Errorf("freed %d times, want 1", freed)
+		if n := freed.Load(); n != 1 {
+			t.Errorf("freed %d times, want 1", n)
 		}
 	})
 }
@@ -248,18 +254,27 @@ func liveHeap(s *Server) (stop func() (live, booked int64)) {
 	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	read := func() int64 {
 		runtime.GC()
+		runtime.GC() // what a sync.Pool holds
 		metrics.Read(sample)
 		return int64(sample[0].Value.Uint64())
 	}
-	least := read() // what was there before, of which some may go while it is watched
-	most, booked := least, int64(0)
+	s.Models.Trim(0)
+	first := read()
+	for range 20 { // what earlier tests have left goes first
+		time.Sleep(10 * time.Millisecond)
+		n := read()
+		if first-n < 1<<18 {
+			break
+		}
+		first = n
+	}
+	most, booked := first, int64(0)
 	quit, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
 		for {
 			booked = max(booked, s.memory.inUse())
-			n := read()
-			least, most = min(least, n), max(most, n)
+			most = max(most, read())
 			booked = max(booked, s.memory.inUse())
 			select {
 			case <-quit:
@@ -271,7 +286,7 @@ func liveHeap(s *Server) (stop func() (live, booked int64)) {
 	return func() (int64, int64) {
 		close(quit)
 		<-done
-		return most - least, booked
+		return most - first, booked
 	}
 }
 
@@ -307,7 +322,6 @@ func TestBooked(t *testing.T) {
 			if a := post(t, url+"/v1/segment?"+tt.query, disc(t, 32)); a.status >= 500 { // loads the model
 				t.Fatalf("status %d: %s", a.status, a.body)
 			}
-			s.Models.Trim(0)
 			stop := liveHeap(s)
 			a := post(t, url+"/v1/segment?"+tt.query, tt.file)
 			live, booked := stop()
@@ -315,7 +329,8 @@ func TestBooked(t *testing.T) {
 				t.Fatalf("status %d: %.200s", a.status, a.body)
 			}
 			t.Logf("%d MiB alive, %d booked", live>>20, booked>>20)
-			if live > booked+8<<20 || booked > 4*live {
+			// What has become garbage since the last collection is among what is alive.
+			if live > booked+booked/8+8<<20 || booked > 4*live {
 				t.Errorf("%d MiB alive at the most, %d booked", live>>20, booked>>20)
 			}
 			wantNothingHeld(t, s)

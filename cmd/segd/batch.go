@@ -163,8 +163,12 @@ func (b *batch) scan(ctx context.Context, i int) (r *result, p *part, err error)
 			return nil, p, nil
 		}
 	}
+	frames, err := segment.NewScan(m, b.pool, scan, b.options)
+	if err != nil {
+		return nil, p, err
+	}
 	for k := range scan.Frames {
-		f, paths, err := b.frame(ctx, in, m, scan, k, p, volume)
+		f, paths, err := b.frame(ctx, in, m, frames, k, scan.Frames, p, volume)
 		written = append(written, paths...)
 		if err != nil {
 			if scan.Frames > 1 {
@@ -214,24 +218,21 @@ func (b *batch) objectKinds() []string {
 	return kinds
 }
 
-// frame segments frame i and writes its images, whose paths it returns. What
+// frame segments frame i of n and writes its images, whose paths it returns. What
 // was found goes into p and into volume, which may be nil.
-func (b *batch) frame(ctx context.Context, in input, m *models.Model, scan *segd.Scan, i int, p *part, volume *export.Volumes) (*frameResult, []string, error) {
-	stem, err := b.frameStem(in, i, scan.Frames)
+func (b *batch) frame(ctx context.Context, in input, m *models.Model, frames *segment.Scan, i, n int, p *part, volume *export.Volumes) (*frameResult, []string, error) {
+	stem, err := b.frameStem(in, i, n)
 	if err != nil {
 		return nil, nil, err
 	}
-	img, err := scan.Frame(i)
+	s, err := frames.Frame(ctx, i)
 	if err != nil {
 		return nil, nil, err
 	}
 	if m.Values != nil {
-		return b.values(ctx, in, m, img, i, stem, p, volume)
+		return b.values(in, s, i, stem, p, volume)
 	}
-	s, err := segment.Frame(ctx, m, b.pool, img, b.options)
-	if err != nil {
-		return nil, nil, err
-	}
+	img := s.Image
 	var written []string
 	if b.wants(kindMask) {
 		path := b.path(kindMask, stem)

@@ -103,6 +103,9 @@ func (a *app) printCard(m *models.Model) error {
 	if v := m.Values; v != nil {
 		line("values", "training labels with mean %.4g and standard deviation %.4g", v.Mean, v.Deviation)
 	}
+	if p := m.Planes; p != nil && p.Wants != nil {
+		line("planes", "%s: volumes are turned to them", *p.Wants)
+	}
 	if len(m.Channels) > 0 {
 		line("channels", "%s, each in a separate file", strings.Join(m.Channels, ", "))
 	}
