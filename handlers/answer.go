@@ -69,7 +69,7 @@ func (j *job) all(c echo.Context, done func()) (network time.Duration, err error
 	j.setHeaders(c.Response().Header())
 	for i := j.first; i <= j.last; i++ {
 		if i > j.first {
-			if err := j.next(i); err != nil {
+			if err := j.frame(i); err != nil {
 				return network, err
 			}
 		}
@@ -153,7 +153,7 @@ func (j *job) writeFrames(c echo.Context) (network time.Duration, err error) {
 	out := j.result()
 	for i := j.first; i <= j.last; i++ {
 		if i > j.first {
-			if err := j.next(i); err != nil {
+			if err := j.frame(i); err != nil {
 				return network, err
 			}
 		}

@@ -171,10 +171,15 @@ func (s *Server) arrive(next echo.HandlerFunc) echo.HandlerFunc {
 			return err
 		}
 		defer a.leave()
+		s.quiet.enter()
+		defer s.quiet.leave()
 		if b, ok := r.Body.(*body); ok {
 			b.place = a
+			defer b.release()
 		}
-		return next(c)
+		err = next(c)
+		s.Models.Trim(s.memory.whole / 16)
+		return err
 	}
 }
 
@@ -197,6 +202,8 @@ func (s *Server) saturated() error {
 	switch {
 	case len(s.inFlight) == cap(s.inFlight):
 		return s.busy()
+	case s.memory.bodies.full(1):
+		return fmt.Errorf("handlers: %w: the server holds as many bytes of requests as it may (%s)", segd.ErrBusy, inMiB(s.memory.bodies.size))
 	case s.arrivals.full():
 		return fmt.Errorf("handlers: %w: %d requests are being received, which is the limit", segd.ErrBusy, s.arrivals.most)
 	}

@@ -85,13 +85,16 @@ type body struct {
 	broken     bool     // the connection is done for
 	place      *arrival // nil: none
 	err        error
+
+	memory       *memory
+	bodies, disk int64 // taken of its shares
 }
 
 func (s *Server) newBody(r *http.Request, control *http.ResponseController) *body {
 	now := time.Now()
 	return &body{
 		ReadCloser: r.Body, control: control, start: now, end: now.Add(s.Timeout), limit: s.MaxBody,
-		ended: r.ContentLength == 0,
+		ended: r.ContentLength == 0, memory: s.memory,
 	}
 }
 
@@ -116,6 +119,11 @@ func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.n += int64(n)
 	b.count(n, err)
+	if !b.hold() {
+		b.err = fmt.Errorf("handlers: %w: the server holds as many bytes of requests as it may (%s in memory, %s on disk)",
+			segd.ErrBusy, inMiB(b.memory.bodies.size), inMiB(b.memory.spool.size))
+		return n, b.err
+	}
 	switch {
 	case b.n > b.limit:
 		b.ended = b.ended || err == io.EOF
@@ -133,6 +141,29 @@ func (b *body) Read(p []byte) (int, error) {
 		b.err = err
 	}
 	return n, err
+}
+
+// hold takes memory for what came, or reports that there is none.
+func (b *body) hold() bool {
+	const step, diskStep = 64 << 10, 1 << 20
+	for b.n > b.bodies+b.disk {
+		switch {
+		case b.bodies < inMemory && b.memory.bodies.try(step):
+			b.bodies += step
+		case b.bodies >= inMemory && b.memory.spool.try(diskStep):
+			b.disk += diskStep
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// release lets go of what was taken.
+func (b *body) release() {
+	b.memory.bodies.give(b.bodies)
+	b.memory.spool.give(b.disk)
+	b.bodies, b.disk = 0, 0
 }
 
 // wait gives the next bytes their time.

@@ -83,3 +83,25 @@ func (u *upload) scan() (*segd.Scan, error) {
 	}
 	return scanio.JoinChannels(list)
 }
+
+// measure adds up what decoding the files of an upload takes.
+func (u *upload) measure() (scanio.Size, error) {
+	if len(u.channels) < 2 {
+		return scanio.Measure(u.bytes)
+	}
+	var all scanio.Size
+	for k, b := range u.channels {
+		size, err := scanio.Measure(b)
+		if err != nil {
+			return all, fmt.Errorf("part %s: %w", channelName(k), err)
+		}
+		if k == 0 {
+			all = size
+			all.Channels = len(u.channels)
+			continue
+		}
+		all.Read += size.Read
+		all.Kept += size.Kept
+	}
+	return all, nil
+}

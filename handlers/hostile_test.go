@@ -190,6 +190,9 @@ func TestForms(t *testing.T) {
 		{"cut off behind the file", multipart, file, 400, "truncated"},
 		{"cut off in the file", multipart, file[:len(file)-40], 400, "form is truncated"},
 		{"long field", multipart, field("model", strings.Repeat("x", 2000)) + file + "--x--\r\n", 413, "1024 bytes"},
+		{"long header", multipart, "--x\r\nX: " + strings.Repeat("a", 100<<10) + "\r\n\r\n" + file, 413, "65536 bytes in the header"},
+		{"many headers", multipart, "--x\r\n" + strings.Repeat("X: abcdefgh\r\n", 10000) + "\r\n" + file, 413, "65536 bytes in the header"},
+		{"much before the form", multipart, strings.Repeat("hello\r\n", 20000) + file, 413, "65536 bytes in the header"},
 		{"many fields", multipart, strings.Repeat(field("model", "x"), 40) + file + "--x--\r\n", 413, "32 parts"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -9,6 +10,8 @@ import (
 
 	"segd"
 	"segd/internal/inspect"
+	"segd/internal/segment"
+	"segd/internal/turns"
 )
 
 // inspect answers POST /v1/inspect: what a file is, and each step that its
@@ -37,18 +40,30 @@ func (s *Server) inspect(c echo.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	var found *inspect.Inspection
-	if err := s.run(s.queue(r.Context(), u.bytes), func() (err error) {
-		scan, err := u.scan()
-		if err == nil {
-			found, err = inspect.Scan(scan, u.bytes, inspect.Options{Models: s.Models, Model: model})
-		}
-		return err
-	}); err != nil {
+	found, err := s.look(r.Context(), u, model)
+	if err != nil {
 		return err
 	}
 	c.Response().Header().Set("Cache-Control", "no-store")
 	return writeJSON(c, http.StatusOK, found)
+}
+
+// look inspects an upload. Memory for it, and for its first frame, is taken before.
+func (s *Server) look(ctx context.Context, u *upload, model string) (found *inspect.Inspection, err error) {
+	j := &job{server: s, ctx: s.turns.Arrive(ctx), options: options{output: outputJSON}}
+	defer j.release()
+	if err := j.read(u, func([]byte) error { return nil }); err != nil {
+		return nil, err
+	}
+	if j.frameHeld, err = s.memory.frames.take(j.ctx, imageBytes(j.scan, j.channels), "a frame"); err != nil {
+		return nil, err
+	}
+	turns.AtLeast(j.ctx, segment.Reading(float64(j.scan.Width)*float64(j.scan.Height)))
+	err = s.run(j.ctx, func() (err error) {
+		found, err = inspect.Scan(j.scan, u.bytes, inspect.Options{Models: s.Models, Model: model})
+		return err
+	})
+	return found, err
 }
 
 // inspectModel returns the model whose steps are asked for: the name of one of the

@@ -9,10 +9,13 @@
 // of RFC 9457. openapi.json describes every route, and a test holds it to
 // that.
 //
-// Limits, all of Config: the size of a request, the time it may take, and how
-// many run at once. A body is looked at before it is read on, and beyond a few
-// MiB goes to an unlinked file, so that what is refused costs no memory. No
-// error, log or header holds anything of a patient, nor a file's name.
+// Limits, all of Config: the size of a request, the time it may take, how many
+// there may be, of one client too, and the memory that they hold. A request takes
+// a place when its body is there, and memory before its file is decoded, by what
+// the header says. A body is looked at before it is read on, and beyond a few MiB
+// goes to an unlinked file, so that what is refused costs no memory. Clients that
+// stall are cut off. No error, log or header holds anything of a patient, nor a
+// file's name.
 //
 // Source: RFC 9110, RFC 9457; OpenAPI 3.1.
 package handlers
@@ -28,6 +31,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,6 +55,7 @@ type Config struct {
 	MaxInFlight int           // requests whose body is there that are accepted at once; 0: 256
 	MaxEach     int           // requests of one client's address, their bodies on the way or there; 0: 128
 	MaxRunning  int           // of those, how many are computed at once, and as many short ones beside long ones (package turns); 0: the threads of Pool
+	MaxMemory   int64         // that requests may hold, in bytes; 0: 4 GiB
 	TempDir     string        // for bodies on their way; "": the system's
 	Version     string        // of the program, for /healthz
 
@@ -78,10 +83,26 @@ func (c Config) withDefaults() Config {
 	if c.MaxEach <= 0 {
 		c.MaxEach = 128
 	}
+	if c.MaxMemory <= 0 {
+		c.MaxMemory = 4 << 30
+	}
 	if c.MaxRunning <= 0 {
 		c.MaxRunning = c.Pool.Threads()
 	}
 	return c
+}
+
+// spool is how many bytes of bodies may lie in the folder for temporary files. One
+// in memory has an eighth of that.
+func (c Config) spool() int64 {
+	dir := c.TempDir
+	if dir == "" {
+		dir = os.TempDir()
+	}
+	if memoryFolder(dir) {
+		return c.MaxMemory / 8
+	}
+	return 16 * c.MaxBody
 }
 
 // Server answers HTTP requests. It is an http.Handler, safe for concurrent use.
@@ -89,6 +110,8 @@ type Server struct {
 	Config
 	echo     *echo.Echo
 	arrivals *arrivals
+	memory   *memory
+	quiet    *quiet
 	inFlight chan struct{} // a place for each request that is accepted
 	turns    *turns.Queue  // who computes
 	stopping atomic.Bool
@@ -107,12 +130,14 @@ func New(c Config) *Server {
 		Config:   c,
 		echo:     echo.New(),
 		arrivals: newArrivals(maxArriving, c.MaxEach),
+		memory:   newMemory(c.MaxMemory, c.spool()),
 		inFlight: make(chan struct{}, c.MaxInFlight),
 		turns:    turns.New(c.MaxRunning),
 		page:     assets(web.Files()),
 		sample:   sync.OnceValues(sampleImage),
 		secret:   make([]byte, 32),
 	}
+	s.quiet = &quiet{after: quietTime, free: s.freeMemory}
 	_, _ = rand.Read(s.secret) // never fails (crypto/rand)
 	e := s.echo
 	e.HideBanner, e.HidePort = true, true

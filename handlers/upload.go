@@ -23,8 +23,9 @@ const (
 	// inMemory is how much of a file is kept in memory; more goes to the disk.
 	inMemory = 2 << 20
 
-	maxFields     = 32   // of a form, beside the file
-	maxFieldBytes = 1024 // of one of them
+	maxFields     = 32       // of a form, beside the file
+	maxFieldBytes = 1024     // of one of them
+	maxPartHeader = 64 << 10 // of the headers of a part, and what else lies between
 )
 
 // upload is a file that came with a request. Its bytes are those of a file on
@@ -54,7 +55,8 @@ func (s *Server) readUpload(r *http.Request) (*upload, error) {
 	if err != nil || params["boundary"] == "" {
 		return nil, fmt.Errorf("handlers: %w: multipart/form-data without a boundary", segd.ErrFormat)
 	}
-	u, err := s.readForm(multipart.NewReader(r.Body, params["boundary"]))
+	between := &formReader{r: r.Body}
+	u, err := s.readForm(multipart.NewReader(between, params["boundary"]), between)
 	if err == nil { // a form may end before the body does
 		if _, err = io.Copy(io.Discard, r.Body); err != nil {
 			err = errors.Join(err, u.Close())
@@ -68,7 +70,27 @@ func (s *Server) readUpload(r *http.Request) (*upload, error) {
 	return u, err
 }
 
-func (s *Server) readForm(form *multipart.Reader) (u *upload, err error) {
+// formReader reads a form. It bounds what lies between its contents: package
+// multipart takes headers of 10 MB of each part.
+type formReader struct {
+	r    io.Reader
+	left int // bytes of header
+	file bool
+}
+
+func (f *formReader) Read(p []byte) (int, error) {
+	if f.file {
+		return f.r.Read(p)
+	}
+	if f.left <= 0 {
+		return 0, fmt.Errorf("handlers: %w: a form with more than %d bytes in the header of a part, or in a field", segd.ErrTooLarge, maxPartHeader)
+	}
+	n, err := f.r.Read(p[:min(len(p), f.left)])
+	f.left -= n
+	return n, err
+}
+
+func (s *Server) readForm(form *multipart.Reader, between *formReader) (u *upload, err error) {
 	options := url.Values{}
 	var channels []channelPart
 	defer func() {
@@ -81,6 +103,7 @@ func (s *Server) readForm(form *multipart.Reader) (u *upload, err error) {
 		}
 	}()
 	for parts := 0; ; parts++ {
+		between.left, between.file = maxPartHeader, false
 		part, err := form.NextRawPart()
 		switch {
 		case err == io.EOF && u == nil && len(channels) > 0:
@@ -90,6 +113,8 @@ func (s *Server) readForm(form *multipart.Reader) (u *upload, err error) {
 		case err == io.EOF:
 			u.options = options
 			return u, nil
+		case errors.Is(err, segd.ErrTooLarge):
+			return u, err
 		case err != nil:
 			return u, fmt.Errorf("handlers: %w: the form is truncated or no multipart/form-data", segd.ErrFormat)
 		case parts > maxFields:
@@ -99,12 +124,14 @@ func (s *Server) readForm(form *multipart.Reader) (u *upload, err error) {
 		case name == "file" && len(channels) > 0, isChannel(name) && u != nil:
 			return u, fmt.Errorf("handlers: %w: both a part named file and channels, %s and so on, in a form: want one or the other", segd.ErrFormat, channelName(0))
 		case isChannel(name):
+			between.file = true
 			if channels, err = s.readChannel(channels, name, part); err != nil {
 				return u, err
 			}
 		case name == "file" && u != nil:
 			return u, fmt.Errorf("handlers: %w: several files in a form, want one", segd.ErrFormat)
 		case name == "file":
+			between.file = true
 			if u, err = s.spool(part); err != nil {
 				return u, err
 			}

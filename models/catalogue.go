@@ -164,7 +164,7 @@ func (c *Catalogue) Get(name string) (*Model, error) {
 	if m != nil || err != nil {
 		return m, err
 	}
-	return nil, fmt.Errorf("models: %w: no model %.80q; %s", segd.ErrNotFound, name, nearest.Among(name, c.names()))
+	return nil, fmt.Errorf("models: %w: no model %.80q; %s", segd.ErrNotFound, name, c.thereIs(name))
 }
 
 // find returns the model of that name, as it is now; nil where there is none.
@@ -197,6 +197,13 @@ func (c *Catalogue) List() []*Model {
 
 func (c *Catalogue) names() []string { return namesOf(c.List()) }
 
+// thereIs says what there is in place of the model called name, as the end of a
+// message.
+func (c *Catalogue) thereIs(name string) string {
+	names := c.names()
+	return nearest.Hint(name, names) + "there is " + nearest.List(name, names)
+}
+
 func namesOf(list []*Model) []string {
 	names := make([]string, len(list))
 	for i, m := range list {
@@ -220,7 +227,7 @@ func (c *Catalogue) Resolve(nameOrDir string) (*Model, error) {
 		return m, err
 	}
 	return nil, fmt.Errorf("models: %w: no model and no directory %.200q; %s%s",
-		segd.ErrNotFound, nameOrDir, nearest.Among(nameOrDir, c.names()), besides(nameOrDir, isModel))
+		segd.ErrNotFound, nameOrDir, c.thereIs(nameOrDir), besides(nameOrDir, isModel))
 }
 
 // modalities are the values of Modality (0008,0060) that messages repeat; what

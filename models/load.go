@@ -53,6 +53,22 @@ func (m *Model) networks(ctx context.Context, pool *unet.Pool) ([]*unet.Predicto
 	return l.list, l.err
 }
 
+// ready returns the networks that are loaded, without waiting for any.
+func (m *Model) ready() []*unet.Predictor {
+	m.mu.Lock()
+	l := m.loaded
+	m.mu.Unlock()
+	if l == nil {
+		return nil
+	}
+	select {
+	case <-l.done:
+		return l.list
+	default:
+		return nil
+	}
+}
+
 // forget has the next call load again.
 func (m *Model) forget(l *loading) {
 	m.mu.Lock()

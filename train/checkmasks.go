@@ -16,6 +16,7 @@ const (
 func (c *checker) images() {
 	for _, k := range c.cases {
 		switch {
+		case c.misplaced(k.Image, k.imageErr):
 		case k.imageErr != nil:
 			c.fault(KindUnreadable, k.where(k.Image), "export it again, or take it and its label out", "%s", cause(k.imageErr))
 		case k.low == k.high && k.Frames <= 1: // the ends of a volume are often empty
@@ -28,6 +29,7 @@ func (c *checker) images() {
 func (c *checker) sizes() {
 	for _, k := range c.cases {
 		switch {
+		case c.misplaced(k.Label, k.labelErr):
 		case k.labelErr == nil && k.imageErr == nil && !k.ok():
 			c.fault(KindSize, k.where(k.Label), "export the label at the size of its image, nearest neighbour", "%d×%d pixels, its image has %d×%d", k.mw, k.mh, k.width, k.height)
 		case errors.Is(k.labelErr, segd.ErrUnprocessable) && !k.coloured():

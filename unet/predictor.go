@@ -120,23 +120,9 @@ func (q *Predictor) Logits(ctx context.Context, x *segd.Tensor) (*segd.Tensor, e
 		return nil, fmt.Errorf("unet: %w: input of %d×%d×%d×%d with %d values, want %d channels",
 			segd.ErrFormat, x.N, x.C, x.H, x.W, len(x.Data), c.Channels)
 	}
-	s := c.Stride()
-	h, w := (x.H+s-1)/s*s, (x.W+s-1)/s*s
-	budget := q.budget
-	if c.Norm == NormInstance || c.Norm == NormGroup {
-		budget *= wholeFactor
-		if h*w > budget {
-			return nil, fmt.Errorf("unet: %w: %d×%d pixels for a network with %s normalisation, limit %d in all",
-				segd.ErrTooLarge, x.H, x.W, c.Norm, budget)
-		}
-	}
-	tiles := c.cut(h, w, budget)
-	size := shape{N: 1, H: tiles.h, W: tiles.w, ValidH: tiles.h, ValidW: tiles.w}
-	if len(tiles.tiles) == 1 {
-		size.ValidH, size.ValidW = x.H, x.W
-	}
-	if c.Norm == NormNone || c.Norm == NormBatch {
-		size.ValidH, size.ValidW = size.H, size.W // plays no part: one plan serves
+	tiles, size, err := q.layout(x.H, x.W)
+	if err != nil {
+		return nil, err
 	}
 	a, err := q.borrow(size)
 	if err != nil {
@@ -154,6 +140,30 @@ func (q *Predictor) Logits(ctx context.Context, x *segd.Tensor) (*segd.Tensor, e
 		}
 	}
 	return out, nil
+}
+
+// layout is how an image of h×w goes through the network: its tiles, and the size
+// of the plan that runs them.
+func (q *Predictor) layout(height, width int) (tiling, shape, error) {
+	c, s := q.config, q.config.Stride()
+	h, w := (height+s-1)/s*s, (width+s-1)/s*s
+	budget := q.budget
+	if c.Norm == NormInstance || c.Norm == NormGroup {
+		budget *= wholeFactor
+		if h*w > budget {
+			return tiling{}, shape{}, fmt.Errorf("unet: %w: %d×%d pixels for a network with %s normalisation, limit %d in all",
+				segd.ErrTooLarge, height, width, c.Norm, budget)
+		}
+	}
+	tiles := c.cut(h, w, budget)
+	size := shape{N: 1, H: tiles.h, W: tiles.w, ValidH: tiles.h, ValidW: tiles.w}
+	if len(tiles.tiles) == 1 {
+		size.ValidH, size.ValidW = height, width
+	}
+	if c.Norm == NormNone || c.Norm == NormBatch {
+		size.ValidH, size.ValidW = size.H, size.W // plays no part: one plan serves
+	}
+	return tiles, size, nil
 }
 
 // tile runs the network on a tile of image n, in place of x and out where they
@@ -256,22 +266,10 @@ func softmax(z []float32, classes, from, to int) {
 func (q *Predictor) borrow(s shape) (*arena, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	i := slices.IndexFunc(q.plans, func(p *plan) bool { return p.shape == s })
-	if i < 0 {
-		p, err := q.compile(s, nil)
-		if err != nil {
-			return nil, err
-		}
-		q.plans = append(q.plans, p)
-		if len(q.plans) > maxPlans {
-			old := q.plans[0]
-			q.plans = slices.Delete(q.plans, 0, 1)
-			q.idle = slices.DeleteFunc(q.idle, func(a *arena) bool { return a.plan == old })
-		}
-		return newArena(p), nil
+	p, err := q.planOf(s)
+	if err != nil {
+		return nil, err
 	}
-	p := q.plans[i]
-	q.plans = append(slices.Delete(q.plans, i, i+1), p)
 	for j := len(q.idle) - 1; j >= 0; j-- {
 		if a := q.idle[j]; a.plan == p {
 			q.idle = slices.Delete(q.idle, j, j+1)
@@ -279,6 +277,26 @@ func (q *Predictor) borrow(s shape) (*arena, error) {
 		}
 	}
 	return newArena(p), nil
+}
+
+// planOf returns the plan of one size, made where there is none. q.mu is held.
+func (q *Predictor) planOf(s shape) (*plan, error) {
+	if i := slices.IndexFunc(q.plans, func(p *plan) bool { return p.shape == s }); i >= 0 {
+		p := q.plans[i]
+		q.plans = append(slices.Delete(q.plans, i, i+1), p)
+		return p, nil
+	}
+	p, err := q.compile(s, nil)
+	if err != nil {
+		return nil, err
+	}
+	q.plans = append(q.plans, p)
+	if len(q.plans) > maxPlans {
+		old := q.plans[0]
+		q.plans = slices.Delete(q.plans, 0, 1)
+		q.idle = slices.DeleteFunc(q.idle, func(a *arena) bool { return a.plan == old })
+	}
+	return p, nil
 }
 
 // giveBack keeps an arena for the next run, within bounds.

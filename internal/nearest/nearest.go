@@ -44,7 +44,9 @@ func Names(name string, names []string) []string {
 // Among says, for the end of an error message, which of names were probably meant
 // by name, and then what there is: "did you mean A? want A, B, C". Long lists begin
 // with the nearest names and are cut off; "want none" is that of no names.
-func Among(name string, names []string) string { return Hint(name, names) + "want " + List(name, names) }
+func Among(name string, names []string) string {
+	return Hint(name, names) + "want " + List(name, names)
+}
 
 // Hint is "did you mean A? " or "did you mean A or B? ", or empty where no name is
 // near.

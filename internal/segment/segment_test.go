@@ -168,7 +168,7 @@ func TestFrameResamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if steps, _, err := Explain(rounded, img, Options{}); err != nil || !strings.Contains(strings.Join(steps, "; "), "rounded to bfloat16") {
+	if steps, _, err := Explain(rounded, &segd.Scan{}, img, Options{}); err != nil || !strings.Contains(strings.Join(steps, "; "), "rounded to bfloat16") {
 		t.Errorf("steps %q, %v of a model in bfloat16", steps, err)
 	}
 
