@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"segd/internal/metric"
 	"segd/models"
+	"segd/train/metric"
 	"segd/unet"
 )
 

@@ -5,8 +5,8 @@ import (
 	"fmt"
 
 	"segd"
-	"segd/internal/metric"
 	"segd/models"
+	"segd/train/metric"
 	"segd/unet"
 )
 

@@ -6,7 +6,7 @@ import (
 	"sort"
 	"time"
 
-	"segd/internal/metric"
+	"segd/train/metric"
 	"segd/unet"
 )
 

@@ -11,10 +11,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"segd/internal/metric"
 	"segd/internal/output"
 	"segd/models"
 	"segd/train"
+	"segd/train/metric"
 	"segd/unet"
 )
 
@@ -240,7 +240,9 @@ func writePage(ctx context.Context, s evaluateSettings, o train.EvaluateOptions,
 		compared = e.Comparison.Classes
 	}
 	title := "Evaluation of " + cmp.Or(s.model, s.predictions)
-	return writeFile(s.html, train.EvaluationPage(title, e.Report, shown, s.against, compared).Write)
+	return writeFile(s.html, func(w io.Writer) error {
+		return train.WriteEvaluationPage(w, title, e.Report, shown, s.against, compared)
+	})
 }
 
 // measure runs one evaluation with its progress on standard error.

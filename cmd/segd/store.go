@@ -13,10 +13,10 @@ import (
 
 	"segd"
 	"segd/internal/classes"
-	"segd/internal/metric"
 	"segd/internal/output"
 	"segd/models"
 	"segd/train"
+	"segd/train/metric"
 	"segd/unet"
 )
 

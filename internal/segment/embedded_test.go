@@ -10,10 +10,10 @@ import (
 	"testing"
 
 	"segd"
-	"segd/internal/metric"
 	"segd/internal/phantom"
 	"segd/internal/scanio"
 	"segd/models"
+	"segd/train/metric"
 	"segd/unet"
 )
 

@@ -12,15 +12,15 @@ import (
 	"testing"
 
 	"segd"
-	"segd/internal/metric"
 	"segd/internal/orient"
 	"segd/internal/scanio"
 	"segd/models"
+	"segd/train/metric"
 	"segd/unet"
 )
 
 // sagittal is the plane of the tests' models.
-var sagittal = orient.Plane{Name: "sagittal", Right: "A", Down: "I"}
+var sagittal = segd.Plane{Name: "sagittal", Right: "A", Down: "I"}
 
 // wanting opens the model of model, which wants sagittal planes.
 func wanting(t *testing.T) *models.Model {
