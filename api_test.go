@@ -3,12 +3,15 @@ package segd_test
 import (
 	"errors"
 	"fmt"
+	"go/doc"
 	"go/importer"
+	"go/parser"
 	"go/token"
 	"go/types"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -43,6 +46,37 @@ func TestPublicAPI(t *testing.T) {
 		}
 		for _, found := range w.found {
 			t.Errorf("%s.%s", path, found)
+		}
+	}
+}
+
+// TestPublicExamples checks that each public package shows its use in an Example
+// that imports public packages alone.
+func TestPublicExamples(t *testing.T) {
+	public, _ := exportData(t)
+	for _, path := range public {
+		if path == "segd" || strings.HasPrefix(path, "segd/dicomio/") || strings.HasSuffix(path, "test") {
+			continue // a vocabulary, what package dicomio is made of, and helpers of tests
+		}
+		files, err := filepath.Glob(filepath.Join(strings.TrimPrefix(path, "segd/"), "example*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		examples := 0
+		for _, name := range files {
+			f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
+			if err != nil {
+				t.Fatal(err)
+			}
+			examples += len(doc.Examples(f))
+			for _, i := range f.Imports {
+				if used := strings.Trim(i.Path.Value, `"`); internal(used) {
+					t.Errorf("%s imports %s", name, used)
+				}
+			}
+		}
+		if examples == 0 {
+			t.Errorf("%s has no Example", path)
 		}
 	}
 }

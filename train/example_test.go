@@ -41,3 +41,29 @@ func Example() {
 		log.Fatal(err)
 	}
 }
+
+// The faults of a folder are found before a training is spoilt by them.
+func ExampleCheck() {
+	pool := unet.NewPool(0)
+	defer pool.Close()
+	found, err := train.Check(context.Background(), train.CheckOptions{Datasets: []string{"nuclei/train"}, Pool: pool}, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, f := range found.Findings {
+		fmt.Printf("%+v\n", f)
+	}
+}
+
+// A training begins from the weights of a model.
+func ExampleRun() {
+	from, err := models.Open("nuclei")
+	if err != nil {
+		log.Fatal(err)
+	}
+	result, err := train.Run(context.Background(), train.Options{Datasets: []string{"mine/train"}, Out: "mine", From: from, Steps: 400}, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(result.BestStep)
+}
