@@ -73,15 +73,20 @@ type Promotion struct {
 	Version  int       `json:"version"`
 	Previous int       `json:"previous"` // 0: none
 	Weights  string    `json:"weights_sha256"`
+	Worse    bool      `json:"-"` // the evidence is against the new version; see metric.Verdict
 	Forced   bool      `json:"forced,omitempty"`
 	Evidence any       `json:"evidence,omitempty"` // the comparison with what served before
 }
 
 // Promote adds m to the store dir, called name, as its next version, and has it
-// serve. what's Time, Forced and Evidence are the caller's. At every moment the
-// store serves the old version or the new one. Two changes of a store must not
-// run at once.
+// serve. what's Time, Evidence, Worse and Forced are the caller's. A model that is
+// worse, unless it is forced, is a segd.ErrUnprocessable. At every moment the store
+// serves the old version or the new one. Two changes of a store must not run at
+// once.
 func Promote(dir, name string, m *Model, what Promotion) (Promotion, error) {
+	if what.Worse && !what.Forced {
+		return what, fmt.Errorf("models: %w: the new model is significantly worse than %s in service, which stays there", segd.ErrUnprocessable, name)
+	}
 	if !ValidName(name) {
 		return what, fmt.Errorf("models: %w: %.80q cannot name a model", segd.ErrOption, name)
 	}

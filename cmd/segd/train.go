@@ -103,7 +103,7 @@ func (a *app) train(ctx context.Context, o train.Options, s trainSettings) error
 	}
 	o.All = o.ValFraction == 0 && o.Folds == 0
 	if o.ClassNames = s.classes; len(o.ClassNames) == 0 {
-		o.ClassNames = c.foreground()
+		o.ClassNames = c.ForegroundNames()
 	}
 	if o.Epochs == 0 && o.Steps == 0 && o.Time == 0 && o.PlanFile == "" {
 		o.Time = defaultTrainingTime
@@ -148,8 +148,8 @@ func (a *app) train(ctx context.Context, o train.Options, s trainSettings) error
 }
 
 // applyCard rewrites the manifest of the model in dir with what the card says.
-func applyCard(dir string, c card) error {
-	return models.Amend(dir, func(m *models.Manifest) { *m = c.merge(*m) })
+func applyCard(dir string, c models.Card) error {
+	return models.Amend(dir, func(m *models.Manifest) { *m = c.Merge(*m) })
 }
 
 // trainProgress shows the events of a training.
