@@ -30,6 +30,10 @@ func (c *checker) sizes() {
 		switch {
 		case k.labelErr == nil && k.imageErr == nil && !k.ok():
 			c.fault(KindSize, k.where(k.Label), "export the label at the size of its image, nearest neighbour", "%d×%d pixels, its image has %d×%d", k.mw, k.mh, k.width, k.height)
+		case isA[*countError](k.labelErr):
+			if k.Frame == 0 { // the file's other frames have the same to say
+				c.fault(KindSize, k.Label, "write a mask for each frame of its image", "%s", cause(k.labelErr))
+			}
 		case errors.Is(k.labelErr, segd.ErrUnprocessable) && !k.coloured():
 			c.fault(KindScaledMask, k.where(k.Label), "a mask holds class indices 0, 1, 2 …: export it again without scaling or interpolation", "%s", cause(k.labelErr))
 		case k.coloured():

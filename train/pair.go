@@ -112,13 +112,20 @@ func (p *pairing) list(stems []string, images map[string]string) {
 	}
 }
 
-// probe finds out how many frames an image has. PNG, JPEG and TIFF have one,
-// and are not read for it.
+// probe finds out how many frames an image has. PNG and JPEG have one, and are not
+// read for it; of a TIFF the directories are.
 func (p *pairing) probe(e *entry) {
 	e.frames = 1
 	switch strings.ToLower(filepath.Ext(e.image)) {
-	case ".png", ".jpg", ".jpeg", ".tif", ".tiff":
+	case ".png", ".jpg", ".jpeg":
 		return
+	case ".tif", ".tiff":
+		if len(e.more) == 0 {
+			if n, err := tiffFrames(e.image); err == nil {
+				e.frames = n
+			} // else named when it is read
+			return
+		}
 	}
 	for k, path := range append([]string{e.image}, e.more...) {
 		o, err := p.files.open(path, asImage)

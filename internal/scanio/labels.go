@@ -16,7 +16,7 @@ import (
 type Labels struct {
 	Format        string // "png", "tiff", "nifti" or "dicom"
 	Width, Height int
-	Frames        int // masks, or frames of a DICOM Segmentation
+	Frames        int // masks (of a TIFF its pages), or frames of a DICOM Segmentation
 
 	// Mask returns mask i, counted from 0, which is a mask of its own; nil for a
 	// DICOM Segmentation, whose frames are those of an image.
@@ -27,7 +27,8 @@ type Labels struct {
 	Volume *nifti.Volume
 }
 
-// ReadLabels reads a label image (PNG or TIFF, see ReadMask), a NIfTI volume of
+// ReadLabels reads a label image (PNG or TIFF, see ReadMask; a mask for each page of the
+// latter), a NIfTI volume of
 // whole numbers, or a DICOM Segmentation. b must not change while the result is
 // in use. The errors are those of ReadMask and of the formats' readers; a mask
 // whose values are no class indices is segd.ErrUnprocessable.
@@ -36,11 +37,7 @@ func ReadLabels(b []byte) (*Labels, error) {
 	case len(b) > maxFile:
 		return nil, fmt.Errorf("scanio: %w: %d bytes, limit %d", segd.ErrTooLarge, len(b), maxFile)
 	case isTIFF(b):
-		m, err := readTIFFMask(b)
-		if err != nil {
-			return nil, err
-		}
-		return oneMask("tiff", m), nil
+		return readTIFFLabels(b)
 	case nifti.Is(b):
 		v, err := nifti.Read(b)
 		if err != nil {
