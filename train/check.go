@@ -35,11 +35,15 @@ const (
 	KindUnreadable  = "unreadable"   // a file that cannot be decoded
 	KindNoLabel     = "no-label"     // an image without a label
 	KindNoImage     = "no-image"     // a label without an image
+	KindPassedOver  = "passed-over"  // files that are not read
 	KindSize        = "size"         // image and label differ in size
 	KindColourMask  = "colour-mask"  // a label in colour
 	KindScaledMask  = "scaled-mask"  // a label of 0 and 255, or of values beyond the classes
 	KindSmoothMask  = "smooth-mask"  // an antialiased or lossily compressed label
+	KindInstances   = "instances"    // a label whose values number objects
+	KindPalette     = "palette"      // labels whose palettes contradict each other
 	KindEmptyMask   = "empty-mask"   // a label without foreground
+	KindFullMask    = "full-mask"    // a label without background
 	KindOpenPixels  = "open-pixels"  // labels with pixels left open
 	KindDuplicate   = "duplicate"    // the same image twice
 	KindLeakage     = "leakage"      // a group or an image on both sides of a split
@@ -112,7 +116,9 @@ func Check(ctx context.Context, o CheckOptions, report func(done, cases int)) (*
 		c.valueLabels()
 	} else {
 		c.sizes()
-		c.masks()
+		if err := c.masks(); err != nil {
+			return nil, err
+		}
 		c.classes()
 	}
 	c.subjects()
@@ -143,6 +149,8 @@ type checker struct {
 	names    []string
 	head     *unet.Head // as asked for
 	values   bool       // labels are values, settled when all files have been read
+	options  FixOptions // what is known of the labels
+	meaning  *meaning   // of the last set's labels
 	findings []Finding
 	cases    []*checked
 }
@@ -150,17 +158,18 @@ type checker struct {
 // checked is a case as Check sees it.
 type checked struct {
 	Case
-	set                     int
-	side                    string // of a split, see side
-	imageErr, labelErr      error
-	width, height, mw, mh   int
-	digest                  [sha256.Size]byte // of the image's size and values
-	low, high               float32
-	values                  valueSet
-	counts                  [256]int64
-	scaled, smooth, foreign bool      // what masks found out
-	look                    valueLook // of a label that was read as values
-	asValues                bool      // it is one
+	set                   int
+	side                  string // of a split, see side
+	imageErr, labelErr    error
+	width, height, mw, mh int
+	digest                [sha256.Size]byte // of the image's size and values
+	low, high             float32
+	values                valueSet
+	counts                [256]int64
+	form, tinted          *labelForm // how the label is drawn, and by its palette's colours; nil: not read
+	verdict               verdict    // what that means
+	look                  valueLook  // of a label that was read as values
+	asValues              bool       // it is one
 }
 
 func (c *checker) fault(kind, file, fix, cause string, args ...any) {
@@ -179,12 +188,13 @@ func (c *checker) list(ctx context.Context, set int, dir string) error {
 		c.fault(KindFolder, dir, "put the images into images/ and their masks, of the same names, into labels/", "%s", cause(err))
 		return nil
 	}
-	stems, images, err := stemsOf(where.images, scanio.IsScan)
+	var notImages, notLabels passed
+	stems, images, err := stemsOf(where.images, notImages.take(scanio.IsScan))
 	if err != nil {
 		c.fault(KindFolder, where.images, "give each image a name of its own", "%s", cause(err))
 		return nil
 	}
-	labelStems, masks, err := stemsOf(where.labels, func(name string) bool { return !strings.HasPrefix(name, ".") })
+	labelStems, masks, err := stemsOf(where.labels, notLabels.take(isLabel))
 	if err != nil {
 		c.fault(KindFolder, where.labels, "keep one label for each image", "%s", cause(err))
 		return nil
@@ -204,8 +214,12 @@ func (c *checker) list(ctx context.Context, set int, dir string) error {
 		c.fault(KindFolder, where.labels, "one segmentation for each image, with the same segments in all of them", "%s", cause(err))
 		return nil
 	}
+	c.passedOver(where.images, &notImages, false)
+	c.passedOver(where.labels, &notLabels, true)
 	for _, e := range p.entries {
-		switch {
+		switch other := notLabels.of(e.stem); {
+		case e.labels == nil && other != "":
+			c.fault(KindNoLabel, e.image, "save its label as PNG", "no label that is read: %s is passed over", other)
 		case e.labels == nil:
 			c.fault(KindNoLabel, e.image, "add its mask to labels/ under the same name, or take the image out", "no label")
 		case e.err != nil:
@@ -303,9 +317,23 @@ func (c *checked) readMask() {
 	mask, err := c.mask()
 	if err != nil {
 		c.labelErr = err
+		if errors.Is(err, segd.ErrUnprocessable) {
+			if d, err := c.drawing(); err == nil {
+				c.draw(d)
+			}
+		}
 		return
 	}
-	c.mw, c.mh = mask.Width, mask.Height
+	d := drawingOf(mask)
+	if o, err := c.opener().open(c.Label, asMask); err == nil {
+		d.Palette = o.labels.Palette
+	}
+	for i, s := range d.Shades {
+		if s.Value < len(d.Palette) {
+			d.Shades[i].Colour = wide(d.Palette[s.Value])
+		}
+	}
+	c.draw(d)
 	for _, v := range mask.Pix {
 		c.counts[v]++
 	}
@@ -313,6 +341,18 @@ func (c *checked) readMask() {
 		c.values[v] = n > 0
 	}
 }
+
+// draw keeps how the label is drawn.
+func (c *checked) draw(d *scanio.Drawing) {
+	c.mw, c.mh = d.Width, d.Height
+	c.form = formOf(d, false)
+	if d.Palette != nil {
+		c.tinted = formOf(d, true)
+	}
+}
+
+// clear reports a label whose values are class indices.
+func (c *checked) clear() bool { return c.verdict.kind == "" || c.verdict.warn }
 
 // ok reports whether both files can be read and fit each other.
 func (c *checked) ok() bool {
@@ -339,7 +379,7 @@ func (c *checker) result() *CheckResult {
 		r.Cases++
 		groups[k.subject] = true
 		for v, n := range k.counts {
-			if n > 0 && !c.values && !k.smooth && !k.foreign { // else values are no classes
+			if n > 0 && !c.values && k.clear() { // else values are no classes
 				r.Classes[v] += n
 			}
 		}

@@ -127,10 +127,12 @@ func openOne(dir string) (list []Case, classes, warnings []string, err error) {
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	stems, images, err := stemsOf(where.images, scanio.IsScan)
+	var notImages passed
+	stems, images, err := stemsOf(where.images, notImages.take(scanio.IsScan))
 	if err != nil {
 		return nil, nil, nil, err
 	}
+	warnings = notImages.warnings(where.images)
 	if len(stems) == 0 {
 		return nil, nil, nil, fmt.Errorf("train: %w: no image in %s", segd.ErrNotFound, where.images)
 	}

@@ -122,7 +122,11 @@ func (e *evaluation) survey(ctx context.Context) error {
 		labelPaths[i] = e.cases[i].where(e.cases[i].Label)
 	}
 	var err error
-	if e.truth, err = surveyFiles(ctx, labelPaths, known, func(i int) (*segd.Mask, error) { return e.cases[i].mask() }); err != nil {
+	shown := make([]shown, len(e.cases))
+	if e.truth, err = surveyFiles(ctx, labelPaths, known, func(i int) (*segd.Mask, error) { return e.cases[i].maskShown(&shown[i]) }); err != nil {
+		return err
+	}
+	if err := samePalettes(e.cases, shown); err != nil {
 		return err
 	}
 	e.classes = or(known, e.truth.max+1)

@@ -48,7 +48,7 @@ func TestTIFFStacks(t *testing.T) {
 		}
 	}
 	out := filepath.Join(t.TempDir(), "mended")
-	if f, err := Fix(t.Context(), dir, out); err != nil || f.Cases != 3 {
+	if f, err := Fix(t.Context(), dir, out, FixOptions{}); err != nil || f.Cases != 3 {
 		t.Errorf("%+v, %v", f, err)
 	}
 	if d, err := Open(out); err != nil || len(d.Cases) != 3 {

@@ -75,11 +75,11 @@ func Regions(m *segd.Mask) (count [256]int) {
 	_, parts := components(m)
 	var pixels [256]int
 	for _, p := range parts {
-		pixels[p.Class] += p.Pixels
+		pixels[p.Value] += p.Pixels
 	}
 	for _, p := range parts {
-		if 100*p.Pixels >= pixels[p.Class] {
-			count[p.Class]++
+		if 100*p.Pixels >= pixels[p.Value] {
+			count[p.Value]++
 		}
 	}
 	return count
@@ -101,7 +101,7 @@ func KeepLargest(m *segd.Mask, most []int) {
 	var seen [256]int
 	drop := make([]bool, len(parts))
 	for _, i := range order {
-		c := int(parts[i].Class)
+		c := parts[i].Value
 		seen[c]++
 		drop[i] = c <= len(most) && most[c-1] > 0 && seen[c] > most[c-1]
 	}
@@ -112,22 +112,32 @@ func KeepLargest(m *segd.Mask, most []int) {
 	}
 }
 
-// component is a connected set of pixels of one class.
-type component struct {
-	Class  uint8
+// Part is a connected set of pixels of one value.
+type Part struct {
+	Value  int
 	Pixels int
+}
+
+// Parts numbers the connected sets of pixels of a value, the value 0 among them,
+// from 1 on in the order of their first pixel. Pixels touch by edges and corners.
+func Parts(pix []uint16, width, height int) (id []int32, parts []Part) {
+	return parted(pix, width, height, func(uint16) bool { return true })
 }
 
 // components numbers the connected sets of foreground pixels from 1 on, in the
 // order of their first pixel; 0 is background.
-func components(m *segd.Mask) (id []int32, parts []component) {
-	id = make([]int32, len(m.Pix))
+func components(m *segd.Mask) (id []int32, parts []Part) {
+	return parted(m.Pix, m.Width, m.Height, func(v uint8) bool { return v != 0 })
+}
+
+func parted[V uint8 | uint16](pix []V, width, height int, counts func(V) bool) (id []int32, parts []Part) {
+	id = make([]int32, len(pix))
 	var stack []int32
-	for start, class := range m.Pix {
-		if class == 0 || id[start] != 0 {
+	for start, value := range pix {
+		if id[start] != 0 || !counts(value) {
 			continue
 		}
-		parts = append(parts, component{Class: class})
+		parts = append(parts, Part{Value: int(value)})
 		k := int32(len(parts))
 		id[start] = k
 		stack = append(stack[:0], int32(start))
@@ -135,10 +145,10 @@ func components(m *segd.Mask) (id []int32, parts []component) {
 			i := int(stack[len(stack)-1])
 			stack = stack[:len(stack)-1]
 			parts[k-1].Pixels++
-			y, x := i/m.Width, i%m.Width
-			for ny := max(0, y-1); ny <= min(m.Height-1, y+1); ny++ {
-				for nx := max(0, x-1); nx <= min(m.Width-1, x+1); nx++ {
-					if j := ny*m.Width + nx; m.Pix[j] == class && id[j] == 0 {
+			y, x := i/width, i%width
+			for ny := max(0, y-1); ny <= min(height-1, y+1); ny++ {
+				for nx := max(0, x-1); nx <= min(width-1, x+1); nx++ {
+					if j := ny*width + nx; pix[j] == value && id[j] == 0 {
 						id[j] = k
 						stack = append(stack, int32(j))
 					}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"image"
+	"image/color"
 
 	"segd"
 	"segd/dicomio"
@@ -25,6 +26,9 @@ type Labels struct {
 	// file; nil otherwise.
 	SEG    *dicomio.Segmentation
 	Volume *nifti.Volume
+	// Palette is that of a picture, of its first page, whose indices the classes
+	// are; nil where there is none.
+	Palette []color.NRGBA
 }
 
 // ReadLabels reads a label image (PNG or TIFF, see ReadMask; a mask for each page of the
@@ -56,11 +60,25 @@ func ReadLabels(b []byte) (*Labels, error) {
 		}
 		return &Labels{Format: "dicom", Width: s.Cols, Height: s.Rows, Frames: len(s.Frames), SEG: s}, nil
 	}
-	m, err := ReadMask(b)
+	m, palette, err := readMask(b)
 	if err != nil {
 		return nil, err
 	}
-	return oneMask("png", m), nil
+	l := oneMask("png", m)
+	l.Palette = palette
+	return l, nil
+}
+
+// paletteOf is the palette of an image; nil where it has none.
+func paletteOf(m image.Image) (colours []color.NRGBA) {
+	p, ok := m.(*image.Paletted)
+	if !ok {
+		return nil
+	}
+	for _, c := range p.Palette {
+		colours = append(colours, color.NRGBAModel.Convert(c).(color.NRGBA))
+	}
+	return colours
 }
 
 func oneMask(format string, m *segd.Mask) *Labels {

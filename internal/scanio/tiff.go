@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"image"
+	"image/color"
 	"slices"
 
 	"golang.org/x/image/tiff"
@@ -249,25 +250,30 @@ func readTIFFLabels(b []byte) (*Labels, error) {
 	if len(t.warnings) > 0 {
 		return nil, fmt.Errorf("scanio: %w: label: %s, want pages that are masks of one image", segd.ErrUnsupported, t.warnings[0])
 	}
-	mask := func(i int) (*segd.Mask, error) {
-		page, err := t.page(i)
+	page := func(i int) (*segd.Mask, []color.NRGBA, error) {
+		d, err := t.page(i)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		m, err := page.labels()
+		m, err := d.labels()
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		return maskOf(m, uint8(page.value(tiffBitsPerSample, 1)))
+		mask, err := maskOf(m, uint8(d.value(tiffBitsPerSample, 1)))
+		return mask, paletteOf(m), err
 	}
-	if t.count() == 1 {
-		m, err := mask(0)
-		if err != nil {
-			return nil, err
-		}
-		return oneMask("tiff", m), nil
+	first, palette, err := page(0)
+	if err != nil {
+		return nil, err
 	}
-	return &Labels{Format: "tiff", Width: t.frames[0].number(tiffWidth), Height: t.frames[0].number(tiffHeight), Frames: t.count(), Mask: mask}, nil
+	l := oneMask("tiff", first)
+	if l.Palette = palette; t.count() > 1 {
+		l.Frames, l.Mask = t.count(), func(i int) (*segd.Mask, error) {
+			m, _, err := page(i)
+			return m, err
+		}
+	}
+	return l, nil
 }
 
 // labels decodes a page whose samples are used as they are stored; what would turn

@@ -1,0 +1,165 @@
+package train
+
+import (
+	"errors"
+	"image"
+	"image/color"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"segd"
+	"segd/unet"
+)
+
+// Palettes that contradict each other within a set are a fault, and no training or
+// evaluation takes them.
+func TestPalettes(t *testing.T) {
+	pix := objectsOn(12, canvas, 6, 4)
+	redGreen := color.Palette{opaqueBlack, red, green, azure}
+	for name, tt := range map[string]struct {
+		second func(pix []uint16) image.Image // beside one of redGreen
+		cause  string                         // empty: fine
+	}{
+		"the same": {func(pix []uint16) image.Image { return paletted(pix, class, redGreen) }, ""},
+		"other unused": {func(pix []uint16) image.Image {
+			return paletted(pix, class, color.Palette{opaqueBlack, red, green, white})
+		}, ""},
+		"nearly the same": {func(pix []uint16) image.Image {
+			return paletted(pix, class, color.Palette{opaqueBlack, color.NRGBA{250, 5, 5, 255}, green})
+		}, ""},
+		"half transparent": {func(pix []uint16) image.Image {
+			return paletted(pix, class, color.Palette{clear, color.NRGBA{255, 0, 0, 128}, color.NRGBA{0, 255, 0, 128}})
+		}, ""},
+		"no palette": {func(pix []uint16) image.Image { return grey8(pix, class) }, ""},
+		"greys": {func(pix []uint16) image.Image {
+			return paletted(pix, class, color.Palette{color.Gray{Y: 0}, color.Gray{Y: 1}, color.Gray{Y: 2}})
+		}, ""},
+		"one colour for all": {func(pix []uint16) image.Image { return paletted(pix, class, color.Palette{opaqueBlack, azure, azure}) }, ""},
+		"swapped":            {func(pix []uint16) image.Image { return paletted(pix, class, color.Palette{opaqueBlack, green, red}) }, "the same colours in another order"},
+		"background moved":   {func(pix []uint16) image.Image { return paletted(pix, class, color.Palette{red, opaqueBlack, green}) }, "the same colours in another order"},
+		"another colour":     {func(pix []uint16) image.Image { return paletted(pix, class, color.Palette{opaqueBlack, red, azure}) }, "show other colours"},
+		"a colour at another index": {func(pix []uint16) image.Image {
+			return paletted(pix, func(v uint16) uint8 { return 3 * min(1, uint8(v)) }, color.Palette{opaqueBlack, white, green, red})
+		}, "show other colours"},
+	} {
+		dir := drawn(t, pix, func(k int, pix []uint16) image.Image {
+			if k == 1 {
+				return tt.second(pix)
+			}
+			return paletted(pix, class, redGreen)
+		})
+		var found []Finding
+		for _, f := range check(t, dir).Findings {
+			if f.Kind == KindPalette {
+				found = append(found, f)
+			}
+		}
+		if tt.cause == "" && len(found) > 0 || tt.cause != "" && (len(found) != 1 || !found[0].Fault || !strings.Contains(found[0].Cause, tt.cause) ||
+			!strings.Contains(found[0].Cause, "1=#ff0000") || !strings.Contains(found[0].Cause, filepath.Join(dir, "labels", "im0.png")) || found[0].File != filepath.Join(dir, "labels", "im1.png")) {
+			t.Errorf("%s: check: %+v", name, found)
+		}
+		d, err := Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, list, err := load(t.Context(), d.Cases, unet.HeadClasses, 1<<30)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, trained := surveyFacts(d.Cases, list, 0)
+		_, evaluated := Evaluate(t.Context(), EvaluateOptions{Datasets: []string{dir}, Predictions: filepath.Join(dir, "labels")}, nil)
+		for what, err := range map[string]error{"train": trained, "evaluate": evaluated} {
+			if tt.cause == "" && err != nil || tt.cause != "" && (!errors.Is(err, segd.ErrFormat) || !strings.Contains(err.Error(), tt.cause) || !strings.Contains(err.Error(), "im0.png") || !strings.Contains(err.Error(), "im1.png")) {
+				t.Errorf("%s: %s: %v", name, what, err)
+			}
+		}
+	}
+}
+
+// Palettes of two sets may differ: each is read by its own indices.
+func TestPalettesOfTwoSets(t *testing.T) {
+	pix := objectsOn(12, canvas, 6, 4)
+	a := drawn(t, pix, func(_ int, pix []uint16) image.Image {
+		return paletted(pix, class, color.Palette{opaqueBlack, red, green})
+	})
+	b := drawn(t, pix, func(_ int, pix []uint16) image.Image {
+		return paletted(pix, class, color.Palette{opaqueBlack, azure, white})
+	})
+	for _, f := range check(t, a, b).Findings {
+		if f.Kind == KindPalette {
+			t.Errorf("%+v", f)
+		}
+	}
+}
+
+// No background in any mask is a fault; in some it is a warning.
+func TestCheckFullMasks(t *testing.T) {
+	pix := objectsOn(12, canvas, 6, 4)
+	from1 := func(v uint16) uint8 { return 1 + class(v) }
+	full := func(uint16) uint8 { return 1 }
+	for name, tt := range map[string]struct {
+		draw  func(k int) func(uint16) uint8
+		fault bool
+		fix   string
+	}{
+		"classes from 1": {func(int) func(uint16) uint8 { return from1 }, true, "--background 1"},
+		"all full":       {func(int) func(uint16) uint8 { return full }, true, "--background 1"},
+		"all 255":        {func(int) func(uint16) uint8 { return func(uint16) uint8 { return 255 } }, true, "--background 255"},
+		"one full": {func(k int) func(uint16) uint8 {
+			if k == 1 {
+				return full
+			}
+			return class
+		}, false, "fills the image"},
+	} {
+		dir := drawn(t, pix, func(k int, pix []uint16) image.Image { return grey8(pix, tt.draw(k)) })
+		var found []Finding
+		for _, f := range check(t, dir).Findings {
+			if f.Kind == KindFullMask {
+				found = append(found, f)
+			}
+		}
+		if len(found) != 1 || found[0].Fault != tt.fault || !strings.Contains(found[0].Fix, tt.fix) {
+			t.Errorf("%s: %+v", name, found)
+		}
+		if tt.fault {
+			d, err := Open(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, list, err := load(t.Context(), d.Cases, unet.HeadClasses, 1<<30)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if meant, err := surveyFacts(d.Cases, list, 0); err != nil || !strings.Contains(strings.Join(meant.warnings, ";"), "is background") {
+				t.Errorf("%s: training warns %q, %v", name, meant.warnings, err)
+			}
+		}
+	}
+}
+
+// Files of other formats are named where they are passed over.
+func TestCheckPassedOver(t *testing.T) {
+	dir := tree(t, t.TempDir(), map[string]any{
+		"images/a.png": pixels, "images/b.png": []uint8{1, 2, 3, 4}, "images/c.bmp": "BM", "images/Thumbs.db": "x",
+		"labels/a.png": pixels, "labels/a.json": "{}", "labels/b.bmp": "BM", "labels/d.jpg": "x", "labels/desktop.ini": "x", "labels/.hidden": "x",
+	})
+	got := map[string]Finding{}
+	for _, f := range check(t, dir).Findings {
+		if f.Kind == KindPassedOver {
+			got[filepath.Base(f.File)+strings.Fields(f.Cause)[2]] = f
+		}
+		if f.Kind == KindNoLabel && !strings.Contains(f.Cause, "b.bmp") {
+			t.Errorf("%+v", f)
+		}
+	}
+	for key, want := range map[string]string{"labels(.json),": "outlines", "labels(.bmp),": "not read", "labels(.jpg),": "JPEG", "images(.bmp),": "not read"} {
+		if f := got[key]; f.Count != 1 || !strings.Contains(f.Cause, want) {
+			t.Errorf("%s: %+v", key, f)
+		}
+	}
+	if len(got) != 4 {
+		t.Errorf("%+v", got)
+	}
+}
