@@ -2,7 +2,6 @@ package train
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"image/color"
 	"slices"
@@ -77,6 +76,13 @@ type labelForm struct {
 // drawing reads the label as it is drawn. One that is no picture has the values of
 // its mask.
 func (c *Case) drawing() (*scanio.Drawing, error) {
+	if o, err := c.opener().open(c.Label, asMask); err == nil && o.labels.Format != "png" && o.labels.Format != "tiff" {
+		m, err := c.mask()
+		if err != nil {
+			return nil, err
+		}
+		return drawingOf(m), nil
+	}
 	b, err := readFile(c.Label)
 	if err != nil {
 		return nil, err
@@ -85,21 +91,12 @@ func (c *Case) drawing() (*scanio.Drawing, error) {
 	if err != nil {
 		return nil, fmt.Errorf("train: mask %s: %w", c.Label, err)
 	}
-	page := 0
-	if isPicture(b) {
-		if page, err = c.page(c.Label, pages); err != nil {
-			return nil, fmt.Errorf("train: mask %s: %w", c.where(c.Label), err)
-		}
+	page, err := c.page(c.Label, pages)
+	if err != nil {
+		return nil, fmt.Errorf("train: mask %s: %w", c.where(c.Label), err)
 	}
 	d, err := scanio.ReadDrawing(b, page)
-	switch {
-	case errors.Is(err, segd.ErrUnsupported) && !isPicture(b):
-		m, err := c.mask()
-		if err != nil {
-			return nil, err
-		}
-		return drawingOf(m), nil
-	case err != nil:
+	if err != nil {
 		return nil, fmt.Errorf("train: mask %s: %w", c.where(c.Label), err)
 	}
 	for i, s := range d.Shades {
@@ -108,16 +105,6 @@ func (c *Case) drawing() (*scanio.Drawing, error) {
 		}
 	}
 	return d, nil
-}
-
-// isPicture reports a PNG or a TIFF.
-func isPicture(b []byte) bool {
-	for _, head := range []string{"\x89PNG", "II*\x00", "MM\x00*"} {
-		if len(b) >= 4 && string(b[:4]) == head {
-			return true
-		}
-	}
-	return false
 }
 
 // drawingOf is a mask as a drawing.
