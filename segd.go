@@ -16,11 +16,14 @@ package segd
 // owned by whoever received it; it is not safe for concurrent writes.
 type Image struct {
 	Width, Height int
-	Channels      int // 1 (grey) or 3 (RGB)
-	Pix           []float32
-	Padding       []bool // pixels outside the imaged area (PixelPaddingValue), row-major; nil: none
-	Spacing       Spacing
-	Display       Display
+	Channels      int // 1 (grey) or 3 (RGB); as many as there are where they are Separate
+	// Separate says that each channel is an image of its own (T1, T2 …) and not
+	// one of red, green and blue.
+	Separate bool
+	Pix      []float32
+	Padding  []bool // pixels outside the imaged area (PixelPaddingValue), row-major; nil: none
+	Spacing  Spacing
+	Display  Display
 }
 
 // At returns the value of channel c at row y, column x.
@@ -65,8 +68,11 @@ type Scan struct {
 	Modality       string // DICOM Modality (0008,0060); empty otherwise
 	Width, Height  int
 	Frames         int
-	Steps          []string // what is done to the pixels, in order, in words
-	Warnings       []string // what a user should know about the result
+	// Channels is the number of files that were joined, each one channel of the
+	// image; 0: the scan is one file.
+	Channels int
+	Steps    []string // what is done to the pixels, in order, in words
+	Warnings []string // what a user should know about the result
 	// Clean says that the file states that its pixels do not show who the
 	// patient is (DICOM BurnedInAnnotation NO); other files state nothing.
 	Clean bool

@@ -1,18 +1,19 @@
 package dicomio
 
-// Affine maps pixel (column, row, frame) of s to a point in mm in the patient,
-// left, posterior and superior rising (PS3.3 C.7.6.2.1.1): coordinate r is
-// m[r][0]·column + m[r][1]·row + m[r][2]·frame + m[r][3]. ok is false where s is
-// not Placed, and where its frames are not planes of one grid: turned against
-// each other, at uneven distances, or several at a position. A single frame is
-// as thick as its slice.
-func (s *Source) Affine() (m [3][4]float64, ok bool) {
-	if len(s.planes) == 0 {
+import "segd"
+
+// Affine maps pixel (column, row, frame) of s to the patient. ok is false where
+// it is not known where the frames lie, and where they are not planes of one
+// grid in the order of the file: turned against each other, at uneven
+// distances, or several at a position. A single frame is as thick as its slice.
+// Stacks puts frames in order.
+func (s *Source) Affine() (m segd.Affine, ok bool) {
+	if len(s.located) == 0 {
 		return m, false
 	}
-	planes := make([]*plane, len(s.planes))
+	planes := make([]*plane, len(s.located))
 	for i := range planes {
-		planes[i] = &s.planes[i]
+		planes[i] = &s.located[i]
 	}
 	step, ok := stepOf(planes)
 	if !ok {

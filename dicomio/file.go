@@ -42,12 +42,11 @@ func open(b []byte) (*file, error) {
 		return nil, fmt.Errorf("dicomio: %w: %d bytes, limit %d", segd.ErrTooLarge, len(b), maxFile)
 	}
 	f := &file{}
-	p := 0
-	if len(b) >= preamble+4 && string(b[preamble:preamble+4]) == "DICM" {
-		p = preamble + 4
-	} else if _, ok := sniff(b); !ok {
-		return nil, malformed("no DICOM prefix, nor a data set without one")
-	} else {
+	p, preambled := start(b)
+	if !preambled {
+		if _, ok := sniff(b); !ok {
+			return nil, malformed("no DICOM prefix, nor a data set without one")
+		}
 		f.warnings = append(f.warnings, "the file lacks the DICOM preamble")
 	}
 	p, err := f.meta(b, p)
@@ -189,12 +188,9 @@ func isUID(s string) bool {
 // inflate expands a deflated data set (PS3.5 A.5). The size is counted before
 // memory is taken, so that a deflate bomb costs time alone, and little of it.
 func inflate(b []byte) ([]byte, error) {
-	size, err := io.Copy(io.Discard, io.LimitReader(flate.NewReader(bytes.NewReader(b)), maxInflated+1))
+	size, err := inflatedSize(b)
 	if err != nil {
-		return nil, malformed("the deflated data set is damaged or truncated")
-	}
-	if size > maxInflated {
-		return nil, fmt.Errorf("dicomio: %w: deflated data set of more than %d bytes", segd.ErrTooLarge, maxInflated)
+		return nil, err
 	}
 	out := make([]byte, size)
 	if _, err := io.ReadFull(flate.NewReader(bytes.NewReader(b)), out); err != nil {

@@ -56,6 +56,8 @@ var imageTags = []uint32{
 	tagLossy, tagLossyRatio, tagLossyMethod,
 	tagModalityLUT, tagVOILUT, tagLUTShape, tagSharedGroups, tagPerFrame,
 	tagICCProfile, tagOpticalPath,
+	tagDimensionIndex, 0x00200012, 0x00200100, 0x00180081, 0x00189087, // AcquisitionNumber, TemporalPositionIdentifier, EchoTime, DiffusionBValue
+	0x00181060, 0x00080032, 0x00080033, // TriggerTime, AcquisitionTime, ContentTime
 }
 
 // Tags of what is copied or written.

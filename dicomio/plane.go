@@ -39,34 +39,40 @@ func (p *plane) depth() float64 {
 }
 
 // readPlanes reads the plane of each frame: of the image itself or, of an
-// enhanced one, of the functional groups. It returns nil unless all are known
-// and lie in a frame of reference.
-func (s *Source) readPlanes() []plane {
-	if !isUID(s.image.text(tagFrameOfReference)) {
-		return nil
-	}
+// enhanced one, of the functional groups. It returns nil unless all are known;
+// the error says so where only some are.
+func (s *Source) readPlanes() ([]plane, error) {
 	shared, each := s.image.first(tagSharedGroups), s.image[tagPerFrame].items
 	if shared == nil && each == nil && s.frames > 1 {
 		// The position in the file's head is not that of every frame.
-		return nil
+		return nil, nil
 	}
 	if each != nil && len(each) != s.frames {
-		return nil
+		return nil, unprocessable("functional groups (5200,9230) of %d frames, want %d", len(each), s.frames)
 	}
 	planes := make([]plane, s.frames)
+	known, unknown := 0, 0
 	for i := range planes {
 		sets := []dataset{shared, s.image}
 		if each != nil {
 			sets = []dataset{each[i], shared, s.image}
 		}
 		p, ok := readPlane(sets)
-		if !ok {
-			return nil
+		if ok {
+			known++
+		} else if unknown == 0 {
+			unknown = i + 1
 		}
 		planes[i] = p
 	}
+	switch {
+	case known == 0:
+		return nil, nil
+	case known < s.frames:
+		return nil, unprocessable("%d of %d frames without a position, orientation and spacing, the first of them frame %d", s.frames-known, s.frames, unknown)
+	}
 	s.assumeThickness(planes)
-	return planes
+	return planes, nil
 }
 
 // assumeThickness gives planes without a slice thickness the distance to the
@@ -130,14 +136,8 @@ func settleThickness(planes []*plane) {
 // readPlane takes each attribute from the innermost of sets that has it.
 func readPlane(sets []dataset) (plane, bool) {
 	find := func(group, tag uint32) (string, []float64) {
-		for _, d := range sets {
-			for _, in := range []dataset{d.first(group), d} {
-				if in.has(tag) {
-					return in.text(tag), in.numbers(tag)
-				}
-			}
-		}
-		return "", nil
+		in := find(sets, group, tag)
+		return in.text(tag), in.numbers(tag)
 	}
 	var p plane
 	var position, orientation, spacing, thickness, between []float64

@@ -97,7 +97,7 @@ func ReadSEG(b []byte) (*Segmentation, error) {
 		s.Segments = append(s.Segments, Segment{Number: item.integer(0x00620004), Label: shorten(item.text(0x00620005), 64)})
 	}
 	s.source = Source{image: d, frames: l.frames, rows: l.rows, cols: l.cols}
-	s.source.planes = s.source.readPlanes()
+	s.source.locate()
 	return s, s.readFrames(d, l.frames)
 }
 

@@ -90,23 +90,26 @@ func (o *Origin) join(other *Origin) (int, error) {
 }
 
 // sort orders the frames by where their sources lie along the normal of the
-// slices and, where several lie at one place, by instance number. Frames of one
+// slices and, where several lie at one place, as NewStack does. Frames of one
 // source stay as they are, and those of sources that lie nowhere.
 func (s *SEG) sort() {
 	if !s.placed() {
 		return
 	}
 	sources := s.origin.Sources
+	at := make([]Slice, len(sources))
+	for i, source := range sources {
+		at[i] = Slice{plane: source.planes[0], number: source.image.integer(tagInstanceNumber), phase: source.phaseOf(0)}
+	}
 	slices.SortStableFunc(s.frames, func(a, b segFrame) int {
 		if a.source == b.source {
 			return 0
 		}
-		x, y := sources[a.source], sources[b.source]
-		p, q := &x.planes[0], &y.planes[0]
+		x, y := &at[a.source], &at[b.source]
 		return cmp.Or(
-			cmp.Compare(p.orientation, q.orientation),
-			cmp.Compare(p.depth(), q.depth()),
-			cmp.Compare(x.image.integer(tagInstanceNumber), y.image.integer(tagInstanceNumber)),
+			cmp.Compare(x.plane.orientation, y.plane.orientation),
+			cmp.Compare(x.plane.depth(), y.plane.depth()),
+			x.compare(y),
 			cmp.Compare(a.source, b.source))
 	})
 }

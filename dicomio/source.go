@@ -20,7 +20,9 @@ type Source struct {
 	series         string  // SeriesInstanceUID
 	rows, cols     int
 	frames         int
-	planes         []plane // where each frame lies; nil: not known
+	planes         []plane // where each frame lies; nil: not known, or not in which frame of reference
+	located        []plane // where each frame lies, in whichever frame of reference; nil: not known
+	lost           error   // why it is not known, where it is of some frames
 	orphan         bool    // the file names no study
 	assumed        bool    // it states no slice thickness
 }
@@ -64,8 +66,16 @@ func OpenSource(b []byte) (*Source, error) {
 		return nil, unprocessable("%d frames, limit %d", s.frames, maxFrames)
 	}
 	s.orphan = !isUID(s.study.text(tagStudyUID))
-	s.planes = s.readPlanes()
+	s.locate()
 	return s, nil
+}
+
+// locate reads where the frames lie.
+func (s *Source) locate() {
+	s.located, s.lost = s.readPlanes()
+	if isUID(s.image.text(tagFrameOfReference)) {
+		s.planes = s.located
+	}
 }
 
 // Warnings says what a user should know about objects made of s.
@@ -77,11 +87,15 @@ func (s *Source) Warnings() []string {
 	if s.series == "" {
 		out = append(out, "the file names no series (0020,000E): DICOM outputs refer to it by one of their own")
 	}
-	if s.assumed {
+	if s.assumed && s.Placed() {
 		out = append(out, "the file states no slice thickness (0018,0050): DICOM outputs take the distance between slices, or that between rows")
 	}
 	return out
 }
+
+// AssumesThickness reports whether s has the distance between slices or between
+// rows for a slice thickness (0018,0050), which the file does not state.
+func (s *Source) AssumesThickness() bool { return s.assumed }
 
 // Placed reports whether it is known where in the patient the frames lie: there
 // is a frame of reference, and each frame has a position, orientation and

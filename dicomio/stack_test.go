@@ -17,7 +17,7 @@ func sliceAt(z float64, number int) Slice {
 		p.origin[r] = float64(r+1) + z*n[r]
 		p.position += fmt.Sprint(p.origin[r], " ")
 	}
-	return Slice{p, number}
+	return Slice{plane: p, number: number}
 }
 
 func TestNewStack(t *testing.T) {

@@ -69,7 +69,7 @@ func (j *job) all(c echo.Context, done func()) (network time.Duration, err error
 	j.setHeaders(c.Response().Header())
 	for i := j.first; i <= j.last; i++ {
 		if i > j.first {
-			if err := j.next(i); err != nil {
+			if err := j.frame(i); err != nil {
 				return network, err
 			}
 		}
@@ -104,13 +104,15 @@ func (j *job) writeVolume(c echo.Context) error {
 	h := c.Response().Header()
 	h.Set("Content-Type", "application/gzip")
 	h.Set("Content-Disposition", attachment(j.output+".nii.gz"))
-	return j.volume.Write(c.Response())
+	return j.volume.Write(c.Response(), 0)
 }
 
 // cutOff ends an answer that has begun and cannot be finished: half of it must
 // not look like the whole. There is no one left to tell but the log.
 func (j *job) cutOff(c echo.Context, err error) {
-	j.server.Log.Warn("answer cut off", "request_id", requestID(c), "error", describe(err).Type)
+	if p := describe(err); p.Status != statusClientGone {
+		j.server.Log.Warn("answer cut off", "request_id", requestID(c), "error", p.Type)
+	}
 	panic(http.ErrAbortHandler)
 }
 
@@ -151,7 +153,7 @@ func (j *job) writeFrames(c echo.Context) (network time.Duration, err error) {
 	out := j.result()
 	for i := j.first; i <= j.last; i++ {
 		if i > j.first {
-			if err := j.next(i); err != nil {
+			if err := j.frame(i); err != nil {
 				return network, err
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"segd"
+	"segd/models"
 )
 
 // problem is the body of an error (RFC 9457).
@@ -37,9 +38,13 @@ type kind struct {
 // kinds are looked through in order; the first that fits counts.
 var kinds = []kind{
 	{errSlowBody, http.StatusRequestTimeout, "slow-upload", "Upload too slow"},
+	{errForeignHost, http.StatusForbidden, "foreign-host", "Unknown host name"},
+	{errForeignOrigin, http.StatusForbidden, "foreign-origin", "Request from another site"},
 	{errNotAcceptable, http.StatusNotAcceptable, "not-acceptable", "Not acceptable"},
 	{context.DeadlineExceeded, http.StatusServiceUnavailable, "timeout", "Took too long"},
-	{context.Canceled, http.StatusServiceUnavailable, "cancelled", "Cancelled"},
+	{context.Canceled, statusClientGone, "cancelled", "Cancelled"},
+	{errClientGone, statusClientGone, "cancelled", "Cancelled"},
+	{errNoRoom, http.StatusInsufficientStorage, "no-room", "No room for uploads"},
 	{segd.ErrBusy, http.StatusServiceUnavailable, "busy", "Busy"},
 	{segd.ErrTooLarge, http.StatusRequestEntityTooLarge, "too-large", "Too large"},
 	{segd.ErrUnsupported, http.StatusUnsupportedMediaType, "unsupported", "Unsupported input"},
@@ -53,6 +58,7 @@ var kinds = []kind{
 var (
 	errSlowBody      = errors.New("the request did not arrive in time")
 	errNotAcceptable = errors.New("not acceptable")
+	errNoRoom        = errors.New("the server has no room on its disk for this file")
 )
 
 // internalError is a fault of the server, whatever kind it wraps: a model's
@@ -64,7 +70,7 @@ func (e internalError) Error() string { return e.err.Error() }
 // describe says what an error becomes. Of what is no known kind, nothing is
 // told.
 func describe(err error) problem {
-	if _, ok := errors.AsType[internalError](err); ok {
+	if _, ok := errors.AsType[internalError](err); ok || errors.Is(err, models.ErrBroken) {
 		return problem{Type: problemPrefix + "internal", Title: "Internal error", Status: http.StatusInternalServerError}
 	}
 	for _, k := range kinds {
@@ -105,7 +111,7 @@ func (s *Server) answerError(err error, c echo.Context) {
 	}
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Type", problemMedia)
-	if p.Status == http.StatusServiceUnavailable {
+	if p.Status == http.StatusServiceUnavailable || p.Status == http.StatusInsufficientStorage {
 		h.Set("Retry-After", "2")
 	}
 	body, err := json.Marshal(p)

@@ -190,6 +190,9 @@ func TestForms(t *testing.T) {
 		{"cut off behind the file", multipart, file, 400, "truncated"},
 		{"cut off in the file", multipart, file[:len(file)-40], 400, "form is truncated"},
 		{"long field", multipart, field("model", strings.Repeat("x", 2000)) + file + "--x--\r\n", 413, "1024 bytes"},
+		{"long header", multipart, "--x\r\nX: " + strings.Repeat("a", 100<<10) + "\r\n\r\n" + file, 413, "65536 bytes in the header"},
+		{"many headers", multipart, "--x\r\n" + strings.Repeat("X: abcdefgh\r\n", 10000) + "\r\n" + file, 413, "65536 bytes in the header"},
+		{"much before the form", multipart, strings.Repeat("hello\r\n", 20000) + file, 413, "65536 bytes in the header"},
 		{"many fields", multipart, strings.Repeat(field("model", "x"), 40) + file + "--x--\r\n", 413, "32 parts"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -217,7 +220,7 @@ func TestLinger(t *testing.T) {
 			if name == "chunks" {
 				body = io.MultiReader(strings.NewReader(fmt.Sprintf("%x\r\n", size)), body, strings.NewReader("\r\n0\r\n\r\n"))
 			}
-			if _, err := io.Copy(conn, io.MultiReader(strings.NewReader("POST /v1/segment HTTP/1.1\r\nHost: a\r\n"+head), body)); err != nil {
+			if _, err := io.Copy(conn, io.MultiReader(strings.NewReader("POST /v1/segment HTTP/1.1\r\nHost: localhost\r\n"+head), body)); err != nil {
 				t.Fatalf("the server does not listen to the end: %v", err)
 			}
 			_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))

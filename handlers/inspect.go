@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -16,6 +17,9 @@ import (
 // is not to be had over HTTP.
 func (s *Server) inspect(c echo.Context) (err error) {
 	r := c.Request()
+	if _, err := s.inspectModel(r.URL.Query(), nil); err != nil { // before the body is asked for
+		return err
+	}
 	u, err := s.readUpload(r)
 	if err != nil {
 		return err
@@ -25,38 +29,62 @@ func (s *Server) inspect(c echo.Context) (err error) {
 			s.Log.Warn("upload not removed", "request_id", requestID(c), "error", e.Error())
 		}
 	}()
-	model, err := parseInspect(r.URL.Query(), u.options)
+	leave, err := s.admit()
 	if err != nil {
 		return err
 	}
-	if model != "" && model != "auto" { // a directory of the server's is nobody's business
-		if _, err := s.Models.Get(model); err != nil {
-			return err
-		}
-	}
-	var found *inspect.Inspection
-	if err := s.run(r.Context(), func() (err error) {
-		found, err = inspect.File(u.bytes, inspect.Options{Models: s.Models, Model: model})
+	defer leave()
+	model, err := s.inspectModel(r.URL.Query(), u.options)
+	if err != nil {
 		return err
-	}); err != nil {
+	}
+	found, err := s.look(r.Context(), u, model)
+	if err != nil {
 		return err
 	}
 	c.Response().Header().Set("Cache-Control", "no-store")
 	return writeJSON(c, http.StatusOK, found)
 }
 
-// parseInspect returns the one option there is; the query goes before the form.
+// look inspects an upload. Memory for it, and for its first frame, is taken before.
+func (s *Server) look(ctx context.Context, u *upload, model string) (found *inspect.Inspection, err error) {
+	j := &job{server: s, ctx: s.queue(ctx, u.bytes), options: options{output: outputJSON}}
+	defer j.release()
+	if err := j.read(u, func([]byte) error { return nil }); err != nil {
+		return nil, err
+	}
+	if j.frameHeld, err = s.memory.frames.take(j.ctx, imageBytes(j.scan, j.channels), "a frame"); err != nil {
+		return nil, err
+	}
+	err = s.run(j.ctx, func() (err error) {
+		found, err = inspect.Scan(j.scan, u.bytes, inspect.Options{Models: s.Models, Model: model})
+		return err
+	})
+	return found, err
+}
+
+// inspectModel returns the model whose steps are asked for: the name of one of the
+// catalogue's, for a directory of the server's is nobody's business; "auto"; or "".
+func (s *Server) inspectModel(query, form url.Values) (string, error) {
+	model, err := parseInspect(query, form)
+	if err == nil && model != "" && model != "auto" {
+		_, err = s.Models.Get(model)
+	}
+	return model, err
+}
+
+// parseInspect returns the one option there is.
 func parseInspect(query, form url.Values) (model string, err error) {
-	for _, values := range []url.Values{form, query} {
-		for name, v := range values {
-			if name != "model" {
-				return "", fmt.Errorf("handlers: %w: there is no option %.40q; there is model", segd.ErrOption, name)
-			}
-			if len(v) > 1 {
-				return "", fmt.Errorf("handlers: %w: %s is given %d times", segd.ErrOption, name, len(v))
-			}
-			model = v[0]
+	for name, v := range mergeOptions(query, form) {
+		switch {
+		case name != "model":
+			return "", fmt.Errorf("handlers: %w: there is no option %.40q; there is model", segd.ErrOption, name)
+		case len(v) > 1:
+			return "", fmt.Errorf("handlers: %w: %s is given %d times", segd.ErrOption, name, len(v))
+		case v[0] == "":
+			return "", fmt.Errorf("handlers: %w: %s has no value: give it one, or leave it out", segd.ErrOption, name)
 		}
+		model = v[0]
 	}
 	return model, nil
 }

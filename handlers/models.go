@@ -35,7 +35,8 @@ func (s *Server) healthy(c echo.Context) error {
 }
 
 // ready answers whether requests should be sent here: 503 while the server is
-// stopping, or has no model to serve with.
+// stopping, has no model to serve with, cannot take a request on, or has no room
+// for uploads.
 func (s *Server) ready(c echo.Context) error {
 	n := len(s.Models.List())
 	switch {
@@ -43,6 +44,13 @@ func (s *Server) ready(c echo.Context) error {
 		return fmt.Errorf("handlers: %w: the server is stopping", segd.ErrBusy)
 	case n == 0:
 		return fmt.Errorf("handlers: %w: the server has no models", segd.ErrBusy)
+	}
+	if err := s.saturated(); err != nil {
+		return err
+	}
+	if err := s.checkRoom(); err != nil {
+		s.Log.Error("no room for uploads", "error", err.Error())
+		return fmt.Errorf("handlers: %w: the server has no room for uploads on its disk", segd.ErrBusy)
 	}
 	return writeJSON(c, http.StatusOK, map[string]any{"status": "ready", "models": n})
 }

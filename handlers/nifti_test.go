@@ -1,8 +1,11 @@
 package handlers
 
 import (
+	"strings"
 	"testing"
 
+	"segd"
+	"segd/dicomio/dicomtest"
 	"segd/internal/nifti"
 	"segd/internal/nifti/niftitest"
 )
@@ -35,5 +38,52 @@ func TestSegmentNIfTI(t *testing.T) {
 	wantOK(t, post(t, url+"?model=bright&output=mask&frame=2", file), "image/png")
 	if bad := post(t, url+"?model=bright&output=nifti&frame=2", file); bad.status != 400 {
 		t.Errorf("one frame of a volume: status %d", bad.status)
+	}
+}
+
+// A volume of frames is in the order of their places; what is no volume, or more
+// than one, is 422 and says what to ask for instead.
+func TestSegmentEnhancedNIfTI(t *testing.T) {
+	url := start(t, newServer(t, nil)) + "/v1/segment?model=bright&output=nifti"
+	at := func(z string) dicomtest.Frame { return dicomtest.Frame{Position: `-10\0\` + z} }
+	turned := at("0")
+	turned.Orientation = `1\0\0\0\0\-1`
+	a := post(t, url, dicomtest.Write(dicomtest.Enhanced(16, []dicomtest.Frame{at("6"), at("3"), at("0")})))
+	wantOK(t, a, "application/gzip")
+	for _, reader := range niftitest.Readers() {
+		place, err := reader.Place(a.body)
+		if err != nil || place != (segd.Affine{{2, 0, 0, -10}, {0, 2, 0, 0}, {0, 0, 3, 0}}) {
+			t.Errorf("%s: %v, %v", reader.Name, place, err)
+		}
+	}
+	v, err := nifti.Read(a.body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Frame i has its square i columns from the left.
+	for k, first := range []int{2, 1, 0} {
+		if m, err := v.Labels(k); err != nil || m.Pix[first] != 1 || m.Pix[first+4] != 0 || first > 0 && m.Pix[first-1] != 0 {
+			t.Errorf("plane %d is not frame %d (%v)", k, first+1, err)
+		}
+	}
+	for name, tt := range map[string]struct {
+		frames []dicomtest.Frame
+		want   []string
+	}{
+		"two orientations": {[]dicomtest.Frame{at("0"), at("3"), turned}, []string{"2 stacks", "output=seg"}},
+		"uneven":           {[]dicomtest.Frame{at("0"), at("3"), at("9")}, []string{"1 missing, the first 6 mm", "other outputs"}},
+	} {
+		a := post(t, url, dicomtest.Write(dicomtest.Enhanced(16, tt.frames)))
+		for _, want := range tt.want {
+			if a.status != 422 || !strings.Contains(string(a.body), want) {
+				t.Errorf("%s: status %d, %s; want %q", name, a.status, a.body, want)
+			}
+		}
+	}
+	tilted := []dicomtest.Frame{{Position: `0\0\0`}, {Position: `0\2\3`}, {Position: `0\4\6`}}
+	a = post(t, url, dicomtest.Write(dicomtest.Enhanced(16, tilted)))
+	wantOK(t, a, "application/gzip")
+	if got := a.header.Get(warningsHeader); !strings.Contains(got, "a tilted gantry") {
+		t.Errorf("warnings %q", got)
 	}
 }

@@ -65,6 +65,9 @@ func parseOptions(query url.Values, accept []string) (options, error) {
 		if len(values) > 1 {
 			return o, fmt.Errorf("handlers: %w: %s is given %d times", segd.ErrOption, name, len(values))
 		}
+		if values[0] == "" {
+			return o, fmt.Errorf("handlers: %w: %s has no value: give it one, or leave it out", segd.ErrOption, name)
+		}
 	}
 	if v := query.Get("model"); v != "" {
 		o.model = v

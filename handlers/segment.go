@@ -17,8 +17,8 @@ import (
 	"segd/internal/nifti"
 	"segd/internal/overlay"
 	"segd/internal/postprocess"
-	"segd/internal/scanio"
 	"segd/internal/segment"
+	"segd/internal/turns"
 	"segd/models"
 )
 
@@ -49,16 +49,19 @@ func (s *Server) segment(c echo.Context) (err error) {
 			s.Log.Warn("upload not removed", "request_id", requestID(c), "error", e.Error())
 		}
 	}()
+	leave, err := s.admit()
+	if err != nil {
+		return err
+	}
+	defer leave()
 	if len(u.options) > 0 {
-		for name, values := range query {
-			u.options[name] = values
-		}
-		if o, err = parseOptions(u.options, accept); err != nil {
+		if o, err = parseOptions(mergeOptions(query, u.options), accept); err != nil {
 			return err
 		}
 	}
-	j := &job{server: s, ctx: r.Context(), options: o}
-	switch err := j.begin(u.bytes); {
+	j := &job{server: s, ctx: s.queue(r.Context(), u.bytes), options: o}
+	defer j.release()
+	switch err := j.begin(u); {
 	case err != nil:
 		return err
 	case j.output == outputJSON:
@@ -80,11 +83,16 @@ type job struct {
 	ctx    context.Context // of the request, whose handler alone uses the job
 
 	scan        *segd.Scan
+	channels    int          // of its frames, at the most
+	spacing     segd.Spacing // of the frame before, where it is known
 	model       *models.Model
-	objects     *export.DICOM // where one is asked for
-	volume      *nifti.Writer // likewise
-	first, last int           // frames that are asked for, from 0
+	objects     *export.DICOM   // where one is asked for
+	volume      *export.Volumes // likewise
+	first, last int             // frames that are asked for, from 0
 	done        segmented
+
+	held      *holding // for the scan, and for what is collected
+	frameHeld *holding // for the frame, or for its files
 }
 
 // segmented is what is known of one frame when it is segmented.
@@ -126,70 +134,72 @@ type frameResult struct {
 }
 
 // begin reads the scan, chooses the model and segments the first frame that is
-// asked for, all in one place among those that run: the pixels of a picture
-// file are in memory from its reading on.
-func (j *job) begin(b []byte) error {
-	return j.server.run(j.ctx, func() (err error) {
-		if j.scan, err = scanio.Read(b); err != nil {
+// asked for.
+func (j *job) begin(u *upload) (err error) {
+	if j.options.model != "auto" {
+		if j.model, err = j.server.Models.Get(j.options.model); err != nil {
 			return err
 		}
-		if j.frame > j.scan.Frames {
-			return fmt.Errorf("handlers: %w: frame %d of %d", segd.ErrNotFound, j.frame, j.scan.Frames)
-		}
-		j.first, j.last = 0, j.scan.Frames-1
-		if j.frame > 0 {
-			j.first, j.last = j.frame-1, j.frame-1
-		}
-		if j.options.model == "auto" {
-			j.model, err = j.server.Models.Auto(j.scan)
-		} else {
-			j.model, err = j.server.Models.Get(j.options.model)
-		}
-		if err == nil {
-			err = j.fit(j.model) // named in the form, after the query was looked at
-		}
-		if err != nil {
-			return err
-		}
-		j.scan.Warnings = append(j.scan.Warnings, j.model.Warnings(j.scan, j.options.model == "auto")...)
-		if j.object() {
-			run := &dicomio.Run{Software: "segd " + j.server.Version, Time: time.Now(), Deidentify: j.deidentify, Secret: j.server.secret}
-			j.objects = export.NewDICOM(run, b, j.scan, j.model.Manifest, []string{j.output})
-			if err := j.objects.Refused(); err != nil {
-				return err
-			}
-			j.scan.Warnings = append(j.scan.Warnings, j.objects.Warnings()...)
-		}
-		if j.output == export.NIfTI {
-			content := nifti.Masks
-			if j.model.Values != nil {
-				content = nifti.Values
-			}
-			if j.volume, err = export.NewNIfTI(b, j.scan, content); err != nil {
-				return err
-			}
-		}
-		if j.deidentify && j.scan.Format == "dicom" && !j.scan.Clean && (j.output == outputOverlay || j.output == outputZip || j.output == export.SC) {
-			j.scan.Warnings = append(j.scan.Warnings, export.BurnedInWarning)
-		}
-		if err := j.model.Load(j.server.Pool); err != nil {
-			return internalError{err} // whatever is wrong with its weights
-		}
-		return j.segment(j.first)
-	})
+	}
+	if err := j.read(u, j.prepare); err != nil {
+		return err
+	}
+	return j.frame(j.first)
 }
 
-// next segments a further frame.
-func (j *job) next(i int) error {
-	return j.server.run(j.ctx, func() error { return j.segment(i) })
-}
-
-// segment segments frame i into j.done.
-func (j *job) segment(i int) error {
-	img, err := j.scan.Frame(i)
+// prepare chooses the model and opens what collects results.
+func (j *job) prepare(b []byte) (err error) {
+	if j.options.frame > j.scan.Frames {
+		return fmt.Errorf("handlers: %w: frame %d of %d", segd.ErrNotFound, j.options.frame, j.scan.Frames)
+	}
+	j.first, j.last = 0, j.scan.Frames-1
+	if j.options.frame > 0 {
+		j.first, j.last = j.options.frame-1, j.options.frame-1
+	}
+	if j.model == nil {
+		j.model, err = j.server.Models.Auto(j.scan)
+	}
+	if err == nil {
+		err = j.fit(j.model) // named in the form, after the query was looked at
+	}
 	if err != nil {
 		return err
 	}
+	turns.Expect(j.ctx, segment.Length(j.model, j.scan.Width, j.scan.Height, j.last-j.first+1, j.Options))
+	j.scan.Warnings = append(j.scan.Warnings, j.model.Warnings(j.scan, j.options.model == "auto")...)
+	if j.object() {
+		run := &dicomio.Run{Software: "segd " + j.server.Version, Time: time.Now(), Deidentify: j.deidentify, Secret: j.server.secret}
+		j.objects = export.NewDICOM(run, b, j.scan, j.model.Manifest, []string{j.output})
+		if err := j.objects.Refused(); err != nil {
+			return err
+		}
+		j.scan.Warnings = append(j.scan.Warnings, j.objects.Warnings()...)
+	}
+	if j.output == export.NIfTI {
+		content := nifti.Masks
+		if j.model.Values != nil {
+			content = nifti.Values
+		}
+		if j.volume, err = export.NewNIfTI(b, j.scan, content); err != nil {
+			return err
+		}
+		if n := j.volume.Len(); n > 1 {
+			return fmt.Errorf("handlers: %w: the frames are %d stacks that lie differently, and one nifti holds one: output=seg holds all of them, output=mask&frame=N one frame, and segd segment writes a nifti for each", segd.ErrUnprocessable, n)
+		}
+		j.scan.Steps = append(j.scan.Steps, j.volume.Steps...)
+		j.scan.Warnings = append(j.scan.Warnings, j.volume.Warnings...)
+	}
+	if j.deidentify && j.scan.Format == "dicom" && !j.scan.Clean && (j.output == outputOverlay || j.output == outputZip || j.output == export.SC) {
+		j.scan.Warnings = append(j.scan.Warnings, export.BurnedInWarning)
+	}
+	if err := j.model.Load(j.server.Pool); err != nil {
+		return internalError{err} // whatever is wrong with its weights
+	}
+	return nil
+}
+
+// segment segments frame i, which is img, into j.done.
+func (j *job) segment(i int, img *segd.Image) error {
 	run := segment.Frame
 	if j.model.Values != nil {
 		run = segment.Values
@@ -208,7 +218,7 @@ func (j *job) segment(i int) error {
 		j.done.measured.Spacing = &img.Spacing
 	}
 	if j.model.Values != nil {
-		return j.makeValues(r)
+		return j.makeValues(i, r)
 	}
 	return j.makeMasks(i, r)
 }
@@ -224,7 +234,7 @@ func (j *job) makeMasks(i int, r *segment.Result) error {
 	case export.SC:
 		return j.keep(export.SC, func(w io.Writer) error { return j.objects.WriteSC(w, i, r, j.alpha) })
 	case export.NIfTI:
-		return j.volume.Add(r.Mask)
+		return j.volume.AddMask(i, r.Mask)
 	}
 	f.Classes = postprocess.Measure(r.Mask, r.Probabilities, j.model.Classes, r.Image.Spacing)
 	switch {
@@ -243,12 +253,12 @@ func (j *job) makeMasks(i int, r *segment.Result) error {
 	return j.picture(outputOverlay, overlay.Overlay(shown, r.Mask, j.model.Classes, j.alpha))
 }
 
-// makeValues makes what is asked for of the values of a frame.
-func (j *job) makeValues(r *segment.Result) error {
+// makeValues makes what is asked for of the values of frame i.
+func (j *job) makeValues(i int, r *segment.Result) error {
 	f, width, height := &j.done.measured, r.Image.Width, r.Image.Height
 	f.Values = postprocess.MeasureValues(r.Values)
 	if j.output == export.NIfTI {
-		return j.volume.AddValues(r.Values, width, height)
+		return j.volume.AddValues(i, r.Values, width, height)
 	}
 	if j.output == outputZip {
 		if err := j.picture(zipImage, overlay.Render(r.Image)); err != nil {
@@ -285,6 +295,9 @@ func (j *job) picture(kind string, m image.Image) error {
 
 // keep makes a file.
 func (j *job) keep(kind string, write func(io.Writer) error) error {
+	if err := turns.Next(j.ctx); err != nil {
+		return fmt.Errorf("handlers: %w", err)
+	}
 	j.done.files = append(j.done.files, file{kind: kind})
 	return write(&j.done.files[len(j.done.files)-1].b)
 }

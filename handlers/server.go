@@ -28,6 +28,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,6 +36,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"segd/internal/kernel"
+	"segd/internal/turns"
 	"segd/internal/web"
 	"segd/models"
 )
@@ -47,10 +49,19 @@ type Config struct {
 
 	MaxBody     int64         // bytes of a request; 0: 256 MiB
 	Timeout     time.Duration // of a request, from its header to its answer; 0: two minutes
-	MaxInFlight int           // segmentations that are accepted at once; 0: 64
-	MaxRunning  int           // of those, how many are computed at once and hold their pixels; 0: one more than threads of Pool
+	MaxInFlight int           // requests whose body is there that are accepted at once; 0: 256
+	MaxEach     int           // requests of one client's address, their bodies on the way or there; 0: 128
+	MaxRunning  int           // of those, how many are computed at once, and as many short ones beside long ones (package turns); 0: the threads of Pool
+	MaxMemory   int64         // that requests may hold, in bytes; 0: 4 GiB
 	TempDir     string        // for bodies on their way; "": the system's
 	Version     string        // of the program, for /healthz
+
+	// AllowOrigins are sites, such as https://viewer.example, whose pages may
+	// send requests and read the answers. New panics where one is no origin.
+	AllowOrigins []string
+	// AllowHosts are names that the server is reached by, beside localhost, IP
+	// addresses and the machine's own name; "*" stands for every name.
+	AllowHosts []string
 }
 
 func (c Config) withDefaults() Config {
@@ -64,23 +75,42 @@ func (c Config) withDefaults() Config {
 		c.Timeout = 2 * time.Minute
 	}
 	if c.MaxInFlight <= 0 {
-		c.MaxInFlight = 64
+		c.MaxInFlight = 256
+	}
+	if c.MaxEach <= 0 {
+		c.MaxEach = 128
+	}
+	if c.MaxMemory <= 0 {
+		c.MaxMemory = 4 << 30
 	}
 	if c.MaxRunning <= 0 {
-		c.MaxRunning = 2
-		if c.Pool != nil {
-			c.MaxRunning = c.Pool.Threads() + 1
-		}
+		c.MaxRunning = c.Pool.Threads()
 	}
 	return c
+}
+
+// spool is how many bytes of bodies may lie in the folder for temporary files. One
+// in memory has an eighth of that.
+func (c Config) spool() int64 {
+	dir := c.TempDir
+	if dir == "" {
+		dir = os.TempDir()
+	}
+	if memoryFolder(dir) {
+		return c.MaxMemory / 8
+	}
+	return 16 * c.MaxBody
 }
 
 // Server answers HTTP requests. It is an http.Handler, safe for concurrent use.
 type Server struct {
 	Config
 	echo     *echo.Echo
+	arrivals *arrivals
+	memory   *memory
+	quiet    *quiet
 	inFlight chan struct{} // a place for each request that is accepted
-	running  chan struct{} // a place for each that is computed
+	turns    *turns.Queue  // who computes
 	stopping atomic.Bool
 	page     map[string]asset // by name
 	sample   func() ([]byte, error)
@@ -96,17 +126,24 @@ func New(c Config) *Server {
 	s := &Server{
 		Config:   c,
 		echo:     echo.New(),
+		arrivals: newArrivals(maxArriving, c.MaxEach),
+		memory:   newMemory(c.MaxMemory, c.spool()),
 		inFlight: make(chan struct{}, c.MaxInFlight),
-		running:  make(chan struct{}, c.MaxRunning),
+		turns:    turns.New(c.MaxRunning),
 		page:     assets(web.Files()),
 		sample:   sync.OnceValues(sampleImage),
 		secret:   make([]byte, 32),
 	}
+	s.quiet = &quiet{after: quietTime, free: s.freeMemory}
 	_, _ = rand.Read(s.secret) // never fails (crypto/rand)
 	e := s.echo
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.answerError
-	e.Use(s.withID, s.accessLog, s.recovered, s.linger, s.limitBody, s.limitTime)
+	e.Use(s.withID, s.accessLog, s.limitTime, s.receive, s.recovered, s.originCheck())
+	if len(s.AllowOrigins) > 0 {
+		e.Use(s.crossOrigin())
+	}
+	e.Use(s.checkQuery)
 	s.routes()
 	return s
 }
@@ -117,8 +154,8 @@ func (s *Server) routes() {
 		s.echo.GET(path, h)
 		s.echo.HEAD(path, h)
 	}
-	s.echo.POST("/v1/segment", s.segment, s.limitInFlight)
-	s.echo.POST("/v1/inspect", s.inspect, s.limitInFlight)
+	s.echo.POST("/v1/segment", s.segment, s.arrive)
+	s.echo.POST("/v1/inspect", s.inspect, s.arrive)
 	get("/v1/models", s.listModels)
 	get("/v1/models/:name", s.getModel)
 	get("/v1/sample.png", s.getSample)
@@ -153,7 +190,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}
 	s.stopping.Store(true)
 	s.Log.Info("stopping, what runs is finished")
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.Timeout+lingerTime+5*time.Second)
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.Timeout+writeTime+5*time.Second)
 	defer cancel()
 	if err := server.Shutdown(grace); err != nil {
 		return fmt.Errorf("handlers: requests were cut off: %w", errors.Join(err, server.Close()))

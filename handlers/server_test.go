@@ -224,7 +224,7 @@ func TestLimits(t *testing.T) {
 	t.Run("time", func(t *testing.T) {
 		s := newServer(t, func(c *Config) { c.MaxRunning, c.Timeout = 1, 200*time.Millisecond })
 		url := start(t, s)
-		s.running <- struct{}{}
+		occupy(t, s, 0) // not long, so nothing overtakes
 		p := wantProblem(t, post(t, url+"/v1/segment", disc(t, 32)), 503, "deadline")
 		if p.Type != "urn:segd:problem:timeout" {
 			t.Errorf("type %q", p.Type)
@@ -272,8 +272,8 @@ func TestClientGone(t *testing.T) {
 			t.Fatal("the request still runs")
 		}
 	}
-	if len(s.running) > 0 {
-		t.Error("a place is not given back")
+	if s.turns.Running() > 0 {
+		t.Error("a turn is not given back")
 	}
 	wantEmpty(t, dir)
 	wantOK(t, post(t, url+"/v1/segment", disc(t, 32)), "image/png")
@@ -301,7 +301,7 @@ func TestShutdown(t *testing.T) {
 	if _, err := w.Write(b[:100]); err != nil {
 		t.Fatal(err)
 	}
-	for len(s.inFlight) == 0 {
+	for s.arrivals.count() == 0 {
 		time.Sleep(time.Millisecond)
 	}
 	stop()

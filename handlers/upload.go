@@ -23,20 +23,22 @@ const (
 	// inMemory is how much of a file is kept in memory; more goes to the disk.
 	inMemory = 2 << 20
 
-	maxFields     = 32   // of a form, beside the file
-	maxFieldBytes = 1024 // of one of them
+	maxFields     = 32       // of a form, beside the file
+	maxFieldBytes = 1024     // of one of them
+	maxPartHeader = 64 << 10 // of the headers of a part, and what else lies between
 )
 
 // upload is a file that came with a request. Its bytes are those of a file on
 // disk where it is large, and are gone after Close.
 type upload struct {
-	bytes   []byte
-	options url.Values // the form's fields but the file
-	close   func() error
+	bytes    []byte
+	channels [][]byte   // of an image that came as several files, the first among them
+	options  url.Values // the form's fields but the files
+	close    func() error
 }
 
 func (u *upload) Close() error {
-	u.bytes = nil
+	u.bytes, u.channels = nil, nil
 	if u.close == nil {
 		return nil
 	}
@@ -44,7 +46,7 @@ func (u *upload) Close() error {
 }
 
 // readUpload takes the file out of a request: the part "file" of a multipart
-// form, or the body itself, whatever Content-Type it has. The caller closes it.
+// form, or file_0000 and so on for its channels, or the body itself, whatever Content-Type it has. The caller closes it.
 func (s *Server) readUpload(r *http.Request) (*upload, error) {
 	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if media != "multipart/form-data" {
@@ -53,7 +55,14 @@ func (s *Server) readUpload(r *http.Request) (*upload, error) {
 	if err != nil || params["boundary"] == "" {
 		return nil, fmt.Errorf("handlers: %w: multipart/form-data without a boundary", segd.ErrFormat)
 	}
-	u, err := s.readForm(multipart.NewReader(r.Body, params["boundary"]))
+	between := &formReader{r: r.Body}
+	u, err := s.readForm(multipart.NewReader(between, params["boundary"]), between)
+	if err == nil { // a form may end before the body does
+		if _, err = io.Copy(io.Discard, r.Body); err != nil {
+			err = errors.Join(err, u.Close())
+			u = nil
+		}
+	}
 	// The body knows better than the form's reader what went wrong beneath it.
 	if b, ok := r.Body.(*body); ok && b.err != nil && err != nil {
 		err = b.err
@@ -61,31 +70,68 @@ func (s *Server) readUpload(r *http.Request) (*upload, error) {
 	return u, err
 }
 
-func (s *Server) readForm(form *multipart.Reader) (u *upload, err error) {
+// formReader reads a form. It bounds what lies between its contents: package
+// multipart takes headers of 10 MB of each part.
+type formReader struct {
+	r    io.Reader
+	left int // bytes of header
+	file bool
+}
+
+func (f *formReader) Read(p []byte) (int, error) {
+	if f.file {
+		return f.r.Read(p)
+	}
+	if f.left <= 0 {
+		return 0, fmt.Errorf("handlers: %w: a form with more than %d bytes in the header of a part, or in a field", segd.ErrTooLarge, maxPartHeader)
+	}
+	n, err := f.r.Read(p[:min(len(p), f.left)])
+	f.left -= n
+	return n, err
+}
+
+func (s *Server) readForm(form *multipart.Reader, between *formReader) (u *upload, err error) {
 	options := url.Values{}
+	var channels []channelPart
 	defer func() {
+		if err != nil {
+			err = errors.Join(err, closeChannels(channels))
+		}
 		if err != nil && u != nil {
 			err = errors.Join(err, u.Close())
 			u = nil
 		}
 	}()
 	for parts := 0; ; parts++ {
+		between.left, between.file = maxPartHeader, false
 		part, err := form.NextRawPart()
 		switch {
+		case err == io.EOF && u == nil && len(channels) > 0:
+			return joinUploads(channels, options)
 		case err == io.EOF && u == nil:
-			return nil, fmt.Errorf("handlers: %w: the form has no part named file", segd.ErrFormat)
+			return nil, fmt.Errorf("handlers: %w: the form has no part named file, nor any named %s and so on", segd.ErrFormat, channelName(0))
 		case err == io.EOF:
 			u.options = options
 			return u, nil
+		case errors.Is(err, segd.ErrTooLarge):
+			return u, err
 		case err != nil:
 			return u, fmt.Errorf("handlers: %w: the form is truncated or no multipart/form-data", segd.ErrFormat)
 		case parts > maxFields:
 			return u, fmt.Errorf("handlers: %w: a form of more than %d parts", segd.ErrTooLarge, maxFields)
 		}
 		switch name := part.FormName(); {
+		case name == "file" && len(channels) > 0, isChannel(name) && u != nil:
+			return u, fmt.Errorf("handlers: %w: both a part named file and channels, %s and so on, in a form: want one or the other", segd.ErrFormat, channelName(0))
+		case isChannel(name):
+			between.file = true
+			if channels, err = s.readChannel(channels, name, part); err != nil {
+				return u, err
+			}
 		case name == "file" && u != nil:
 			return u, fmt.Errorf("handlers: %w: several files in a form, want one", segd.ErrFormat)
 		case name == "file":
+			between.file = true
 			if u, err = s.spool(part); err != nil {
 				return u, err
 			}
@@ -105,20 +151,18 @@ func (s *Server) readForm(form *multipart.Reader) (u *upload, err error) {
 // spool reads a file. What is not of a kind that segd reads is refused by its
 // first bytes, before the rest is asked for.
 func (s *Server) spool(r io.Reader) (*upload, error) {
-	head := make([]byte, sniffed)
-	n, err := io.ReadFull(r, head)
-	switch head = head[:n]; {
-	case err == io.EOF:
+	var buf bytes.Buffer // which grows with what comes
+	_, err := io.CopyN(&buf, r, sniffed)
+	switch head := buf.Bytes(); {
+	case err == io.EOF && len(head) == 0:
 		return nil, fmt.Errorf("handlers: %w: the file is empty: send it as the body, or as the part file of a form", segd.ErrFormat)
-	case err != nil && err != io.ErrUnexpectedEOF:
+	case err != nil && err != io.EOF:
 		return nil, readError(err)
 	case !recognised(head):
 		return nil, fmt.Errorf("handlers: %w: the content is not DICOM, NIfTI, PNG, JPEG or TIFF", segd.ErrUnsupported)
 	case err != nil: // that was all
 		return &upload{bytes: head}, nil
 	}
-	var buf bytes.Buffer
-	buf.Write(head)
 	if _, err = io.CopyN(&buf, r, inMemory-sniffed); err == io.EOF {
 		return &upload{bytes: buf.Bytes()}, nil
 	}
@@ -135,7 +179,7 @@ func readError(err error) error {
 			return err
 		}
 	}
-	return fmt.Errorf("handlers: %w: the form breaks off within the file", segd.ErrFormat)
+	return fmt.Errorf("handlers: %w: the form is truncated: no boundary follows the file", segd.ErrFormat)
 }
 
 // toDisk copies a file to the disk, under no name that lasts, and maps it into
@@ -143,7 +187,7 @@ func readError(err error) error {
 func (s *Server) toDisk(r io.Reader) (u *upload, err error) {
 	f, err := os.CreateTemp(s.TempDir, "segd-upload-") // mode 0600
 	if err != nil {
-		return nil, internalError{fmt.Errorf("handlers: no place for uploads: %w", err)}
+		return nil, s.noRoom(err)
 	}
 	unlinked := os.Remove(f.Name()) == nil // not on Windows, while it is open
 	closeFile := func() error {
@@ -162,7 +206,7 @@ func (s *Server) toDisk(r io.Reader) (u *upload, err error) {
 	n, err := io.CopyBuffer(struct{ io.Writer }{f}, r, make([]byte, 128<<10))
 	if err != nil {
 		if _, ok := errors.AsType[*os.PathError](err); ok {
-			return nil, internalError{fmt.Errorf("handlers: upload to disk: %w", err)}
+			return nil, s.noRoom(err)
 		}
 		return nil, readError(err)
 	}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -22,14 +24,30 @@ var embedded embed.FS
 // embeddedOrigin is the Origin of a model that is part of the binary.
 const embeddedOrigin = "embedded"
 
+// ErrBroken: a model is there and cannot be opened. The error says why.
+var ErrBroken = errors.New("the model cannot be opened")
+
 // Catalogue is a set of models with different names; the zero value is empty.
 // Of a store of versions it has the one that serves, and takes up another one as
 // soon as that is promoted.
 // Get, List, Resolve and Auto are safe for concurrent use once no AddDir runs
 // any more.
 type Catalogue struct {
+	// Log hears of stores whose current version cannot be read while another
+	// one goes on serving; nil: nobody does.
+	Log *slog.Logger
+
 	mu     sync.Mutex
 	models map[string]*Model
+	broken map[string]Broken
+	missed map[string]string // by store, why its current version is not served
+}
+
+// Broken is a model that AddDir found and that cannot be opened.
+type Broken struct {
+	Name   string // of its directory, since its own may not be known
+	Origin string
+	Err    error
 }
 
 // Embedded returns a catalogue of the models that are part of the binary.
@@ -44,20 +62,21 @@ func Embedded() (*Catalogue, error) {
 }
 
 // AddDir adds the model in directory dir, or, where dir itself is none, those
-// in the directories in it; hidden ones and ones without a model.json are
-// passed over.
+// in the directories in it; it passes over hidden directories and those without
+// a model.json.
 //
-// A model takes the place of an embedded one of its name. Two of one name in
-// directories are a segd.ErrOption; a model that cannot be opened is the error
-// of Open. After an error the catalogue is as it was before.
+// A model takes the place of an embedded one of its name. A model in dir that
+// cannot be opened keeps none of the others from being added, and is one of
+// Broken. Its directory's name stands for it, so that an embedded model of that
+// name does not serve in its place. The errors are segd.ErrNotFound and
+// segd.ErrOption where dir is no directory, segd.ErrOption for two models of
+// one name, and those of Open where dir itself is a model. After an error the
+// catalogue is as it was before.
 func (c *Catalogue) AddDir(dir string) error {
-	before := make(map[string]*Model, len(c.models))
-	for name, m := range c.models {
-		before[name] = m
-	}
+	models, broken := maps.Clone(c.models), maps.Clone(c.broken)
 	err := c.addDir(dir)
 	if err != nil {
-		c.models = before
+		c.models, c.broken = models, broken
 	}
 	return err
 }
@@ -96,7 +115,11 @@ func (c *Catalogue) addAll(files fs.FS, origin func(name string) string) error {
 		}
 		m, err := open(sub, origin(e.Name()))
 		if err != nil {
-			return fmt.Errorf("%w (model %s)", err, e.Name())
+			if c.broken == nil {
+				c.broken = map[string]Broken{}
+			}
+			c.broken[e.Name()] = Broken{e.Name(), origin(e.Name()), err}
+			continue
 		}
 		if err := c.add(m); err != nil {
 			return err
@@ -125,21 +148,32 @@ func (c *Catalogue) add(m *Model) error {
 	return nil
 }
 
+// Broken lists the models that AddDir found and that cannot be opened, sorted by
+// name.
+func (c *Catalogue) Broken() []Broken {
+	return slices.SortedFunc(maps.Values(c.broken), func(a, b Broken) int { return cmp.Compare(a.Name, b.Name) })
+}
+
 // Get returns the model of that name. Another name is a segd.ErrNotFound that
-// lists the known ones.
+// lists the known ones; one of Broken is an ErrBroken.
 func (c *Catalogue) Get(name string) (*Model, error) {
-	if m := c.find(name); m != nil {
-		return m, nil
+	m, err := c.find(name)
+	if m != nil || err != nil {
+		return m, err
 	}
 	return nil, fmt.Errorf("models: %w: no model %.80q, there is %s", segd.ErrNotFound, name, c.names())
 }
 
-// find returns the model of that name, as it is now, or nil.
-func (c *Catalogue) find(name string) *Model {
+// find returns the model of that name, as it is now; nil where there is none.
+func (c *Catalogue) find(name string) (*Model, error) {
 	c.refresh()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.models[name]
+	m := c.models[name]
+	if b, ok := c.broken[name]; ok && (m == nil || m.Origin == embeddedOrigin) {
+		return nil, fmt.Errorf("%w (%s): %w", ErrBroken, b.Name, b.Err)
+	}
+	return m, nil
 }
 
 // List returns the models, sorted by name. The slice is the caller's.
@@ -148,7 +182,10 @@ func (c *Catalogue) List() []*Model {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	list := make([]*Model, 0, len(c.models))
-	for _, m := range c.models {
+	for name, m := range c.models {
+		if _, ok := c.broken[name]; ok && m.Origin == embeddedOrigin {
+			continue
+		}
 		list = append(list, m)
 	}
 	slices.SortFunc(list, func(a, b *Model) int { return cmp.Compare(a.Name, b.Name) })
@@ -170,8 +207,9 @@ func (c *Catalogue) names() string {
 // Resolve returns the model of that name or, where there is none, the model in
 // the directory of that name. The errors are those of Get and Open.
 func (c *Catalogue) Resolve(nameOrDir string) (*Model, error) {
-	if m := c.find(nameOrDir); m != nil {
-		return m, nil
+	m, err := c.find(nameOrDir)
+	if m != nil || err != nil {
+		return m, err
 	}
 	if info, err := os.Stat(nameOrDir); err == nil && info.IsDir() {
 		return Open(nameOrDir)
@@ -188,7 +226,8 @@ var modalities = []string{"CR", "CT", "DX", "ES", "GM", "IO", "IVUS", "MG", "MR"
 // of one model without any rule gives that one. Where none fits, or several
 // fit equally well, the error is a segd.ErrUnprocessable that says to choose.
 func (c *Catalogue) Auto(s *segd.Scan) (*Model, error) {
-	list := slices.DeleteFunc(c.List(), func(m *Model) bool { return m.Values != nil }) // which make no masks
+	// Models of values make no masks; the others must take what the scan has.
+	list := slices.DeleteFunc(c.List(), func(m *Model) bool { return m.Values != nil || m.CheckChannels(s.Channels) != nil })
 	if len(list) == 1 && list[0].Match.empty() {
 		return list[0], nil
 	}

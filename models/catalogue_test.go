@@ -80,20 +80,41 @@ func TestAddDir(t *testing.T) {
 	if err := c.AddDir(filepath.Join(root, "x")); !errors.Is(err, segd.ErrOption) {
 		t.Errorf("a name twice: got %v, want ErrOption", err)
 	}
-	save(t, filepath.Join(root, "aa"), tiny("d"), 1)
-	write(t, filepath.Join(root, "x"), manifestFile, []byte("{"))
 	d := empty()
-	if err := d.AddDir(root); !errors.Is(err, segd.ErrFormat) || !strings.Contains(err.Error(), "model x") {
-		t.Errorf("a broken model: got %v, want ErrFormat that names it", err)
-	}
-	if got := names(d); len(got) != 0 {
-		t.Errorf("after an error there is %v", got)
-	}
 	if err := d.AddDir(filepath.Join(root, "nowhere")); !errors.Is(err, segd.ErrNotFound) {
 		t.Errorf("no directory: got %v, want ErrNotFound", err)
 	}
 	if err := d.AddDir(filepath.Join(root, "note.txt")); !errors.Is(err, segd.ErrOption) {
 		t.Errorf("a file: got %v, want ErrOption", err)
+	}
+}
+
+// A model that cannot be opened leaves the others, and no embedded model of its
+// name serves in its place.
+func TestAddDirBroken(t *testing.T) {
+	root := t.TempDir()
+	save(t, filepath.Join(root, "good"), tiny("good"), 1)
+	for name, content := range map[string]string{manifestFile: "{", pointerFile: "3"} {
+		if err := os.MkdirAll(filepath.Join(root, "nuclei"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(root, "nuclei"), name, []byte(content))
+		c := empty()
+		c.models["nuclei"] = &Model{Manifest: tiny("nuclei"), Origin: embeddedOrigin}
+		if err := c.AddDir(root); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"good"}, names(c)); diff != "" {
+			t.Error(diff)
+		}
+		for _, get := range []func(string) (*Model, error){c.Get, c.Resolve} {
+			if _, err := get("nuclei"); !errors.Is(err, ErrBroken) || !errors.Is(err, segd.ErrFormat) {
+				t.Errorf("with a broken %s: got %v", name, err)
+			}
+		}
+		if b := c.Broken(); len(b) != 1 || b[0].Origin != filepath.Join(root, "nuclei") {
+			t.Errorf("broken: %+v", b)
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"segd"
 	"segd/internal/kernel"
+	"segd/internal/turns"
 	"segd/unet"
 )
 
@@ -121,7 +122,8 @@ func (m *Model) Mirrors() bool { return m.Training == nil || !m.Training.NoFlip 
 // mirror, it is the mean over x and its mirror images too, left to right, upside
 // down and both, each result mirrored back (test-time augmentation); where
 // Mirrors is false that is a segd.ErrOption. Sums are taken in one order, so
-// the result is the same for any number of threads.
+// the result is the same for any number of threads. When ctx ends, so does the
+// call; shorter requests pass that of ctx on its way, see package turns.
 func (m *Model) Predict(ctx context.Context, pool *kernel.Pool, x *segd.Tensor, mirror bool) (*segd.Tensor, error) {
 	if mirror && !m.Mirrors() {
 		return nil, fmt.Errorf("models: %w: model %s was trained without mirrored images, since left and right differ in its data; tta averages over them", segd.ErrOption, m.Name)
@@ -137,11 +139,11 @@ func (m *Model) Predict(ctx context.Context, pool *kernel.Pool, x *segd.Tensor, 
 	var total *segd.Tensor
 	for _, q := range list {
 		for way := range ways {
-			p, err := q.Predict(ctx, mirrored(x, way))
+			p, err := predictMirrored(ctx, q, x, way)
 			if err != nil {
 				return nil, err
 			}
-			if p = mirrored(p, way); total == nil {
+			if total == nil {
 				total = p
 				continue
 			}
@@ -150,12 +152,30 @@ func (m *Model) Predict(ctx context.Context, pool *kernel.Pool, x *segd.Tensor, 
 			}
 		}
 	}
+	if err := turns.Next(ctx); err != nil {
+		return nil, fmt.Errorf("models: %w", err)
+	}
 	if n := len(list) * ways; n > 1 {
 		for i := range total.Data {
 			total.Data[i] /= float32(n)
 		}
 	}
 	return total, nil
+}
+
+// predictMirrored returns the probabilities of x by way of its mirror image.
+func predictMirrored(ctx context.Context, q *unet.Predictor, x *segd.Tensor, way int) (*segd.Tensor, error) {
+	if err := turns.Next(ctx); err != nil {
+		return nil, fmt.Errorf("models: %w", err)
+	}
+	p, err := q.Predict(ctx, mirrored(x, way))
+	if err != nil {
+		return nil, err
+	}
+	if err := turns.Next(ctx); err != nil {
+		return nil, fmt.Errorf("models: %w", err)
+	}
+	return mirrored(p, way), nil
 }
 
 // mirrored returns t left to right where bit 0 of way is set and upside down

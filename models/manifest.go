@@ -43,6 +43,11 @@ type Manifest struct {
 	Recipe  preprocess.Recipe `json:"preprocessing"` // what it was trained on and is served
 	Classes []segd.Class      `json:"classes"`       // by index, background first; none of a network of values
 
+	// Channels names the channels of a model that was trained on several images of
+	// one thing, such as T1 and T2, each a file of its own, in the order of their
+	// numbers. Empty: the model takes one image, in grey or in colour.
+	Channels []string `json:"channels,omitempty"`
+
 	// Values says what the values of a network with unet.HeadRegression are; nil
 	// of one of classes. The network gives them in this unit.
 	Values *Values `json:"values,omitempty"`
@@ -222,6 +227,14 @@ func (m *Manifest) Validate() error {
 	if err := m.checkMembers(); err != nil {
 		return bad("%v", err)
 	}
+	if n := len(m.Channels); n == 1 || n > 1 && n != m.Network.Channels {
+		return bad("channels names %d, the network takes %d: name all of several, or none where the model takes one image", n, m.Network.Channels)
+	}
+	for i, name := range m.Channels {
+		if name == "" || len(name) > 64 || strings.ContainsFunc(name, isControl) {
+			return bad("name %.80q of channel %d, want 1 to 64 printable characters", name, i)
+		}
+	}
 	if err := m.checkClasses(); err != nil {
 		return bad("%v", err)
 	}
@@ -249,6 +262,23 @@ func (m *Manifest) MakesMasks() error {
 		return nil
 	}
 	return fmt.Errorf("models: %w: model %s gives values, not classes: there is no mask to make of them", segd.ErrOption, m.Name)
+}
+
+// CheckChannels returns nil where the model takes an image of so many channels that
+// are images of their own; 0 is a single image, in grey or in colour. The error,
+// segd.ErrUnprocessable, says what the model takes.
+func (m *Manifest) CheckChannels(separate int) error {
+	switch want := len(m.Channels); {
+	case want == separate:
+		return nil
+	case want == 0:
+		return fmt.Errorf("models: %w: %d channels, each an image of its own, for model %s, which takes a single image", segd.ErrUnprocessable, separate, m.Name)
+	case separate == 0:
+		return fmt.Errorf("models: %w: a single image for model %s, which takes %d channels, each an image of its own: %s; name their files CASE_0000, CASE_0001 and so on, over HTTP their parts file_0000, file_0001",
+			segd.ErrUnprocessable, m.Name, want, strings.Join(m.Channels, ", "))
+	default:
+		return fmt.Errorf("models: %w: %d channels for model %s, which takes %d: %s", segd.ErrUnprocessable, separate, m.Name, want, strings.Join(m.Channels, ", "))
+	}
 }
 
 func (m *Manifest) checkClasses() error {
@@ -383,7 +413,12 @@ func (m Manifest) complete() Manifest {
 		out[fmt.Sprint(c.Index)] = c.Name
 	}
 	in := map[string]string{"0": "grey"}
-	if m.Network.Channels == 3 {
+	switch {
+	case len(m.Channels) > 0:
+		for i, name := range m.Channels {
+			in[fmt.Sprint(i)] = name
+		}
+	case m.Network.Channels == 3:
 		in = map[string]string{"0": "red", "1": "green", "2": "blue"}
 	}
 	m.NetworkDataFormat = &DataFormat{

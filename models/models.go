@@ -34,6 +34,7 @@ import (
 
 	"segd"
 	"segd/internal/kernel"
+	"segd/internal/sniff"
 	"segd/unet"
 )
 
@@ -184,6 +185,9 @@ func (m *Model) params(f Member) (*unet.Params, error) {
 		return nil, fmt.Errorf("%w (model %s)", err, m.Name)
 	}
 	if got := sum(b); got != f.SHA256 {
+		if what := sniff.Placeholder(b); what != "" {
+			return nil, fmt.Errorf("models: %w: %s of model %s is %s", segd.ErrFormat, f.File, m.Name, what)
+		}
 		return nil, fmt.Errorf("models: %w: weights of model %s have SHA-256 %.12s…, the manifest says %.12s…: damaged, or replaced since the model was opened",
 			segd.ErrFormat, m.Name, got, f.SHA256)
 	}

@@ -4,15 +4,17 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"segd"
 	"segd/unet"
 )
 
 // Save writes a model into directory dir, which is made where it is missing;
-// other files in it stay. half stores the weights as fp16, vectors as fp32.
+// other files in it stay, except further weights of an ensemble that it replaces. half stores the weights as fp16, vectors as fp32.
 //
 // man's FormatVersion, NetworkDataFormat and WeightsSHA256 are filled in, and
 // Title, Task and Use where they are empty; man.Network must be p's own. A
@@ -42,8 +44,35 @@ func Save(dir string, man Manifest, p *unet.Params, half bool) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("models: %w", err)
 	}
+	before, _ := readManifest(os.DirFS(dir), manifestFile) // none is no fault
 	if err := replace(dir, text, weights.Bytes()); err != nil {
 		return fmt.Errorf("models: %w", err)
+	}
+	for _, f := range before.Members { // of an ensemble that was replaced
+		if !slices.Contains(man.Members, f) {
+			_ = os.Remove(filepath.Join(dir, f.File)) // nothing refers to it
+		}
+	}
+	return nil
+}
+
+// Free reports whether Save can write to directory dir without replacing
+// anything: the error wraps fs.ErrExist and names what is there, a model or, with
+// another text, a store of versions, which overwrite does not allow to replace
+// either, since its pointer would hide the model.
+func Free(dir string, overwrite bool) error {
+	for _, name := range []string{pointerFile, versionsDir} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+			return fmt.Errorf("models: %w: %s is a store of versions: take another folder, then add the model with segd model promote", fs.ErrExist, dir)
+		}
+	}
+	if overwrite {
+		return nil
+	}
+	for _, name := range []string{manifestFile, weightsFile, nextFile} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+			return fmt.Errorf("models: %w: %s, of an earlier model: --overwrite replaces it, or take another folder", fs.ErrExist, filepath.Join(dir, name))
+		}
 	}
 	return nil
 }

@@ -200,22 +200,66 @@ func nextVersion(dir string) (int, error) {
 	return highest + 1, nil
 }
 
-// refresh takes up what was promoted since: a store's pointer is read anew. A
-// version that cannot be opened leaves the one that serves.
+// refresh takes up what was promoted since the last call. A version that cannot
+// be opened leaves the one that serves, and Log hears of it once. The lock is not
+// held while the disk is read.
 func (c *Catalogue) refresh() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	for name, m := range c.models {
-		if m.store == "" {
-			continue
-		}
-		p, err := readPointer(os.DirFS(m.store))
-		if err != nil || p == nil || strconv.Itoa(p.Version) == path.Base(filepath.ToSlash(m.Origin)) {
-			continue
-		}
-		if next, err := Open(m.store); err == nil && next.Name == name {
-			next.Exact, next.BFloat16 = m.Exact, m.BFloat16
-			c.models[name] = next
+	var stores []*Model
+	for _, m := range c.models {
+		if m.store != "" {
+			stores = append(stores, m)
 		}
 	}
+	c.mu.Unlock()
+	for _, m := range stores {
+		next, err := m.promoted()
+		c.mu.Lock()
+		switch {
+		case err != nil:
+			c.miss(m, err)
+		case next != nil && c.models[m.Name] == m:
+			c.models[m.Name] = next
+			delete(c.missed, m.store)
+		}
+		c.mu.Unlock()
+	}
+}
+
+// miss logs that the version to serve cannot be opened, the first time for each
+// reason.
+func (c *Catalogue) miss(m *Model, err error) {
+	if c.missed == nil {
+		c.missed = map[string]string{}
+	}
+	if c.missed[m.store] == err.Error() {
+		return
+	}
+	c.missed[m.store] = err.Error()
+	if c.Log != nil {
+		c.Log.Error("the current version of a model cannot be opened, another one goes on serving",
+			"model", m.Name, "serving", m.Version, "directory", m.store, "error", err.Error())
+	}
+}
+
+// promoted returns the version of m's store that serves now, nil where that is m.
+func (m *Model) promoted() (*Model, error) {
+	p, err := readPointer(os.DirFS(m.store))
+	switch {
+	case err != nil:
+		return nil, err
+	case p == nil:
+		return nil, fmt.Errorf("models: %w: no %s", segd.ErrNotFound, pointerFile)
+	case strconv.Itoa(p.Version) == path.Base(filepath.ToSlash(m.Origin)):
+		return nil, nil
+	}
+	next, err := Open(m.store)
+	if err != nil {
+		return nil, err
+	}
+	if next.Name != m.Name {
+		return nil, fmt.Errorf("models: %w: version %d is named %s, not %s", segd.ErrFormat, p.Version, next.Name, m.Name)
+	}
+	next.Exact, next.BFloat16 = m.Exact, m.BFloat16
+	return next, nil
 }

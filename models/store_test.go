@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -216,5 +217,31 @@ func TestNoMirrors(t *testing.T) {
 	}
 	if _, err := m.Predict(t.Context(), nil, segd.NewTensor(1, 1, 4, 4), true); !errors.Is(err, segd.ErrOption) || !strings.Contains(err.Error(), "left and right") {
 		t.Errorf("mirrored all the same: %v", err)
+	}
+}
+
+// TestStorePointerBroken breaks current.json under a catalogue that serves.
+func TestStorePointerBroken(t *testing.T) {
+	root := t.TempDir()
+	dir := filepath.Join(root, "bright")
+	m := bright(t)
+	if _, err := models.Promote(dir, "bright", m, models.Promotion{}); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	c := &models.Catalogue{Log: slog.New(slog.NewTextHandler(&log, nil))}
+	if err := c.AddDir(root); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "current.json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if m, err := c.Get("bright"); err != nil || m.Version != "1" {
+			t.Errorf("got %v, %v", m, err)
+		}
+	}
+	if n := strings.Count(log.String(), "level=ERROR"); n != 1 || !strings.Contains(log.String(), "current.json") {
+		t.Errorf("%d lines, want one that names the file: %s", n, log.String())
 	}
 }

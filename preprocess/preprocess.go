@@ -134,13 +134,7 @@ func (r Recipe) Validate() error {
 // for an image whose sizes contradict each other, and segd.ErrTooLarge for a
 // grid beyond the limits.
 func (r Recipe) Apply(img *segd.Image) (*segd.Tensor, Placement, error) {
-	if err := r.Validate(); err != nil {
-		return nil, Placement{}, err
-	}
-	if err := checkImage(img); err != nil {
-		return nil, Placement{}, err
-	}
-	place, err := r.place(img)
+	place, err := r.Place(img)
 	if err != nil {
 		return nil, Placement{}, err
 	}
@@ -157,6 +151,25 @@ func (r Recipe) Apply(img *segd.Image) (*segd.Tensor, Placement, error) {
 		return native, place, nil
 	}
 	return resample(native, place.GridHeight, place.GridWidth), place, nil
+}
+
+// Place returns the Placement that Apply would, and its errors, without the work.
+func (r Recipe) Place(img *segd.Image) (Placement, error) {
+	if err := r.Validate(); err != nil {
+		return Placement{}, err
+	}
+	if err := checkImage(img); err != nil {
+		return Placement{}, err
+	}
+	if img.Separate && img.Channels != r.Channels {
+		return Placement{}, fmt.Errorf("preprocess: %w: %d channels as images of their own, want %d", segd.ErrUnprocessable, img.Channels, r.Channels)
+	}
+	return r.place(img)
+}
+
+// Grid is the Placement of an image of a size and spacing; see Place.
+func (r Recipe) Grid(width, height int, spacing segd.Spacing) (Placement, error) {
+	return r.place(&segd.Image{Width: width, Height: height, Spacing: spacing})
 }
 
 // place chooses the grid of the network's input.

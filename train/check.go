@@ -16,6 +16,7 @@ import (
 	"segd"
 	"segd/internal/kernel"
 	"segd/internal/scanio"
+	"segd/internal/walk"
 	"segd/unet"
 )
 
@@ -32,10 +33,10 @@ type Finding struct {
 // Kinds of findings.
 const (
 	KindFolder      = "folder"       // no data set, or ids.csv cannot be read
+	KindPassed      = "passed-over"  // files that are no images
 	KindUnreadable  = "unreadable"   // a file that cannot be decoded
 	KindNoLabel     = "no-label"     // an image without a label
 	KindNoImage     = "no-image"     // a label without an image
-	KindPassedOver  = "passed-over"  // files that are not read
 	KindSize        = "size"         // image and label differ in size
 	KindColourMask  = "colour-mask"  // a label in colour
 	KindScaledMask  = "scaled-mask"  // a label of 0 and 255, or of values beyond the classes
@@ -50,6 +51,7 @@ const (
 	KindImbalance   = "imbalance"    // a class that is rare or missing
 	KindConstant    = "constant"     // an image of one value
 	KindUngrouped   = "ungrouped"    // images that ids.csv does not name
+	KindClassNames  = "class-names"  // data sets that name other classes than each other
 	KindOverfit     = "overfit"      // a network that cannot even learn a few images by heart
 	KindFewSubjects = "few-subjects" // too few groups to say anything of new ones
 
@@ -107,6 +109,7 @@ func Check(ctx context.Context, o CheckOptions, report func(done, cases int)) (*
 			return nil, err
 		}
 	}
+	c.join(o.Datasets)
 	if err := c.read(ctx, report); err != nil {
 		return nil, err
 	}
@@ -123,7 +126,7 @@ func Check(ctx context.Context, o CheckOptions, report func(done, cases int)) (*
 	}
 	c.subjects()
 	c.duplicates()
-	c.leakage(o.Datasets)
+	c.leakage(ctx, o.Datasets)
 	r := c.result()
 	if r.Faults() > 0 || r.Cases == 0 || o.Overfit < 0 {
 		return r, nil
@@ -153,12 +156,12 @@ type checker struct {
 	meaning  *meaning   // of the last set's labels
 	findings []Finding
 	cases    []*checked
+	joined   Dataset // the classes of the data sets so far
 }
 
 // checked is a case as Check sees it.
 type checked struct {
 	Case
-	set                   int
 	side                  string // of a split, see side
 	imageErr, labelErr    error
 	width, height, mw, mh int
@@ -188,25 +191,30 @@ func (c *checker) list(ctx context.Context, set int, dir string) error {
 		c.fault(KindFolder, dir, "put the images into images/ and their masks, of the same names, into labels/", "%s", cause(err))
 		return nil
 	}
-	var notImages, notLabels passed
-	stems, images, err := stemsOf(where.images, notImages.take(scanio.IsScan))
+	images, err := listFiles(where.images, imageFiles())
 	if err != nil {
 		c.fault(KindFolder, where.images, "give each image a name of its own", "%s", cause(err))
 		return nil
 	}
-	labelStems, masks, err := stemsOf(where.labels, notLabels.take(isLabel))
+	masks, err := listFiles(where.labels, walk.Options{Outputs: true})
 	if err != nil {
 		c.fault(KindFolder, where.labels, "keep one label for each image", "%s", cause(err))
 		return nil
 	}
-	groups, groupsErr := readGroups(filepath.Join(dir, "ids.csv"))
-	if groupsErr != nil {
-		c.fault(KindFolder, filepath.Join(dir, "ids.csv"), "write a header id,group and a line for each image", "%s", cause(groupsErr))
+	ids, idsErr := readIDs(filepath.Join(dir, "ids.csv"))
+	for i, l := range []*listing{images, masks} {
+		folder := []string{where.images, where.labels}[i]
+		for _, f := range l.failed {
+			c.fault(KindUnreadable, f.Path, "make it readable, or take it out", "%v", f.Err)
+		}
+		if n := l.passed.Visible(); n > 0 {
+			c.warn(KindPassed, folder, n, "see that no image is among them", "%s", l.passed)
+		}
 	}
-	if len(stems) == 0 {
+	if len(images.stems) == 0 {
 		c.fault(KindFolder, where.images, "put DICOM, NIfTI, PNG, JPEG or TIFF files there", "no image")
 	}
-	p, err := pair(ctx, where, stems, images, masks, &files{})
+	p, err := pair(ctx, where, images.stems, images.files, masks.files, &files{})
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -214,45 +222,51 @@ func (c *checker) list(ctx context.Context, set int, dir string) error {
 		c.fault(KindFolder, where.labels, "one segmentation for each image, with the same segments in all of them", "%s", cause(err))
 		return nil
 	}
-	c.passedOver(where.images, &notImages, false)
-	c.passedOver(where.labels, &notLabels, true)
 	for _, e := range p.entries {
-		switch other := notLabels.of(e.stem); {
-		case e.labels == nil && other != "":
-			c.fault(KindNoLabel, e.image, "save its label as PNG", "no label that is read: %s is passed over", other)
+		switch {
 		case e.labels == nil:
 			c.fault(KindNoLabel, e.image, "add its mask to labels/ under the same name, or take the image out", "no label")
 		case e.err != nil:
 			c.fault(KindUnreadable, e.image, "export it again, or take it and its label out", "%s", cause(e.err))
 		}
 	}
-	for _, k := range p.cases(groups) {
-		c.cases = append(c.cases, &checked{set: set, side: side(dir), Case: k})
+	warning := ""
+	if idsErr == nil {
+		warning, idsErr = p.nameGroups(ids)
 	}
-	for _, stem := range labelStems {
+	if idsErr != nil {
+		c.fault(KindFolder, filepath.Join(dir, "ids.csv"), "write a header id,group and a line for each image", "%s", cause(idsErr))
+	}
+	table := c.joinClasses(dir, p.classes)
+	for _, k := range p.cases() {
+		k.set, k.renumber = set, table
+		c.cases = append(c.cases, &checked{side: side(dir), Case: k})
+	}
+	for _, stem := range masks.stems {
 		if !p.used[stem] {
-			c.warn(KindNoImage, masks[stem], 1, "add its image to images/ under the same name, or take the label out", "no image")
+			c.warn(KindNoImage, masks.files[stem], 1, "add its image to images/ under the same name, or take the label out", "no image")
 		}
 	}
-	c.grouping(dir, p, groups, groupsErr)
+	c.grouping(dir, p, ids != nil || idsErr != nil, warning)
 	return nil
 }
 
-// grouping reports images that no group is known of.
-func (c *checker) grouping(dir string, p *pairing, groups map[string]string, err error) {
-	n, first := ungrouped(p.entries, groups)
-	alone := 0 // images that are neither of a volume nor of a series
+// grouping reports images that no group is known of; warning is what ids.csv
+// leaves open.
+func (c *checker) grouping(dir string, p *pairing, ids bool, warning string) {
+	alone := 0 // images that nothing joins to others
 	for _, e := range p.entries {
-		if e.frames == 1 && e.series == "" {
+		k := Case{stem: e.stem, who: e.who, Frames: e.frames}
+		if !k.grouped() {
 			alone++
 		}
 	}
 	switch {
-	case groups == nil && err == nil && alone > 1:
+	case !ids && alone > 1:
 		c.warn(KindUngrouped, dir, alone, "write ids.csv (header id,group) if several images show one subject or slide: else validation images are not new to the network",
 			"no ids.csv: each image counts as a subject of its own")
-	case groups != nil && n > 0:
-		c.warn(KindUngrouped, first, n, "add them to ids.csv", "%d of %d images are not in ids.csv: each counts as a subject of its own", n, len(p.entries))
+	case warning != "":
+		c.warn(KindUngrouped, filepath.Join(dir, "ids.csv"), 1, "complete it", "%s", warning)
 	}
 }
 
@@ -325,9 +339,7 @@ func (c *checked) readMask() {
 		return
 	}
 	d := drawingOf(mask)
-	if o, err := c.opener().open(c.Label, asMask); err == nil {
-		d.Palette = o.labels.Palette
-	}
+	d.Palette = c.palette()
 	for i, s := range d.Shades {
 		if s.Value < len(d.Palette) {
 			d.Shades[i].Colour = wide(d.Palette[s.Value])

@@ -22,6 +22,13 @@ import (
 // from.
 const checkpointName = "checkpoint.bin"
 
+// Further files of a training in the model directory.
+const (
+	planName    = "plan.json"
+	historyName = "progress.csv"
+	pageName    = "report.html"
+)
+
 // checkpointMagic opens the file: format and version. Then follow the length
 // of the JSON as uint64, the JSON of progress, all tensors as float32, and the
 // SHA-256 of everything before it; all numbers little-endian. The tensors are
@@ -210,7 +217,7 @@ func writeJSON(path string, v any) error {
 
 // writeHistory writes progress.csv.
 func writeHistory(dir string, rows []Row, p *Plan) error {
-	return writeFile(filepath.Join(dir, "progress.csv"), func(w io.Writer) error {
+	return writeFile(filepath.Join(dir, historyName), func(w io.Writer) error {
 		if _, err := fmt.Fprintln(w, "step,epoch,loss,lr,val_"+p.figure()+",val_group_"+p.figure()+",seconds"); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"context"
 	"path/filepath"
 	"strings"
 )
@@ -45,18 +46,34 @@ func side(dir string) string {
 	return ""
 }
 
+// join settles the groups of all cases, and reports where ids.csv and headers
+// contradict each other.
+func (c *checker) join(dirs []string) {
+	cases := make([]*Case, len(c.cases))
+	for i, k := range c.cases {
+		cases[i] = &k.Case
+	}
+	for _, x := range assignGroups(cases) {
+		if x.placeholder {
+			c.warn(KindUngrouped, dirs[x.set], 0, "make sure that it is one", "%s", x)
+			continue
+		}
+		c.fault(KindLeakage, x.a.Image, "give all images of a patient one group in ids.csv", "%s", x)
+	}
+}
+
 // leakage reports groups on both sides of a split: between the data sets given,
 // and with those that lie beside them.
-func (c *checker) leakage(dirs []string) {
+func (c *checker) leakage(ctx context.Context, dirs []string) {
 	where := map[string][]*checked{}
 	for _, k := range c.cases {
-		if k.side != "" && k.subject != k.ID {
+		if k.side != "" && k.grouped() {
 			where[k.subject] = append(where[k.subject], k)
 		}
 	}
 	for _, k := range c.cases {
 		for _, o := range where[k.subject] {
-			if k.side != "" && o.side != k.side {
+			if k.side != "" && k.grouped() && o.side != k.side {
 				c.fault(KindLeakage, k.where(k.Image), "move all images of the group to one side", "its group is in %s too, as %s", dirs[o.set], o.Image)
 				delete(where, k.subject) // one line a group
 				break
@@ -64,12 +81,13 @@ func (c *checker) leakage(dirs []string) {
 		}
 	}
 	for i, dir := range dirs {
-		c.besides(i, dir, dirs)
+		c.besides(ctx, i, dir, dirs)
 	}
 }
 
-// besides compares the groups of a data set with those of the sets beside it.
-func (c *checker) besides(set int, dir string, given []string) {
+// besides compares the groups of a data set with those of the sets beside it,
+// whose headers are read for it.
+func (c *checker) besides(ctx context.Context, set int, dir string, given []string) {
 	mine := side(dir)
 	if mine == "" {
 		return
@@ -89,19 +107,59 @@ func (c *checker) besides(set int, dir string, given []string) {
 		if isGiven[other] || side(other) == mine {
 			continue
 		}
-		groups, err := readGroups(filepath.Join(other, "ids.csv"))
-		if err != nil || groups == nil {
-			continue
-		}
-		shared := map[string]bool{}
-		for _, g := range groups {
-			shared[g] = true
-		}
-		for _, k := range c.cases {
-			if k.set == set && k.subject != k.ID && shared[k.subject] {
-				delete(shared, k.subject) // one line a group
-				c.fault(KindLeakage, k.where(k.Image), "move all images of the group to one side", "its group is in %s too", other)
-			}
+		c.shares(set, other, casesBeside(ctx, other))
+	}
+}
+
+// shares reports groups of a data set that cases of another folder have too.
+func (c *checker) shares(set int, other string, cases []Case) {
+	var all []*Case
+	for i := range cases {
+		cases[i].set = set + 1 // another one
+		all = append(all, &cases[i])
+	}
+	for _, k := range c.cases {
+		if k.set == set {
+			own := k.Case
+			all = append(all, &own)
 		}
 	}
+	assignGroups(all)
+	shared := map[string]bool{}
+	for _, k := range all[:len(cases)] {
+		if k.grouped() {
+			shared[k.subject] = true
+		}
+	}
+	for _, k := range all[len(cases):] {
+		if k.grouped() && shared[k.subject] {
+			delete(shared, k.subject) // one line a group
+			c.fault(KindLeakage, k.where(k.Image), "move all images of the group to one side", "its group is in %s too", other)
+		}
+	}
+}
+
+// casesBeside lists the cases of a data set that is not looked at otherwise; none
+// where it is no data set.
+func casesBeside(ctx context.Context, dir string) []Case {
+	where, err := folders(dir)
+	if err != nil {
+		return nil
+	}
+	stems, images, _, err := stemsOf(where.images, imageFiles())
+	if err != nil {
+		return nil
+	}
+	_, masks, _, err := stemsOf(where.labels, labelFiles())
+	if err != nil {
+		return nil
+	}
+	p, err := pair(ctx, where, stems, images, masks, &files{})
+	if err != nil {
+		return nil
+	}
+	if ids, err := readIDs(filepath.Join(dir, "ids.csv")); err == nil {
+		_, _ = p.nameGroups(ids) // what is wrong with it is told where the set is checked
+	}
+	return p.cases()
 }

@@ -2,25 +2,21 @@ package train
 
 import (
 	"context"
-	"encoding/csv"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"sort"
 	"strings"
 
 	"segd"
-	"segd/internal/scanio"
+	"segd/dicomio"
+	"segd/internal/classes"
+	"segd/internal/walk"
 )
 
 // Case is one labelled image of a data set: a file, or a frame of one.
 type Case struct {
 	ID     string   // path below images/ without extension, _0001 and so on for frames; with several data sets, the set's name before it
-	Group  string   // of ids.csv (a subject, a slide), else the volume or series, else ID; the set's name before it as for ID
+	Group  string   // of ids.csv (a subject, a slide) or BIDS, else the first image of the patient or study, else the file; the set's name before it as for ID
 	Image  string   // file
 	More   []string // files of its further channels
 	Frame  int      // of the file, from 0
@@ -31,15 +27,22 @@ type Case struct {
 	// empty where there is none.
 	Instances string
 
-	set int // of the data set, in the order they were given
+	set     int    // of the data set, in the order they were given
+	setName string // that IDs begin with; empty where there is one data set
+	folder  string // of the images of the data set
 
-	// subject is the group without the name of the data set: one subject in
-	// two sets must not end up on both sides of a split.
+	// subject is what is never on both sides of a split, see groups. It is not to
+	// be shown.
 	subject    string
-	stem       string // ID of the file
-	files      *files // open ones
-	ignore     uint8  // label value of pixels left open; 0: none
-	calibrated bool   // the data set says that values are Hounsfield units
+	named      string           // group of ids.csv
+	stem       string           // of the image, or of the files of its channels, below folder
+	who        dicomio.Identity // of a DICOM image
+	files      *files           // open ones
+	ignore     uint8            // label value of pixels left open; 0: none
+	renumber   *classes.Table   // of the label's classes, where other data number them otherwise
+	calibrated bool             // the data set says that values are Hounsfield units
+
+	channelNames []string // the channels that the data set has, as it names them
 }
 
 // Dataset lists labelled images. Nothing of their content is held.
@@ -48,6 +51,8 @@ type Dataset struct {
 	Cases    []Case   // sorted by ID within each data set
 	Classes  []string // names of the foreground classes, index 1 first, where the data name them
 	Warnings []string
+
+	named classes.List // the same, with the data set that they come from
 }
 
 // Open lists the cases of one or more data sets.
@@ -59,9 +64,11 @@ type Dataset struct {
 // stem (or stem_mask), or a segmentation that refers to the image. Where ids.csv
 // (header id,group) lies beside them, it names the group of each image: a
 // subject, a slide, whatever must not be split; without it the frames of a
-// volume and the files of a DICOM series are a group. Files of several folders
+// volume, the DICOM files of a patient and the files of a BIDS subject are a
+// group (see groups). An ids.csv whose ids are no images is segd.ErrFormat. Files of several folders
 // are joined, ids then carry the name of their data set, which is the folder's
-// name, or its parent's where the folder is called train or test.
+// name, or its parent's where the folder is called train or test. Classes are
+// joined by name, in the order of the first data set that names them.
 //
 // The errors are segd.ErrNotFound for a missing folder or label, and
 // segd.ErrFormat for two images of one stem, for a malformed ids.csv or
@@ -73,7 +80,7 @@ func Open(dirs ...string) (*Dataset, error) {
 	}
 	d := &Dataset{Names: setNames(dirs)}
 	for i, dir := range dirs {
-		cases, classes, warnings, err := openOne(dir)
+		cases, names, warnings, err := openOne(dir)
 		if err != nil {
 			return nil, err
 		}
@@ -83,17 +90,25 @@ func Open(dirs ...string) (*Dataset, error) {
 		if len(dirs) > 1 {
 			for k := range cases {
 				c := &cases[k]
-				c.ID, c.Group, c.stem = d.Names[i]+"/"+c.ID, d.Names[i]+"/"+c.Group, d.Names[i]+"/"+c.stem
+				c.ID, c.setName = d.Names[i]+"/"+c.ID, d.Names[i]
 			}
 		}
-		if i > 0 && !slices.Equal(d.Classes, classes) && len(classes) > 0 && len(d.Classes) > 0 {
-			return nil, fmt.Errorf("train: %w: %s calls its classes %q, %s %q", segd.ErrFormat, dirs[0], d.Classes, dir, classes)
+		table, err := d.takeClasses(classes.List{Whose: dir, Names: names})
+		if err != nil {
+			return nil, err
 		}
-		if len(d.Classes) == 0 {
-			d.Classes = classes
+		for k := range cases {
+			cases[k].renumber = table
 		}
 		d.Cases = append(d.Cases, cases...)
 		d.Warnings = append(d.Warnings, warnings...)
+	}
+	all := make([]*Case, len(d.Cases))
+	for i := range d.Cases {
+		all[i] = &d.Cases[i]
+	}
+	for _, c := range assignGroups(all) {
+		d.Warnings = append(d.Warnings, dirs[c.set]+": "+c.String())
 	}
 	return d, nil
 }
@@ -122,25 +137,23 @@ func setNames(dirs []string) []string {
 	return names
 }
 
-func openOne(dir string) (list []Case, classes, warnings []string, err error) {
+func openOne(dir string) (list []Case, names, warnings []string, err error) {
 	where, err := folders(dir)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	var notImages passed
-	stems, images, err := stemsOf(where.images, notImages.take(scanio.IsScan))
+	stems, images, passed, err := stemsOf(where.images, imageFiles())
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	warnings = notImages.warnings(where.images)
 	if len(stems) == 0 {
-		return nil, nil, nil, fmt.Errorf("train: %w: no image in %s", segd.ErrNotFound, where.images)
+		return nil, nil, nil, fmt.Errorf("train: %w: no image in %s%s", segd.ErrNotFound, where.images, inBrackets(passed))
 	}
-	_, masks, err := stemsOf(where.labels, isLabel)
+	_, masks, passedLabels, err := stemsOf(where.labels, labelFiles())
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	groups, err := readGroups(filepath.Join(dir, "ids.csv"))
+	ids, err := readIDs(filepath.Join(dir, "ids.csv"))
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -160,35 +173,26 @@ func openOne(dir string) (list []Case, classes, warnings []string, err error) {
 		}
 	}
 	if missing > 0 {
-		return nil, nil, nil, fmt.Errorf("train: %w: no label in %s for %s (%d of %d images lack one)",
-			segd.ErrNotFound, where.labels, first, missing, len(p.entries))
+		return nil, nil, nil, fmt.Errorf("train: %w: no label in %s for %s (%d of %d images lack one)%s",
+			segd.ErrNotFound, where.labels, first, missing, len(p.entries), inBrackets(passedLabels))
 	}
-	list = p.cases(groups)
+	for i, passed := range []walk.Passed{passed, passedLabels} {
+		if passed.Visible() > 0 {
+			warnings = append(warnings, []string{where.images, where.labels}[i]+": "+passed.String())
+		}
+	}
+	warning, err := p.nameGroups(ids)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if warning != "" {
+		warnings = append(warnings, warning)
+	}
+	list = p.cases()
 	for i := range list {
 		list[i].Instances = instancesOf(dir, list[i].ID)
 	}
-	if n, _ := ungrouped(p.entries, groups); groups != nil && n > 0 {
-		warnings = append(warnings, fmt.Sprintf("%d of %d images of %s are not in its ids.csv: each is a group of its own",
-			n, len(p.entries), dir))
-	}
 	return list, p.classes, warnings, nil
-}
-
-// ungrouped counts the images that groups do not name, and returns the file of
-// the first.
-func ungrouped(entries []entry, groups map[string]string) (n int, first string) {
-	for _, e := range entries {
-		_, ok := groups[e.stem]
-		for k := 0; k < e.frames && !ok && e.frames > 1; k++ {
-			_, ok = groups[frameID(e.stem, k, e.frames)]
-		}
-		if !ok {
-			if n++; n == 1 {
-				first = e.image
-			}
-		}
-	}
-	return n, first
 }
 
 // folders finds the image and the label folder of a data set.
@@ -219,95 +223,4 @@ func folders(dir string) (place, error) {
 	}
 	return place{}, fmt.Errorf("train: %w: data set %s has no folders images/ and labels/ (or imgs/ and masks/, or imagesTr/ and labelsTr/)%s",
 		segd.ErrNotFound, dir, hint)
-}
-
-// stemsOf maps the files below dir to their paths by stem, which is the path
-// below dir, with slashes, without the extension; stems are sorted.
-func stemsOf(dir string, want func(name string) bool) ([]string, map[string]string, error) {
-	files := map[string]string{}
-	var stems []string
-	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if e.IsDir() {
-			if path != dir && strings.HasPrefix(e.Name(), ".") {
-				return filepath.SkipDir
-			}
-			return nil
-		}
-		if !want(e.Name()) || strings.HasPrefix(e.Name(), ".") {
-			return nil
-		}
-		rel, err := filepath.Rel(dir, path)
-		if err != nil {
-			return err
-		}
-		stem := filepath.ToSlash(stemOf(rel))
-		if other, twice := files[stem]; twice {
-			return fmt.Errorf("%w: %s and %s share the stem %s", segd.ErrFormat, other, path, stem)
-		}
-		files[stem] = path
-		stems = append(stems, stem)
-		return nil
-	})
-	if err != nil {
-		return nil, nil, fmt.Errorf("train: reading %s: %w", dir, err)
-	}
-	sort.Strings(stems)
-	return stems, files, nil
-}
-
-// stemOf cuts the extension off a path, whatever it is.
-func stemOf(path string) string {
-	if stem := scanio.Stem(path); stem != path {
-		return stem
-	}
-	return strings.TrimSuffix(path, filepath.Ext(path))
-}
-
-// readGroups reads ids.csv; a missing file gives a nil map.
-func readGroups(path string) (map[string]string, error) {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("train: %w", err)
-	}
-	defer func() { _ = f.Close() }() // read only
-	r := csv.NewReader(io.LimitReader(f, 64<<20))
-	header, err := r.Read()
-	if err != nil {
-		return nil, fmt.Errorf("train: %w: %s: %v", segd.ErrFormat, path, err)
-	}
-	id, group := -1, -1
-	for i, name := range header {
-		switch strings.ToLower(strings.TrimSpace(strings.TrimPrefix(name, "\ufeff"))) {
-		case "id":
-			id = i
-		case "group":
-			group = i
-		}
-	}
-	if id < 0 || group < 0 {
-		return nil, fmt.Errorf("train: %w: %s has no header with id and group", segd.ErrFormat, path)
-	}
-	groups := map[string]string{}
-	for {
-		row, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			return groups, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("train: %w: %s: %v", segd.ErrFormat, path, err)
-		}
-		if _, twice := groups[row[id]]; twice {
-			line, _ := r.FieldPos(id)
-			return nil, fmt.Errorf("train: %w: %s line %d: an id for the second time", segd.ErrFormat, path, line)
-		}
-		if row[group] != "" {
-			groups[row[id]] = row[group]
-		}
-	}
 }

@@ -414,7 +414,7 @@ func TestRunOnColourAnd255(t *testing.T) {
 	if res.Plan.Network.Channels != 3 || res.Plan.Recipe.Channels != 3 || res.Plan.Network.Classes != 2 {
 		t.Errorf("plan %+v", res.Plan)
 	}
-	if len(warnings) != 1 || !strings.Contains(warnings[0], "255 is read as class 1") {
+	if len(warnings) != 3 || !strings.Contains(warnings[0], "1 empty file") || !strings.Contains(warnings[2], "255 is read as class 1") {
 		t.Errorf("warnings %q", warnings)
 	}
 }

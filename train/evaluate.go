@@ -3,8 +3,6 @@ package train
 import (
 	"context"
 	"fmt"
-	"path/filepath"
-	"strings"
 
 	"segd"
 	"segd/internal/kernel"
@@ -18,13 +16,17 @@ import (
 type EvaluateOptions struct {
 	Datasets    []string // folders, see Open
 	Model       *models.Model
-	Predictions string       // folder of masks, of any kind that labels have; for each case the one of its stem
+	Predictions string       // folder of masks, of any kind that labels have; see Evaluate
 	Pool        *kernel.Pool // the network runs on; nil: one thread
 	TTA         bool         // see segment.Options
 	// Tolerance is how far outlines may lie apart and count as one in the
 	// normalised surface distance: in pixels and, where the spacing is known,
 	// in mm. 0: 2.
 	Tolerance float64
+	// ClassNames are the foreground classes, index 1 first, by which the labels
+	// are read: those of the data sets in another order, or other names for them.
+	// Data sets that name no classes are taken to number theirs so.
+	ClassNames []string
 }
 
 // defaultTolerance is about how far two experts' outlines lie apart.
@@ -33,17 +35,28 @@ const defaultTolerance = 2
 // Evaluate segments the images of a data set as the service does, or reads
 // masks that were made before, and compares them with the labels.
 //
-// The masks of Predictions have the stem of their image, and _0001 and so on
-// behind it for each of several frames, if one file is not for all; where they lie in
-// folders of their own, below Predictions, the one is taken whose path ends
-// like that of the image. Labels and predictions of 0 and 255 only are read
-// as 0 and 1; a label of 255 beside classes leaves pixels out. Images are
-// read one after the other, so memory doesn't grow with their number.
+// A mask of Predictions lies at the path that its image has below the folder of
+// images, with _0001 and so on behind the stem for each of several frames, if
+// one file is not for all; where data sets are joined, below the names of the
+// sets. All paths of a data set may begin with the last folders of the image
+// folder's own path, lack folders that all images share, or end in the number of
+// a channel, which is a warning. A DICOM Segmentation belongs to the images that
+// it refers to, wherever it lies. Nothing else is taken for a prediction: a mask
+// of the same name in another folder may be another patient's.
+//
+// Classes are matched by name where data and model, or data and predictions, name
+// them (see internal/classes): DICOM Segmentations do, and a dataset.json may,
+// beside labels and beside predictions. The report has the model's numbers.
+//
+// Labels and predictions of 0 and 255 only are read as 0 and 1; a label of 255
+// beside classes leaves pixels out. Images are read one after the other, so
+// memory doesn't grow with their number.
 //
 // report, which may be nil, hears of each case that is done, and is called
 // from the calling goroutine. The errors are those of Open and of the
 // readers, segd.ErrNotFound where a prediction is missing, and
-// segd.ErrFormat where sizes or classes don't agree.
+// segd.ErrFormat where sizes or classes don't agree, two predictions fit a case
+// or one fits two.
 func Evaluate(ctx context.Context, o EvaluateOptions, report func(done, cases int, warning string)) (*metric.Report, error) {
 	if (o.Model == nil) == (o.Predictions == "") {
 		return nil, fmt.Errorf("train: %w: give one of model and predictions", segd.ErrOption)
@@ -60,20 +73,16 @@ func Evaluate(ctx context.Context, o EvaluateOptions, report func(done, cases in
 	if report == nil {
 		report = func(int, int, string) {}
 	}
-	cases, err := o.open(report)
+	e, err := o.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
-	n := len(cases)
-	e := evaluation{o: o, cases: cases}
-	if err := e.survey(ctx); err != nil {
-		return nil, err
-	}
-	for _, w := range e.truth.warnings {
+	n := len(e.cases)
+	for _, w := range e.warnings {
 		report(0, n, w)
 	}
 	e.sum = metric.Accumulator{Names: e.names, Tolerance: o.Tolerance}
-	for i := range cases {
+	for i := range e.cases {
 		if err := e.measure(ctx, i); err != nil {
 			return nil, err
 		}
@@ -83,60 +92,96 @@ func Evaluate(ctx context.Context, o EvaluateOptions, report func(done, cases in
 	return &r, nil
 }
 
-// open opens the data sets and passes on what they warn of.
-func (o EvaluateOptions) open(report func(done, cases int, warning string)) ([]Case, error) {
-	data, err := Open(o.Datasets...)
-	if err != nil {
-		return nil, err
-	}
-	for _, w := range data.Warnings {
-		report(0, len(data.Cases), w)
-	}
-	return data.Cases, nil
-}
-
 // evaluation is an Evaluate under way.
 type evaluation struct {
 	o         EvaluateOptions
 	cases     []Case
-	paths     []string // of the predictions, by case
+	found     []prediction // by case
+	warnings  []string
 	truth     values   // how the values of the labels are meant
 	predicted values   // likewise of the predictions
 	classes   int      // background included
-	names     []string // of the classes, where a model knows them
+	names     []string // of the classes, where they are known
 	sum       metric.Accumulator
 }
 
-// survey looks at all masks before the first is counted: whether 255 is a
-// class shows only then.
-func (e *evaluation) survey(ctx context.Context) error {
-	known := 0
-	if e.o.Model != nil {
-		known = len(e.o.Model.Classes)
-		for _, c := range e.o.Model.Classes {
-			e.names = append(e.names, c.Name)
+// open opens the data sets, whose channels must be those of the model.
+func (o EvaluateOptions) open() (*Dataset, error) {
+	data, err := Open(o.Datasets...)
+	if err != nil || o.Model == nil {
+		return data, err
+	}
+	warning, err := fitChannels(o.Model, data.Cases, false)
+	if warning != "" {
+		data.Warnings = append(data.Warnings, warning)
+	}
+	return data, err
+}
+
+// begin opens the data sets, finds the predictions, settles which classes there
+// are and looks at all masks: whether 255 is a class shows only then.
+func (o EvaluateOptions) begin(ctx context.Context) (*evaluation, error) {
+	data, err := o.open()
+	if err != nil {
+		return nil, err
+	}
+	if err := data.rename(o.ClassNames); err != nil {
+		return nil, err
+	}
+	e := &evaluation{o: o, cases: data.Cases}
+	names := data.Classes
+	if o.Model != nil {
+		names = o.Model.ForegroundNames()
+		if err := data.toModel(o.Model.Name, names); err != nil {
+			return nil, err
 		}
 	}
-	labelPaths := make([]string, len(e.cases))
-	for i := range e.cases {
-		labelPaths[i] = e.cases[i].where(e.cases[i].Label)
+	known := 0
+	if len(names) > 0 {
+		known = len(names) + 1
+		e.names = append([]string{"background"}, names...)
 	}
-	var err error
+	e.warnings = data.Warnings
+	if err := e.surveyLabels(ctx, known); err != nil || o.Model != nil {
+		return e, err
+	}
+	return e, e.surveyPredictions(ctx, known)
+}
+
+// surveyLabels looks at the labels, of which known says how many classes there
+// are with background; 0: not known.
+func (e *evaluation) surveyLabels(ctx context.Context, known int) (err error) {
+	paths := make([]string, len(e.cases))
+	for i := range e.cases {
+		paths[i] = e.cases[i].where(e.cases[i].Label)
+	}
 	shown := make([]shown, len(e.cases))
-	if e.truth, err = surveyFiles(ctx, labelPaths, known, func(i int) (*segd.Mask, error) { return e.cases[i].maskShown(&shown[i]) }); err != nil {
+	if e.truth, err = surveyFiles(ctx, paths, known, func(i int) (*segd.Mask, error) { return e.cases[i].maskShown(&shown[i]) }); err != nil {
 		return err
 	}
 	if err := samePalettes(e.cases, shown); err != nil {
 		return err
 	}
 	e.classes = or(known, e.truth.max+1)
-	if e.o.Model != nil {
-		return nil
-	}
-	if e.paths, err = findPredictions(e.o.Predictions, e.cases); err != nil {
+	e.warnings = append(e.warnings, e.truth.warnings...)
+	return nil
+}
+
+// surveyPredictions finds the predictions and looks at them.
+func (e *evaluation) surveyPredictions(ctx context.Context, known int) error {
+	f, err := findPredictions(e.o.Predictions, e.cases)
+	if err != nil {
 		return err
 	}
-	if e.predicted, err = surveyFiles(ctx, e.paths, 0, func(i int) (*segd.Mask, error) { return e.cases[i].maskOf(e.paths[i]) }); err != nil {
+	if err := f.nameClasses(e.names[min(1, len(e.names)):]); err != nil {
+		return err
+	}
+	e.found, e.warnings = f.found, append(e.warnings, f.warnings...)
+	paths := make([]string, len(e.cases))
+	for i := range e.cases {
+		paths[i] = e.cases[i].where(e.found[i].path)
+	}
+	if e.predicted, err = surveyFiles(ctx, paths, known, func(i int) (*segd.Mask, error) { return e.found[i].mask(&e.cases[i]) }); err != nil {
 		return err
 	}
 	e.classes = max(2, e.classes, e.predicted.max+1)
@@ -197,10 +242,10 @@ func (e *evaluation) measure(ctx context.Context, i int) error {
 // no probabilities; source says in words where it comes from.
 func (e *evaluation) predict(ctx context.Context, i int, img *segd.Image) (mask *segd.Mask, p *segd.Tensor, source string, err error) {
 	if e.o.Model == nil {
-		if mask, err = e.cases[i].maskOf(e.paths[i]); err == nil {
+		if mask, err = e.found[i].mask(&e.cases[i]); err == nil {
 			e.predicted.apply(mask)
 		}
-		return mask, nil, "prediction " + e.paths[i], err
+		return mask, nil, "prediction " + e.found[i].path, err
 	}
 	source = "segmenting " + e.cases[i].where(e.cases[i].Image)
 	r, err := segment.Frame(ctx, e.o.Model, e.o.Pool, img, segment.Options{TTA: e.o.TTA})
@@ -208,69 +253,4 @@ func (e *evaluation) predict(ctx context.Context, i int, img *segd.Image) (mask 
 		return nil, nil, source, fmt.Errorf("train: %s: %w", source, err)
 	}
 	return r.Mask, r.Probabilities, source, nil
-}
-
-// findPredictions finds the mask of each case below dir: a file of its own, or
-// one of all frames of its image.
-func findPredictions(dir string, cases []Case) ([]string, error) {
-	stems, files, err := stemsOf(dir, isLabel)
-	if err != nil {
-		return nil, fmt.Errorf("train: %w: predictions: %v", segd.ErrNotFound, err)
-	}
-	byBase := map[string][]string{} // stems below dir by their last element
-	for _, s := range stems {
-		base := s[strings.LastIndexByte(s, '/')+1:]
-		byBase[base] = append(byBase[base], s)
-	}
-	paths := make([]string, len(cases))
-	for i := range cases {
-		c := &cases[i]
-		if f, ok := files[c.ID]; ok {
-			paths[i] = f
-			continue
-		}
-		if f, ok := files[c.stem]; ok {
-			paths[i] = f
-			continue
-		}
-		image := filepath.ToSlash(stemOf(c.Image))
-		base := image[strings.LastIndexByte(image, '/')+1:]
-		found := closest(frameID(image, c.Frame, c.Frames), byBase[frameID(base, c.Frame, c.Frames)])
-		if len(found) == 0 {
-			found = closest(image, byBase[base])
-		}
-		switch len(found) {
-		case 0:
-			return nil, fmt.Errorf("train: %w: no prediction in %s for case %s (a mask named %s.png)",
-				segd.ErrNotFound, dir, c.ID, c.ID)
-		case 1:
-			paths[i] = files[found[0]]
-		default:
-			return nil, fmt.Errorf("train: %w: predictions %s and %s both fit case %s",
-				segd.ErrFormat, files[found[0]], files[found[1]], c.ID)
-		}
-	}
-	return paths, nil
-}
-
-// closest keeps the candidates that share the most path elements, counted
-// from the end, with path.
-func closest(path string, candidates []string) []string {
-	var best []string
-	most := 0
-	want := strings.Split(path, "/")
-	for _, c := range candidates {
-		have := strings.Split(c, "/")
-		n := 0
-		for n < len(have) && n < len(want) && have[len(have)-1-n] == want[len(want)-1-n] {
-			n++
-		}
-		if n > most {
-			best, most = nil, n
-		}
-		if n == most && n > 0 {
-			best = append(best, c)
-		}
-	}
-	return best
 }

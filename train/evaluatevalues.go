@@ -25,13 +25,17 @@ func EvaluateValues(ctx context.Context, o EvaluateOptions, report func(done, ca
 	if report == nil {
 		report = func(int, int, string) {}
 	}
-	cases, err := o.open(report)
+	data, err := o.open()
 	if err != nil {
 		return nil, err
 	}
-	e := valueEvaluation{o: o, cases: cases}
+	cases := data.Cases
+	e := valueEvaluation{o: o, cases: cases, warnings: data.Warnings}
 	if err := e.begin(ctx); err != nil {
 		return nil, err
+	}
+	for _, w := range e.warnings {
+		report(0, len(cases), w)
 	}
 	var list []metric.ValueCase
 	for i := range cases {
@@ -49,7 +53,8 @@ func EvaluateValues(ctx context.Context, o EvaluateOptions, report func(done, ca
 type valueEvaluation struct {
 	o        EvaluateOptions
 	cases    []Case
-	paths    []string // of the predictions, by case
+	found    []prediction // by case
+	warnings []string
 	constant float64
 }
 
@@ -59,9 +64,11 @@ func (e *valueEvaluation) begin(ctx context.Context) (err error) {
 		e.constant = e.o.Model.Values.Mean
 		return nil
 	}
-	if e.paths, err = findPredictions(e.o.Predictions, e.cases); err != nil {
+	f, err := findPredictions(e.o.Predictions, e.cases)
+	if err != nil {
 		return err
 	}
+	e.found, e.warnings = f.found, append(e.warnings, f.warnings...)
 	known := make([]spreadOf, len(e.cases))
 	err = forEach(ctx, len(e.cases), func(i int) error {
 		r, err := readCase(&e.cases[i], unet.HeadRegression)
@@ -84,7 +91,7 @@ func (e *valueEvaluation) measure(ctx context.Context, i int) (metric.ValueCase,
 		return metric.ValueCase{}, err
 	}
 	if e.o.Model == nil {
-		got, err := c.valuesOf(e.paths[i], r.image.Width, r.image.Height)
+		got, err := e.found[i].values(c, r.image.Width, r.image.Height)
 		if err != nil {
 			return metric.ValueCase{}, err
 		}

@@ -53,7 +53,7 @@ func factsOf(c *Case, r raw) facts {
 	for v, k := range f.counts {
 		f.values[v] = k > 0
 	}
-	f.shown = c.shownBy(c.Label, &f.values)
+	f.shown = c.shownBy(&f.values)
 	f.thickness, f.regions = thicknesses(r.mask), postprocess.Regions(r.mask)
 	h := fnv.New64a()
 	_, _ = h.Write(r.mask.Pix) // a hash never fails

@@ -44,9 +44,10 @@ type opened struct {
 	err   error
 	bytes int64 // about what it takes, once it is read
 
-	scan   *segd.Scan      // as image and as values
-	source *dicomio.Source // of a DICOM image that objects can refer to; else nil
-	labels *scanio.Labels
+	scan    *segd.Scan      // as image and as values
+	channel *scanio.Channel // as image: what joins it with files of further channels
+	source  *dicomio.Source // of a DICOM image that objects can refer to; else nil
+	labels  *scanio.Labels
 }
 
 // open opens a file, or returns it as it was opened before.
@@ -122,13 +123,10 @@ func (o *opened) read() error {
 		}
 		return nil
 	}
-	if o.scan, err = scanio.Read(b); err != nil {
+	if o.channel, err = scanio.ReadChannel(o.path, b); err != nil {
 		return fmt.Errorf("train: image %s: %w", o.path, err)
 	}
-	if o.scan.Format == "dicom" {
-		// A file that no object can refer to has pixels all the same.
-		o.source, _ = dicomio.OpenSource(b)
-	}
+	o.scan, o.source = o.channel.Scan, o.channel.Source
 	return nil
 }
 
@@ -138,6 +136,9 @@ func readFile(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("train: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("train: %w: %s is no regular file", segd.ErrUnsupported, path)
 	}
 	if info.Size() > limit {
 		return nil, fmt.Errorf("train: %w: %s has %d bytes, limit %d", segd.ErrTooLarge, path, info.Size(), limit)
@@ -166,32 +167,6 @@ func (c *Case) opener() *files {
 	return c.files
 }
 
-// image reads the case's frame; several files are its channels.
-func (c *Case) image() (*segd.Image, error) {
-	if len(c.More) == 0 {
-		return c.frame(c.Image)
-	}
-	paths := append([]string{c.Image}, c.More...)
-	var all *segd.Image
-	for k, path := range paths {
-		img, err := c.frame(path)
-		if err != nil {
-			return nil, err
-		}
-		if all == nil {
-			all = &segd.Image{Width: img.Width, Height: img.Height, Channels: len(paths), Spacing: img.Spacing, Pix: make([]float32, img.Width*img.Height*len(paths))}
-		}
-		if img.Width != all.Width || img.Height != all.Height || img.Channels != 1 {
-			return nil, fmt.Errorf("train: image %s: %w: %d×%d pixels of %d channels, want %d×%d of one, as %s has", path, segd.ErrFormat,
-				img.Width, img.Height, img.Channels, all.Width, all.Height, c.Image)
-		}
-		for i, v := range img.Pix {
-			all.Pix[i*len(paths)+k] = v
-		}
-	}
-	return all, nil
-}
-
 func (c *Case) frame(path string) (*segd.Image, error) {
 	o, err := c.opener().open(path, asImage)
 	if err != nil {
@@ -213,17 +188,24 @@ func (c *Case) where(path string) string {
 }
 
 // mask reads the case's label: values as the file has them, but for nnU-Net's
-// value for pixels left open, which becomes metric.Ignore.
+// value for pixels left open, which becomes metric.Ignore, and for classes that
+// other data number otherwise.
 func (c *Case) mask() (*segd.Mask, error) {
 	m, err := c.maskOf(c.Label)
-	if err == nil && c.ignore > 0 {
-		for i, v := range m.Pix {
-			if v == c.ignore {
-				m.Pix[i] = metric.Ignore
-			}
-		}
+	if err == nil {
+		c.meant(m.Pix)
 	}
 	return m, err
+}
+
+// meant turns the values of the case's label into those that are meant.
+func (c *Case) meant(pix []uint8) {
+	for i, v := range pix {
+		if c.ignore > 0 && v == c.ignore {
+			pix[i] = metric.Ignore
+		}
+	}
+	c.renumber.Apply(pix)
 }
 
 // maskOf reads the mask of the case's frame out of a file.
@@ -277,7 +259,7 @@ func (c *Case) pick(l *scanio.Labels, path string) (*segd.Mask, error) {
 
 // page is the page of a picture of labels that belongs to the case's frame.
 func (c *Case) page(path string, pages int) (int, error) {
-	base := func(path string) string { return filepath.Base(stemOf(path)) }
+	base := func(path string) string { return filepath.Base(scanio.Stem(path)) }
 	own := c.Frames > 1 && (base(path) == filepath.Base(c.ID) || base(path) == frameID(base(c.Image), c.Frame, c.Frames))
 	switch want := max(1, c.Frames); {
 	case own && pages == 1:

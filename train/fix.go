@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"segd"
+	"segd/internal/output"
 	"segd/internal/scanio"
 	"segd/unet"
 )
@@ -97,6 +98,7 @@ func Fix(ctx context.Context, dir, out string, o FixOptions) (*Fixed, error) {
 // isEmpty refuses a folder that holds something.
 func isEmpty(dir string) error {
 	entries, err := os.ReadDir(dir)
+	entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return e.Name() == output.LockName })
 	switch {
 	case err == nil && len(entries) > 0:
 		return fmt.Errorf("train: %w: %s is not empty", segd.ErrOption, dir)
@@ -274,7 +276,7 @@ func (f *fixer) write(k *checked, m *mended) error {
 		return nil
 	}
 	f.copied[k.Image] = true
-	name := filepath.FromSlash(k.stem) + k.Image[len(stemOf(k.Image)):]
+	name := filepath.FromSlash(k.stem) + k.Image[len(scanio.Stem(k.Image)):]
 	return f.copy(k.Image, filepath.Join("images", name))
 }
 

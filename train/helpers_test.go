@@ -1,6 +1,7 @@
 package train
 
 import (
+	"bytes"
 	"fmt"
 	"image"
 	"image/color"
@@ -73,3 +74,13 @@ func writePNG(t testing.TB, path string, img image.Image) {
 func maskAt(path string) (*segd.Mask, error) { return (&Case{Label: path}).mask() }
 
 func imageAt(path string) (*segd.Image, error) { return (&Case{Image: path}).image() }
+
+// encoded is a PNG file.
+func encoded(t testing.TB, img image.Image) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := png.Encode(&b, img); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}

@@ -56,7 +56,7 @@ func slice(series string, number, size int, z float64, at func(x, y int) int) di
 	uid := "1.2.826.0.1.3680043.10.543."
 	f.Elements = []dicomtest.Element{
 		{Tag: 0x00080016, VR: "UI", Value: "1.2.840.10008.5.1.4.1.1.2"}, {Tag: 0x00080018, VR: "UI", Value: fmt.Sprintf("%s%s.%d", uid, series, number)},
-		{Tag: 0x0020000d, VR: "UI", Value: uid + "1." + series}, {Tag: 0x0020000e, VR: "UI", Value: uid + "2." + series},
+		{Tag: 0x00100020, VR: "LO", Value: "patient " + series}, {Tag: 0x0020000d, VR: "UI", Value: uid + "1." + series}, {Tag: 0x0020000e, VR: "UI", Value: uid + "2." + series},
 		{Tag: 0x00281053, VR: "DS", Value: "1"}, {Tag: 0x00281052, VR: "DS", Value: "-1024"},
 		{Tag: 0x00200052, VR: "UI", Value: uid + "3." + series}, {Tag: 0x00200032, VR: "DS", Value: fmt.Sprintf(`0\0\%g`, z)},
 		{Tag: 0x00200037, VR: "DS", Value: `1\0\0\0\1\0`}, {Tag: 0x00280030, VR: "DS", Value: `1\1`}, {Tag: 0x00180050, VR: "DS", Value: "3"},
@@ -159,7 +159,7 @@ func TestOpenNNUNet(t *testing.T) {
 		t.Errorf("classes %q", d.Classes)
 	}
 	spec(`{"modality": {"0": "a", "1": "b"}, "labels": {"0": "background", "1": "x"}}`)
-	if _, err := Open(dir); !errors.Is(err, segd.ErrFormat) {
+	if _, err := Open(dir); !errors.Is(err, segd.ErrUnprocessable) || !strings.Contains(err.Error(), "a_0002 is beyond") {
 		t.Errorf("a channel too many: %v", err)
 	}
 	if err := os.Remove(filepath.Join(dir, "imagesTr", "a_0002.nii.gz")); err != nil {

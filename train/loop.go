@@ -51,7 +51,7 @@ func (r *run) loop(ctx context.Context) error {
 		return err
 	}
 	if p.StoppedEarly > 0 {
-		if err := writeJSON(filepath.Join(r.o.Out, "plan.json"), p); err != nil {
+		if err := writeJSON(filepath.Join(r.o.Out, planName), p); err != nil {
 			return err
 		}
 	}
@@ -130,6 +130,13 @@ func (r *run) due() bool {
 // if they are the best so far, or the latest where nothing validates, and saves
 // a checkpoint now and then.
 func (r *run) validate(ctx context.Context) error {
+	if r.BestStep == 0 {
+		// So that there is no model without a checkpoint, which a process that is
+		// killed could not go on from.
+		if err := r.save(); err != nil {
+			return err
+		}
+	}
 	var v validation
 	if !r.Plan.all() {
 		var err error

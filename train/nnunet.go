@@ -116,14 +116,3 @@ func (s *nnunet) readLabels(labels map[string]json.RawMessage) error {
 func (s *nnunet) calibrated() bool {
 	return s != nil && len(s.channels) == 1 && strings.EqualFold(s.channels[0], "CT")
 }
-
-// channelOf parts the stem of an image file into case and channel: CASE_0001 is
-// channel 1. ok is false for a stem without such an ending.
-func channelOf(stem string) (name string, channel int, ok bool) {
-	i := strings.LastIndexByte(stem, '_')
-	if i < 1 || len(stem)-i != 5 {
-		return stem, 0, false
-	}
-	n, err := strconv.Atoi(stem[i+1:])
-	return stem[:i], n, err == nil && n >= 0
-}

@@ -92,11 +92,11 @@ func (r *run) writePage(ctx context.Context) error {
 		for _, e := range r.best.masks.Worst(shownCases) {
 			ids = append(ids, e.ID)
 		}
-		if shown, err = Show(ctx, EvaluateOptions{Datasets: r.o.Datasets, Model: m, Pool: r.o.Pool}, ids); err != nil {
+		if shown, err = Show(ctx, EvaluateOptions{Datasets: r.o.Datasets, Model: m, Pool: r.o.Pool, ClassNames: r.o.ClassNames}, ids); err != nil {
 			return err
 		}
 	}
-	return writeFile(filepath.Join(r.o.Out, "report.html"), r.trainingPage(shown).Write)
+	return writeFile(filepath.Join(r.o.Out, pageName), r.trainingPage(shown).Write)
 }
 
 // addValues lays out how far values lie from the labels.

@@ -14,14 +14,35 @@ import (
 // colour for several values.
 type shown map[uint8]color.NRGBA
 
-// shownBy are the colours of the values that a mask has by the palette of its
-// file, which is path.
-func (c *Case) shownBy(path string, values *valueSet) shown {
-	o, err := c.opener().open(path, asMask)
-	if err != nil || o.labels.Palette == nil {
+// palette is that of the case's label, by the values that mask returns; nil where
+// it has none.
+func (c *Case) palette() []color.NRGBA {
+	o, err := c.opener().open(c.Label, asMask)
+	switch {
+	case err != nil:
+		return nil
+	case o.labels.Palette == nil, c.ignore == 0 && c.renumber == nil:
+		return o.labels.Palette
+	}
+	values := make([]uint8, len(o.labels.Palette))
+	for i := range values {
+		values[i] = uint8(i)
+	}
+	c.meant(values)
+	p := make([]color.NRGBA, 256)
+	for i, v := range values {
+		p[v] = o.labels.Palette[i]
+	}
+	return p
+}
+
+// shownBy are the colours of the values that the case's mask has, by its palette.
+func (c *Case) shownBy(values *valueSet) shown {
+	p := c.palette()
+	if p == nil {
 		return nil
 	}
-	return shownIn(o.labels.Palette, values)
+	return shownIn(p, values)
 }
 
 // maskShown is mask, and notes the colours that its values are shown in.
@@ -29,7 +50,7 @@ func (c *Case) maskShown(s *shown) (*segd.Mask, error) {
 	m, err := c.mask()
 	if err == nil {
 		values := valuesOf(m)
-		*s = c.shownBy(c.Label, &values)
+		*s = c.shownBy(&values)
 	}
 	return m, err
 }

@@ -76,7 +76,8 @@ type Plan struct {
 	Folds         int               `json:"folds"`
 	Kernels       string            `json:"kernels"` // set they ran on: weights are the same to the bit within one set
 	Data          Fingerprint       `json:"data"`
-	Training      []string          `json:"training"` // case ids
+	ClassNames    []string          `json:"class_names,omitempty"` // of the foreground classes, index 1 first; none: not known
+	Training      []string          `json:"training"`              // case ids
 	Validation    []string          `json:"validation"`
 }
 
@@ -297,7 +298,7 @@ func (p *Plan) all() bool { return len(p.Validation) == 0 }
 // split divides the cases by subject: fold number fold of folds validates,
 // or, with folds 0, the given fraction of the groups; with a fraction of 0 all
 // cases train. The order of the groups is drawn with the seed. A single group is
-// split by image, with a warning. Returned are indices of cases, rising.
+// split by study, file or image, with a warning. Returned are indices of cases, rising.
 func split(cases []Case, seed uint64, fraction float64, fold, folds int) (training, validation []int, warning string, err error) {
 	if folds == 0 && fraction == 0 {
 		for i := range cases {
@@ -310,9 +311,12 @@ func split(cases []Case, seed uint64, fraction float64, fold, folds int) (traini
 	}
 	key := func(c Case) string { return c.subject }
 	groups := groupNames(cases, key)
-	if len(groups) == 1 {
-		warning = "all images are of one group: validation is on other images of it, so val_dice says little about new subjects"
-		key = func(c Case) string { return c.ID }
+	for _, part := range parts {
+		if len(groups) > 1 {
+			break
+		}
+		warning = fmt.Sprintf("all images are of one group: validation is on other %s of it, so val_dice says little about new subjects; ids.csv may say which images belong together", part.what)
+		key = part.key
 		groups = groupNames(cases, key)
 	}
 	rng := rand.New(rand.NewPCG(seed, 0x5eed5b117))
@@ -336,6 +340,16 @@ func split(cases []Case, seed uint64, fraction float64, fold, folds int) (traini
 		}
 	}
 	return training, validation, warning, nil
+}
+
+// parts are what a single group is split into, the first that gives several.
+var parts = []struct {
+	what string
+	key  func(Case) string
+}{
+	{"studies", func(c Case) string { return or(c.who.Study, c.setName+"/"+c.stem) }},
+	{"files", func(c Case) string { return c.setName + "/" + c.stem }},
+	{"images", func(c Case) string { return c.ID }},
 }
 
 // groupNames lists the distinct keys in the order of the cases.

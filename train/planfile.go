@@ -39,7 +39,7 @@ func (r *run) takePlan(cases []Case, f Fingerprint, warn func(...string)) error 
 	if err := p.check(f); err != nil {
 		return fmt.Errorf("train: plan %s: %w", r.o.PlanFile, err)
 	}
-	p.Data, p.Kernels, p.StoppedEarly = f, kernel.Set(), 0
+	p.Data, p.Kernels, p.StoppedEarly, p.ClassNames = f, kernel.Set(), 0, r.o.ClassNames
 	if r.o.All {
 		p.ValFraction, p.Fold, p.Folds, p.Patience = 0, 0, 0, 0
 	}

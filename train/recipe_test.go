@@ -202,7 +202,7 @@ func TestFineTuning(t *testing.T) {
 	}); err != nil || !strings.Contains(warned, "does not know ring") {
 		t.Errorf("another class: %v, %q", err, warned)
 	}
-	o.Network = unet.Config{Width: 5}
+	o.Network, o.Overwrite = unet.Config{Width: 5}, true
 	if _, err := Run(t.Context(), o, nil); !errors.Is(err, segd.ErrOption) || !strings.Contains(err.Error(), "width 5") {
 		t.Errorf("another width: %v", err)
 	}

@@ -13,6 +13,8 @@ import (
 
 	"segd"
 	"segd/internal/kernel"
+	"segd/internal/output"
+	"segd/models"
 	"segd/unet"
 )
 
@@ -27,17 +29,26 @@ const defaultMemory = 4 << 30
 // return soon. When ctx ends, a checkpoint is written and Run returns what
 // there is with ctx's error; so does a training that diverges, with
 // ErrDiverged. Other errors have the kinds of Open and of the readers, and
-// segd.ErrOption for options that don't fit each other or the checkpoint.
+// segd.ErrOption for options that don't fit each other or the checkpoint,
+// segd.ErrBusy while another training has Out, and fs.ErrExist where Out holds a
+// model or a training, without Resume or Overwrite.
 // With Resume, what the checkpoint's plan says rules, the seed included.
 func Run(ctx context.Context, o Options, report func(Event)) (*Result, error) {
 	if report == nil {
 		report = func(Event) {}
 	}
 	start := time.Now()
+	if o.Out == "" {
+		return nil, o.validate()
+	}
+	lock, err := output.Take(o.Out)
+	if err != nil {
+		return nil, fmt.Errorf("train: %w", err)
+	}
+	defer lock.Release()
 	var saved *progress
 	var tensors []byte
 	if o.Resume {
-		var err error
 		if saved, tensors, err = readCheckpoint(o.Out); err != nil {
 			return nil, err
 		}
@@ -48,6 +59,11 @@ func Run(ctx context.Context, o Options, report func(Event)) (*Result, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
+	if saved == nil {
+		if err := o.free(); err != nil {
+			return nil, err
+		}
+	}
 	r, err := prepare(ctx, o, saved, report)
 	if r != nil && r.store != nil {
 		defer func() { _ = r.store.close() }() // a file that nothing refers to
@@ -56,9 +72,6 @@ func Run(ctx context.Context, o Options, report func(Event)) (*Result, error) {
 		return nil, err
 	}
 	r.start = start
-	if err := os.MkdirAll(o.Out, 0o755); err != nil {
-		return nil, fmt.Errorf("train: %w", err)
-	}
 	if err := r.build(tensors); err != nil {
 		return nil, err
 	}
@@ -71,7 +84,7 @@ func Run(ctx context.Context, o Options, report func(Event)) (*Result, error) {
 			return nil, err
 		}
 	}
-	if err := writeJSON(filepath.Join(o.Out, "plan.json"), &r.Plan); err != nil {
+	if err := writeJSON(filepath.Join(o.Out, planName), &r.Plan); err != nil {
 		return nil, err
 	}
 	r.report(r.event(EventPlan, r.Plan.summary()))
@@ -82,18 +95,48 @@ func Run(ctx context.Context, o Options, report func(Event)) (*Result, error) {
 	return r.result(), err
 }
 
-// clear removes the checkpoint of an earlier training that this one takes the
-// place of: a later resume must not go on from it. The earlier model stays
-// until the first validation of this one.
-func (r *run) clear() error {
-	err := os.Remove(filepath.Join(r.o.Out, checkpointName))
-	if errors.Is(err, fs.ErrNotExist) {
+// ownFiles are the files of a training in its folder besides those of the model.
+func ownFiles() []string { return []string{checkpointName, planName, historyName, pageName} }
+
+// free refuses a folder that holds a model or a training, unless they may be
+// replaced. A training that is to be resumed and has no checkpoint, because it
+// was killed before the first, left no model either.
+func (o Options) free() error {
+	err := models.Free(o.Out, o.Overwrite)
+	switch {
+	case err != nil && o.Resume:
+		return fmt.Errorf("train: %w (there is no %s to resume from)", err, checkpointName)
+	case err != nil && !o.Overwrite:
+		return fmt.Errorf("train: %w; --resume goes on with a training that was stopped", err)
+	case err != nil:
+		return fmt.Errorf("train: %w", err)
+	case o.Overwrite || o.Resume:
 		return nil
 	}
-	if err != nil {
-		return fmt.Errorf("train: %w", err)
+	for _, name := range ownFiles() {
+		path := filepath.Join(o.Out, name)
+		if _, err := os.Lstat(path); err == nil {
+			return fmt.Errorf("train: %w: %s, of an earlier training: --resume goes on with it, --overwrite replaces it, or take another folder", fs.ErrExist, path)
+		}
 	}
-	r.report(Event{Kind: EventWarning, Message: r.o.Out + " held the checkpoint of an earlier training, which this one replaces"})
+	return nil
+}
+
+// clear removes what an earlier training left that this one takes the place of: a
+// later resume must not go on from its checkpoint, nor its figures stand beside
+// other weights. The earlier model stays until the first validation of this one.
+func (r *run) clear() error {
+	removed := false
+	for _, name := range ownFiles() {
+		err := os.Remove(filepath.Join(r.o.Out, name))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("train: %w", err)
+		}
+		removed = removed || err == nil
+	}
+	if removed {
+		r.report(Event{Kind: EventWarning, Message: r.o.Out + " held an earlier training, which this one replaces"})
+	}
 	return nil
 }
 
@@ -105,6 +148,7 @@ type run struct {
 	report     func(Event)
 	training   []example
 	validation []example
+	channels   []string     // names of those that are files of their own; nil: none are
 	store      *store       // of their pixels
 	params     *unet.Params // what the solver moves
 	average    *unet.Params // their running average: what is validated and kept
@@ -137,7 +181,23 @@ func prepare(ctx context.Context, o Options, saved *progress, report func(Event)
 	if err != nil {
 		return nil, err
 	}
+	if err := o.nameClasses(data, saved); err != nil {
+		return nil, err
+	}
 	warn(data.Warnings...)
+	channels, err := channelsOf(data.Cases)
+	if err != nil {
+		return nil, err
+	}
+	if o.From != nil {
+		warning, err := fitChannels(o.From, data.Cases, true)
+		if err != nil {
+			return nil, err
+		}
+		if warning != "" {
+			warn(warning)
+		}
+	}
 	memory := o.Memory()
 	raws, list, err := load(ctx, data.Cases, o.Network.Head, memory/2)
 	if err != nil {
@@ -151,7 +211,7 @@ func prepare(ctx context.Context, o Options, saved *progress, report func(Event)
 		warn(meant.warnings...)
 	}
 	f := fingerprint(data.Cases, list, meant, classes)
-	r := &run{o: o, report: report, names: data.Names}
+	r := &run{o: o, report: report, names: data.Names, channels: channels}
 	if saved != nil {
 		if err := saved.matches(o, f); err != nil {
 			return nil, err
@@ -171,7 +231,11 @@ func prepare(ctx context.Context, o Options, saved *progress, report func(Event)
 	if saved == nil && o.Balance {
 		r.Plan.Loss.Classes = balance(data.Cases, list, meant, r.Plan.Training, classes)
 	}
-	r.store = budget(memory - r.Plan.memory())
+	taken, err := r.Plan.memory()
+	if err != nil {
+		return nil, err
+	}
+	r.store = budget(memory - taken)
 	n := normaliser{recipe: r.Plan.Recipe, meant: meant, classes: classes, loss: &r.Plan.Loss, held: r.Plan.Validation, targets: r.Plan.Targets, store: r.store}
 	examples, err := n.run(ctx, data.Cases, raws)
 	if err != nil {
@@ -201,12 +265,9 @@ func prepare(ctx context.Context, o Options, saved *progress, report func(Event)
 	return r, nil
 }
 
-// takeClasses settles which classes the labels have and what they are called: as
-// the options say, or the data, or the model to start from.
+// takeClasses settles which classes the labels have and, where neither options
+// nor data name them, that they are called as in the model to start from.
 func (o *Options) takeClasses(data *Dataset, list []facts) (meant values, classes int, err error) {
-	if len(o.ClassNames) == 0 {
-		o.ClassNames = data.Classes
-	}
 	known := 0
 	if len(o.ClassNames) > 0 {
 		known = len(o.ClassNames) + 1
@@ -247,7 +308,7 @@ func (r *run) plan(cases []Case, f Fingerprint, warn func(...string)) error {
 	if r.Plan, err = newPlan(r.o, f, ids(training), ids(validation)); err != nil {
 		return err
 	}
-	r.Plan.Kernels = kernel.Set()
+	r.Plan.Kernels, r.Plan.ClassNames = kernel.Set(), r.o.ClassNames
 	return r.Plan.fit(r.o.Memory(), r.o.Batch > 0)
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 
 	"segd"
 	"segd/internal/kernel"
+	"segd/internal/output"
 	"segd/models"
 	"segd/unet"
 )
@@ -260,7 +262,7 @@ func TestNetworkIsTheOptions(t *testing.T) {
 	if _, err := m.Predictor(nil); err != nil {
 		t.Error(err)
 	}
-	o.Network.Skip = unet.SkipNone
+	o.Network.Skip, o.Overwrite = unet.SkipNone, true
 	if _, err := Run(t.Context(), o, nil); !errors.Is(err, segd.ErrOption) {
 		t.Errorf("a gate without a skip: %v", err)
 	}
@@ -275,6 +277,7 @@ func TestResumeRefuses(t *testing.T) {
 	}
 	warned := false
 	anew := tiny(dir, out, 2)
+	anew.Overwrite = true
 	if _, err := Run(t.Context(), anew, func(e Event) { warned = warned || e.Kind == EventWarning }); err != nil || !warned {
 		t.Errorf("anew in the same place: warned %v, %v", warned, err)
 	}
@@ -396,6 +399,7 @@ func TestUnwritableKeepsBest(t *testing.T) {
 // Where not even the first model can be written, none is said to be kept.
 func TestUnwritableFirst(t *testing.T) {
 	o := tiny(discs(t, 8, 32), filepath.Join(t.TempDir(), "m"), 12)
+	o.Overwrite = true
 	if err := os.MkdirAll(filepath.Join(o.Out, "weights.safetensors", "full"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -451,5 +455,58 @@ func TestOptions(t *testing.T) {
 		if err := o.validate(); !errors.Is(err, segd.ErrOption) {
 			t.Errorf("%s: %v, want segd.ErrOption", name, err)
 		}
+	}
+}
+
+// A folder that holds a model or a training is refused before data are read,
+// unless they may be replaced; one that was killed before its first model goes on
+// with Resume, and none is ever left with a model and no checkpoint.
+func TestRunKeepsWhatIsThere(t *testing.T) {
+	dir := discs(t, 8, 32)
+	for _, name := range []string{"model.json", "weights.safetensors", checkpointName, planName, historyName, pageName} {
+		o := tiny(filepath.Join(dir, "absent"), t.TempDir(), 2)
+		path := filepath.Join(o.Out, name)
+		if err := os.WriteFile(path, []byte("mine"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Run(t.Context(), o, nil); !errors.Is(err, fs.ErrExist) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %v", name, err)
+		}
+		o.Resume = true
+		want := fs.ErrExist
+		switch name {
+		case checkpointName:
+			want = segd.ErrFormat
+		case planName, historyName, pageName:
+			want = segd.ErrNotFound // the data
+		}
+		if _, err := Run(t.Context(), o, nil); !errors.Is(err, want) {
+			t.Errorf("%s, resumed: %v", name, err)
+		}
+		if b, err := os.ReadFile(path); string(b) != "mine" {
+			t.Errorf("%s: %q, %v", name, b, err)
+		}
+	}
+
+	o := tiny(dir, filepath.Join(t.TempDir(), "m"), 6)
+	seen := false
+	if _, err := Run(t.Context(), o, func(e Event) {
+		if e.Kind == EventValidation && !seen {
+			seen = true
+			if _, err := os.Stat(filepath.Join(o.Out, checkpointName)); err != nil {
+				t.Errorf("a model without a checkpoint: %v", err)
+			}
+		}
+	}); err != nil || !seen {
+		t.Fatal(err, seen)
+	}
+	lock, err := output.Take(o.Out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Release()
+	o.Resume = true
+	if _, err := Run(t.Context(), o, nil); !errors.Is(err, segd.ErrBusy) {
+		t.Errorf("while another has it: %v", err)
 	}
 }

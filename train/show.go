@@ -22,12 +22,8 @@ type Shown struct {
 // returns them in the order of ids. An id that is not in the data sets is a
 // segd.ErrNotFound.
 func Show(ctx context.Context, o EvaluateOptions, ids []string) ([]Shown, error) {
-	data, err := Open(o.Datasets...)
+	e, err := o.begin(ctx)
 	if err != nil {
-		return nil, err
-	}
-	e := evaluation{o: o, cases: data.Cases}
-	if err := e.survey(ctx); err != nil {
 		return nil, err
 	}
 	list := make([]Shown, 0, len(ids))

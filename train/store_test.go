@@ -95,7 +95,11 @@ func TestMemoryDoesNotMatter(t *testing.T) {
 	// The plan then computes activations again, whose bits are the same.
 	p := Plan{Network: unet.Config{Channels: 1, Classes: 2, Width: 4, Depth: 2}.WithDefaults(), Batch: 2, PatchHeight: 64, PatchWidth: 64, Recompute: true,
 		Data: Fingerprint{MaxWidth: 64, MaxHeight: 64}}
-	if string(weights(0)) != string(weights(p.memory()+40_000)) {
+	taken, err := p.memory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(weights(0)) != string(weights(taken+40_000)) {
 		t.Error("the weights differ")
 	}
 	o := Options{Datasets: []string{dir}, Out: t.TempDir(), Steps: 2, MaxMemory: 64 << 20}

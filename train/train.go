@@ -63,6 +63,7 @@ type Options struct {
 
 	Seed        uint64
 	Resume      bool    // go on from Out's checkpoint where there is one
+	Overwrite   bool    // replace a model or a training in Out
 	ValFraction float64 // of the groups, default 0.2
 	All         bool    // every image trains and none validates: the last averaged weights are kept
 	Fold, Folds int     // cross-validation: part Fold of Folds validates

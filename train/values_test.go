@@ -162,7 +162,7 @@ func TestRunValues(t *testing.T) {
 	if again.From, err = models.Open(masks.Out); err != nil {
 		t.Fatal(err)
 	}
-	again.Network.Head = unet.HeadRegression
+	again.Network.Head, again.Overwrite = unet.HeadRegression, true
 	if _, err := Run(t.Context(), again, nil); !errors.Is(err, segd.ErrOption) {
 		t.Errorf("values from a model of classes: %v", err)
 	}

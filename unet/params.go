@@ -255,6 +255,14 @@ func (c Config) Tensors() []Spec {
 // Config returns the network that the weights are for.
 func (p *Params) Config() Config { return p.config }
 
+// Count returns how many numbers p holds.
+func (p *Params) Count() (n int) {
+	for _, name := range p.names {
+		n += len(p.data(name))
+	}
+	return n
+}
+
 // Names returns the names of the tensors in PyTorch's order.
 func (p *Params) Names() []string { return append([]string(nil), p.names...) }
 

@@ -8,6 +8,7 @@ import (
 	G "gorgonia.org/gorgonia"
 
 	"segd/internal/kernel"
+	"segd/internal/turns"
 	"segd/unet/op"
 )
 
@@ -338,16 +339,28 @@ func newArena(p *plan) *arena {
 // bytes is about what the arena holds.
 func (a *arena) bytes() int { return 4 * (a.plan.floats + len(a.image) + len(a.logits)) }
 
-// run maps an image, C,H,W, to logits, Classes,H,W. It returns early when ctx ends.
-// How many threads a step has depends on what else goes on; its result does not.
+// run maps an image, C,H,W, to logits, Classes,H,W. It returns early when ctx
+// ends, and shorter requests pass it between two steps. How many threads a step
+// has depends on what else goes on; its result does not.
 func (a *arena) run(ctx context.Context, shared *kernel.Pool, image, logits []float32) error {
 	for i := range a.plan.steps {
-		if err := ctx.Err(); err != nil {
+		if err := next(ctx, shared); err != nil {
 			return err
 		}
 		a.step(i, shared.Share(), image, logits)
 	}
 	return nil
+}
+
+// next is turns.Next within a computation that has entered the pool, which does
+// not count it while it waits.
+func next(ctx context.Context, pool *kernel.Pool) error {
+	if turns.Free(ctx) {
+		return ctx.Err()
+	}
+	pool.Leave()
+	defer pool.Enter()
+	return turns.Next(ctx)
 }
 
 // step runs step i on the threads of pool.

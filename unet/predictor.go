@@ -96,9 +96,9 @@ func (q *Predictor) Predict(ctx context.Context, x *segd.Tensor) (*segd.Tensor, 
 		return nil, err
 	}
 	if q.config.Head == HeadClasses {
-		q.softmax(t)
+		err = q.softmax(ctx, t)
 	}
-	return t, nil
+	return t, err
 }
 
 // Logits returns the network's output for x, [N, Channels, H, W] of any H and
@@ -112,30 +112,17 @@ func (q *Predictor) Predict(ctx context.Context, x *segd.Tensor) (*segd.Tensor, 
 // its statistics of the image itself (instance, group) there is no tiling, and
 // four times the budget is the limit: segd.ErrTooLarge. An x that does not fit
 // the network is segd.ErrFormat. When ctx ends, so does the call, within one
-// layer.
+// layer of a tile. There, too, shorter requests pass that of ctx: see package
+// turn.
 func (q *Predictor) Logits(ctx context.Context, x *segd.Tensor) (*segd.Tensor, error) {
 	c := q.config
 	if x.N < 1 || x.C != c.Channels || x.H < 1 || x.W < 1 || len(x.Data) != x.N*x.C*x.H*x.W {
 		return nil, fmt.Errorf("unet: %w: input of %d×%d×%d×%d with %d values, want %d channels",
 			segd.ErrFormat, x.N, x.C, x.H, x.W, len(x.Data), c.Channels)
 	}
-	s := c.Stride()
-	h, w := (x.H+s-1)/s*s, (x.W+s-1)/s*s
-	budget := q.budget
-	if c.Norm == NormInstance || c.Norm == NormGroup {
-		budget *= wholeFactor
-		if h*w > budget {
-			return nil, fmt.Errorf("unet: %w: %d×%d pixels for a network with %s normalisation, limit %d in all",
-				segd.ErrTooLarge, x.H, x.W, c.Norm, budget)
-		}
-	}
-	tiles := c.cut(h, w, budget)
-	size := shape{N: 1, H: tiles.h, W: tiles.w, ValidH: tiles.h, ValidW: tiles.w}
-	if len(tiles.tiles) == 1 {
-		size.ValidH, size.ValidW = x.H, x.W
-	}
-	if c.Norm == NormNone || c.Norm == NormBatch {
-		size.ValidH, size.ValidW = size.H, size.W // plays no part: one plan serves
+	tiles, size, err := q.layout(x.H, x.W)
+	if err != nil {
+		return nil, err
 	}
 	a, err := q.borrow(size)
 	if err != nil {
@@ -153,6 +140,30 @@ func (q *Predictor) Logits(ctx context.Context, x *segd.Tensor) (*segd.Tensor, e
 		}
 	}
 	return out, nil
+}
+
+// layout is how an image of h×w goes through the network: its tiles, and the size
+// of the plan that runs them.
+func (q *Predictor) layout(height, width int) (tiling, shape, error) {
+	c, s := q.config, q.config.Stride()
+	h, w := (height+s-1)/s*s, (width+s-1)/s*s
+	budget := q.budget
+	if c.Norm == NormInstance || c.Norm == NormGroup {
+		budget *= wholeFactor
+		if h*w > budget {
+			return tiling{}, shape{}, fmt.Errorf("unet: %w: %d×%d pixels for a network with %s normalisation, limit %d in all",
+				segd.ErrTooLarge, height, width, c.Norm, budget)
+		}
+	}
+	tiles := c.cut(h, w, budget)
+	size := shape{N: 1, H: tiles.h, W: tiles.w, ValidH: tiles.h, ValidW: tiles.w}
+	if len(tiles.tiles) == 1 {
+		size.ValidH, size.ValidW = height, width
+	}
+	if c.Norm == NormNone || c.Norm == NormBatch {
+		size.ValidH, size.ValidW = size.H, size.W // plays no part: one plan serves
+	}
+	return tiles, size, nil
 }
 
 // tile runs the network on a tile of image n, in place of x and out where they
@@ -204,56 +215,61 @@ func (a *arena) store(out *segd.Tensor, n int, t tile) {
 	}
 }
 
-// softmax turns logits into probabilities in place.
-func (q *Predictor) softmax(t *segd.Tensor) {
-	const chunk = 1 << 14
+// softmax turns logits into probabilities in place, some tasks at a time
+// between which shorter requests pass.
+func (q *Predictor) softmax(ctx context.Context, t *segd.Tensor) error {
+	const chunk, unit = 1 << 14, 32 // pixels of a task, tasks of a unit
 	hw := t.H * t.W
 	per := (hw + chunk - 1) / chunk
-	q.pool.Run(t.N*per, func(task int) {
-		z := t.Data[task/per*t.C*hw:][:t.C*hw]
-		for i := task % per * chunk; i < min(hw, (task%per+1)*chunk); i++ {
-			if t.C == 2 {
-				p := float32(1 / (1 + math.Exp(float64(z[i]-z[hw+i]))))
-				z[i], z[hw+i] = 1-p, p
-				continue
-			}
-			top := z[i]
-			for c := 1; c < t.C; c++ {
-				top = max(top, z[c*hw+i])
-			}
-			sum := float32(0)
-			for c := range t.C {
-				e := float32(math.Exp(float64(z[c*hw+i] - top)))
-				z[c*hw+i] = e
-				sum += e
-			}
-			for c := range t.C {
-				z[c*hw+i] /= sum
-			}
+	q.pool.Enter()
+	defer q.pool.Leave()
+	for first := 0; first < t.N*per; first += unit {
+		if err := next(ctx, q.pool); err != nil {
+			return fmt.Errorf("unet: %w", err)
 		}
-	})
+		q.pool.Share().Run(min(unit, t.N*per-first), func(task int) {
+			task += first
+			from := task % per * chunk
+			softmax(t.Data[task/per*t.C*hw:][:t.C*hw], t.C, from, min(hw, from+chunk))
+		})
+	}
+	return nil
+}
+
+// softmax turns the logits z of an image, by class, into probabilities for the
+// pixels from ≤ i < to.
+func softmax(z []float32, classes, from, to int) {
+	hw := len(z) / classes
+	for i := from; i < to; i++ {
+		if classes == 2 {
+			p := float32(1 / (1 + math.Exp(float64(z[i]-z[hw+i]))))
+			z[i], z[hw+i] = 1-p, p
+			continue
+		}
+		top := z[i]
+		for c := 1; c < classes; c++ {
+			top = max(top, z[c*hw+i])
+		}
+		sum := float32(0)
+		for c := range classes {
+			e := float32(math.Exp(float64(z[c*hw+i] - top)))
+			z[c*hw+i] = e
+			sum += e
+		}
+		for c := range classes {
+			z[c*hw+i] /= sum
+		}
+	}
 }
 
 // borrow returns memory for one run at that size: what a past run left, or new.
 func (q *Predictor) borrow(s shape) (*arena, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	i := slices.IndexFunc(q.plans, func(p *plan) bool { return p.shape == s })
-	if i < 0 {
-		p, err := q.compile(s, nil)
-		if err != nil {
-			return nil, err
-		}
-		q.plans = append(q.plans, p)
-		if len(q.plans) > maxPlans {
-			old := q.plans[0]
-			q.plans = slices.Delete(q.plans, 0, 1)
-			q.idle = slices.DeleteFunc(q.idle, func(a *arena) bool { return a.plan == old })
-		}
-		return newArena(p), nil
+	p, err := q.planOf(s)
+	if err != nil {
+		return nil, err
 	}
-	p := q.plans[i]
-	q.plans = append(slices.Delete(q.plans, i, i+1), p)
 	for j := len(q.idle) - 1; j >= 0; j-- {
 		if a := q.idle[j]; a.plan == p {
 			q.idle = slices.Delete(q.idle, j, j+1)
@@ -261,6 +277,26 @@ func (q *Predictor) borrow(s shape) (*arena, error) {
 		}
 	}
 	return newArena(p), nil
+}
+
+// planOf returns the plan of one size, made where there is none. q.mu is held.
+func (q *Predictor) planOf(s shape) (*plan, error) {
+	if i := slices.IndexFunc(q.plans, func(p *plan) bool { return p.shape == s }); i >= 0 {
+		p := q.plans[i]
+		q.plans = append(slices.Delete(q.plans, i, i+1), p)
+		return p, nil
+	}
+	p, err := q.compile(s, nil)
+	if err != nil {
+		return nil, err
+	}
+	q.plans = append(q.plans, p)
+	if len(q.plans) > maxPlans {
+		old := q.plans[0]
+		q.plans = slices.Delete(q.plans, 0, 1)
+		q.idle = slices.DeleteFunc(q.idle, func(a *arena) bool { return a.plan == old })
+	}
+	return p, nil
 }
 
 // giveBack keeps an arena for the next run, within bounds.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"runtime"
-	"slices"
 	"strings"
 
 	G "gorgonia.org/gorgonia"
@@ -12,7 +11,6 @@ import (
 
 	"segd"
 	"segd/internal/kernel"
-	"segd/unet/op"
 )
 
 // Trainer is the training graph of one network for one shape of batch: an
@@ -63,32 +61,64 @@ type Batch struct {
 	Targets []float32 // N,C,H,W: what the values should be, in place of Y, with HeadRegression; NaN for one that takes no part
 }
 
-// usage is the memory of activations and gradients, in elements: what they
-// take, and what they would take if each had its own.
-type usage struct{ shared, apart int }
-
 // NewTrainer makes the training graph of c for batches of batch images of h×w
 // pixels, multiples of c.Stride. p holds the weights, which are shared.
 func NewTrainer(c Config, p *Params, batch, h, w int, o TrainerOptions) (*Trainer, error) {
+	t, graph, err := newTrainer(c, p, batch, h, w, o)
+	if err != nil {
+		return nil, err
+	}
+	slab, err := layOut(graph)
+	if err != nil {
+		return nil, err
+	}
+	t.memory = slab.allocate()
+	t.vm = G.NewTapeMachine(graph, G.BindDualValues(t.params...))
+	// Gorgonia gives the machine a finalizer, of use with CUDA alone. Machine and
+	// graph refer to each other, and what refers to itself is never freed while it
+	// has one: hundreds of trainers would stay in memory.
+	runtime.SetFinalizer(t.vm, nil)
+	t.values = G.NodesToValueGrads(t.params)
+	return t, nil
+}
+
+// TrainingBytes returns what Trainer.Bytes would be, without taking that memory.
+// It makes the graph, which takes some milliseconds. The errors are those of
+// NewTrainer.
+func TrainingBytes(c Config, batch, h, w int, o TrainerOptions) (int64, error) {
+	if err := c.WithDefaults().Validate(); err != nil {
+		return 0, err
+	}
+	_, graph, err := newTrainer(c, NewParams(c.WithDefaults(), 0), batch, h, w, o)
+	if err != nil {
+		return 0, err
+	}
+	slab, err := layOut(graph)
+	return 4 * int64(slab.total), err
+}
+
+// newTrainer returns a trainer without a machine, and its graph, whose
+// operations have no memory yet.
+func newTrainer(c Config, p *Params, batch, h, w int, o TrainerOptions) (*Trainer, *G.ExprGraph, error) {
 	c = c.WithDefaults()
 	if err := c.Validate(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if s := c.Stride(); batch < 1 || h < s || w < s || h%s != 0 || w%s != 0 {
-		return nil, fmt.Errorf("unet: %w: batch of %d images of %d×%d, want multiples of %d", segd.ErrOption, batch, h, w, s)
+		return nil, nil, fmt.Errorf("unet: %w: batch of %d images of %d×%d, want multiples of %d", segd.ErrOption, batch, h, w, s)
 	}
 	if p.config != c {
-		return nil, fmt.Errorf("unet: %w: parameters of another network", segd.ErrOption)
+		return nil, nil, fmt.Errorf("unet: %w: parameters of another network", segd.ErrOption)
 	}
 	if err := o.Loss.ValidateFor(c); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if o.Deep != nil && (o.Deep.config != c || c.Head != HeadClasses) {
-		return nil, fmt.Errorf("unet: %w: heads of another network, or deep supervision of values", segd.ErrOption)
+		return nil, nil, fmt.Errorf("unet: %w: heads of another network, or deep supervision of values", segd.ErrOption)
 	}
 	b, err := build(c, p, shape{N: batch, H: h, W: w, ValidH: h, ValidW: w}, mode{train: true, freeze: o.FreezeEncoder, deep: o.Deep, again: o.Recompute && !o.ForwardOnly}, o.Pool)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	t := &Trainer{batch: Batch{X: make([]float32, batch*c.Channels*h*w)}}
 	if c.Head == HeadClasses {
@@ -96,11 +126,11 @@ func NewTrainer(c Config, p *Params, batch, h, w int, o TrainerOptions) (*Traine
 	}
 	err = G.Let(b.net.image, tensor.New(tensor.WithShape(b.net.image.Shape()...), tensor.WithBacking(t.batch.X)))
 	if err != nil {
-		return nil, fmt.Errorf("unet: %w", err)
+		return nil, nil, fmt.Errorf("unet: %w", err)
 	}
 	loss, err := t.addLoss(b, o.Loss)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if !o.ForwardOnly {
 		for _, s := range c.layout() {
@@ -114,23 +144,14 @@ func NewTrainer(c Config, p *Params, batch, h, w int, o TrainerOptions) (*Traine
 			}
 		}
 		if _, err := G.Grad(loss, t.params...); err != nil {
-			return nil, fmt.Errorf("unet: differentiating the loss: %w", err)
+			return nil, nil, fmt.Errorf("unet: differentiating the loss: %w", err)
 		}
 	}
 	G.Read(loss, &t.loss)
 	if err := distinct(b.net.graph); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if t.memory, err = share(b.net.graph); err != nil {
-		return nil, err
-	}
-	t.vm = G.NewTapeMachine(b.net.graph, G.BindDualValues(t.params...))
-	// Gorgonia gives the machine a finalizer, of use with CUDA alone. Machine and
-	// graph refer to each other, and what refers to itself is never freed while it
-	// has one: hundreds of trainers would stay in memory.
-	runtime.SetFinalizer(t.vm, nil)
-	t.values = G.NodesToValueGrads(t.params)
-	return t, nil
+	return t, b.net.graph, nil
 }
 
 // inEncoder reports whether a parameter is one of the contracting path.
@@ -222,46 +243,6 @@ func distinct(g *G.ExprGraph) error {
 		seen[n.Hashcode()] = n
 	}
 	return nil
-}
-
-// share gives the activations and their gradients memory in one slab, where
-// those that are not needed at the same time lie in the same place. Each
-// operation would else keep a buffer of its own for ever.
-func share(g *G.ExprGraph) (usage, error) {
-	order, err := G.Sort(g) // as the machine will
-	if err != nil {
-		return usage{}, fmt.Errorf("unet: %w", err)
-	}
-	slices.Reverse(order)
-	last := map[int64]int{}
-	for i := len(order) - 1; i >= 0; i-- {
-		n := order[i]
-		use := i
-		if _, ours := op.Output(n.Op()); !ours {
-			// The library's sum of two gradients writes over the first, which so
-			// lives for as long as the sum does.
-			use = max(i, last[n.ID()])
-		}
-		for it := g.From(n.ID()); it.Next(); {
-			id := it.Node().ID()
-			last[id] = max(last[id], use)
-		}
-	}
-	var nodes []*G.Node
-	var lives []life
-	for i, n := range order {
-		if s, ok := op.Output(n.Op()); ok {
-			nodes = append(nodes, n)
-			lives = append(lives, life{shape: s, from: i, to: max(i, last[n.ID()])})
-		}
-	}
-	offset, dirty, total := place(lives)
-	slab, u := kernel.Aligned[float32](total), usage{shared: total}
-	for i, n := range nodes {
-		op.Place(n.Op(), slab[offset[i]:][:lives[i].shape.Len()], dirty[i])
-		u.apart += lives[i].shape.Len()
-	}
-	return u, nil
 }
 
 // Step runs one batch forward and back, has s update the weights, and returns

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,18 +10,18 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
+	"unicode/utf8"
 
 	"segd"
 	"segd/dicomio"
 	"segd/internal/export"
 	"segd/internal/kernel"
-	"segd/internal/nifti"
+	"segd/internal/output"
 	"segd/internal/overlay"
 	"segd/internal/postprocess"
 	"segd/internal/scanio"
 	"segd/internal/segment"
+	"segd/internal/walk"
 	"segd/models"
 )
 
@@ -38,10 +37,12 @@ type batch struct {
 	model     *models.Model // nil: by each scan, as Catalogue.Auto says
 	inputs    []input
 	stems     map[string]bool // of all inputs
+	folder    *output.Folder  // where outputs go
 	pool      *kernel.Pool
-	objects   *dicomio.Run // what the DICOM objects have in common
-	series    []*series    // by input; nil: no object of several frames is asked for
-	order     []int        // of inputs, as they are done
+	sources   map[string]bool // paths of the inputs, without links
+	objects   *dicomio.Run    // what the DICOM objects have in common
+	series    []*series       // by input; nil: no object of several frames is asked for
+	order     []int           // of inputs, as they are done
 }
 
 // result is what is known of one input when it is done: JSON as it is written,
@@ -86,6 +87,7 @@ func (b *batch) one(ctx context.Context, i int) (*result, error) {
 	if p.objects != nil {
 		failed = append(failed, p.objects.Refused())
 	}
+	failed = append(failed, p.refused)
 	if b.series != nil {
 		if r == nil {
 			p = nil
@@ -114,7 +116,7 @@ func joined(errs []error) (err error) {
 // do because none can be made.
 func (b *batch) scan(ctx context.Context, i int) (r *result, p *part, err error) {
 	in, p := b.inputs[i], &part{}
-	scan, file, err := readScan(in.path)
+	scan, file, err := in.read()
 	if err != nil {
 		return nil, p, err
 	}
@@ -126,7 +128,7 @@ func (b *batch) scan(ctx context.Context, i int) (r *result, p *part, err error)
 	}
 	p.model = m.Name + " " + m.Version
 	r = &result{
-		File: in.name, Model: m.Name, Version: m.Version,
+		File: validText(in.name), Model: m.Name, Version: m.Version,
 		Format: scan.Format, TransferSyntax: scan.TransferSyntax, Modality: scan.Modality,
 		Width: scan.Width, Height: scan.Height, FrameCount: scan.Frames,
 		Steps: append([]string{}, scan.Steps...), Warnings: append(append([]string{}, scan.Warnings...), m.Warnings(scan, b.model == nil)...),
@@ -152,18 +154,13 @@ func (b *batch) scan(ctx context.Context, i int) (r *result, p *part, err error)
 			}
 		}
 	}()
-	if b.series != nil && b.series[i].noStack != nil {
-		r.Warnings = append(r.Warnings, fmt.Sprintf("a %s for each file, not one for the series: %s", export.NIfTI,
-			strings.TrimPrefix(b.series[i].noStack.Error(), "dicomio: "+segd.ErrUnprocessable.Error()+": ")))
-	}
-	var volume *nifti.Writer
-	if b.wants(export.NIfTI) && !b.stacked(i) {
-		content := nifti.Masks
-		if m.Values != nil {
-			content = nifti.Values
-		}
-		if volume, err = export.NewNIfTI(file, scan, content); err != nil {
+	var volume *export.Volumes
+	if b.wants(export.NIfTI) {
+		if volume, err = b.volumes(i, file, scan, m, r, p); err != nil {
 			return nil, p, err
+		}
+		if p.refused != nil && len(b.settings.kinds) == 1 {
+			return nil, p, nil
 		}
 	}
 	for k := range scan.Frames {
@@ -178,11 +175,11 @@ func (b *batch) scan(ctx context.Context, i int) (r *result, p *part, err error)
 		r.Frames = append(r.Frames, *f)
 	}
 	if volume != nil {
-		path := b.path(export.NIfTI, in.stem)
-		if err := b.write(path, volume.Write); err != nil {
+		paths, err := b.writeVolumes(in, volume)
+		written = append(written, paths...)
+		if err != nil {
 			return nil, p, err
 		}
-		written = append(written, path)
 	}
 	if b.wants(kindJSON) {
 		path := b.path(kindJSON, in.stem)
@@ -190,12 +187,20 @@ func (b *batch) scan(ctx context.Context, i int) (r *result, p *part, err error)
 			e := json.NewEncoder(w)
 			e.SetIndent("", "  ")
 			return e.Encode(r)
-		}); err != nil {
+		}, in.name); err != nil {
 			return nil, p, err
 		}
 		written = append(written, path)
 	}
 	return r, p, nil
+}
+
+// validText is a file name as JSON can hold it.
+func validText(name string) string {
+	if utf8.ValidString(name) {
+		return name
+	}
+	return walk.Printable(name)
 }
 
 // objectKinds are the kinds of DICOM object that are asked for.
@@ -211,7 +216,7 @@ func (b *batch) objectKinds() []string {
 
 // frame segments frame i and writes its images, whose paths it returns. What
 // was found goes into p and into volume, which may be nil.
-func (b *batch) frame(ctx context.Context, in input, m *models.Model, scan *segd.Scan, i int, p *part, volume *nifti.Writer) (*frameResult, []string, error) {
+func (b *batch) frame(ctx context.Context, in input, m *models.Model, scan *segd.Scan, i int, p *part, volume *export.Volumes) (*frameResult, []string, error) {
 	stem, err := b.frameStem(in, i, scan.Frames)
 	if err != nil {
 		return nil, nil, err
@@ -221,7 +226,7 @@ func (b *batch) frame(ctx context.Context, in input, m *models.Model, scan *segd
 		return nil, nil, err
 	}
 	if m.Values != nil {
-		return b.values(ctx, m, img, i, stem, p, volume)
+		return b.values(ctx, in, m, img, i, stem, p, volume)
 	}
 	s, err := segment.Frame(ctx, m, b.pool, img, b.options)
 	if err != nil {
@@ -230,7 +235,7 @@ func (b *batch) frame(ctx context.Context, in input, m *models.Model, scan *segd
 	var written []string
 	if b.wants(kindMask) {
 		path := b.path(kindMask, stem)
-		if err := b.write(path, func(w io.Writer) error { return overlay.EncodePNG(w, overlay.MaskImage(s.Mask, m.Classes)) }); err != nil {
+		if err := b.write(path, func(w io.Writer) error { return overlay.EncodePNG(w, overlay.MaskImage(s.Mask, m.Classes)) }, in.name); err != nil {
 			return nil, written, err
 		}
 		written = append(written, path)
@@ -238,7 +243,7 @@ func (b *batch) frame(ctx context.Context, in input, m *models.Model, scan *segd
 	if b.wants(kindOverlay) {
 		path := b.path(kindOverlay, stem)
 		picture := overlay.Overlay(overlay.Render(img), s.Mask, m.Classes, b.settings.alpha)
-		if err := b.write(path, func(w io.Writer) error { return overlay.EncodePNG(w, picture) }); err != nil {
+		if err := b.write(path, func(w io.Writer) error { return overlay.EncodePNG(w, picture) }, in.name); err != nil {
 			return nil, written, err
 		}
 		written = append(written, path)
@@ -247,7 +252,7 @@ func (b *batch) frame(ctx context.Context, in input, m *models.Model, scan *segd
 	objects := p.objects
 	if objects != nil && slices.Contains(objects.Kinds(), export.SC) {
 		path := b.path(export.SC, stem)
-		if err := b.write(path, func(w io.Writer) error { return objects.WriteSC(w, i, s, b.settings.alpha) }); err != nil {
+		if err := b.write(path, func(w io.Writer) error { return objects.WriteSC(w, i, s, b.settings.alpha) }, in.name); err != nil {
 			return nil, written, err
 		}
 		written = append(written, path)
@@ -263,7 +268,7 @@ func (b *batch) frame(ctx context.Context, in input, m *models.Model, scan *segd
 		}
 	}
 	if volume != nil {
-		if err := volume.Add(s.Mask); err != nil {
+		if err := volume.AddMask(i, s.Mask); err != nil {
 			return nil, written, err
 		}
 	}
@@ -284,6 +289,13 @@ func readScan(path string) (*segd.Scan, []byte, error) {
 // readInput reads the bytes of the file at path, and no more of them than show
 // that it is too large.
 func readInput(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	if !info.Mode().IsRegular() { // a pipe might have no other end
+		return nil, fmt.Errorf("%w: no regular file", segd.ErrUnsupported)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, withoutPath(err)
@@ -304,11 +316,17 @@ func withoutPath(err error) error {
 	return err
 }
 
-// write writes an output. One that appeared since the run began is not
-// replaced without --overwrite.
-func (b *batch) write(path string, f func(io.Writer) error) error {
+// write writes an output of the inputs of those names. One that appeared since the
+// run began is not replaced without --overwrite.
+func (b *batch) write(path string, f func(io.Writer) error, of ...string) error {
 	if !b.settings.overwrite && exists(path) {
 		return fmt.Errorf("%s is there already: --overwrite replaces it", path)
+	}
+	if b.sources[absolute(path)] {
+		return fmt.Errorf("%s is an input of this run: give another folder with -o", path)
+	}
+	if err := b.folder.Add(b.nameOf(path), of...); err != nil {
+		return err
 	}
 	return writeFile(path, f)
 }
@@ -350,80 +368,4 @@ func (b *batch) frameStem(in input, i, frames int) (string, error) {
 		return "", fmt.Errorf("%w: its output would be %s, which is another input's", segd.ErrUnprocessable, stem)
 	}
 	return stem, nil
-}
-
-// checkFree refuses to begin where outputs of an earlier run would be mixed
-// with those of this one. What a multi-frame file writes is checked when its
-// number of frames is known.
-func (b *batch) checkFree() error {
-	if b.settings.overwrite {
-		return nil
-	}
-	var first string
-	n := 0
-	check := func(path string) {
-		if exists(path) {
-			if n++; n == 1 {
-				first = path
-			}
-		}
-	}
-	for _, kind := range b.settings.kinds {
-		if kind == kindCSV {
-			check(b.csvPath())
-			continue
-		}
-		for i, in := range b.inputs {
-			if b.series != nil && slices.Contains(export.Kinds(), kind) && kind != export.SC || kind == export.NIfTI && b.stacked(i) {
-				if b.series[i].members[0] == i {
-					check(b.path(kind, b.series[i].stem))
-				}
-				continue
-			}
-			check(b.path(kind, in.stem))
-		}
-	}
-	if n > 0 {
-		return fmt.Errorf("outputs are there already (%d, first %s): --overwrite replaces them", n, first)
-	}
-	return nil
-}
-
-// csvHeader names the columns of segd.csv. frame counts from 1; an unknown
-// area and the mean probability of no pixel are empty.
-var csvHeader = []string{"file", "frame", "class", "name", "pixels", "area_mm2", "components", "mean_probability", "model"}
-
-// writeCSV writes a row for each foreground class of each frame, in the order
-// of the inputs; inputs that failed have none.
-func (b *batch) writeCSV(results []*result) error {
-	return writeFile(b.csvPath(), func(w io.Writer) error {
-		c := csv.NewWriter(w)
-		if err := c.Write(csvHeader); err != nil {
-			return err
-		}
-		for _, r := range results {
-			if r == nil {
-				continue
-			}
-			for _, f := range r.Frames {
-				for _, k := range f.Classes {
-					row := []string{r.File, strconv.Itoa(f.Frame), strconv.Itoa(k.Index), k.Name, strconv.Itoa(k.Pixels),
-						optional(k.AreaMM2), strconv.Itoa(k.Components), optional(k.MeanProbability), r.Model + "@" + r.Version}
-					if err := c.Write(row); err != nil {
-						return err
-					}
-				}
-			}
-		}
-		c.Flush()
-		return c.Error()
-	})
-}
-
-// optional formats a figure that may be unknown.
-func optional(v *float64) string {
-	if v == nil {
-		return ""
-	}
-	return strconv.FormatFloat(*v, 'g', 6, 64)
 }

@@ -179,7 +179,7 @@ func (a *app) anchorRun(ctx context.Context, c unet.Config, s benchSettings, poo
 
 // modelRun returns one inference of a model's network.
 func (a *app) modelRun(ctx context.Context, s benchSettings, pool *kernel.Pool) (unet.Config, func() error, error) {
-	m, err := resolveModel(s.model, s.modelsDir)
+	m, err := a.resolveModel(s.model, s.modelsDir)
 	if err != nil {
 		return unet.Config{}, nil, err
 	}

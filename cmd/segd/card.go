@@ -20,6 +20,7 @@ type card struct {
 	Licence     string            `json:"license"`
 	References  []string          `json:"references"`
 	Match       *models.Match     `json:"match"`
+	Channels    []string          `json:"channels"`
 	Classes     []segd.Class      `json:"classes"` // background first, as in model.json
 	Data        []models.DataCard `json:"data"`
 	Metrics     []models.Metric   `json:"metrics"`
@@ -59,6 +60,7 @@ func (c card) merge(m models.Manifest) models.Manifest {
 		m.Match = *c.Match
 	}
 	takeList(&m.References, c.References)
+	takeList(&m.Channels, c.Channels)
 	takeList(&m.Classes, c.Classes)
 	takeList(&m.Data, c.Data)
 	takeList(&m.Metrics, c.Metrics)

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"segd/internal/kernel"
+	"segd/internal/output"
 	"segd/train"
 	"segd/unet"
 )
@@ -114,6 +115,11 @@ func (a *app) check(ctx context.Context, s checkSettings) error {
 		return optionError("--fix mends masks, and these labels are values")
 	}
 	if s.fix != "" {
+		lock, err := output.Take(s.fix)
+		if err != nil {
+			return err
+		}
+		defer lock.Release()
 		if fixed, err = train.Fix(ctx, s.datasets[0], s.fix, s.answers); err != nil {
 			return err
 		}

@@ -13,6 +13,7 @@ import (
 
 	"segd/internal/kernel"
 	"segd/internal/metric"
+	"segd/internal/output"
 	"segd/models"
 	"segd/train"
 	"segd/unet"
@@ -23,10 +24,12 @@ type evaluateSettings struct {
 	datasets            []string
 	model, modelsDir    string
 	predictions, report string
+	classes             []string
 	head                string
 	against, html       string
 	record              string
 	worst               int
+	overwrite           bool
 	tolerance           float64
 	tta                 bool
 }
@@ -42,6 +45,8 @@ func newEvaluate(a *app) *cobra.Command {
 			"far the outlines lie apart: 95 % Hausdorff distance (HD95) and the share within\n" +
 			"--tolerance (NSD), in mm where all spacings are known. Where neither mask holds\n" +
 			"a class, Dice, IoU and NSD count 1, where only one does 0 and there is no HD95.\n\n" +
+			"Classes are matched by name where both sides name them, as models,\n" +
+			"dataset.json and DICOM Segmentations do.\n\n" +
 			"A model that gives values, and labels that are values, are compared by mean\n" +
 			"absolute error (MAE) and root of the mean squared error (RMSE), in the unit of\n" +
 			"the labels, beside the mean of the training labels as a constant.\n\n" +
@@ -53,12 +58,14 @@ func newEvaluate(a *app) *cobra.Command {
 	f.StringArrayVarP(&s.datasets, "data", "d", nil, "data set; may be given again")
 	f.StringVarP(&s.model, "model", "m", "", "a model's name or directory")
 	f.StringVar(&s.modelsDir, "models", "", "directory with further models")
-	f.StringVar(&s.predictions, "predictions", "", "folder of masks, named like the images")
+	f.StringVar(&s.predictions, "predictions", "", "folder of masks, each at the path that its image has below images/")
+	f.StringSliceVar(&s.classes, "classes", nil, "names of the labels' foreground classes, from class 1 on (default: those of the data set)")
 	f.Var(newChoice(&s.head, "", string(unet.HeadRegression)), "head", "what --predictions and labels are: regression, values (default: masks)")
 	f.StringVar(&s.report, "report", "", "JSON file to write: every case, every group and the means")
 	f.StringVar(&s.against, "against", "", "another model, to be compared with on the same cases")
 	f.StringVar(&s.record, "record", "", "write the figures into the card of -m DIR, as those of this split, for example test")
 	f.StringVar(&s.html, "html", "", "HTML page to write: figures, charts, and the --worst cases with how their masks agree")
+	f.BoolVar(&s.overwrite, "overwrite", false, "replace what is named by --report and --html even if it is no report of segd")
 	s.worst = 5
 	f.Var(newIntRange(&s.worst, 0, 1_000_000), "worst", "cases of lowest Dice to list")
 	f.Float64Var(&s.tolerance, "tolerance", 2, "how far outlines may lie apart for NSD, in pixels and in mm")
@@ -91,11 +98,16 @@ type comparison struct {
 }
 
 func (a *app) evaluate(ctx context.Context, s evaluateSettings) error {
-	o := train.EvaluateOptions{Datasets: s.datasets, Predictions: s.predictions, Tolerance: s.tolerance, TTA: s.tta, Pool: kernel.NewPool(a.threadCount())}
+	o := train.EvaluateOptions{Datasets: s.datasets, Predictions: s.predictions, ClassNames: s.classes, Tolerance: s.tolerance, TTA: s.tta, Pool: kernel.NewPool(a.threadCount())}
 	defer o.Pool.Close()
+	for _, path := range []string{s.report, s.html} {
+		if err := freeReport(path, s.overwrite); err != nil {
+			return err
+		}
+	}
 	var err error
 	if s.model != "" {
-		if o.Model, err = resolveModel(s.model, s.modelsDir); err != nil {
+		if o.Model, err = a.resolveModel(s.model, s.modelsDir); err != nil {
 			return err
 		}
 		a.setRounding(o.Model)
@@ -109,11 +121,14 @@ func (a *app) evaluate(ctx context.Context, s evaluateSettings) error {
 	}
 	other := o
 	if s.against != "" {
-		if other.Model, err = resolveModel(s.against, s.modelsDir); err != nil {
+		if other.Model, err = a.resolveModel(s.against, s.modelsDir); err != nil {
 			return err
 		}
 		a.setRounding(other.Model)
 		other.Predictions = ""
+		if o.Model != nil && len(other.ClassNames) == 0 {
+			other.ClassNames = o.Model.ForegroundNames() // of labels that nobody names, for both alike
+		}
 	}
 	var out evaluation
 	if out.Report, err = a.measure(ctx, o); err != nil {
@@ -198,6 +213,11 @@ func recordFigures(s evaluateSettings, figuresOf func(data string) []models.Metr
 	if err != nil {
 		return err
 	}
+	lock, err := output.Take(s.model) // a training may be writing it
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
 	figures := figuresOf(strings.Join(data.Names, " + "))
 	return models.Amend(s.model, func(m *models.Manifest) {
 		m.Metrics = slices.DeleteFunc(slices.Clone(m.Metrics), func(v models.Metric) bool {

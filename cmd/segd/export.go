@@ -1,10 +1,8 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -29,7 +27,7 @@ func newModelExport(a *app) *cobra.Command {
 			"size in, normalised as the model's preprocessing says, logits or values out.",
 		Args: cobra.ExactArgs(1),
 		RunE: a.do(func(_ *cobra.Command, args []string) error {
-			m, err := resolveModel(args[0], s.dir)
+			m, err := a.resolveModel(args[0], s.dir)
 			if err != nil {
 				return err
 			}
@@ -45,9 +43,11 @@ func newModelExport(a *app) *cobra.Command {
 			if s.format == "onnx" {
 				return s.onnx(man, p)
 			}
-			if file := filepath.Join(s.out, "model.json"); exists(file) && !s.overwrite {
-				return fmt.Errorf("%s is there already: --overwrite replaces it", file)
+			lock, err := takeModelFolder(s.out, s.overwrite)
+			if err != nil {
+				return err
 			}
+			defer lock.Release()
 			return models.Save(s.out, man, p, s.half)
 		}),
 	}
@@ -70,8 +70,8 @@ func (s *exportSettings) onnx(man models.Manifest, p *unet.Params) error {
 	if info, err := os.Stat(s.out); err == nil && info.IsDir() {
 		return optionError("--out %s is a directory, want the name of an ONNX file", s.out)
 	}
-	if exists(s.out) && !s.overwrite {
-		return fmt.Errorf("%s is there already: --overwrite replaces it", s.out)
+	if err := free(s.out, s.overwrite); err != nil {
+		return err
 	}
 	b, err := exchange.ONNX(man, p)
 	if err != nil {

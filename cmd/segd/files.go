@@ -1,61 +1,75 @@
 package main
 
 import (
-	"bufio"
+	"bytes"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
-	"path/filepath"
 
-	"segd"
+	"segd/internal/output"
+	"segd/models"
 )
 
-// writeFile writes path whole or not at all: to a temporary name in the same
-// folder, then renamed. The folders above it are made. Nothing is left behind
-// when write fails.
-func writeFile(path string, write func(io.Writer) error) (err error) {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return err
-	}
-	f, err := createTemp(dir)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = f.Close() // may be closed already; err says what went wrong
-			_ = os.Remove(f.Name())
-		}
-	}()
-	b := bufio.NewWriter(f)
-	if err := write(b); err != nil {
-		return err
-	}
-	if err := b.Flush(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
-}
-
-// createTemp is os.CreateTemp with the permissions of an ordinary file, since
-// the name it makes becomes the result.
-func createTemp(dir string) (*os.File, error) {
-	for range 100 {
-		f, err := os.OpenFile(filepath.Join(dir, fmt.Sprintf(".segd-%08x", rand.Uint32())), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
-		if !os.IsExist(err) {
-			return f, err
-		}
-	}
-	return nil, fmt.Errorf("%w: no free temporary name in %s", segd.ErrBusy, dir)
-}
+// writeFile writes path whole or not at all: see output.WriteFile.
+func writeFile(path string, write func(io.Writer) error) error { return output.WriteFile(path, write) }
 
 // exists reports whether path is there.
 func exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
+}
+
+// free checks that a file that the command is to write is not there, or may be
+// replaced. Devices and pipes are no files that could be lost; an empty path is
+// none.
+func free(path string, overwrite bool) error {
+	info, err := os.Lstat(path)
+	if err != nil || path == "" || overwrite || info.Mode()&(os.ModeDevice|os.ModeNamedPipe) != 0 {
+		return nil
+	}
+	return fmt.Errorf("%s is there already: --overwrite replaces it, or name another file", path)
+}
+
+// freeReport is free for a report, which may replace an earlier one.
+func freeReport(path string, overwrite bool) error {
+	info, err := os.Stat(path)
+	if err != nil || overwrite || !info.Mode().IsRegular() {
+		return free(path, overwrite)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }() // read only
+	head := make([]byte, 256)
+	n, _ := io.ReadFull(f, head)
+	if head = head[:n]; n == 0 || bytes.HasPrefix(head, []byte(reportStart)) || bytes.Contains(head, []byte(pageMark)) {
+		return nil
+	}
+	return fmt.Errorf("%s is no report of segd: --overwrite replaces it, or name another file", path)
+}
+
+// How the beginning of a report shows that it is one: the JSON of metric.Report
+// and the pages of package report.
+const (
+	reportStart = "{\n  \"cases\": ["
+	pageMark    = `<meta name="generator" content="segd">`
+)
+
+// takeModelFolder locks a folder that a model is to be written to, and refuses one
+// that holds a model, unless it may be replaced. A store of versions is never
+// replaced.
+func takeModelFolder(dir string, overwrite bool) (*output.Lock, error) {
+	if err := models.Free(dir, overwrite); err != nil {
+		return nil, err
+	}
+	lock, err := output.Take(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := models.Free(dir, overwrite); err != nil { // as another run left it
+		lock.Release()
+		return nil, err
+	}
+	return lock, nil
 }

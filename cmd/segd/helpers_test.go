@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	"segd/internal/output"
 	"segd/models/modelstest"
 )
 
@@ -115,12 +116,13 @@ func brightModel(t *testing.T) string {
 	return dir
 }
 
-// tree maps the files below dir, by their path with slashes, to their content.
+// tree maps the files below dir, by their path with slashes, to their content;
+// without the record of what segd wrote.
 func tree(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		if err != nil || d.IsDir() || d.Name() == output.RecordName {
 			return err
 		}
 		b, err := os.ReadFile(path)

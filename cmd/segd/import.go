@@ -43,9 +43,11 @@ func newModelImport(a *app) *cobra.Command {
 			"with.",
 		Args: cobra.ExactArgs(1),
 		RunE: a.do(func(cmd *cobra.Command, args []string) error {
-			if file := filepath.Join(s.out, "model.json"); exists(file) && !s.overwrite {
-				return fmt.Errorf("%s is there already: --overwrite replaces it", file)
+			lock, err := takeModelFolder(s.out, s.overwrite)
+			if err != nil {
+				return err
 			}
+			defer lock.Release()
 			net, err := s.read(args[0])
 			if err != nil {
 				return err

@@ -10,62 +10,66 @@ import (
 
 	"segd"
 	"segd/internal/scanio"
+	"segd/internal/walk"
 )
 
-// input is one file to segment.
+// input is one file to segment, or the files of one image's channels.
 type input struct {
 	path string // where it lies
 	name string // relative to the folder it was found in, with slashes
 	stem string // name of its outputs: name without extension, but see nameOutputs
+	err  error  // why it cannot be read: it fails with that; of channels, why they are not those of the model
+	dir  bool   // it is a folder, which cannot be read
+
+	channels []channel // in their order; path is the first; nil: one file
 }
 
 // collectInputs lists what paths hold, in the order of paths and, within a
-// folder, of names. Folders are walked to the bottom for files named like a
-// scan; hidden folders and the folder out are left out. A file named on the command line is always taken. What is named twice
-// is done once.
-func collectInputs(paths []string, out string) ([]input, error) {
+// folder, of names, and counts what it passed over. Folders are walked to the
+// bottom (package walk) without the folder out and outputs of earlier runs. A file
+// named on the command line is always taken. What is named twice is done once.
+func collectInputs(paths []string, out string) ([]input, walk.Passed, error) {
 	var list []input
+	var passed walk.Passed
 	seen := map[string]bool{}
-	add := func(p, name string) {
-		if abs := absolute(p); !seen[abs] {
+	add := func(in input) {
+		if abs := absolute(in.path); !seen[abs] {
 			seen[abs] = true
-			list = append(list, input{path: p, name: filepath.ToSlash(name)})
+			list = append(list, in)
+		} else {
+			passed.Repeated++
 		}
 	}
-	skip := absolute(out)
 	for _, root := range paths {
 		info, err := os.Stat(root)
-		if err != nil {
-			return nil, notThere(err)
-		}
-		if !info.IsDir() {
-			add(root, filepath.Base(root))
+		switch {
+		case err != nil:
+			return nil, passed, notThere(err)
+		case !info.IsDir():
+			in := input{path: root, name: filepath.Base(root)}
+			if !info.Mode().IsRegular() {
+				in.err = fmt.Errorf("%w: a pipe, socket or device, want a file", segd.ErrUnsupported)
+			}
+			add(in)
 			continue
 		}
-		err = filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
-			switch {
-			case err != nil:
-				return err
-			case d.IsDir() && p != root && (hidden(d.Name()) || absolute(p) == skip):
-				return fs.SkipDir
-			case d.IsDir() || !scanio.IsScan(d.Name()):
-				return nil
-			}
-			name, err := filepath.Rel(root, p)
-			if err != nil {
-				return err
-			}
-			add(p, name)
-			return nil
-		})
+		files, p, err := walk.Walk(root, walk.Options{Skip: out})
 		if err != nil {
-			return nil, err
+			return nil, passed, err
+		}
+		passed.Add(p)
+		for _, f := range files {
+			add(input{path: f.Path, name: f.Name, err: f.Err, dir: f.Dir})
 		}
 	}
 	if len(list) == 0 {
-		return nil, fmt.Errorf("%w: no image in %s", segd.ErrNotFound, strings.Join(paths, ", "))
+		why := ""
+		if text := passed.String(); text != "" {
+			why = " (" + text + ")"
+		}
+		return nil, passed, fmt.Errorf("%w: no image in %s%s", segd.ErrNotFound, strings.Join(paths, ", "), why)
 	}
-	return list, nameOutputs(list)
+	return list, passed, nameOutputs(list)
 }
 
 // nameOutputs gives each input the name of its outputs: its own without the
@@ -75,11 +79,17 @@ func collectInputs(paths []string, out string) ([]input, error) {
 func nameOutputs(list []input) error {
 	users := map[string]int{}
 	for i := range list {
+		if list[i].dir {
+			continue // it will have none
+		}
 		list[i].stem = scanio.Stem(list[i].name)
 		users[list[i].stem]++
 	}
 	taken := map[string]string{}
 	for i := range list {
+		if list[i].dir {
+			continue
+		}
 		if users[list[i].stem] > 1 {
 			list[i].stem = list[i].name
 		}
@@ -98,8 +108,6 @@ func (in *input) anonymise(i int) {
 	in.stem = fmt.Sprintf("%06d", i+1)
 	in.name = in.stem
 }
-
-func hidden(name string) bool { return strings.HasPrefix(name, ".") && name != "." && name != ".." }
 
 // absolute makes paths comparable; one that cannot be resolved stays as it is.
 func absolute(p string) string {

@@ -77,7 +77,7 @@ func (a *app) inspect(paths []string, s inspectSettings) error {
 	o := inspect.Options{Model: s.model, Patient: s.patient}
 	if s.model != "" {
 		var err error
-		if o.Models, err = openCatalogue(s.modelsDir); err != nil {
+		if o.Models, err = a.openCatalogue(s.modelsDir); err != nil {
 			return err
 		}
 		if s.model != autoModel { // before the first file is blamed for it

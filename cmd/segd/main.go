@@ -32,6 +32,7 @@ import (
 
 	"segd"
 	"segd/internal/kernel"
+	"segd/internal/walk"
 )
 
 // Exit statuses; PRODUCT promises them to scripts.
@@ -110,7 +111,11 @@ func (a *app) exitCode(err error) int {
 
 // report writes the error that ended the run, in the form --progress asks for.
 func (a *app) report(cmd *cobra.Command, err error, code int) {
-	text := strings.TrimSpace(err.Error())
+	var lines []string // an error may have several
+	for _, line := range strings.Split(strings.TrimSpace(err.Error()), "\n") {
+		lines = append(lines, walk.Printable(line))
+	}
+	text := strings.Join(lines, "\n")
 	if errors.Is(err, context.Canceled) {
 		text = strings.ReplaceAll(text, context.Canceled.Error(), "interrupted")
 	}

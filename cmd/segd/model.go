@@ -35,7 +35,7 @@ func newModelList(a *app) *cobra.Command {
 		Short: "List the models there are",
 		Args:  cobra.NoArgs,
 		RunE: a.do(func(*cobra.Command, []string) error {
-			c, err := openCatalogue(dir)
+			c, err := a.openCatalogue(dir)
 			if err != nil {
 				return err
 			}
@@ -63,7 +63,7 @@ func newModelShow(a *app) *cobra.Command {
 		Short: "Show a model's card",
 		Args:  cobra.ExactArgs(1),
 		RunE: a.do(func(_ *cobra.Command, args []string) error {
-			m, err := resolveModel(args[0], dir)
+			m, err := a.resolveModel(args[0], dir)
 			if err != nil {
 				return err
 			}
@@ -102,6 +102,9 @@ func (a *app) printCard(m *models.Model) error {
 	line("classes", "%s", classesText(m))
 	if v := m.Values; v != nil {
 		line("values", "of the training labels: mean %.4g, standard deviation %.4g", v.Mean, v.Deviation)
+	}
+	if len(m.Channels) > 0 {
+		line("channels", "%s, each an image of its own", strings.Join(m.Channels, ", "))
 	}
 	line("network", "U-Net, %d channels, %s", m.Network.Channels, networkText(m.Network))
 	for _, d := range m.Data {

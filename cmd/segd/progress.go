@@ -11,6 +11,8 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"segd/internal/walk"
 )
 
 type progressMode string
@@ -122,21 +124,28 @@ func (p *progress) fail(file string, err error) {
 	if p.bar != nil {
 		_ = p.bar.Clear()
 	}
-	say(p.w, "segd: %s: %v\n", file, err)
+	say(p.w, "segd: %s: %s\n", walk.Printable(file), walk.Printable(err.Error()))
 }
 
 // warn writes what a user should know about the inputs, in every mode.
-func (p *progress) warn(text string) {
+func (p *progress) warn(text string) { p.tell("warning", "warning: ", text) }
+
+// note writes what may be as it should, in every mode.
+func (p *progress) note(text string) { p.tell("note", "", text) }
+
+// tell writes an event that is a text.
+func (p *progress) tell(event, before, text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	text = walk.Printable(text)
 	if p.mode == progressJSON {
-		_ = json.NewEncoder(p.w).Encode(map[string]string{"event": "warning", "message": text})
+		_ = json.NewEncoder(p.w).Encode(map[string]string{"event": event, "message": text})
 		return
 	}
 	if p.bar != nil {
 		_ = p.bar.Clear()
 	}
-	say(p.w, "segd: warning: %s\n", text)
+	say(p.w, "segd: %s%s\n", before, text)
 }
 
 // clear takes the bar away.
@@ -180,10 +189,10 @@ func (p *progress) pace() (elapsed time.Duration, rate float64, eta time.Duratio
 
 func (p *progress) emit(kind, file string, err error) {
 	elapsed, rate, eta := p.pace()
-	e := event{Event: kind, Done: p.done, Total: p.total, Failed: p.failed, File: file,
+	e := event{Event: kind, Done: p.done, Total: p.total, Failed: p.failed, File: walk.Printable(file),
 		ElapsedS: round3(elapsed.Seconds()), Rate: round3(rate), ETAS: round3(eta.Seconds())}
 	if err != nil {
-		e.Error = err.Error()
+		e.Error = walk.Printable(err.Error())
 	}
 	_ = json.NewEncoder(p.w).Encode(e)
 }

@@ -37,7 +37,7 @@ func (r *recipeFlags) add(f *pflag.FlagSet, o *train.Options) {
 }
 
 // complete turns what the flags say into options.
-func (r *recipeFlags) complete(o *train.Options) error {
+func (r *recipeFlags) complete(a *app, o *train.Options) error {
 	switch r.classWeights {
 	case "":
 	case "balanced":
@@ -56,6 +56,6 @@ func (r *recipeFlags) complete(o *train.Options) error {
 		return nil
 	}
 	var err error
-	o.From, err = resolveModel(r.from, r.modelsDir)
+	o.From, err = a.resolveModel(r.from, r.modelsDir)
 	return err
 }

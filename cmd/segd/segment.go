@@ -14,8 +14,10 @@ import (
 	"segd/dicomio"
 	"segd/internal/export"
 	"segd/internal/kernel"
+	"segd/internal/output"
 	"segd/internal/overlay"
 	"segd/internal/segment"
+	"segd/internal/walk"
 	"segd/models"
 )
 
@@ -54,6 +56,8 @@ func newSegment(a *app) *cobra.Command {
 		Use:   "segment -i PATH... -o DIR -m MODEL",
 		Short: "Segment files and folders",
 		Long: "Segment files and folders (to the bottom) of DICOM, NIfTI, PNG, JPEG and TIFF.\n\n" +
+			"Files are told by their content, whatever their names; what was passed over is\n" +
+			"counted. An input that cannot be read fails, and the others are done.\n\n" +
 			"OUT/KIND/FOLDER/NAME.png holds the outputs of FOLDER/NAME.dcm; the frames of\n" +
 			"a multi-frame file are NAME_0001 and so on. Two inputs of one name keep the\n" +
 			"extension: a.png.png, a.dcm.png. The measurements of all inputs are in\n" +
@@ -61,11 +65,19 @@ func newSegment(a *app) *cobra.Command {
 			"of DICOM files alone. All but sc hold every frame, and those of the slices of a\n" +
 			"series are one, named like the first of them. nifti is a .nii.gz of all frames\n" +
 			"that lies where the scan does; the slices of a series are one volume, if they lie\n" +
-			"at even distances, with a fourth axis where as many lie at each place.\n\n" +
+			"at even distances, with a fourth axis where as many lie at each place. The planes\n" +
+			"of a tilted gantry are moved to stand upright on each other. Frames that lie in\n" +
+			"several stacks are NAME_1.nii.gz and so on.\n\n" +
+			"One run at a time writes into OUT. OUT/segd.outputs lists what was written: these\n" +
+			"files are no inputs of later runs, and --overwrite removes those that an earlier\n" +
+			"run made of the same inputs, in the kinds that are asked for, and nothing else.\n\n" +
 			"A file is written whole or not at all. An input that fails is named on standard\n" +
 			"error with the reason, leaves no output, and the run goes on; the exit status is\n" +
 			"then 3. So it is for an input that only one of the kinds of output cannot be\n" +
 			"made of; the others are written.\n\n" +
+			"A model of several channels, such as T1 and T2, takes the files NAME_0000,\n" +
+			"NAME_0001 and so on as one input, NAME. They must all be there and lie on each\n" +
+			"other; outputs lie, and DICOM objects refer to it, as the first does.\n\n" +
 			"A model that gives values writes value, a PNG of 16 bits, values rounded and cut\n" +
 			"off at 0 and 65535; tiff and nifti, which hold them as they are in float32, and\n" +
 			"json.\n\n" +
@@ -79,7 +91,7 @@ func newSegment(a *app) *cobra.Command {
 	f.StringVarP(&s.model, "model", "m", "", "a model's name or directory, or auto: by the kind of scan")
 	f.StringVar(&s.modelsDir, "models", "", "directory with further models")
 	f.StringSliceVar(&s.kinds, "output", []string{kindMask, kindOverlay, kindCSV}, "any of "+strings.Join(outputKinds, ", "))
-	f.BoolVar(&s.overwrite, "overwrite", false, "replace outputs that are there")
+	f.BoolVar(&s.overwrite, "overwrite", false, "replace outputs that are there, and remove those of an earlier run of the same inputs")
 	f.BoolVar(&s.dryRun, "dry-run", false, "list the inputs and write nothing")
 	f.BoolVar(&s.failFast, "fail-fast", false, "stop at the first input that fails")
 	f.BoolVar(&s.deidentify, "deidentify", false, "take out of DICOM outputs who the patient is (PS3.15 Basic Profile)")
@@ -146,7 +158,7 @@ func (a *app) segment(ctx context.Context, s segmentSettings) error {
 	b := &batch{settings: s, options: segment.Options{Threshold: s.threshold, MinSize: s.minSize, TTA: s.tta}, stems: map[string]bool{},
 		objects: &dicomio.Run{Software: "segd " + versionText(), Time: time.Now(), Deidentify: s.deidentify}}
 	var err error
-	if b.catalogue, err = openCatalogue(s.modelsDir); err != nil {
+	if b.catalogue, err = a.openCatalogue(s.modelsDir); err != nil {
 		return err
 	}
 	a.setRounding(b.catalogue.List()...)
@@ -159,16 +171,16 @@ func (a *app) segment(ctx context.Context, s segmentSettings) error {
 	if err := b.settings.fit(b.model); err != nil {
 		return err
 	}
-	if b.inputs, err = collectInputs(s.inputs, s.out); err != nil {
+	var passed walk.Passed
+	if b.inputs, passed, err = collectInputs(s.inputs, s.out); err != nil {
 		return err
 	}
+	if b.inputs, err = joinChannels(b.inputs, b.model); err != nil {
+		return err
+	}
+	apart := channelWarning(b.inputs) // by names, which --deidentify takes away
 	if s.dryRun {
-		for _, in := range b.inputs {
-			if _, err := fmt.Fprintln(a.stdout, in.path); err != nil {
-				return err
-			}
-		}
-		return nil
+		return a.listInputs(b.inputs, passed)
 	}
 	for i := range b.inputs {
 		if s.deidentify {
@@ -177,6 +189,14 @@ func (a *app) segment(ctx context.Context, s segmentSettings) error {
 		b.stems[b.inputs[i].stem] = true
 		b.order = append(b.order, i)
 	}
+	if b.folder, err = output.Open(s.out); err != nil {
+		return err
+	}
+	defer func() {
+		if err := b.folder.Close(); err != nil {
+			say(a.stderr, "segd: warning: %v\n", err)
+		}
+	}()
 	if b.wants(export.NIfTI) || slices.ContainsFunc(b.objectKinds(), func(k string) bool { return k != export.SC }) {
 		if err := b.planSeries(ctx); err != nil {
 			return err
@@ -194,12 +214,27 @@ func (a *app) segment(ctx context.Context, s segmentSettings) error {
 		}
 	}
 	p := a.newProgress("image", len(b.inputs))
+	if b.folder.Missing {
+		p.warn(fmt.Sprintf("the file system of %s has no locks: no other run must write there", s.out))
+	}
+	if err := b.clear(p.warn); err != nil {
+		return err
+	}
 	results, stopped := b.run(ctx, p)
 	for _, text := range warnings(b.inputs, results) {
 		p.warn(text)
 	}
+	if ctx.Err() == nil && !stopped {
+		b.left(results, p.warn)
+	}
+	if text := passed.String(); text != "" {
+		p.note(text)
+	}
+	if apart != "" {
+		p.warn(apart)
+	}
 	p.finish()
-	if slices.Contains(b.settings.kinds, kindCSV) {
+	if b.wants(kindCSV) {
 		if err := b.writeCSV(results); err != nil {
 			return err
 		}
@@ -209,6 +244,26 @@ func (a *app) segment(ctx context.Context, s segmentSettings) error {
 	}
 	if p.failed > 0 {
 		return &partialError{failed: p.failed, total: p.total, stopped: stopped}
+	}
+	return nil
+}
+
+// listInputs is a dry run: a line for each input on standard output, and what was
+// passed over on standard error.
+func (a *app) listInputs(inputs []input, passed walk.Passed) error {
+	for _, in := range inputs {
+		if _, err := fmt.Fprintln(a.stdout, in.files()); err != nil {
+			return err
+		}
+	}
+	p := a.newProgress("image", len(inputs))
+	for _, in := range inputs {
+		if in.err != nil {
+			p.warn(fmt.Sprintf("%s: %v", in.path, in.err))
+		}
+	}
+	if text := passed.String(); text != "" {
+		p.note(text)
 	}
 	return nil
 }

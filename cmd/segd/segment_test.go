@@ -282,7 +282,7 @@ func TestSegmentProgressJSON(t *testing.T) {
 		}
 	}
 	// Two errors: the file's, and that of the run as a whole.
-	if diff := cmp.Diff(map[string]int{"progress": 4, "error": 2, "done": 1}, kinds); diff != "" {
+	if diff := cmp.Diff(map[string]int{"progress": 4, "error": 2, "done": 1, "note": 1}, kinds); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -38,6 +38,7 @@ type series struct {
 // part is what one input has for its series. One of a stack has a mask or values.
 type part struct {
 	objects       *export.DICOM // nil: none is asked for
+	refused       error         // why there is no volume of its own
 	model         string        // and its version
 	width, height int
 	mask          *segd.Mask
@@ -141,7 +142,7 @@ func (b *batch) add(i int, p *part) error {
 		failed = append(failed, b.writeObjects(s))
 	}
 	if s.errs.volume == nil && s.volume != nil {
-		failed = append(failed, b.write(b.path(export.NIfTI, s.stem), s.volume.Write))
+		failed = append(failed, b.write(b.path(export.NIfTI, s.stem), s.volume.Write, b.namesOf(s)...))
 	}
 	s.whole, s.volume = nil, nil
 	err := joined(failed)
@@ -167,15 +168,17 @@ func (s *series) join(p *part) {
 		s.errs.volume = fmt.Errorf("no %s: a slice is missing", export.NIfTI)
 		return
 	}
+	var err error
 	if s.volume == nil {
 		content := nifti.Masks
 		if p.values != nil {
 			content = nifti.Values
 		}
-		s.volume, s.model = export.NewStackNIfTI(s.stack, p.width, p.height, content), p.model
+		s.volume, err = export.NewStackNIfTI(s.stack, p.width, p.height, content)
+		s.model = p.model
 	}
-	var err error
 	switch {
+	case err != nil:
 	case p.model != s.model:
 		err = errors.New("results of two models in one volume")
 	case p.values != nil:
@@ -196,7 +199,7 @@ func (b *batch) writeObjects(s *series) error {
 		if kind == export.SC {
 			continue // written frame by frame
 		}
-		if err := b.write(b.path(kind, s.stem), func(w io.Writer) error { return s.whole.Write(w, kind) }); err != nil {
+		if err := b.write(b.path(kind, s.stem), func(w io.Writer) error { return s.whole.Write(w, kind) }, b.namesOf(s)...); err != nil {
 			failed = append(failed, fmt.Errorf("no %s: %w", kind, err))
 		}
 	}

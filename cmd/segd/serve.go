@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,12 +22,19 @@ import (
 type serveSettings struct {
 	listen, models string
 	maxBody        byteSize
+	maxMemory      byteSize // 0: defaultMemory
 	timeout        time.Duration
+	perClient      int
 	healthcheck    bool
+	origins, hosts []string
 }
 
+// leastMemory is what --max-memory must be: the weights of the models and the
+// pixels of small images.
+const leastMemory = 512 << 20
+
 func newServe(a *app) *cobra.Command {
-	s := serveSettings{maxBody: 256 << 20}
+	s := serveSettings{maxBody: 256 << 20, perClient: 128}
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Segment over HTTP, with a page for the browser",
@@ -39,13 +48,28 @@ func newServe(a *app) *cobra.Command {
 	f.StringVar(&s.listen, "listen", "127.0.0.1:8080", "address and port; port 0 takes a free one")
 	f.StringVar(&s.models, "models", "", "directory with further models")
 	f.Var(&s.maxBody, "max-body", "largest request")
+	f.Var(&s.maxMemory, "max-memory", "memory that the server may take (default: three quarters of its cgroup's limit, or half of the machine's)")
 	f.DurationVar(&s.timeout, "timeout", 2*time.Minute, "longest time for a request")
+	f.StringSliceVar(&s.origins, "allow-origin", nil, "site whose pages may use the server, such as https://viewer.example")
+	f.StringSliceVar(&s.hosts, "allow-host", nil, "name that the server is reached by, beside localhost and this machine's name; * is any name")
+	f.Var(newIntRange(&s.perClient, 1, 1<<20), "max-per-client", "requests that one client's address may have in progress; a proxy is one client")
 	f.BoolVar(&s.healthcheck, "healthcheck", false, "serve nothing: ask the server at --listen whether it is well")
 	a.addThreads(cmd)
 	a.addRounding(cmd)
 	cmd.RunE = a.do(func(cmd *cobra.Command, _ []string) error {
 		if s.timeout <= 0 {
 			return optionError("--timeout %s, want more than 0", s.timeout)
+		}
+		for _, origin := range s.origins {
+			if err := new(http.CrossOriginProtection).AddTrustedOrigin(origin); err != nil {
+				return optionError("--allow-origin: %v; want a site such as https://viewer.example", err)
+			}
+		}
+		if s.maxMemory == 0 {
+			s.maxMemory = byteSize(defaultMemory(os.DirFS("/")))
+		}
+		if s.maxMemory < leastMemory {
+			return optionError("--max-memory %s, want at least %s", &s.maxMemory, new(byteSize(leastMemory)))
 		}
 		if s.healthcheck {
 			return checkHealth(cmd.Context(), s.listen)
@@ -57,22 +81,30 @@ func newServe(a *app) *cobra.Command {
 
 func (a *app) serve(ctx context.Context, s serveSettings) error {
 	log := slog.New(slog.NewTextHandler(a.stderr, nil))
-	catalogue, err := openCatalogue(s.models)
+	catalogue, err := loadCatalogue(s.models)
 	if err != nil {
 		return err
 	}
+	catalogue.Log = log
+	for _, b := range catalogue.Broken() {
+		log.Error("a model cannot be opened, the others are served", "model", b.Name, "directory", b.Origin, "error", b.Err.Error())
+	}
 	a.setRounding(catalogue.List()...)
+	if os.Getenv("GOMEMLIMIT") == "" { // an operator's own goes before
+		debug.SetMemoryLimit(int64(s.maxMemory))
+	}
 	pool := kernel.NewPool(a.threadCount())
 	defer pool.Close()
 	server := handlers.New(handlers.Config{
-		Models: catalogue, Pool: pool, Log: log, MaxBody: int64(s.maxBody), Timeout: s.timeout, Version: version,
+		Models: catalogue, Pool: pool, Log: log, MaxBody: int64(s.maxBody), Timeout: s.timeout, MaxEach: s.perClient, MaxMemory: int64(s.maxMemory),
+		Version: version, AllowOrigins: s.origins, AllowHosts: s.hosts,
 	})
 	listener, err := net.Listen("tcp", s.listen)
 	if err != nil {
 		return err
 	}
 	url := "http://" + listener.Addr().String() + "/"
-	log.Info("listening", "url", url, "models", len(catalogue.List()), "threads", pool.Threads(), "kernel", kernel.Set(), "precision", a.precision)
+	log.Info("listening", "url", url, "models", len(catalogue.List()), "threads", pool.Threads(), "max_memory", s.maxMemory.String(), "kernel", kernel.Set(), "precision", a.precision)
 	if _, err := fmt.Fprintln(a.stdout, url); err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -107,8 +139,20 @@ func checkHealth(ctx context.Context, listen string) error {
 	return nil
 }
 
-// openCatalogue holds the embedded models and those in dir, if one is given.
-func openCatalogue(dir string) (*models.Catalogue, error) {
+// openCatalogue holds the embedded models and those in dir, if one is given, and
+// warns of those that cannot be opened.
+func (a *app) openCatalogue(dir string) (*models.Catalogue, error) {
+	c, err := loadCatalogue(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range c.Broken() {
+		say(a.stderr, "segd: warning: model %s cannot be opened: %v\n", b.Origin, b.Err)
+	}
+	return c, nil
+}
+
+func loadCatalogue(dir string) (*models.Catalogue, error) {
 	c, err := models.Embedded()
 	if err != nil {
 		return nil, err
@@ -123,8 +167,8 @@ func openCatalogue(dir string) (*models.Catalogue, error) {
 
 // resolveModel finds a model by name, embedded or in modelsDir, or by its
 // directory.
-func resolveModel(nameOrDir, modelsDir string) (*models.Model, error) {
-	c, err := openCatalogue(modelsDir)
+func (a *app) resolveModel(nameOrDir, modelsDir string) (*models.Model, error) {
+	c, err := a.openCatalogue(modelsDir)
 	if err != nil {
 		return nil, err
 	}

@@ -2,18 +2,20 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"segd"
+	"segd/internal/classes"
 	"segd/internal/kernel"
 	"segd/internal/metric"
+	"segd/internal/output"
 	"segd/models"
 	"segd/train"
 	"segd/unet"
@@ -21,20 +23,22 @@ import (
 
 func newModelEnsemble(a *app) *cobra.Command {
 	var out, dir, name string
-	var half bool
+	var half, overwrite bool
 	cmd := &cobra.Command{
 		Use:   "ensemble MODEL... -o DIR",
 		Short: "Join models of one kind into one that gives the mean of their probabilities",
 		Long: "Join models that differ in their weights alone, such as those of the folds of a\n" +
 			"cross-validation, into one model directory. It segments, is evaluated and\n" +
-			"serves as one model, and takes the time of all.",
+			"serves as one model, and takes the time of all. Classes are joined by name.",
 		Example: "  for i in 0 1 2 3 4; do segd train -d nuclei/train -o fold$i --fold $i/5 --name nuclei; done\n  segd model ensemble fold0 fold1 fold2 fold3 fold4 -o nuclei-5",
 		Args:    cobra.MinimumNArgs(2),
 		RunE: a.do(func(_ *cobra.Command, args []string) error {
-			if file := filepath.Join(out, "model.json"); exists(file) {
-				return fmt.Errorf("%w: %s is there already", segd.ErrOption, file)
+			lock, err := takeModelFolder(out, overwrite)
+			if err != nil {
+				return err
 			}
-			man, all, err := joinModels(args, dir)
+			defer lock.Release()
+			man, all, err := a.joinModels(args, dir)
 			if err != nil {
 				return err
 			}
@@ -49,15 +53,16 @@ func newModelEnsemble(a *app) *cobra.Command {
 	f.StringVar(&dir, "models", "", "directory with further models")
 	f.StringVar(&name, "name", "", "name of the model (default: the last element of DIR)")
 	f.BoolVar(&half, "half", false, "weights of half precision, but for vectors")
+	f.BoolVar(&overwrite, "overwrite", false, "replace a model that is there")
 	_ = cmd.MarkFlagRequired("out") // fails for unknown names only
 	return cmd
 }
 
 // joinModels reads the models of an ensemble, which differ in their weights
 // alone. The card is the first one's, without figures: they are of one network.
-func joinModels(names []string, dir string) (man models.Manifest, all []*unet.Params, err error) {
+func (a *app) joinModels(names []string, dir string) (man models.Manifest, all []*unet.Params, err error) {
 	for i, n := range names {
-		m, err := resolveModel(n, dir)
+		m, err := a.resolveModel(n, dir)
 		if err != nil {
 			return man, nil, err
 		}
@@ -72,9 +77,11 @@ func joinModels(names []string, dir string) (man models.Manifest, all []*unet.Pa
 				shared := *tr
 				man.Training = &shared
 			}
-		} else if m.Network != man.Network || m.Recipe != man.Recipe || !reflect.DeepEqual(m.Classes, man.Classes) {
-			return man, nil, fmt.Errorf("%w: %s and %s differ in network, preprocessing or classes: an ensemble's models differ in their weights alone",
+		} else if m.Network != man.Network || m.Recipe != man.Recipe || !slices.Equal(m.Channels, man.Channels) {
+			return man, nil, fmt.Errorf("%w: %s and %s differ in network, preprocessing or channels: an ensemble's models differ in their weights alone",
 				segd.ErrOption, names[0], n)
+		} else if p, err = inOrder(p, m, man, names[0]); err != nil {
+			return man, nil, err
 		} else if tr := m.Training; tr != nil && man.Training != nil {
 			man.Training.Seconds += tr.Seconds
 			man.Training.NoFlip = man.Training.NoFlip || tr.NoFlip
@@ -82,6 +89,23 @@ func joinModels(names []string, dir string) (man models.Manifest, all []*unet.Pa
 		all = append(all, p)
 	}
 	return man, all, nil
+}
+
+// inOrder returns the weights p of m with its classes in the order that man, the
+// card of the model called first, has them in, by name.
+func inOrder(p *unet.Params, m *models.Model, man models.Manifest, first string) (*unet.Params, error) {
+	table, err := classes.Match(classes.List{Whose: first, Names: man.ForegroundNames()}, classes.List{Whose: m.Name, Names: m.ForegroundNames()})
+	if err != nil {
+		return nil, fmt.Errorf("%w: the models of an ensemble differ: %v", segd.ErrOption, err)
+	}
+	if table == nil {
+		return p, nil
+	}
+	from := make([]int, len(man.Classes))
+	for i := range from {
+		from[i] = int(table[i])
+	}
+	return p.Adapt(man.Network, from, 0)
 }
 
 // storeSettings are the flags of segd model verify and promote.
@@ -116,14 +140,14 @@ func newModelVerify(a *app) *cobra.Command {
 		Example: "  segd model verify better -d nuclei/test --against nuclei",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.do(func(cmd *cobra.Command, args []string) error {
-			m, err := resolveModel(args[0], s.dir)
+			m, err := a.resolveModel(args[0], s.dir)
 			if err != nil {
 				return err
 			}
 			if s.against == "" {
 				s.against = m.Name
 			}
-			old, err := resolveModel(s.against, s.dir)
+			old, err := a.resolveModel(s.against, s.dir)
 			if err != nil {
 				return err
 			}
@@ -156,7 +180,7 @@ func (a *app) verify(ctx context.Context, s storeSettings, m, old *models.Model)
 	if err != nil {
 		return nil, err
 	}
-	o.Model = old
+	o.Model, o.ClassNames = old, m.ForegroundNames() // of labels that nobody names, for both alike
 	before, err := a.measure(ctx, o)
 	if err != nil {
 		return nil, err
@@ -210,15 +234,27 @@ func (a *app) promote(ctx context.Context, s storeSettings, model string) error 
 	if s.name == "" {
 		s.name = m.Name
 	}
+	if !models.ValidName(s.name) {
+		return optionError("%.80q names no model", s.name)
+	}
 	if err := os.MkdirAll(s.dir, 0o755); err != nil {
 		return err
 	}
-	c, err := openCatalogue(s.dir)
+	c, err := a.openCatalogue(s.dir)
 	if err != nil {
 		return err
 	}
+	lock, err := output.Take(filepath.Join(s.dir, s.name))
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
 	what := models.Promotion{Time: time.Now().UTC(), Forced: s.force}
-	if old, err := c.Get(s.name); err == nil {
+	old, err := c.Get(s.name)
+	if err != nil && !errors.Is(err, segd.ErrNotFound) {
+		return err
+	}
+	if old != nil {
 		if len(s.datasets) == 0 && !s.force {
 			return optionError("%s %s serves: give a test set with -d to compare on, or --force", s.name, old.Version)
 		}
@@ -251,6 +287,14 @@ func newModelRollback(a *app) *cobra.Command {
 			if !models.ValidName(args[0]) {
 				return optionError("%.80q names no model", args[0])
 			}
+			if !exists(filepath.Join(dir, args[0])) {
+				return fmt.Errorf("%w: no model %s in %s", segd.ErrNotFound, args[0], dir)
+			}
+			lock, err := output.Take(filepath.Join(dir, args[0]))
+			if err != nil {
+				return err
+			}
+			defer lock.Release()
 			done, err := models.Rollback(filepath.Join(dir, args[0]), time.Now().UTC())
 			if err != nil {
 				return err

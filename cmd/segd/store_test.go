@@ -8,6 +8,7 @@ import (
 
 	"segd/models"
 	"segd/models/modelstest"
+	"segd/unet"
 )
 
 // worseModel writes a model that marks nothing.
@@ -101,5 +102,42 @@ func TestEnsembleAndTTA(t *testing.T) {
 	}
 	if code, _, stderr := command(t, "model", "ensemble", good, other, "-o", filepath.Join(t.TempDir(), "x")); code != exitUsage || !strings.Contains(stderr, "differ") {
 		t.Errorf("of different classes: exit %d, %s", code, stderr)
+	}
+}
+
+// TestEnsembleByName joins two models that number the same classes differently.
+func TestEnsembleByName(t *testing.T) {
+	test := dataset(t, 0, 2)
+	m := modelstest.Manifest("one")
+	m.Network.Classes, m.Classes, m.Regions, m.Metrics = 3, models.ClassList("disc", "square"), nil, nil
+	p := unet.NewParams(m.Network, 7)
+	other := modelstest.Manifest("other")
+	other.Network, other.Classes, other.Regions, other.Metrics = m.Network, models.ClassList("Square", "disc"), nil, nil
+	q, err := p.Adapt(m.Network, []int{0, 2, 1}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, two, joined := filepath.Join(t.TempDir(), "one"), filepath.Join(t.TempDir(), "two"), filepath.Join(t.TempDir(), "joined")
+	for dir, save := range map[string]func(string) error{
+		one: func(dir string) error { return models.Save(dir, m, p, false) },
+		two: func(dir string) error { return models.Save(dir, other, q, false) },
+	} {
+		if err := save(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	done(t, "model", "ensemble", one, two, "-o", joined)
+	alone, both := t.TempDir(), t.TempDir()
+	in := filepath.Join(test, "images")
+	done(t, "segment", "-i", in, "-o", alone, "-m", one, "--output", "mask")
+	done(t, "segment", "-i", in, "-o", both, "-m", joined, "--output", "mask")
+	a, b := tree(t, alone), tree(t, both)
+	if len(a) == 0 || len(a) != len(b) {
+		t.Errorf("%d files and %d", len(a), len(b))
+	}
+	for name := range a {
+		if a[name] != b[name] {
+			t.Errorf("%s differs from that of the one network", name)
+		}
 	}
 }

@@ -44,7 +44,8 @@ func newTrain(a *app) *cobra.Command {
 			"DICOM Segmentations), or one as nnU-Net has it. Where ids.csv (id,group) lies\n" +
 			"beside them, no group is in training and validation at once. DIR gets\n" +
 			"model.json and weights.safetensors of the best weights so far and serves as\n" +
-			"-m DIR; --resume goes on from its checkpoint.\n\n" +
+			"-m DIR; --resume goes on from its checkpoint. A DIR that holds a model or a\n" +
+			"training is refused otherwise, unless --overwrite replaces them.\n\n" +
 			"For a fixed number of steps the weights depend on data, settings and seed, not\n" +
 			"on --threads.",
 		Example: "  segd train -d nuclei/train -o my-nuclei --time 20m\n  segd train -d a -d b -o ab --epochs 50 --seed 7 --card card.json\n  segd train -d nuclei/train -o my-nuclei --block residual --skip add\n" +
@@ -59,6 +60,7 @@ func newTrain(a *app) *cobra.Command {
 	f.DurationVar(&o.Time, "time", 0, "time to take, for example 20m (the default); settled as a number of steps at the start")
 	f.Uint64Var(&o.Seed, "seed", 0, "seed of all that is random")
 	f.BoolVar(&o.Resume, "resume", false, "go on from DIR's checkpoint where there is one")
+	f.BoolVar(&o.Overwrite, "overwrite", false, "replace a model or a training that is in DIR")
 	f.Float64Var(&o.ValFraction, "val", 0.2, "share of the groups that validate (0: none, all images train for a number of steps that was found before)")
 	f.StringVar(&s.fold, "fold", "", "cross-validation: I/K, part I of K validates, counted from 0")
 	f.IntVar(&s.width, "width", 0, "channels of the first level (0: as the plan sees fit; so below)")
@@ -107,7 +109,7 @@ func (a *app) train(ctx context.Context, o train.Options, s trainSettings) error
 	}
 	o.Network = s.network.config(s.width, s.depth)
 	o.Network.Head = unet.Head(s.head)
-	if err := s.recipe.complete(&o); err != nil {
+	if err := s.recipe.complete(a, &o); err != nil {
 		return err
 	}
 	o.Title, o.Description, o.Version, o.Data = c.Title, c.Description, c.Version, c.Data

@@ -6,16 +6,15 @@ import (
 
 	"segd"
 	"segd/internal/export"
-	"segd/internal/nifti"
 	"segd/internal/overlay"
 	"segd/internal/postprocess"
 	"segd/internal/segment"
 	"segd/models"
 )
 
-// values writes what a model of values gives of frame i, and adds it to p and to
+// values writes what a model of values gives of frame i of in, and adds it to p and to
 // volume, which may be nil. It returns the paths that it wrote.
-func (b *batch) values(ctx context.Context, m *models.Model, img *segd.Image, i int, stem string, p *part, volume *nifti.Writer) (*frameResult, []string, error) {
+func (b *batch) values(ctx context.Context, in input, m *models.Model, img *segd.Image, i int, stem string, p *part, volume *export.Volumes) (*frameResult, []string, error) {
 	r, err := segment.Values(ctx, m, b.pool, img, b.options)
 	if err != nil {
 		return nil, nil, err
@@ -27,7 +26,7 @@ func (b *batch) values(ctx context.Context, m *models.Model, img *segd.Image, i 
 			return nil
 		}
 		path := b.path(kind, stem)
-		if err := b.write(path, f); err != nil {
+		if err := b.write(path, f, in.name); err != nil {
 			return err
 		}
 		written = append(written, path)
@@ -44,7 +43,7 @@ func (b *batch) values(ctx context.Context, m *models.Model, img *segd.Image, i 
 		return nil, written, err
 	}
 	if volume != nil {
-		if err := volume.AddValues(r.Values, img.Width, img.Height); err != nil {
+		if err := volume.AddValues(i, r.Values, img.Width, img.Height); err != nil {
 			return nil, written, err
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"segd"
+	"segd/internal/sniff"
 	"segd/internal/tensors"
 	"segd/internal/torch"
 	"segd/models"
@@ -30,13 +32,16 @@ type Net struct {
 	Manifest *models.Manifest
 }
 
-// Import reads a network from a file, which is told by its content: an archive
-// of torch.save, safetensors, or ONNX. b is not kept. The errors are
+// Import reads a network from a file whose format is detected from its content:
+// an archive of torch.save, safetensors, or ONNX. b is not kept. The errors are
 // segd.ErrFormat for a damaged file, segd.ErrUnsupported for one that holds
 // something else than a network of segd's, and segd.ErrTooLarge.
 func Import(b []byte, o Options) (*Net, error) {
 	if o.Epsilon == 0 {
 		o.Epsilon = unet.NormEps
+	}
+	if what := sniff.Placeholder(b); what != "" {
+		return nil, fmt.Errorf("exchange: %w: the file is %s", segd.ErrFormat, what)
 	}
 	read := tensors.ReadSafetensors
 	switch {

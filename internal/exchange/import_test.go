@@ -288,3 +288,15 @@ func importFile(t *testing.T, path string, c torchCase, head unet.Head) *Net {
 	}
 	return net
 }
+
+// What a failed download leaves is called by its name.
+func TestImportPlaceholder(t *testing.T) {
+	for content, want := range map[string]string{
+		"version https://git-lfs.github.com/spec/v1\noid sha256:0\n": "git lfs pull",
+		"<!doctype html><title>Sign in</title>":                      "HTML",
+	} {
+		if _, err := Import([]byte(content), Options{}); !errors.Is(err, segd.ErrFormat) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.20q: %v, want %q in it", content, err, want)
+		}
+	}
+}

@@ -1,6 +1,11 @@
 package export
 
 import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
 	"segd"
 	"segd/dicomio"
 	"segd/internal/nifti"
@@ -10,26 +15,69 @@ import (
 // a scan as one volume, a .nii.gz.
 const NIfTI = "nifti"
 
-// NewNIfTI returns a writer for the masks or values of the frames of scan, which
-// was read from file, in order. The volume lies where the scan does: a NIfTI file's
-// geometry is kept as it is, a DICOM file's is that of its image planes.
-// Where frames are no planes of one grid, and for other formats, the volume has
-// the spacing of the first frame, if that is known, and no position.
+// Volumes are the masks or values of the frames of a scan as NIfTI files: one,
+// or one for each stack of frames that are turned against each other. It is not
+// safe for concurrent use.
+type Volumes struct {
+	writers []*nifti.Writer
+	places  []place // by frame
+	// Steps say how the frames were put in order or moved, and Warnings what a
+	// user should know about where the files lie.
+	Steps, Warnings []string
+}
+
+// place is where a frame goes.
+type place struct{ volume, plane int }
+
+// NoVolumeError says why frames that have positions make up no volume, though
+// all other outputs can be made of them. It is segd.ErrUnprocessable.
+type NoVolumeError struct{ reason error }
+
+func (e *NoVolumeError) Error() string {
+	return e.reason.Error() + "; mask, seg and the other outputs can be made"
+}
+
+// Unwrap returns the reason.
+func (e *NoVolumeError) Unwrap() error { return e.reason }
+
+// NewNIfTI returns the volumes of the frames of scan, which was read from file.
+// They lie where the scan does: a NIfTI file's geometry is kept as it is, a DICOM
+// file's is that of its image planes, in order along their normal and with a
+// fourth axis where several lie at each place. Where nothing says where the scan
+// lies, there is one volume with the spacing of the first frame, if that is
+// known, and without a position; a warning says so.
 //
-// The errors are those of the scan's readers.
-func NewNIfTI(file []byte, scan *segd.Scan, content nifti.Content) (*nifti.Writer, error) {
+// The errors are those of the scan's readers, and a NoVolumeError for frames that
+// have positions and make up no volume.
+func NewNIfTI(file []byte, scan *segd.Scan, content nifti.Content) (*Volumes, error) {
+	v := &Volumes{}
 	switch scan.Format {
 	case "nifti":
 		h, err := nifti.ReadHeader(file)
 		if err != nil {
 			return nil, err
 		}
-		return nifti.LikeWriter(h, content), nil
+		v.Warnings = h.Disagreement()
+		v.add(nifti.LikeWriter(h, content), scan.Frames)
+		return v, nil
 	case "dicom":
 		// A file that no object can refer to has pixels all the same.
 		if s, err := dicomio.OpenSource(file); err == nil {
-			if m, ok := s.Affine(); ok {
-				return nifti.NewWriter(nifti.Grid{Width: scan.Width, Height: scan.Height, Depth: scan.Frames, Affine: ras(m)}, content), nil
+			stacks, err := s.Stacks()
+			if err != nil {
+				return nil, &NoVolumeError{err}
+			}
+			if len(stacks) > 0 {
+				if !s.Placed() {
+					v.Warnings = append(v.Warnings, "the file names no frame of reference (0020,0052): its nifti lies where its position has it, which need not be where other files' have theirs")
+				}
+				if s.AssumesThickness() && slices.ContainsFunc(stacks, func(s *dicomio.Stack) bool { return s.Depth == 1 }) {
+					v.Warnings = append(v.Warnings, "the file states no slice thickness (0018,0050): its nifti takes the distance between slices (0018,0088), or else that between rows")
+				}
+				if err := v.addStacks(stacks, scan, content); err != nil {
+					return nil, &NoVolumeError{err}
+				}
+				return v, nil
 			}
 		}
 	}
@@ -37,20 +85,118 @@ func NewNIfTI(file []byte, scan *segd.Scan, content nifti.Content) (*nifti.Write
 	if err != nil {
 		return nil, err
 	}
-	return nifti.NewWriter(nifti.Grid{Width: scan.Width, Height: scan.Height, Depth: scan.Frames, Spacing: first.Spacing}, content), nil
+	w, err := nifti.NewWriter(nifti.Grid{Width: scan.Width, Height: scan.Height, Depth: scan.Frames, Spacing: first.Spacing}, content)
+	if err != nil {
+		return nil, err
+	}
+	v.Warnings = append(v.Warnings, "the nifti has no position (sform_code and qform_code 0): nothing says where in the patient the frames lie")
+	v.add(w, scan.Frames)
+	return v, nil
 }
+
+// add adds the volume of the next n frames, in their order.
+func (v *Volumes) add(w *nifti.Writer, n int) {
+	for k := range n {
+		v.places = append(v.places, place{len(v.writers), k})
+	}
+	v.writers = append(v.writers, w)
+}
+
+// addStacks adds a volume for each stack of the frames of scan.
+func (v *Volumes) addStacks(stacks []*dicomio.Stack, scan *segd.Scan, content nifti.Content) error {
+	v.places = make([]place, scan.Frames)
+	var parts []string
+	for i, s := range stacks {
+		w, err := NewStackNIfTI(s, scan.Width, scan.Height, content)
+		if err != nil {
+			return err
+		}
+		v.writers = append(v.writers, w)
+		for k, frame := range s.Order {
+			if frame >= scan.Frames {
+				return fmt.Errorf("export: %w: frame %d of %d", segd.ErrUnprocessable, frame+1, scan.Frames)
+			}
+			v.places[frame] = place{i, k}
+		}
+		name := "nifti"
+		if len(stacks) > 1 {
+			name = fmt.Sprintf("nifti _%d", i+1)
+		}
+		frames := fmt.Sprintf("%s: frames %s", name, ranges(s.Order))
+		if s.Times > 1 {
+			frames += fmt.Sprintf(", %d planes at %d times", s.Depth, s.Times)
+		}
+		parts = append(parts, frames)
+		if !slices.IsSorted(s.Order) || s.Times > 1 || len(stacks) > 1 {
+			v.Steps = append(v.Steps, frames)
+		}
+		if tilt := StackTilt(s, scan.Width, scan.Height, content); tilt != "" {
+			v.Steps = append(v.Steps, tilt)
+			v.Warnings = append(v.Warnings, tilt)
+		}
+	}
+	if len(stacks) > 1 {
+		v.Warnings = append(v.Warnings, fmt.Sprintf("the frames are %d stacks that lie differently, and there is a nifti for each; %s", len(stacks), strings.Join(parts, "; ")))
+	}
+	return nil
+}
+
+// ranges lists frames, which are counted from 0, from 1: 1 to 8, 16 to 9.
+func ranges(frames []int) string {
+	var out []string
+	for i := 0; i < len(frames); {
+		first, n := i, 1
+		if i++; i < len(frames) && (frames[i] == frames[i-1]+1 || frames[i] == frames[i-1]-1) {
+			step := frames[i] - frames[i-1]
+			for ; i < len(frames) && frames[i] == frames[i-1]+step; i++ {
+				n++
+			}
+		}
+		text := fmt.Sprint(frames[first] + 1)
+		if n > 1 {
+			text += fmt.Sprint(" to ", frames[i-1]+1)
+		}
+		if out = append(out, text); len(out) == 12 && i < len(frames) {
+			out[11] = "…"
+			break
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+// Len is the number of files.
+func (v *Volumes) Len() int { return len(v.writers) }
+
+// AddMask adds the mask of frame i of the scan, counted from 0; each comes once,
+// in any order.
+func (v *Volumes) AddMask(i int, m *segd.Mask) error {
+	p := v.places[i]
+	return v.writers[p.volume].AddAt(p.plane, m)
+}
+
+// AddValues is AddMask for volumes of values, width×height of them.
+func (v *Volumes) AddValues(i int, values []float32, width, height int) error {
+	p := v.places[i]
+	return v.writers[p.volume].AddValuesAt(p.plane, values, width, height)
+}
+
+// Write writes file k, once. Frames that are missing are
+// segd.ErrUnprocessable; errors of w are passed on as they are.
+func (v *Volumes) Write(w io.Writer, k int) error { return v.writers[k].Write(w) }
 
 // NewStackNIfTI returns a writer for the masks or values of the slices of a DICOM
-// series, of width×height pixels each, in the order of the stack.
-func NewStackNIfTI(s *dicomio.Stack, width, height int, content nifti.Content) *nifti.Writer {
-	return nifti.NewWriter(nifti.Grid{Width: width, Height: height, Depth: s.Depth, Times: s.Times, Affine: ras(s.Affine)}, content)
+// series, of width×height pixels each, in the order of the stack. Errors are those
+// of nifti.NewWriter.
+func NewStackNIfTI(s *dicomio.Stack, width, height int, content nifti.Content) (*nifti.Writer, error) {
+	return nifti.NewWriter(stackGrid(s, width, height), content)
 }
 
-// ras turns the affine of DICOM, which has left and posterior rising, into that of
-// NIfTI, which has right and anterior.
-func ras(m [3][4]float64) *[3][4]float64 {
-	for c := range 4 {
-		m[0][c], m[1][c] = -m[0][c], -m[1][c]
-	}
-	return &m
+// StackTilt says in words how the planes of a stack are moved in its NIfTI; empty
+// where they are not.
+func StackTilt(s *dicomio.Stack, width, height int, content nifti.Content) string {
+	return stackGrid(s, width, height).Tilt(content)
+}
+
+func stackGrid(s *dicomio.Stack, width, height int) nifti.Grid {
+	return nifti.Grid{Width: width, Height: height, Depth: s.Depth, Times: s.Times, Affine: &s.Affine}
 }

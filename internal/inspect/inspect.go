@@ -48,6 +48,12 @@ func File(b []byte, o Options) (*Inspection, error) {
 	if err != nil {
 		return nil, err
 	}
+	return Scan(scan, b, o)
+}
+
+// Scan is File of a scan that is read already, from b or from b and the files of
+// further channels.
+func Scan(scan *segd.Scan, b []byte, o Options) (*Inspection, error) {
 	img, err := scan.Frame(0) // what a frame has wrong with it shows when it is decoded
 	if err != nil {
 		return nil, err

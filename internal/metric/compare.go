@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 
 	"segd"
+	"segd/internal/classes"
 )
 
 // Difference says by how much one set of masks is better than another in one
@@ -27,8 +28,9 @@ type Difference struct {
 
 // Compare holds the reports of two sets of masks of the same cases against
 // each other, class by class. Groups and not images are compared, for images of
-// a subject are no independent witnesses. Reports of other cases or classes
-// are segd.ErrFormat.
+// a subject are no independent witnesses. Classes that both reports name are
+// compared by name, in upper or lower case, others by their order. Reports of
+// other cases or classes are segd.ErrFormat.
 func Compare(first, second *Report) ([]Difference, error) {
 	if len(first.Cases) != len(second.Cases) {
 		return nil, fmt.Errorf("metric: %w: %d cases and %d cannot be compared", segd.ErrFormat, len(first.Cases), len(second.Cases))
@@ -38,10 +40,11 @@ func Compare(first, second *Report) ([]Difference, error) {
 		cases      int
 	}
 	var list []Difference
+	counterpart, err := sameClasses(first.Mean.Classes, second.Mean.Classes)
+	if err != nil {
+		return nil, err
+	}
 	for k, s := range first.Mean.Classes {
-		if k >= len(second.Mean.Classes) {
-			return nil, fmt.Errorf("metric: %w: %d classes and %d cannot be compared", segd.ErrFormat, len(first.Mean.Classes), len(second.Mean.Classes))
-		}
 		groups := map[string]*sum{}
 		var order []*sum
 		for i, a := range first.Cases {
@@ -54,7 +57,7 @@ func Compare(first, second *Report) ([]Difference, error) {
 				groups[g] = &sum{}
 				order = append(order, groups[g])
 			}
-			groups[g].difference += a.Classes[k].Dice - b.Classes[k].Dice
+			groups[g].difference += a.Classes[k].Dice - b.Classes[counterpart[k]].Dice
 			groups[g].cases++
 		}
 		d := make([]float64, len(order))
@@ -64,6 +67,32 @@ func Compare(first, second *Report) ([]Difference, error) {
 		list = append(list, difference(s.Index, s.Name, d))
 	}
 	return list, nil
+}
+
+// sameClasses returns the position of each class of first in second.
+func sameClasses(first, second []Score) ([]int, error) {
+	list := func(whose string, scores []Score) classes.List {
+		l := classes.List{Whose: whose}
+		for _, s := range scores {
+			l.Names = append(l.Names, s.Name)
+		}
+		return l
+	}
+	a, b := list("one report", first), list("the other", second)
+	table, err := classes.Match(a, b)
+	if err == nil && len(first) != len(second) {
+		err = fmt.Errorf("%w: %d classes and %d cannot be compared", segd.ErrFormat, len(first), len(second))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("metric: %w", err)
+	}
+	at := make([]int, len(first))
+	for k := range at {
+		if at[k] = k; table != nil {
+			at[k] = int(table[k+1]) - 1
+		}
+	}
+	return at, nil
 }
 
 // difference sums up the differences of the groups.

@@ -139,3 +139,27 @@ func TestCompare(t *testing.T) {
 		t.Errorf("other cases: %v", err)
 	}
 }
+
+// TestCompareByName: two models may number the same classes differently.
+func TestCompareByName(t *testing.T) {
+	report := func(names []string, dice ...float64) *Report {
+		r := &Report{}
+		for _, id := range []string{"a", "b"} {
+			e := Entry{ID: id}
+			for i, name := range names {
+				e.Classes = append(e.Classes, Score{Index: i + 1, Name: name, Dice: dice[i]})
+			}
+			r.Cases, r.Mean = append(r.Cases, e), e
+		}
+		return r
+	}
+	d, err := Compare(report([]string{"disc", "square"}, 0.9, 0.5), report([]string{"Square", "disc"}, 0.4, 0.9))
+	if err != nil || len(d) != 2 || d[0].Name != "disc" || d[0].Dice != 0 || math.Abs(d[1].Dice-0.1) > 1e-12 {
+		t.Errorf("%+v, %v", d, err)
+	}
+	for _, names := range [][]string{{"disc", "ring"}, {"disc", "square", "ring"}, {"", "", ""}} {
+		if _, err := Compare(report([]string{"disc", "square"}, 1, 1), report(names, 1, 1, 1)); !errors.Is(err, segd.ErrFormat) {
+			t.Errorf("%q: %v", names, err)
+		}
+	}
+}

@@ -77,6 +77,9 @@ func (h *Header) size() int64 {
 	return int64(h.Width) * int64(h.Height) * int64(h.Planes()) * int64(h.kind.bytes)
 }
 
+// Bytes is the number of bytes that a Volume of this header holds.
+func (h *Header) Bytes() int64 { return h.size() }
+
 // orderOf tells the byte order from the header's first element, which is its
 // size; nil where it is neither version's.
 func orderOf(b []byte) binary.ByteOrder {

@@ -386,7 +386,11 @@ func TestNewWriter(t *testing.T) {
 		{{0.5 * cos, 0, 3 * sin, 1}, {0, -0.75, 0, 2}, {0.5 * sin, 0, -3 * cos, 4}},
 		{{0.5 * cos2, -0.75 * sin2, 0, 1}, {0.5 * sin2, 0.75 * cos2, 0, 2}, {0, 0, -3, 4}},
 	} {
-		w := NewWriter(Grid{Width: 2, Height: 1, Depth: 1, Affine: &m}, Masks)
+		lps := segd.Affine(m).RAS()
+		w, err := NewWriter(Grid{Width: 2, Height: 1, Depth: 1, Affine: &lps}, Masks)
+		if err != nil {
+			t.Fatal(err)
+		}
 		if err := w.Add(segd.NewMask(2, 1)); err != nil {
 			t.Fatal(err)
 		}
@@ -405,7 +409,10 @@ func TestNewWriter(t *testing.T) {
 			t.Errorf("affine %d: qform %v, want %v (%v)", i, h.Affine, m, err)
 		}
 	}
-	w := NewWriter(Grid{Width: 2, Height: 1, Depth: 2, Spacing: segd.Spacing{RowMM: 2, ColMM: 3}}, Masks)
+	w, err := NewWriter(Grid{Width: 2, Height: 1, Depth: 2, Spacing: segd.Spacing{RowMM: 2, ColMM: 3}}, Masks)
+	if err != nil {
+		t.Fatal(err)
+	}
 	_ = w.Add(segd.NewMask(2, 1))
 	var out bytes.Buffer
 	if err := w.Write(&out); !errors.Is(err, segd.ErrUnprocessable) {

@@ -2,6 +2,7 @@ package nifti
 
 import (
 	"bytes"
+	"compress/flate"
 	"compress/gzip"
 	"encoding/binary"
 	"fmt"
@@ -32,12 +33,15 @@ func (c Content) code() (code, bits uint16) {
 // they come, so the memory that masks take is small. It is not safe for
 // concurrent use.
 type Writer struct {
-	width, height, planes int
+	width, height, planes int // as they are added
 	content               Content
 	order                 binary.ByteOrder
-	added                 int
+	added                 int // planes that have been compressed
 	b                     bytes.Buffer
 	z                     *gzip.Writer
+	early                 map[int][]byte // planes that came before their turn, deflated
+	tilt                  *tilt          // nil: planes are written as they come
+	depth                 int            // planes of each time
 }
 
 // LikeWriter returns a Writer for a volume that lies where the one of h does. The
@@ -78,17 +82,41 @@ type Grid struct {
 	Width, Height int // pixels of a plane
 	Depth         int // planes
 	Times         int // of each plane, one after the other for the whole volume; 0: 1
-	// Affine maps pixel (column, row, plane) to a point in mm, right, anterior and
-	// superior rising; nil where that is not known, and Spacing then says what is.
-	Affine  *[3][4]float64
+	// Affine maps pixel (column, row, plane) to the patient; nil where that is not
+	// known, and Spacing then says what is.
+	Affine  *segd.Affine
 	Spacing segd.Spacing
 }
 
-// NewWriter returns a Writer for the planes of a grid.
-func NewWriter(g Grid, content Content) *Writer {
+// NewWriter returns a Writer for the planes of a grid, whose sform and qform
+// are the same map.
+//
+// A qform cannot hold a shear, and programs that read the sform alone are as
+// many as those that read the qform. The planes of a grid that is sheared, as a
+// tilted gantry makes them, are therefore moved within themselves until they
+// stand upright on each other: masks by whole pixels, values by linear
+// interpolation. The file is then larger than the grid, so that nothing is cut
+// off; what is added is 0. Grid.Tilt describes it.
+//
+// Errors are segd.ErrUnprocessable for an affine that flattens space or whose
+// rows and columns are not at right angles, and segd.ErrTooLarge for more than
+// the format holds.
+func NewWriter(g Grid, content Content) (*Writer, error) {
+	width, height := g.Width, g.Height
+	g, tilt, err := g.upright(content)
+	if err != nil {
+		return nil, err
+	}
+	w := newWriter(g.header(content), width, height, g.Depth*max(1, g.Times), content, binary.LittleEndian)
+	w.tilt, w.depth = tilt, g.Depth
+	return w, nil
+}
+
+// header is that of a file of version 1, in little endian. Affine is at right
+// angles.
+func (g Grid) header(content Content) []byte {
 	b := make([]byte, size1)
 	le := binary.LittleEndian
-	affine, spacing := g.Affine, g.Spacing
 	dimensions, times := 3, max(1, g.Times)
 	if times > 1 {
 		dimensions = 4
@@ -107,13 +135,13 @@ func NewWriter(g Grid, content Content) *Writer {
 	distance := [3]float64{1, 1, 1}
 	float(76, 1)
 	switch {
-	case affine != nil:
-		h := Header{Affine: *affine}
-		distance = [3]float64{h.distance(0), h.distance(1), h.distance(2)}
+	case g.Affine != nil:
+		affine := g.Affine.RAS()
+		distance = [3]float64{affine.SpacingMM(0), affine.SpacingMM(1), affine.SpacingMM(2)}
 		b[123] = 2               // mm
 		le.PutUint16(b[252:], 1) // qform_code: scanner
 		le.PutUint16(b[254:], 1) // sform_code: scanner
-		q, qfac := quaternion(affine, distance)
+		q, qfac := quaternion(&affine, distance)
 		float(76, qfac)
 		for i := range 3 {
 			float(256+4*i, q[i])
@@ -122,8 +150,8 @@ func NewWriter(g Grid, content Content) *Writer {
 				float(280+16*i+4*c, affine[i][c])
 			}
 		}
-	case spacing.Known():
-		distance = [3]float64{spacing.ColMM, spacing.RowMM, 1}
+	case g.Spacing.Known():
+		distance = [3]float64{g.Spacing.ColMM, g.Spacing.RowMM, 1}
 		b[123] = 2
 	}
 	for i, d := range distance {
@@ -132,7 +160,7 @@ func NewWriter(g Grid, content Content) *Writer {
 	for i := 4; i < 8; i++ {
 		float(76+4*i, 1)
 	}
-	return newWriter(b, g.Width, g.Height, g.Depth*times, content, le)
+	return b
 }
 
 func newWriter(head []byte, width, height, planes int, content Content, order binary.ByteOrder) *Writer {
@@ -145,40 +173,75 @@ func newWriter(head []byte, width, height, planes int, content Content, order bi
 
 // Add adds the mask of the next plane, which is not kept. One of another size,
 // or one too many, is segd.ErrUnprocessable.
-func (w *Writer) Add(m *segd.Mask) error {
-	if err := w.next(Masks, m.Width, m.Height); err != nil {
+func (w *Writer) Add(m *segd.Mask) error { return w.AddAt(w.added, m) }
+
+// AddAt is Add for plane k, counted from 0 through all times; planes may come in
+// any order, each once.
+func (w *Writer) AddAt(k int, m *segd.Mask) error {
+	if err := w.check(k, Masks, m.Width, m.Height); err != nil {
 		return err
 	}
-	_, _ = w.z.Write(m.Pix)
+	pix := m.Pix
+	if w.tilt != nil {
+		pix = w.tilt.mask(k%w.depth, m)
+	}
+	w.put(k, pix)
 	return nil
 }
 
 // AddValues is Add for a Writer of values, width×height of them.
 func (w *Writer) AddValues(values []float32, width, height int) error {
-	if err := w.next(Values, width, height); err != nil {
+	return w.AddValuesAt(w.added, values, width, height)
+}
+
+// AddValuesAt is AddAt for a Writer of values.
+func (w *Writer) AddValuesAt(k int, values []float32, width, height int) error {
+	if err := w.check(k, Values, width, height); err != nil {
 		return err
 	}
-	row := make([]byte, 4*width)
-	for y := range height {
-		for x, v := range values[y*width : (y+1)*width] {
-			w.order.PutUint32(row[4*x:], math.Float32bits(v))
-		}
-		_, _ = w.z.Write(row)
+	if w.tilt != nil {
+		values = w.tilt.values(k%w.depth, values, width, height)
+	}
+	b := make([]byte, 4*len(values))
+	for i, v := range values {
+		w.order.PutUint32(b[4*i:], math.Float32bits(v))
+	}
+	w.put(k, b)
+	return nil
+}
+
+// check returns an error unless plane k is still wanted.
+func (w *Writer) check(k int, content Content, width, height int) error {
+	if content != w.content {
+		panic("nifti: masks and values in one volume")
+	}
+	_, early := w.early[k]
+	if width != w.width || height != w.height || k < w.added || k >= w.planes || early {
+		return fmt.Errorf("nifti: %w: plane %d of %d×%d pixels, want %d of %d×%d, each once", segd.ErrUnprocessable,
+			k+1, width, height, w.planes, w.width, w.height)
 	}
 	return nil
 }
 
-// next counts a plane.
-func (w *Writer) next(content Content, width, height int) error {
-	if content != w.content {
-		panic("nifti: masks and values in one volume")
+// put compresses plane k and those behind it that came before, or keeps it
+// until its turn.
+func (w *Writer) put(k int, b []byte) {
+	if k > w.added {
+		if w.early == nil {
+			w.early = map[int][]byte{}
+		}
+		var held bytes.Buffer
+		z, _ := flate.NewWriter(&held, flate.BestSpeed) // the level is valid
+		_, _ = z.Write(b)                               // a buffer takes everything
+		_ = z.Close()
+		w.early[k] = held.Bytes()
+		return
 	}
-	if width != w.width || height != w.height || w.added == w.planes {
-		return fmt.Errorf("nifti: %w: plane %d of %d×%d pixels, want %d of %d×%d", segd.ErrUnprocessable,
-			w.added+1, width, height, w.planes, w.width, w.height)
+	_, _ = w.z.Write(b)
+	for w.added++; w.early[w.added] != nil; w.added++ {
+		_, _ = io.Copy(w.z, flate.NewReader(bytes.NewReader(w.early[w.added])))
+		delete(w.early, w.added)
 	}
-	w.added++
-	return nil
 }
 
 // Write writes the file, once. Planes that are missing are
@@ -197,7 +260,7 @@ func (w *Writer) Write(out io.Writer) error {
 // quaternion returns b, c and d of the qform of an affine whose axes are at
 // right angles, and its qfac: -1 where they are left-handed (nifti1.h,
 // nifti_mat44_to_quatern).
-func quaternion(affine *[3][4]float64, distance [3]float64) (q [3]float64, qfac float64) {
+func quaternion(affine *segd.Affine, distance [3]float64) (q [3]float64, qfac float64) {
 	var m [3][3]float64
 	for r := range 3 {
 		for c := range 3 {

@@ -27,8 +27,12 @@ const DefaultAlpha = 0.35
 // to High, the sigmoid of PS3.3 C.11.2.1.3.1, or a lookup table. Without a window, whole
 // numbers of 0..255 are shown as they are, and anything else from the 0.5th to
 // the 99.5th percentile of the pixels that are not padding. Padding and values
-// that are no numbers are black. The result is opaque and the caller's.
+// that are no numbers are black. Of channels that are images of their own, the
+// first is shown. The result is opaque and the caller's.
 func Render(img *segd.Image) *image.NRGBA {
+	if img.Separate {
+		img = first(img)
+	}
 	out := image.NewNRGBA(image.Rect(0, 0, img.Width, img.Height))
 	grade := grading(img)
 	for i := range img.Width * img.Height {
@@ -46,6 +50,16 @@ func Render(img *segd.Image) *image.NRGBA {
 		dst[0], dst[1], dst[2] = grade(src[0]), grade(src[1]), grade(src[2])
 	}
 	return out
+}
+
+// first is the image of the first channel.
+func first(img *segd.Image) *segd.Image {
+	one := *img
+	one.Channels, one.Separate, one.Pix = 1, false, make([]float32, img.Width*img.Height)
+	for i := range one.Pix {
+		one.Pix[i] = img.Pix[i*img.Channels]
+	}
+	return &one
 }
 
 // grading returns the function from values to grey levels.

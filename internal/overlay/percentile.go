@@ -2,9 +2,9 @@ package overlay
 
 import (
 	"math"
-	"slices"
 
 	"segd"
+	"segd/internal/rank"
 )
 
 // maxSample is how many values percentiles are taken from: enough that the
@@ -37,12 +37,11 @@ func percentiles(img *segd.Image, low, high float64) (float32, float32) {
 	if len(values) == 0 {
 		return 0, 0
 	}
-	slices.Sort(values)
-	at := func(p float64) float32 {
-		return values[int(math.Round(p/100*float64(len(values)-1)))]
+	last := len(values) - 1
+	at := func(p float64) int { return int(math.Round(p / 100 * float64(last))) }
+	v := rank.Values(values, []int{0, at(low), at(high), last})
+	if v[1] < v[2] {
+		return v[1], v[2]
 	}
-	if a, b := at(low), at(high); a < b {
-		return a, b
-	}
-	return values[0], values[len(values)-1]
+	return v[0], v[3]
 }

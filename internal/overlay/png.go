@@ -9,6 +9,10 @@ import (
 	"sync"
 )
 
+// masks is for masks, which are small, flat, and kept: the default level halves
+// them again at little cost. It is safe for concurrent use.
+var masks = png.Encoder{CompressionLevel: png.DefaultCompression, BufferPool: &buffers{}}
+
 // buffers keeps the memory of encoders, most of it deflate's, between uses.
 type buffers struct{ pool sync.Pool }
 
@@ -19,21 +23,18 @@ func (b *buffers) Get() *png.EncoderBuffer {
 
 func (b *buffers) Put(p *png.EncoderBuffer) { b.pool.Put(p) }
 
-// encoder is safe for concurrent use. BestSpeed: an overlay is looked at once,
-// and the better levels take longer than the network does.
-var encoder = png.Encoder{CompressionLevel: png.BestSpeed, BufferPool: &buffers{}}
-
-// masks is for masks, which are small, flat, and kept: the default level
-// halves them again at little cost.
-var masks = png.Encoder{CompressionLevel: png.DefaultCompression, BufferPool: &buffers{}}
-
-// EncodePNG writes a picture as PNG, and a paletted one with its palette.
-// Errors are those of w.
+// EncodePNG writes a picture as PNG: a paletted one with its palette, one of
+// equal red, green and blue as grey. Errors are those of w.
 func EncodePNG(w io.Writer, m image.Image) error {
-	if p, ok := m.(*image.Paletted); ok {
-		return encodePaletted(w, p)
+	switch m := m.(type) {
+	case *image.Paletted:
+		return encodePaletted(w, m)
+	case *image.NRGBA:
+		if m.Opaque() {
+			return encodeOpaque(w, m)
+		}
 	}
-	return encoder.Encode(w, m)
+	return masks.Encode(w, m)
 }
 
 // encodePaletted writes 8 bits a pixel whatever the size of the palette, which

@@ -35,22 +35,29 @@ func Measure(m *segd.Mask, p *segd.Tensor, classes []segd.Class, spacing segd.Sp
 	for k := range out {
 		out[k].Index, out[k].Name = classes[k].Index, classes[k].Name
 	}
-	for i, k := range m.Pix {
-		if int(k) >= len(out) || k == 0 {
-			continue
+	var planes [256][]float32 // of p, by class
+	if p != nil {
+		for k := range min(p.C, len(planes)) {
+			planes[k] = p.Plane(0, k)
 		}
-		x, y := i%m.Width, i/m.Width
-		s := &sums[k]
-		if out[k].Pixels == 0 {
-			s.x0, s.y0, s.x1, s.y1 = x, y, x, y
+	}
+	for y := range m.Height {
+		for x, k := range m.Pix[y*m.Width:][:m.Width] {
+			if int(k) >= len(out) || k == 0 {
+				continue
+			}
+			s := &sums[k]
+			if out[k].Pixels == 0 {
+				s.x0, s.y0, s.x1, s.y1 = x, y, x, y
+			}
+			s.x0, s.x1, s.y0, s.y1 = min(s.x0, x), max(s.x1, x), min(s.y0, y), max(s.y1, y)
+			s.x += float64(x)
+			s.y += float64(y)
+			if p != nil {
+				s.p += float64(planes[k][y*m.Width+x])
+			}
+			out[k].Pixels++
 		}
-		s.x0, s.x1, s.y0, s.y1 = min(s.x0, x), max(s.x1, x), min(s.y0, y), max(s.y1, y)
-		s.x += float64(x)
-		s.y += float64(y)
-		if p != nil {
-			s.p += float64(p.Plane(0, int(k))[i])
-		}
-		out[k].Pixels++
 	}
 	_, parts := components(m)
 	for _, c := range parts {

@@ -16,7 +16,7 @@ func TestData(t *testing.T) {
 	formats := map[string]int{}
 	images, _ := filepath.Glob(filepath.Join(root, "*", "*", "images", "*"))
 	for i, name := range images {
-		if i%10 != 0 {
+		if i%10 != 0 || filepath.Ext(name) == ".gz" { // volumes, whose labels are no PNG
 			continue
 		}
 		b, err := os.ReadFile(name)

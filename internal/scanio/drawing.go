@@ -86,9 +86,9 @@ func drawingOf(m image.Image, depth uint8) (*Drawing, error) {
 		}
 	case *image.Gray:
 		unscale(m.Pix, depth)
-		shadeAt = func(x, y int) Shade { return grey(int(m.Pix[y*m.Stride+x]), 0x101) }
+		shadeAt = func(x, y int) Shade { return greyShade(int(m.Pix[y*m.Stride+x]), 0x101) }
 	case *image.Gray16:
-		shadeAt = func(x, y int) Shade { return grey(int(binary.BigEndian.Uint16(m.Pix[y*m.Stride+2*x:])), 1) }
+		shadeAt = func(x, y int) Shade { return greyShade(int(binary.BigEndian.Uint16(m.Pix[y*m.Stride+2*x:])), 1) }
 	}
 	known := map[Shade]uint16{}
 	for y := range d.Height {
@@ -119,8 +119,8 @@ func drawingOf(m image.Image, depth uint8) (*Drawing, error) {
 	return d, nil
 }
 
-// grey is a grey value that is shown scale times as bright on 16 bits.
-func grey(v, scale int) Shade {
+// greyShade is a grey value that is shown scale times as bright on 16 bits.
+func greyShade(v, scale int) Shade {
 	c := uint16(min(v*scale, 65535))
 	return Shade{v, color.NRGBA64{R: c, G: c, B: c, A: 65535}}
 }

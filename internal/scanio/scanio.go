@@ -20,14 +20,10 @@
 package scanio
 
 import (
-	"bytes"
 	"fmt"
-	"path/filepath"
-	"strings"
 
 	"segd"
 	"segd/dicomio"
-	"segd/internal/nifti"
 )
 
 // Limits that are checked before memory is taken.
@@ -50,46 +46,22 @@ func Read(b []byte) (*segd.Scan, error) {
 		return nil, fmt.Errorf("scanio: %w: empty file", segd.ErrFormat)
 	case len(b) > maxFile:
 		return nil, fmt.Errorf("scanio: %w: %d bytes, limit %d", segd.ErrTooLarge, len(b), maxFile)
-	case bytes.HasPrefix(b, []byte(pngHeader)):
+	}
+	switch KindOf(b) {
+	case PNG:
 		return readPNG(b)
-	case bytes.HasPrefix(b, []byte("\xff\xd8\xff")):
+	case JPEG:
 		return readJPEG(b)
-	case isTIFF(b):
+	case TIFF:
 		return readTIFF(b)
-	case nifti.Is(b):
+	case NIfTI:
 		return readNIfTI(b)
-	case dicomio.Is(b):
+	case DICOM:
 		return dicomio.Read(b)
+	case DICOMDIR:
+		return nil, fmt.Errorf("scanio: %w: a DICOMDIR lists files and has no pixels: give the files that it lists", segd.ErrUnsupported)
 	}
 	return nil, fmt.Errorf("scanio: %w: content is not DICOM, NIfTI, PNG, JPEG or TIFF", segd.ErrUnsupported)
-}
-
-// IsScan reports whether the name of a file is that of a scan, for walks over
-// folders: one of the extensions that Stem cuts off, and names without an
-// extension, which is how DICOM media name their files. Hidden files and
-// DICOMDIR are not scans.
-func IsScan(name string) bool {
-	base := filepath.Base(name)
-	if strings.HasPrefix(base, ".") || strings.EqualFold(base, "DICOMDIR") {
-		return false
-	}
-	return filepath.Ext(base) == "" || Stem(base) != base
-}
-
-// extensions of scans and of label images.
-var extensions = []string{".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".dicom", ".nii", ".nii.gz"}
-
-// Stem cuts the extension off the name of a scan or a label image: .png, .jpg,
-// .jpeg, .tif, .tiff, .dcm, .dicom, .nii or .nii.gz, in any case. Other endings
-// (1.2.840.10008) belong to the name, which is then returned as it is.
-func Stem(name string) string {
-	lower := strings.ToLower(name)
-	for _, ext := range extensions {
-		if strings.HasSuffix(lower, ext) && filepath.Base(lower) != ext {
-			return name[:len(name)-len(ext)]
-		}
-	}
-	return name
 }
 
 // checkSize checks the size that a header promises: against the limits, and

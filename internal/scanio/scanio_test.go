@@ -18,6 +18,7 @@ import (
 
 	"segd"
 	"segd/dicomio/dicomtest"
+	"segd/internal/nifti/niftitest"
 )
 
 func ExampleRead() {
@@ -285,15 +286,46 @@ func greyPNG(t testing.TB, depth uint8, n int) []byte {
 	return append(pngHead(uint32(n), 1, depth, pngGrey), rest...)
 }
 
-func TestIsScan(t *testing.T) {
+func TestNamed(t *testing.T) {
 	for name, want := range map[string]bool{
 		"a.png": true, "a.PNG": true, "b/c.tif": true, "c.TIFF": true, "d.jpg": true, "d.jpeg": true,
-		"e.dcm": true, "e.DICOM": true, "IM0001": true, "dir/IM0001": true,
-		"a.txt": false, "ids.csv": false, ".DS_Store": false, ".hidden.png": false, "DICOMDIR": false,
-		"LICENCE.md": false, "model.json": false, "x.nii.gz": true, "x.NII": true, ".nii.gz": false, "x.gz": false,
+		"e.dcm": true, "e.DICOM": true, "f.IMA": true, "g.DC3": true, "x.nii.gz": true, "x.NII": true,
+		"IM0001": false, "1.2.840.113619.101": false, "a.txt": false, "ids.csv": false, ".DS_Store": false,
+		"DICOMDIR": false, "LICENCE.md": false, "model.json": false, ".nii.gz": false, "x.gz": false,
 	} {
-		if got := IsScan(name); got != want {
+		if got := Named(name); got != want {
 			t.Errorf("%s: got %t, want %t", name, got, want)
+		}
+	}
+}
+
+// Read takes exactly what KindOf says it does, by the head alone.
+func TestKindOf(t *testing.T) {
+	grey := image.NewGray(image.Rect(0, 0, 90, 90))
+	dicom := dicomtest.Write(dicomtest.Disc(64))
+	implicit := append([]byte{8, 0, 5, 0, 10, 0, 0, 0}, "ISO_IR 100"...)
+	directory := bytes.Clone(dicom[:132])
+	directory = append(directory, dicomdir...)
+	for name, c := range map[string]struct {
+		b    []byte
+		want Kind
+	}{
+		"png": {encodePNG(t, grey), PNG}, "jpeg": {encodeJPEG(t, grey), JPEG}, "tiff": {encodeTIFF(t, grey), TIFF},
+		"dicom": {dicom, DICOM}, "dicom without preamble": {implicit, DICOM}, "dicomdir": {directory, DICOMDIR},
+		"dicom behind a TIFF header": {append([]byte("II*\x00\x08\x00\x00\x00"), dicom[8:]...), DICOM},
+		"nifti":                      {niftitest.Write(niftitest.Volume{Width: 3, Height: 2, Depth: 1, Values: make([]int16, 6)}), NIfTI},
+		"text":                       {[]byte("a text of some length, and no image"), Unknown}, "nothing": {nil, Unknown},
+		"gif": {[]byte("GIF89a\x01\x00\x01\x00\x00\x00\x00"), Unknown},
+	} {
+		if got := KindOf(c.b); got != c.want {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
+		}
+		if got := KindOf(c.b[:min(len(c.b), HeadBytes)]); got != c.want {
+			t.Errorf("%s, its head: got %q, want %q", name, got, c.want)
+		}
+		_, err := Read(c.b)
+		if unread := errors.Is(err, segd.ErrUnsupported) || len(c.b) == 0; unread == c.want.IsScan() {
+			t.Errorf("%s: kind %q, but read with %v", name, c.want, err)
 		}
 	}
 }

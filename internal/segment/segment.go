@@ -15,11 +15,13 @@ package segment
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"segd"
 	"segd/internal/kernel"
 	"segd/internal/postprocess"
+	"segd/internal/turns"
 	"segd/models"
 	"segd/preprocess"
 )
@@ -71,7 +73,9 @@ type Result struct {
 // Frame segments one image with the model, whose network runs on pool.
 //
 // img is kept in the Result and not changed. Safe for concurrent use. Errors
-// come from the stages; when ctx ends, so does the call, with its error.
+// come from the stages; when ctx ends, so does the call, with its error, after
+// the stage in progress or one layer of the network. There shorter requests pass
+// that of ctx: see package turns.
 func Frame(ctx context.Context, m *models.Model, pool *kernel.Pool, img *segd.Image, o Options) (*Result, error) {
 	if err := m.MakesMasks(); err != nil {
 		return nil, err
@@ -84,12 +88,21 @@ func Frame(ctx context.Context, m *models.Model, pool *kernel.Pool, img *segd.Im
 		return nil, err
 	}
 	r.Probabilities = p
-	r.Mask = postprocess.Labels(r.Probabilities, o.Threshold)
-	postprocess.KeepLargest(r.Mask, m.Regions)
-	if o.MinSize > 1 {
-		postprocess.RemoveSmall(r.Mask, o.MinSize)
+	for _, stage := range []func(){
+		func() { r.Mask = postprocess.Labels(r.Probabilities, o.Threshold) },
+		func() { postprocess.KeepLargest(r.Mask, m.Regions) },
+		func() {
+			if o.MinSize > 1 {
+				postprocess.RemoveSmall(r.Mask, o.MinSize)
+			}
+		},
+		func() { r.Confidence = confidence(r.Mask, r.Probabilities) },
+	} {
+		if err := turns.Next(ctx); err != nil {
+			return nil, fmt.Errorf("segment: %w", err)
+		}
+		stage()
 	}
-	r.Confidence = confidence(r.Mask, r.Probabilities)
 	r.explain(m, o)
 	if r.Confidence == nil {
 		r.Warnings = append(r.Warnings, "nothing was found: the mask is all background")
@@ -121,16 +134,23 @@ func predict(ctx context.Context, m *models.Model, pool *kernel.Pool, img *segd.
 	if err := m.Load(pool); err != nil { // before the clock
 		return nil, nil, err
 	}
+	if err := turns.Next(ctx); err != nil {
+		return nil, nil, fmt.Errorf("segment: %w", err)
+	}
 	r, x, place, err := prepare(m, img)
 	if err != nil {
 		return nil, nil, err
 	}
+	turns.AtLeast(ctx, length(m, x.W, x.H, o)) // the grid may be finer than the image
 	start := time.Now()
 	t, err := m.Predict(ctx, pool, x, o.TTA)
 	if err != nil {
 		return nil, nil, err
 	}
 	r.Network = time.Since(start)
+	if err := turns.Next(ctx); err != nil {
+		return nil, nil, fmt.Errorf("segment: %w", err)
+	}
 	if t, err = place.ToImage(t); err != nil {
 		return nil, nil, err
 	}
@@ -143,21 +163,41 @@ func Explain(m *models.Model, img *segd.Image, o Options) (steps, warnings []str
 	if err := o.Validate(); err != nil {
 		return nil, nil, err
 	}
-	r, _, _, err := prepare(m, img)
+	if err := checkChannels(m, img); err != nil {
+		return nil, nil, err
+	}
+	place, err := m.Recipe.Place(img)
 	if err != nil {
 		return nil, nil, err
 	}
+	r := newResult(m, img, place)
 	r.explain(m, o)
 	return r.Steps, r.Warnings, nil
 }
 
 // prepare returns the network's input and a Result that says what it is.
 func prepare(m *models.Model, img *segd.Image) (*Result, *segd.Tensor, preprocess.Placement, error) {
+	if err := checkChannels(m, img); err != nil {
+		return nil, nil, preprocess.Placement{}, err
+	}
 	x, place, err := m.Recipe.Apply(img)
 	if err != nil {
 		return nil, nil, place, err
 	}
-	return &Result{Image: img, Model: m.Name, Version: m.Version, GridWidth: x.W, GridHeight: x.H}, x, place, nil
+	return newResult(m, img, place), x, place, nil
+}
+
+// checkChannels refuses an image whose channels are not those of the model.
+func checkChannels(m *models.Model, img *segd.Image) error {
+	separate := 0
+	if img.Separate {
+		separate = img.Channels
+	}
+	return m.CheckChannels(separate)
+}
+
+func newResult(m *models.Model, img *segd.Image, p preprocess.Placement) *Result {
+	return &Result{Image: img, Model: m.Name, Version: m.Version, GridWidth: p.GridWidth, GridHeight: p.GridHeight}
 }
 
 // confidence is the mean probability of the class that each foreground pixel
@@ -196,6 +236,8 @@ func (r *Result) explain(m *models.Model, o Options) {
 	img, recipe := r.Image, m.Recipe
 
 	switch {
+	case img.Separate:
+		step("channels taken as %s", strings.Join(m.Channels, ", "))
 	case img.Channels == 3 && recipe.Channels == 1:
 		step("colour to luma (ITU-R BT.601)")
 		warn("the image is in colour, the model was trained on grey images")

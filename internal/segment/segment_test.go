@@ -242,3 +242,41 @@ func TestFrameConcurrent(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// leaving is the context of a client that goes when it has been asked for so
+// many times.
+type leaving struct {
+	context.Context
+	asked, stay int
+}
+
+func (l *leaving) Err() error {
+	if l.asked++; l.asked > l.stay {
+		return context.Canceled
+	}
+	return nil
+}
+
+// A frame whose client has gone stops at its next unit, whichever that is: in
+// the network, or before and after it.
+func TestClientGone(t *testing.T) {
+	m := model(t, nil)
+	img := picture(40, 30, [4]int{3, 4, 20, 20})
+	o := Options{TTA: true, MinSize: 3}
+	whole := &leaving{Context: t.Context(), stay: math.MaxInt}
+	if _, err := Frame(whole, m, nil, img, o); err != nil {
+		t.Fatal(err)
+	}
+	if before, network, after := 1, 4*8, 5; whole.asked < before+network+after {
+		t.Errorf("%d units in all", whole.asked)
+	}
+	for stay := range whole.asked {
+		ctx := &leaving{Context: t.Context(), stay: stay}
+		if _, err := Frame(ctx, m, nil, img, o); !errors.Is(err, context.Canceled) {
+			t.Fatalf("gone after unit %d: error %v", stay, err)
+		}
+		if ctx.asked != stay+1 {
+			t.Errorf("gone after unit %d: it went on to unit %d", stay, ctx.asked)
+		}
+	}
+}

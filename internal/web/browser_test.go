@@ -70,8 +70,16 @@ type tab struct {
 	faults []string
 }
 
-// open opens the page of a server in a tab of its own.
+// open opens the page of a server in a tab of its own and waits for its models.
 func open(t *testing.T, browser context.Context, url string, setup ...chromedp.Action[chromedp.Void]) *tab {
+	t.Helper()
+	p := visit(t, browser, url, setup...)
+	p.wait(`document.querySelectorAll("#model option").length > 1`)
+	return p
+}
+
+// visit opens the page of a server in a tab of its own.
+func visit(t *testing.T, browser context.Context, url string, setup ...chromedp.Action[chromedp.Void]) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(browser)
 	t.Cleanup(cancel)
@@ -103,7 +111,6 @@ func open(t *testing.T, browser context.Context, url string, setup ...chromedp.A
 	})
 	p.run(setup...)
 	p.run(command(network.Enable, network.EnableParams{}), command(cdplog.Enable, cdp.Empty{}), chromedp.Navigate(url))
-	p.wait(`document.querySelectorAll("#model option").length > 1`)
 	return p
 }
 

@@ -10,6 +10,7 @@ import (
 	"image/color"
 	"image/png"
 	"math"
+	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"slices"
@@ -32,16 +33,21 @@ import (
 	"segd/models/modelstest"
 )
 
-// serve starts a server with two models: one marks what is brighter than half of an
-// image's range, the other gives 1000 times how bright it is.
-func serve(t *testing.T) string {
+// handler is a server with those models of names; bright marks what is brighter than
+// half of an image's range, thousand gives 1000 times how bright it is, lesions takes
+// three channels and marks where the first is brighter than the second. Without names
+// it has the first two.
+func handler(t *testing.T, names ...string) http.Handler {
 	t.Helper()
 	dir := t.TempDir()
-	if err := modelstest.Save(filepath.Join(dir, "bright"), "bright"); err != nil {
-		t.Fatal(err)
+	if len(names) == 0 {
+		names = []string{"bright", "thousand"}
 	}
-	if err := modelstest.SaveValues(filepath.Join(dir, "thousand"), "thousand"); err != nil {
-		t.Fatal(err)
+	save := map[string]func(dir, name string) error{"bright": modelstest.Save, "thousand": modelstest.SaveValues, "lesions": modelstest.SaveChannels}
+	for _, name := range names {
+		if err := save[name](filepath.Join(dir, name), name); err != nil {
+			t.Fatal(err)
+		}
 	}
 	pool := kernel.NewPool(2)
 	t.Cleanup(pool.Close)
@@ -49,7 +55,13 @@ func serve(t *testing.T) string {
 	if err := c.AddDir(dir); err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewServer(handlers.New(handlers.Config{Models: &c, Pool: pool}))
+	return handlers.New(handlers.Config{Models: &c, Pool: pool})
+}
+
+// serve starts a server with both models.
+func serve(t *testing.T) string {
+	t.Helper()
+	s := httptest.NewServer(handler(t))
 	t.Cleanup(s.Close)
 	return s.URL + "/"
 }

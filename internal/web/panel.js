@@ -79,10 +79,11 @@ function showWarnings(result, frame, title) {
   $("found").hidden = false;
 }
 
-// showHow says by what and how the result came about.
-export function showHow({ result, frame }, card) {
+// showHow says of which file a result is, and how it came about.
+export function showHow(name, { result, frame }, card) {
   const s = frame.spacing;
   facts($("facts"), [
+    ["File", result.frame_count > 1 ? `${name}, frame ${frame.frame} of ${result.frame_count}` : name],
     ["Model", `${card?.title ?? result.model}, version ${result.model_version}`],
     ["Network", `${number.format(frame.network_ms)} ms`],
     ["Image", `${frame.width} × ${frame.height} pixels, ${kind(result)}`],
@@ -121,7 +122,8 @@ export function showCard(card) {
   }
   $("card-title").textContent = card.title || card.name;
   $("card-description").textContent = card.description ?? "";
-  facts($("card-facts"), [["Name", card.name], ["Version", card.version], ["Licence", card.license]]);
+  facts($("card-facts"), [["Name", card.name], ["Version", card.version], ["Licence", card.license],
+    ["Channels", card.channels && `${card.channels.join(", ")}: choose or drop their files together, named CASE_0000, CASE_0001 and so on`]]);
   const more = $("card-more");
   more.replaceChildren();
   const section = (title, texts) => {

@@ -10,6 +10,10 @@
 //
 //	default-src 'self'; img-src 'self' blob: data:
 //
+// Each file that is opened, and each model that is chosen for it, is a session
+// (session.js), which owns its requests, results and names. app.js shows the
+// current session alone; what comes late for an earlier one is dropped.
+//
 // It talks to the HTTP interface of package handlers by relative addresses,
 // GET v1/models, GET v1/sample.png and POST v1/segment, and needs a browser
 // with DecompressionStream of raw deflate (Chromium 103, Firefox 113, Safari 16.4, or

@@ -69,6 +69,35 @@ func Save(dir, name string) error {
 	return nil
 }
 
+// ChannelNames are the channels of the model of SaveChannels.
+var ChannelNames = []string{"T1", "T2", "FLAIR"}
+
+// SaveChannels writes a model of three channels, each an image of its own, into
+// directory dir: foreground is where the first is brighter than the second by half
+// of the range that each has. The third says nothing.
+func SaveChannels(dir, name string) error {
+	m := Manifest(name)
+	m.Match, m.Metrics, m.Channels = models.Match{}, nil, ChannelNames
+	m.Network.Channels, m.Recipe.Channels = len(ChannelNames), len(ChannelNames)
+	p := unet.NewParams(m.Network, 1)
+	from := Params()
+	for _, n := range p.Names() {
+		dst, _ := p.Get(n)
+		src, _ := from.Get(n)
+		w := dst.Data().([]float32)
+		if n == "enc.0.conv1.weight" { // [1, 3, 3, 3]
+			clear(w)
+			w[4], w[9+4] = 1, -1
+			continue
+		}
+		copy(w, src.Data().([]float32))
+	}
+	if err := models.Save(dir, m, p, false); err != nil {
+		return fmt.Errorf("modelstest: %w", err)
+	}
+	return nil
+}
+
 // SaveValues writes a model of values into directory dir: that of Save, but what
 // it gives is 1000 times the brightness.
 func SaveValues(dir, name string) error {

@@ -8,6 +8,11 @@ import (
 	"strconv"
 )
 
+// tableNames are the tables that a study may write.
+func tableNames() []string {
+	return []string{"results.csv", "curves.csv", "gradients.csv", "landscapes.csv", "sweep.csv"}
+}
+
 // writeCSV writes the figures of the page as tables.
 func (s *study) writeCSV() error {
 	tables := map[string][][]string{

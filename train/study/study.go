@@ -26,6 +26,7 @@ import (
 
 	"segd"
 	"segd/internal/kernel"
+	"segd/internal/output"
 	"segd/train"
 	"segd/unet"
 )
@@ -159,6 +160,14 @@ func Run(ctx context.Context, o Options, report func(Event)) error {
 	if err := s.plan(); err != nil {
 		return err
 	}
+	lock, err := output.Take(o.Out)
+	if err != nil {
+		return fmt.Errorf("study: %w", err)
+	}
+	defer lock.Release()
+	if err := s.free(); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(filepath.Join(o.Out, runsDir), 0o755); err != nil {
 		return fmt.Errorf("study: %w", err)
 	}
@@ -174,6 +183,21 @@ func Run(ctx context.Context, o Options, report func(Event)) error {
 		return err
 	}
 	return s.write()
+}
+
+// free refuses a folder with files that the study would replace and that are not
+// of a study, whose trainings lie beside them.
+func (s *study) free() error {
+	if _, err := os.Stat(filepath.Join(s.o.Out, runsDir)); err == nil {
+		return nil
+	}
+	for _, name := range append([]string{PageName}, tableNames()...) {
+		path := filepath.Join(s.o.Out, name)
+		if _, err := os.Lstat(path); err == nil {
+			return fmt.Errorf("study: %w: %s, and no %s/ of an earlier study beside it: move it away, or take another folder", fs.ErrExist, path, runsDir)
+		}
+	}
+	return nil
 }
 
 // study is a Run under way.

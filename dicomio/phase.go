@@ -1,0 +1,222 @@
+package dicomio
+
+import (
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// phase tells an image from others at its place: the phases of a heart cycle,
+// echoes, contrasts.
+type phase struct {
+	stack    string // StackID
+	instance string // SOPInstanceUID, of an image of one frame
+	// distinct are the values of distinctAttributes, which are the same at each
+	// place; loose those that order the images of a place without being so. NaN:
+	// the file has none.
+	distinct []float64
+	loose    []float64
+	kind     string // magnitude, phase and so on
+}
+
+// attribute is one that tells images of a place apart, in an enhanced file below
+// a functional group.
+type attribute struct {
+	group, tag uint32
+	name       string
+}
+
+// distinctAttributes are those that images of one time have in common, the
+// slowest first (PS3.3 C.7.6.16.2.2, C.8.13.5 and C.8.3.1). Images are in the
+// order of those before the last: diffusion keeps the order of acquisition.
+var distinctAttributes = []attribute{
+	{tagFrameContent, 0x00209128, "temporal position (0020,9128)"},
+	{0, 0x00200100, "temporal position (0020,0100)"},
+	{0x00189114, 0x00189082, "echo time (0018,9082)"},   // MREchoSequence, EffectiveEchoTime
+	{0, 0x00180081, "echo time (0018,0081)"},            // EchoTime
+	{0x00189117, 0x00189087, "diffusion b (0018,9087)"}, // MRDiffusionSequence, DiffusionBValue
+}
+
+// looseAttributes differ from place to place all the same.
+var looseAttributes = []attribute{
+	{0x00209310, 0x0020930d, ""}, // TemporalPositionSequence, TemporalPositionTimeOffset
+	{0x00189118, 0x00209153, ""}, // CardiacSynchronizationSequence, NominalCardiacTriggerDelayTime
+}
+
+// lateAttributes order images of one instance number.
+var lateAttributes = []attribute{
+	{0, 0x00200012, ""}, // AcquisitionNumber
+	{0, 0x00181060, ""}, // TriggerTime
+	{0, 0x00080032, ""}, // AcquisitionTime
+	{0, 0x00080033, ""}, // ContentTime
+}
+
+const (
+	tagFrameContent    = 0x00209111
+	tagDimensionIndex  = 0x00209222
+	tagDimensionValues = 0x00209157
+)
+
+// phaseOf returns what tells frame i of s, counted from 0, from others.
+func (s *Source) phaseOf(i int) phase {
+	sets := []dataset{s.image}
+	if shared := s.image.first(tagSharedGroups); shared != nil {
+		sets = []dataset{shared, s.image}
+	}
+	if each := s.image[tagPerFrame].items; i < len(each) {
+		sets = append([]dataset{each[i]}, sets...)
+	}
+	p := phase{stack: find(sets, tagFrameContent, 0x00209056).text(0x00209056)}
+	if s.frames == 1 {
+		p.instance = s.instance
+	}
+	values := func(list []attribute) (out []float64) {
+		for _, a := range list {
+			out = append(out, find(sets, a.group, a.tag).real(a.tag))
+		}
+		return out
+	}
+	p.distinct = values(distinctAttributes)
+	p.loose = append(values(looseAttributes), s.dimensions(sets)...)
+	if s.frames == 1 {
+		p.loose = append(p.loose, float64(s.image.integer(tagInstanceNumber)))
+		p.loose = append(p.loose, values(lateAttributes)...)
+	}
+	p.kind = find(sets, 0x00189226, 0x00089007).text(0x00089007) + find(sets, 0x00189226, 0x00089208).text(0x00089208) // MRImageFrameTypeSequence, FrameType, ComplexImageComponent
+	return p
+}
+
+// dimensions are the positions of a frame in those dimensions of the file that
+// are not about where it lies (PS3.3 C.7.6.17).
+func (s *Source) dimensions(sets []dataset) (out []float64) {
+	b := find(sets, tagFrameContent, tagDimensionValues)[tagDimensionValues].b
+	for i, dimension := range s.image[tagDimensionIndex].items {
+		pointer := dimension[0x00209165].b // DimensionIndexPointer, an AT: group, element
+		if len(pointer) < 4 || len(b) < 4*i+4 {
+			return out
+		}
+		switch uint32(binary.LittleEndian.Uint16(pointer))<<16 | uint32(binary.LittleEndian.Uint16(pointer[2:])) {
+		case 0x00209056, 0x00209057, tagPosition, tagOrientation: // StackID, InStackPositionNumber
+		default:
+			out = append(out, float64(binary.LittleEndian.Uint32(b[4*i:])))
+		}
+	}
+	return out
+}
+
+// find returns the first of sets, or of their items of group, that has tag;
+// empty where none does.
+func find(sets []dataset, group, tag uint32) dataset {
+	for _, d := range sets {
+		for _, in := range []dataset{d.first(group), d} {
+			if f := in[tag]; in.has(tag) || wordBytes[f.vr] > 0 && len(f.b) > 0 {
+				return in // numbers in binary may be 0
+			}
+		}
+	}
+	return nil
+}
+
+// real returns the first value of a number in text or binary, or of a time;
+// NaN where there is none.
+func (d dataset) real(tag uint32) float64 {
+	switch f := d[tag]; {
+	case f.vr == "FD" && len(f.b) >= 8:
+		return math.Float64frombits(binary.LittleEndian.Uint64(f.b))
+	case f.vr == "FL" && len(f.b) >= 4:
+		return float64(math.Float32frombits(binary.LittleEndian.Uint32(f.b)))
+	case (f.vr == "US" || f.vr == "UL") && len(f.b) >= 2:
+		return float64(d.integer(tag))
+	}
+	if v := d.numbers(tag); len(v) > 0 {
+		return v[0]
+	}
+	return math.NaN()
+}
+
+// compare orders images of one place.
+func (s *Slice) compare(t *Slice) int {
+	return cmp.Or(s.phase.compare(&t.phase), cmp.Compare(s.number, t.number))
+}
+
+func (p *phase) compare(q *phase) int {
+	n := max(0, min(len(p.distinct), len(q.distinct))-1)
+	return cmp.Or(slices.Compare(p.distinct[:n], q.distinct[:n]), strings.Compare(p.stack, q.stack),
+		slices.Compare(p.loose, q.loose), strings.Compare(p.kind, q.kind))
+}
+
+// checkPhases returns segd.ErrUnprocessable unless the images at each place,
+// which are in order, are as many and belong to the same times.
+func checkPhases(list []Slice, places [][]int) error {
+	few, most := slices.MinFunc(places, byLength), slices.MaxFunc(places, byLength)
+	at := func(place []int) string { return millimetres(list[place[0]].plane.depth()) + " mm" }
+	for _, place := range places {
+		for k, i := range place[1:] {
+			a, b := &list[place[k]], &list[i]
+			if a.phase.instance != "" && a.phase.instance == b.phase.instance {
+				return unprocessable("the same image (0008,0018) twice, %s along the normal: leave one out", at(place))
+			}
+			if a.compare(b) == 0 {
+				return unprocessable("two slices at one place, %s along the normal, and nothing that says which comes first: no temporal position, echo time or instance number (0020,0013)", at(place))
+			}
+		}
+	}
+	if len(few) != len(most) {
+		return unprocessable("slices: %d at one place and %d at another, %s along the normal%s", len(most), len(few), at(few), lacking(list, few, most))
+	}
+	for _, place := range places[1:] {
+		for t, i := range place {
+			p, q := &list[i].phase, &list[places[0][t]].phase
+			if a := differ(p, q); a >= 0 && len(place) > 1 {
+				return unprocessable("slices that are not of the same times at each place: %s is %s at %s along the normal and %s at %s",
+					distinctAttributes[a].name, figure(p.distinct[a]), at(place), figure(q.distinct[a]), at(places[0]))
+			}
+		}
+	}
+	return nil
+}
+
+func byLength(a, b []int) int { return cmp.Compare(len(a), len(b)) }
+
+// lacking names the first image that most has and few lacks, as far as an
+// attribute says which.
+func lacking(list []Slice, few, most []int) string {
+	for t, i := range most {
+		if t < len(few) && differ(&list[i].phase, &list[few[t]].phase) < 0 {
+			continue
+		}
+		near := most[0]
+		if t == 0 {
+			near = most[len(most)-1]
+		}
+		if a := differ(&list[i].phase, &list[near].phase); a >= 0 {
+			return fmt.Sprintf(", where the one of %s %s is missing", distinctAttributes[a].name, figure(list[i].phase.distinct[a]))
+		}
+		break
+	}
+	return ""
+}
+
+// differ returns the first of distinctAttributes in which p and q differ; -1
+// where they are of one time.
+func differ(p, q *phase) int {
+	for a, v := range p.distinct {
+		w := q.distinct[a]
+		// Echo times are measured: their last digits differ.
+		same := math.IsNaN(v) && math.IsNaN(w) || v == w || math.Trunc(v) != v && math.Abs(v-w) <= 1e-3*math.Abs(v)
+		if !same {
+			return a
+		}
+	}
+	return -1
+}
+
+func figure(v float64) string {
+	if math.IsNaN(v) {
+		return "not there"
+	}
+	return millimetres(v)
+}

@@ -1,0 +1,341 @@
+package handlers
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"io"
+	"net/http"
+	"runtime"
+	"runtime/metrics"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"segd"
+	"segd/dicomio/dicomtest"
+	"segd/internal/nifti/niftitest"
+	"segd/models"
+)
+
+func (s *share) inUse() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.used
+}
+
+// inUse is what requests hold by the books, bodies apart.
+func (m *memory) inUse() (n int64) {
+	for _, s := range []*share{m.scans.small, m.scans.large, m.frames.small, m.frames.large} {
+		n += s.inUse()
+	}
+	return n
+}
+
+// wantNothingHeld checks that everything was given back.
+func wantNothingHeld(t testing.TB, s *Server) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		n := s.memory.inUse() + s.memory.bodies.inUse() + s.memory.spool.inUse()
+		if n == 0 {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d bytes are still held", n)
+		}
+	}
+}
+
+func TestShare(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLanes(800) // 100 and 700
+		ctx := t.Context()
+		take := func(ctx context.Context, n int64) *holding {
+			t.Helper()
+			h, err := l.take(ctx, n, "it")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return h
+		}
+		if _, err := l.take(ctx, 701, "it"); !errors.Is(err, segd.ErrTooLarge) {
+			t.Errorf("more than there is: %v", err)
+		}
+		big := take(ctx, 600)
+		var order []string
+		var mu sync.Mutex
+		done := func(name string) {
+			mu.Lock()
+			defer mu.Unlock()
+			order = append(order, name)
+		}
+		go func() { defer done("second"); take(ctx, 500).release() }()
+		synctest.Wait()
+		short, cancel := context.WithTimeout(ctx, time.Minute)
+		defer cancel()
+		go func() {
+			if _, err := l.take(short, 650, "it"); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("waiting beyond the end: %v", err)
+			}
+			done("late")
+		}()
+		synctest.Wait()
+		go func() { defer done("third"); take(ctx, 50).release() }() // would fit, but is not first
+		synctest.Wait()
+		small := take(ctx, 25) // waits for nobody
+		small.release()
+		if len(order) > 0 {
+			t.Errorf("%v went ahead", order)
+		}
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		big.release()
+		synctest.Wait()
+		if got := fmt.Sprint(order); got != "[late second third]" && got != "[late third second]" {
+			t.Errorf("order %v", got)
+		}
+		if n := l.large.inUse() + l.small.inUse(); n != 0 {
+			t.Errorf("%d held in the end", n)
+		}
+	})
+}
+
+// Memory goes back once, when it has been quiet for a while.
+func TestQuiet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		freed := 0
+		q := &quiet{after: 5 * time.Second, free: func() { freed++ }}
+		for range 3 {
+			q.enter()
+			q.enter()
+			q.leave()
+			time.Sleep(time.Minute)
+			q.leave()
+			time.Sleep(time.Second)
+		}
+		synctest.Wait()
+		if freed != 0 {
+			t.Errorf("freed %d times between requests", freed)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if freed != 1 {
+			t.Errorf("freed %d times, want 1", freed)
+		}
+	})
+}
+
+// zeroVolume is a NIfTI file of zeros, compressed.
+func zeroVolume(width, height, planes int) []byte {
+	return niftitest.Write(niftitest.Volume{Width: width, Height: height, Depth: planes, Values: make([]int16, width*height*planes)})
+}
+
+// What never fits is refused with the figures, before it is decoded.
+func TestNeverFits(t *testing.T) {
+	s := newServer(t, func(c *Config) { c.MaxMemory = 64 << 20 })
+	url := start(t, s)
+	volume := zeroVolume(256, 256, 100) // 13 MB of 12·7/8
+	wantOK(t, post(t, url+"/v1/segment?model=bright&output=json", zeroVolume(64, 64, 4)), "application/json")
+	grown := watchMemory(t)
+	for _, path := range []string{"/v1/segment?model=bright", "/v1/segment?model=bright&frame=1", "/v1/inspect"} {
+		a := post(t, url+path, volume)
+		wantProblem(t, a, 413, "the file takes about 13 MiB of memory, the server has 11 MiB for it")
+	}
+	wantProblem(t, post(t, url+"/v1/segment", disc(t, 2000)), 413, "a frame takes about")
+	if n := grown(); n > 40<<20 {
+		t.Errorf("memory grew by %d MiB for what is refused", n>>20)
+	}
+	wantNothingHeld(t, s)
+}
+
+// What does not fit at present waits, and gives up with its time; what is small
+// goes on.
+func TestMemoryWaits(t *testing.T) {
+	s := newServer(t, func(c *Config) { c.MaxMemory, c.Timeout = 256<<20, 500*time.Millisecond })
+	url := start(t, s)
+	volume := zeroVolume(256, 256, 100)
+	h, err := s.memory.scans.take(t.Context(), s.memory.scans.large.size, "it")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := post(t, url+"/v1/segment?model=bright&output=json&frame=1", volume)
+	wantProblem(t, a, 503, "waiting for 13 MiB of memory")
+	if a.header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	wantOK(t, post(t, url+"/v1/segment", disc(t, 32)), "image/png")
+	h.release()
+	wantOK(t, post(t, url+"/v1/segment?model=bright&output=json&frame=1", volume), "application/json")
+	wantNothingHeld(t, s)
+}
+
+// A decoded volume counts until its request ends, and not only while a frame is
+// computed.
+func TestHeldBetweenFrames(t *testing.T) {
+	s := newServer(t, nil)
+	url := start(t, s)
+	volume := zeroVolume(256, 256, 30)
+	resp, err := http.Post(url+"/v1/segment?model=bright&output=mask", "application/octet-stream", bytes.NewReader(volume))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := s.memory.scans.large.inUse() + s.memory.scans.small.inUse(); n < 2*256*256*30 {
+		t.Errorf("%d bytes held while the answer goes out, want those of the volume", n)
+	}
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		t.Error(err)
+	}
+	_ = resp.Body.Close()
+	wantNothingHeld(t, s)
+}
+
+// Bodies on their way count, and nothing is lost of what is refused midway.
+func TestBodiesCount(t *testing.T) {
+	s := newServer(t, func(c *Config) { c.MaxMemory = 32 << 20 }) // 2 MiB of bodies
+	addr, _ := serve(t, s)
+	s.memory.spool.size = 1 << 20
+	b := append(disc(t, 32), make([]byte, 4<<20)...)
+	wantProblem(t, post(t, "http://"+addr+"/v1/segment", b), 503, "as many bytes of requests as it may")
+	wantNothingHeld(t, s)
+	if !s.memory.bodies.try(2 << 20) {
+		t.Fatal("not empty")
+	}
+	wantProblem(t, get(t, "http://"+addr+"/readyz"), 503, "as many bytes of requests as it may")
+	wantProblem(t, post(t, "http://"+addr+"/v1/segment", disc(t, 32)), 503, "as many bytes of requests as it may")
+	s.memory.bodies.give(2 << 20)
+	wantOK(t, post(t, "http://"+addr+"/v1/segment", disc(t, 32)), "image/png")
+	wantNothingHeld(t, s)
+}
+
+// A client that goes while its request waits for memory keeps nothing.
+func TestGoneWhileWaiting(t *testing.T) {
+	s := newServer(t, nil)
+	url := start(t, s)
+	h, err := s.memory.frames.take(t.Context(), s.memory.frames.large.size, "it")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		for {
+			s.memory.frames.large.mu.Lock()
+			n := len(s.memory.frames.large.waiting)
+			s.memory.frames.large.mu.Unlock()
+			if n > 0 {
+				cancel()
+				return
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	r := request(t, http.MethodPost, url+"/v1/segment", bytes.NewReader(disc(t, 1500))).WithContext(ctx)
+	if resp, err := http.DefaultClient.Do(r); err == nil {
+		_ = resp.Body.Close()
+		t.Error("answered without memory")
+	}
+	h.release()
+	wantNothingHeld(t, s)
+}
+
+// liveHeap follows the bytes that are alive and those in the books, and returns
+// the most of either.
+func liveHeap(s *Server) (stop func() (live, booked int64)) {
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	read := func() int64 {
+		runtime.GC()
+		metrics.Read(sample)
+		return int64(sample[0].Value.Uint64())
+	}
+	least := read() // what was there before, of which some may go while it is watched
+	most, booked := least, int64(0)
+	quit, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			booked = max(booked, s.memory.inUse())
+			n := read()
+			least, most = min(least, n), max(most, n)
+			booked = max(booked, s.memory.inUse())
+			select {
+			case <-quit:
+				return
+			default:
+			}
+		}
+	}()
+	return func() (int64, int64) {
+		close(quit)
+		<-done
+		return most - least, booked
+	}
+}
+
+// What a request is booked with is what it takes: not less, and not several times
+// as much.
+func TestBooked(t *testing.T) {
+	catalogue, err := models.Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newServer(t, func(c *Config) { c.Models = catalogue })
+	url := start(t, s)
+	const n = 500
+	wide := image.NewNRGBA64(image.Rect(0, 0, n, n))
+	for i := range wide.Pix {
+		wide.Pix[i] = uint8(i * 31 >> 3)
+	}
+	palette := image.NewPaletted(image.Rect(0, 0, n, n), color.Palette{color.Gray{10}, color.RGBA{200, 0, 9, 255}})
+	for _, tt := range []struct {
+		name, query string
+		file        []byte
+	}{
+		{"grey", "model=nuclei&output=mask", disc(t, n)},
+		{"grey, mirrored", "model=nuclei&output=json&tta=1", disc(t, n)},
+		{"all of colour", "model=retina-vessels&output=zip", encodePNG(t, wide)},
+		{"palette", "model=nuclei&output=overlay", encodePNG(t, palette)},
+		{"scaled", "model=cxr-lungs&output=overlay", disc(t, 2*n)},
+		{"DICOM", "model=cardiac-lv&output=seg", dicomtest.Write(dicomtest.Disc(n))},
+		{"DICOM, probabilities", "model=nuclei&output=segprob", dicomtest.Write(frames(n/2, 3))},
+		{"volume", "model=nuclei&output=nifti", zeroVolume(n, n, 3)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if a := post(t, url+"/v1/segment?"+tt.query, disc(t, 32)); a.status >= 500 { // loads the model
+				t.Fatalf("status %d: %s", a.status, a.body)
+			}
+			s.Models.Trim(0)
+			stop := liveHeap(s)
+			a := post(t, url+"/v1/segment?"+tt.query, tt.file)
+			live, booked := stop()
+			if a.status != http.StatusOK {
+				t.Fatalf("status %d: %.200s", a.status, a.body)
+			}
+			t.Logf("%d MiB alive, %d booked", live>>20, booked>>20)
+			if live > booked+8<<20 || booked > 4*live {
+				t.Errorf("%d MiB alive at the most, %d booked", live>>20, booked>>20)
+			}
+			wantNothingHeld(t, s)
+		})
+	}
+}
+
+// Files that promise more than they hold are refused by what they are, and book
+// nothing that they do not take.
+func TestMeasured(t *testing.T) {
+	s := newServer(t, func(c *Config) { c.MaxMemory = 64 << 20 })
+	url := start(t, s)
+	for name, b := range map[string][]byte{
+		"a PNG of 8192²":    pngHeader(8192, 8192),
+		"a text":            []byte(strings.Repeat("no image ", 20)),
+		"a DICOM of no end": dicomtest.Write(dicomtest.Disc(64))[:300],
+	} {
+		if a := post(t, url+"/v1/segment", b); a.status < 400 || a.status >= 500 {
+			t.Errorf("%s: status %d", name, a.status)
+		}
+	}
+	wantNothingHeld(t, s)
+}

@@ -1,0 +1,90 @@
+package handlers
+
+import (
+	"context"
+	"image"
+	"net/http"
+	"testing"
+	"time"
+
+	"segd/internal/turns"
+)
+
+// occupy takes a turn of a request of that length, until the test ends.
+func occupy(t *testing.T, s *Server, length time.Duration) {
+	t.Helper()
+	held, release, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	ctx := s.turns.Arrive(context.Background())
+	turns.Expect(ctx, length)
+	go func() {
+		defer close(ended)
+		_ = turns.Take(ctx, func() error { // a background context does not end
+			close(held)
+			<-release
+			return nil
+		})
+	}()
+	<-held
+	t.Cleanup(func() {
+		close(release)
+		<-ended
+	})
+}
+
+// While long requests hold every place, in a unit that does not end, short ones
+// are answered all the same.
+func TestShortBesideLong(t *testing.T) {
+	s := newServer(t, func(c *Config) { c.Timeout = 10 * time.Second })
+	url := start(t, s)
+	for range s.turns.Places() {
+		occupy(t, s, time.Hour)
+	}
+	for range 5 {
+		wantOK(t, post(t, url+"/v1/segment?output=mask", disc(t, side)), "image/png")
+		wantOK(t, post(t, url+"/v1/inspect", disc(t, side)), "application/json")
+	}
+}
+
+// Short requests pass a large picture, however small its file, while it goes
+// through the network, and the large one is answered, too.
+func TestShortPassesLarge(t *testing.T) {
+	s := newServer(t, func(c *Config) { c.MaxRunning = 1 })
+	url := start(t, s)
+	large := encodePNG(t, image.NewGray(image.Rect(0, 0, 2000, 1500)))
+	answered := make(chan answer, 1)
+	go func() { answered <- post(t, url+"/v1/segment?output=mask&tta=1", large) }()
+	for s.turns.Running() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	wantOK(t, post(t, url+"/v1/segment?output=mask", disc(t, 32)), "image/png")
+	select {
+	case <-answered:
+		t.Error("the short request was answered after the large one")
+	default:
+		if a := <-answered; a.status != http.StatusOK {
+			t.Errorf("large: status %d: %s", a.status, a.body)
+		}
+	}
+}
+
+// What the header of a file says of its size is known before it is decoded.
+func TestArrive(t *testing.T) {
+	s := newServer(t, func(c *Config) { c.MaxRunning = 1 })
+	occupy(t, s, time.Second)
+	for _, tt := range []struct {
+		name      string
+		file      []byte
+		overtakes bool
+	}{
+		{"small picture", disc(t, 32), true},
+		{"large picture in a small file", pngHeader(8192, 8192), false},
+		{"no picture", make([]byte, 100), true},
+		{"long file", make([]byte, 100<<20), false},
+	} {
+		ctx, cancel := context.WithTimeout(s.queue(t.Context(), tt.file), 200*time.Millisecond)
+		if got := s.run(ctx, func() error { return nil }) == nil; got != tt.overtakes {
+			t.Errorf("%s: goes before a request of a second: %v, want %v", tt.name, got, tt.overtakes)
+		}
+		cancel()
+	}
+}

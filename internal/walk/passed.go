@@ -1,0 +1,145 @@
+package walk
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"segd/internal/scanio"
+)
+
+// Passed counts what a walk did not take.
+type Passed struct {
+	Other    map[string]int      // files that are no images, by extension in lower case
+	Unfit    map[scanio.Kind]int // images of a kind that was not wanted
+	Hidden   int                 // files and folders
+	DICOMDIR int
+	Empty    int // files without a byte
+	Outputs  int // of segd
+	Special  int // pipes, sockets, devices
+	Links    int // to folders that are read already
+	Repeated int // files that are named twice
+}
+
+// other counts a file that is no image.
+func (p *Passed) other(name string) {
+	if p.Other == nil {
+		p.Other = map[string]int{}
+	}
+	p.Other[strings.ToLower(filepath.Ext(name))]++
+}
+
+// unfit counts an image that was not wanted.
+func (p *Passed) unfit(kind scanio.Kind) {
+	if p.Unfit == nil {
+		p.Unfit = map[scanio.Kind]int{}
+	}
+	p.Unfit[kind]++
+}
+
+// Add adds the counts of another walk.
+func (p *Passed) Add(q Passed) {
+	for ext, n := range q.Other {
+		if p.Other == nil {
+			p.Other = map[string]int{}
+		}
+		p.Other[ext] += n
+	}
+	for kind, n := range q.Unfit {
+		if p.Unfit == nil {
+			p.Unfit = map[scanio.Kind]int{}
+		}
+		p.Unfit[kind] += n
+	}
+	p.Hidden += q.Hidden
+	p.DICOMDIR += q.DICOMDIR
+	p.Empty += q.Empty
+	p.Outputs += q.Outputs
+	p.Special += q.Special
+	p.Links += q.Links
+	p.Repeated += q.Repeated
+}
+
+// Visible is how many there are, without hidden ones, which desktops leave
+// everywhere.
+func (p Passed) Visible() int {
+	n := p.DICOMDIR + p.Empty + p.Outputs + p.Special + p.Links + p.Repeated
+	for _, k := range p.Other {
+		n += k
+	}
+	for _, k := range p.Unfit {
+		n += k
+	}
+	return n
+}
+
+// maxExtensions is how many extensions String names.
+const maxExtensions = 8
+
+// String says on a line what was passed over and why; empty: nothing was.
+func (p Passed) String() string {
+	var parts []string
+	if others := p.others(); others != "" {
+		parts = append(parts, others)
+	}
+	for _, kind := range slices.Sorted(maps.Keys(p.Unfit)) {
+		parts = append(parts, fmt.Sprintf("%d of kind %s, which is not read here", p.Unfit[kind], cmp.Or(string(kind), "unknown")))
+	}
+	for _, c := range []struct {
+		n         int
+		one, many string
+	}{
+		{p.Hidden, "hidden", "hidden"},
+		{p.DICOMDIR, "DICOMDIR", "DICOMDIR"},
+		{p.Empty, "empty file", "empty files"},
+		{p.Outputs, "output of segd", "outputs of segd"},
+		{p.Special, "pipe, socket or device", "pipes, sockets or devices"},
+		{p.Links, "link to a folder that is read already", "links to folders that are read already"},
+		{p.Repeated, "file that is named twice", "files that are named twice"},
+	} {
+		switch {
+		case c.n == 1:
+			parts = append(parts, "1 "+c.one)
+		case c.n > 1:
+			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.many))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "passed over: " + strings.Join(parts, ", ")
+}
+
+// others names the files that are no images.
+func (p Passed) others() string {
+	all := 0
+	for _, n := range p.Other {
+		all += n
+	}
+	if all == 0 {
+		return ""
+	}
+	list := slices.SortedFunc(maps.Keys(p.Other), func(a, b string) int {
+		return cmp.Or(cmp.Compare(p.Other[b], p.Other[a]), strings.Compare(a, b))
+	})
+	var words []string
+	for i, ext := range list {
+		if i == maxExtensions && len(list) > maxExtensions+1 {
+			words = append(words, fmt.Sprintf("and %d more endings", len(list)-i))
+			break
+		}
+		name := ext
+		if name == "" {
+			name = "no extension"
+		}
+		words = append(words, fmt.Sprintf("%s %d", Printable(name), p.Other[ext]))
+	}
+	what := "files that are"
+	if all == 1 {
+		what = "file that is"
+	}
+	return fmt.Sprintf("%d %s not DICOM, NIfTI, PNG, JPEG or TIFF (%s)", all, what, strings.Join(words, ", "))
+}
