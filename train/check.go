@@ -38,6 +38,7 @@ const (
 	KindNoLabel     = "no-label"     // an image without a label
 	KindNoImage     = "no-image"     // a label without an image
 	KindSize        = "size"         // image and label differ in size
+	KindPlace       = "place"        // image and label lie in different places, or one of them says two
 	KindColourMask  = "colour-mask"  // a label in colour
 	KindScaledMask  = "scaled-mask"  // a label of 0 and 255, or of values beyond the classes
 	KindSmoothMask  = "smooth-mask"  // an antialiased or lossily compressed label
@@ -113,6 +114,7 @@ func Check(ctx context.Context, o CheckOptions, report func(done, cases int)) (*
 	if err := c.read(ctx, report); err != nil {
 		return nil, err
 	}
+	c.remark()
 	c.settleHead()
 	c.images()
 	if c.values {

@@ -63,7 +63,7 @@ func TestOverwriteLeavesNothingStale(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, _, stderr = command(t, append(args, "--overwrite")...)
-	if code != exitPartial || !strings.Contains(stderr, "from before") || !strings.Contains(stderr, filepath.Join("overlay", "fails.png")) {
+	if code != exitPartial || !strings.Contains(stderr, "from before this run") || !strings.Contains(stderr, filepath.Join("overlay", "fails.png")) {
 		t.Errorf("exit %d: %s", code, stderr)
 	}
 }
