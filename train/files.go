@@ -3,6 +3,7 @@ package train
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 
 	"segd"
@@ -149,6 +150,15 @@ func readFile(path string) ([]byte, error) {
 	return b, nil
 }
 
+// tiffFrames counts the frames of a TIFF without decoding any.
+func tiffFrames(path string) (int, error) {
+	b, err := readFile(path)
+	if err != nil {
+		return 0, err
+	}
+	return scanio.Frames(b)
+}
+
 // opener returns the files that the cases of c's data set share.
 func (c *Case) opener() *files {
 	if c.files == nil {
@@ -201,7 +211,7 @@ func (c *Case) maskOf(path string) (*segd.Mask, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := c.pick(o.labels)
+	m, err := c.pick(o.labels, path)
 	if err != nil {
 		return nil, fmt.Errorf("train: mask %s: %w", c.where(path), err)
 	}
@@ -210,10 +220,15 @@ func (c *Case) maskOf(path string) (*segd.Mask, error) {
 
 // pick takes the mask of the case's frame out of labels: of a segmentation or a
 // volume beside a DICOM image that which belongs to the image or lies where it
-// does, otherwise that of the same number.
-func (c *Case) pick(l *scanio.Labels) (*segd.Mask, error) {
+// does, otherwise that of the same number. path is the file of l: a picture named
+// after the frame is the frame's alone, others have a page for each frame.
+func (c *Case) pick(l *scanio.Labels, path string) (*segd.Mask, error) {
 	if l.Format == "png" || l.Format == "tiff" {
-		return l.Mask(0)
+		frame, err := c.page(path, l.Frames)
+		if err != nil {
+			return nil, err
+		}
+		return l.Mask(frame)
 	}
 	image, err := c.opener().open(c.Image, asImage)
 	if err != nil {
@@ -234,7 +249,27 @@ func (c *Case) pick(l *scanio.Labels) (*segd.Mask, error) {
 		}
 		return l.Volume.LabelsAt(image.scan.Width, image.scan.Height, o, r, d)
 	case l.Frames != image.scan.Frames:
-		return nil, fmt.Errorf("%w: %d planes of labels for an image of %d", segd.ErrFormat, l.Frames, image.scan.Frames)
+		return nil, &countError{fmt.Errorf("%w: %d planes of labels for an image of %d", segd.ErrFormat, l.Frames, image.scan.Frames)}
 	}
 	return l.Mask(c.Frame)
 }
+
+// page is the page of a picture of labels that belongs to the case's frame.
+func (c *Case) page(path string, pages int) (int, error) {
+	base := func(path string) string { return filepath.Base(scanio.Stem(path)) }
+	own := c.Frames > 1 && (base(path) == filepath.Base(c.ID) || base(path) == frameID(base(c.Image), c.Frame, c.Frames))
+	switch want := max(1, c.Frames); {
+	case own && pages == 1:
+		return 0, nil
+	case own:
+		return 0, &countError{fmt.Errorf("%w: %d masks for one frame", segd.ErrFormat, pages)}
+	case pages != want:
+		return 0, &countError{fmt.Errorf("%w: %d masks for an image of %d frames, want one for each: a page each, or files named %s and so on", segd.ErrFormat, pages, want, frameID(base(c.Image), 0, 2))}
+	}
+	return c.Frame, nil
+}
+
+// countError says that an image and its labels differ in the number of frames.
+type countError struct{ error }
+
+func (e *countError) Unwrap() error { return e.error }

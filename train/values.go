@@ -47,6 +47,8 @@ func (c *Case) valuesOf(path string, width, height int) ([]float32, error) {
 			return nil, &sizeError{bad(segd.ErrFormat, "%d planes of values for an image of %d", o.scan.Frames, image.scan.Frames)}
 		}
 		frame = c.Frame
+	} else if frame, err = c.page(path, o.scan.Frames); err != nil {
+		return nil, &sizeError{fmt.Errorf("train: values %s: %w", c.where(path), err)}
 	}
 	if o.scan.Width != width || o.scan.Height != height {
 		return nil, &sizeError{bad(segd.ErrFormat, "%d×%d pixels, its image %s has %d×%d", o.scan.Width, o.scan.Height, c.Image, width, height)}

@@ -21,6 +21,7 @@ type checkSettings struct {
 	fix, format string
 	head        string
 	overfit     time.Duration
+	answers     train.FixOptions
 }
 
 func newCheck(a *app) *cobra.Command {
@@ -30,7 +31,8 @@ func newCheck(a *app) *cobra.Command {
 		Short: "Find what spoils a training on a data set",
 		Long: "Read every file of a data set and name what would spoil a training or its\n" +
 			"figures, a line each, with how to mend it: masks of 0 and 255, antialiased\n" +
-			"ones or ones in colour, other sizes than the image's, missing labels, masks\n" +
+			"ones or ones in colour, numbers of objects, palettes that contradict each other,\n" +
+			"files that are passed over, other sizes than the image's, missing labels, masks\n" +
 			"without foreground, images that are there twice, groups on both sides of a\n" +
 			"split, rare classes. Where there is no fault, a small network then learns a few\n" +
 			"images by heart, for at most --overfit: where it cannot, the masks do not\n" +
@@ -39,15 +41,22 @@ func newCheck(a *app) *cobra.Command {
 			"looks like them; --head says what they are. Of these it names labels of one value,\n" +
 			"of another size, infinite or far off ones, those cut off at the end of their\n" +
 			"format, and units that a PNG does not hold.\n\n" +
-			"--fix writes a copy of the data set with masks that hold class indices. Exit\n" +
-			"status: 0 without faults, warnings allowed; 3 with faults.",
-		Example: "  segd check -d mydata/train -d mydata/test\n  segd check -d mydata --fix mended\n  segd check -d distances --head regression",
+			"--fix writes a copy of the data set with masks that hold class indices, each\n" +
+			"compared with what it was made of. It never guesses: where the background, or\n" +
+			"whether values are classes or number objects, is not certain, the label is left\n" +
+			"out and the command that answers is printed. Numbers of objects go to instances/,\n" +
+			"beside a mask of one class. Exit status: 0 without faults, warnings allowed; 3\n" +
+			"with faults, and where --fix leaves labels out.",
+		Example: "  segd check -d mydata/train -d mydata/test\n  segd check -d mydata --fix mended\n  segd check -d mydata --fix mended --background ffffff\n  segd check -d distances --head regression",
 		Args:    cobra.ArbitraryArgs, // more data sets
 	}
 	f := cmd.Flags()
 	f.StringArrayVarP(&s.datasets, "data", "d", nil, "data set; may be given again")
 	f.Var(newChoice(&s.head, headAuto, headAuto, headClasses, string(unet.HeadRegression)), "head", "what labels are: classes, or values for train --head regression; auto: as they look")
 	f.StringVar(&s.fix, "fix", "", "write a mended copy of the data set to this folder, which must not hold anything")
+	f.StringSliceVar(&s.answers.Background, "background", nil, "with --fix: colour (RRGGBB) or value of masks that is background; may be given again")
+	f.Var(newChoice(&s.answers.Numbers, "", train.NumbersClasses, train.NumbersInstances), "numbers", "with --fix: what the values or colours of masks tell apart, where they do not show it")
+	f.Var(newChoice(&s.answers.Palette, "", train.PaletteIndex, train.PaletteColour), "palette", "with --fix: what counts where palettes contradict each other")
 	f.DurationVar(&s.overfit, "overfit", time.Minute, "longest time for the overfit test (0: none)")
 	f.Var(newChoice(&s.format, "text", "text", "json"), "format", "form of the result")
 	a.addThreads(cmd)
@@ -70,6 +79,8 @@ func (a *app) check(ctx context.Context, s checkSettings) error {
 	switch {
 	case s.overfit < 0:
 		return optionError("--overfit %s, want 0 or more", s.overfit)
+	case s.fix == "" && (len(s.answers.Background) > 0 || s.answers.Numbers != "" || s.answers.Palette != ""):
+		return optionError("--background, --numbers and --palette say how --fix mends masks, which is not given")
 	case s.fix != "" && len(s.datasets) > 1:
 		return optionError("--fix mends one data set at a time, %d are given", len(s.datasets))
 	}
@@ -109,7 +120,7 @@ func (a *app) check(ctx context.Context, s checkSettings) error {
 			return err
 		}
 		defer lock.Release()
-		if fixed, err = train.Fix(ctx, s.datasets[0], s.fix); err != nil {
+		if fixed, err = train.Fix(ctx, s.datasets[0], s.fix, s.answers); err != nil {
 			return err
 		}
 	}
@@ -121,16 +132,23 @@ func (a *app) check(ctx context.Context, s checkSettings) error {
 	} else {
 		err = a.printCheck(r, fixed, s.fix)
 	}
-	if err == nil && r.Faults() > 0 {
-		err = &faultsError{r.Faults()}
+	left := 0
+	if fixed != nil {
+		left = len(fixed.Left)
+	}
+	if err == nil && r.Faults()+left > 0 {
+		err = &faultsError{r.Faults(), left}
 	}
 	return err
 }
 
-// faultsError says that a data set has faults.
-type faultsError struct{ n int }
+// faultsError says that a data set has faults, or that a mended copy lacks cases.
+type faultsError struct{ n, left int }
 
 func (e *faultsError) Error() string {
+	if e.n == 0 {
+		return fmt.Sprintf("%d labels were left out of the copy, each with the reason", e.left)
+	}
 	if e.n == 1 {
 		return "the data set has a fault"
 	}
@@ -169,12 +187,23 @@ func (a *app) printCheck(r *train.CheckResult, fixed *train.Fixed, out string) e
 		fmt.Fprintf(&b, "overfit test: Dice %.3f on %d images after %d steps, %.0f s\n", t.Dice, t.Cases, t.Steps, t.Seconds)
 	}
 	if fixed != nil {
-		fmt.Fprintf(&b, "%s: %d of %d cases written, %d masks mended\n", out, fixed.Cases, fixed.Original, fixed.Mended)
+		fmt.Fprintf(&b, "%s: %d of %d cases written, %d masks mended, each compared with its source", out, fixed.Cases, fixed.Original, fixed.Mended)
+		if fixed.Instances > 0 {
+			fmt.Fprintf(&b, "; the objects of %d in instances/", fixed.Instances)
+		}
+		b.WriteByte('\n')
 		for _, c := range fixed.Classes {
 			fmt.Fprintf(&b, "  class %s\n", c)
 		}
+		for _, f := range fixed.Softened {
+			fmt.Fprintf(&b, "  soft edges cut at half: %s: %d pixels moved, %d connected parts as before\n", f.File, f.Moved, f.Parts)
+		}
 		for _, f := range fixed.Left {
-			fmt.Fprintf(&b, "  left out: %s: %s\n", f.File, f.Cause)
+			fmt.Fprintf(&b, "  left out: %s: %s", f.File, f.Cause)
+			if f.Fix != "" {
+				b.WriteString("; " + f.Fix)
+			}
+			b.WriteByte('\n')
 		}
 	}
 	_, err := fmt.Fprint(a.stdout, b.String())
