@@ -78,3 +78,10 @@ func (m Affine) Sheared() (sheared bool, cosine float64) {
 	}
 	return cosine > 1e-3, cosine
 }
+
+// Grid is the voxels of a volume: how many there are along a row, along a
+// column and from plane to plane, and where they lie.
+type Grid struct {
+	Size   [3]int
+	Affine Affine
+}

@@ -77,6 +77,13 @@ type Scan struct {
 	// patient is (DICOM BurnedInAnnotation NO); other files state nothing.
 	Clean bool
 
+	// Affine maps pixel (column, row, plane) of a scan whose frames are the planes
+	// of a volume, Depth at each of Times; those of one time follow each other. It
+	// is nil where that is not so, or where the scan does not say where it lies;
+	// Depth and Times may then be 0.
+	Affine       *Affine
+	Depth, Times int
+
 	// Frame decodes frame i, counted from 0. It may be called more than once
 	// and from several goroutines; each call returns an Image of its own.
 	Frame func(i int) (*Image, error)

@@ -6,6 +6,7 @@ import (
 
 	"segd/dicomio"
 	"segd/dicomio/dicomtest"
+	"segd/dicomio/tag"
 )
 
 // BenchmarkRead takes a CT slice from the bytes of its file to float32.
@@ -30,7 +31,7 @@ func BenchmarkRead(b *testing.B) {
 		f := dicomtest.Disc(512)
 		f.Syntax, f.Signed, f.Pixels = tt.syntax, tt.signed, pix
 		if tt.padding {
-			f.Elements = append(f.Elements, dicomtest.Element{Tag: 0x00280120, VR: "SS", Value: -2000})
+			f.Elements = append(f.Elements, dicomtest.Element{Tag: tag.PixelPaddingValue, VR: "SS", Value: -2000})
 		}
 		file := dicomtest.Write(f)
 		b.Run(tt.name, func(b *testing.B) {

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"segd"
+	"segd/dicomio/tag"
 )
 
 // palette is a palette of colours (PS3.3 C.7.6.3.1.5) in 0..255.
@@ -17,7 +18,8 @@ type palette struct {
 func readPalette(a attributes, l *layout) (*palette, error) {
 	p := &palette{}
 	for c := range uint32(3) {
-		t, first, err := readTable(a, 0x00281101+c, 0x00281201+c, 0x00281221+c, l.signed)
+		t, first, err := readTable(a, tag.RedPaletteColorLookupTableDescriptor+c,
+			tag.RedPaletteColorLookupTableData+c, tag.SegmentedRedPaletteColorLookupTableData+c, l.signed)
 		if err != nil {
 			return nil, err
 		}

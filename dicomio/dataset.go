@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"segd/dicomio/tag"
 )
 
 // dataset is what an object or an item of a sequence holds, by tag. Values are
@@ -23,14 +25,14 @@ type field struct {
 
 // set puts text, whose values are joined by backslashes; none at all is an
 // element without a value. The VR is the dictionary's, here and below.
-func (d dataset) set(tag uint32, values ...string) {
-	d[tag] = field{vr: dictionaryVR(tag), b: []byte(strings.Join(values, `\`))}
+func (d dataset) set(t uint32, values ...string) {
+	d[t] = field{vr: dictionaryVR(t), b: []byte(strings.Join(values, `\`))}
 }
 
 // setInts puts whole numbers: as text for IS and DS, else in binary. A tag, of
 // VR AT, is one number with the group in its upper half.
-func (d dataset) setInts(tag uint32, values ...int) {
-	f := field{vr: dictionaryVR(tag)}
+func (d dataset) setInts(t uint32, values ...int) {
+	f := field{vr: dictionaryVR(t)}
 	var text []string
 	for _, v := range values {
 		switch f.vr {
@@ -48,12 +50,12 @@ func (d dataset) setInts(tag uint32, values ...int) {
 	if text != nil {
 		f.b = []byte(strings.Join(text, `\`))
 	}
-	d[tag] = f
+	d[t] = f
 }
 
 // setFloats puts decimal numbers, as text for DS, else in binary.
-func (d dataset) setFloats(tag uint32, values ...float64) {
-	f := field{vr: dictionaryVR(tag)}
+func (d dataset) setFloats(t uint32, values ...float64) {
+	f := field{vr: dictionaryVR(t)}
 	var text []string
 	for _, v := range values {
 		switch f.vr {
@@ -68,37 +70,37 @@ func (d dataset) setFloats(tag uint32, values ...float64) {
 	if text != nil {
 		f.b = []byte(strings.Join(text, `\`))
 	}
-	d[tag] = f
+	d[t] = f
 }
 
 // setItems puts a sequence.
-func (d dataset) setItems(tag uint32, items ...dataset) {
-	d[tag] = field{vr: "SQ", items: items}
+func (d dataset) setItems(t uint32, items ...dataset) {
+	d[t] = field{vr: "SQ", items: items}
 }
 
 // setCode puts a code sequence of one item (PS3.3 8.8). A value too long for
 // SH goes into Long Code Value.
-func (d dataset) setCode(tag uint32, c code) {
+func (d dataset) setCode(t uint32, c code) {
 	item := dataset{}
 	if len(c.Value) > 16 {
-		item.set(0x00080119, c.Value) // LongCodeValue
+		item.set(tag.LongCodeValue, c.Value)
 	} else {
-		item.set(0x00080100, c.Value) // CodeValue
+		item.set(tag.CodeValue, c.Value)
 	}
-	item.set(0x00080102, c.Scheme)               // CodingSchemeDesignator
-	item.set(0x00080104, shorten(c.Meaning, 64)) // CodeMeaning
-	d.setItems(tag, item)
+	item.set(tag.CodingSchemeDesignator, c.Scheme)
+	item.set(tag.CodeMeaning, shorten(c.Meaning, 64))
+	d.setItems(t, item)
 }
 
 // text returns the value of a text element without padding.
-func (d dataset) text(tag uint32) string { return strings.Trim(string(d[tag].b), " \x00") }
+func (d dataset) text(t uint32) string { return strings.Trim(string(d[t].b), " \x00") }
 
 // has reports whether d has a value for tag.
-func (d dataset) has(tag uint32) bool { return d.text(tag) != "" || len(d[tag].items) > 0 }
+func (d dataset) has(t uint32) bool { return d.text(t) != "" || len(d[t].items) > 0 }
 
 // first returns the first item of a sequence, empty where there is none.
-func (d dataset) first(tag uint32) dataset {
-	if items := d[tag].items; len(items) > 0 {
+func (d dataset) first(t uint32) dataset {
+	if items := d[t].items; len(items) > 0 {
 		return items[0]
 	}
 	return nil
@@ -106,8 +108,8 @@ func (d dataset) first(tag uint32) dataset {
 
 // numbers returns the values of a DS or IS element; nil where it is absent or
 // not made of finite numbers.
-func (d dataset) numbers(tag uint32) []float64 {
-	text := d.text(tag)
+func (d dataset) numbers(t uint32) []float64 {
+	text := d.text(t)
 	if text == "" {
 		return nil
 	}
@@ -123,14 +125,14 @@ func (d dataset) numbers(tag uint32) []float64 {
 }
 
 // integer returns the first value of a US, UL or IS element, or 0.
-func (d dataset) integer(tag uint32) int {
-	switch f := d[tag]; {
+func (d dataset) integer(t uint32) int {
+	switch f := d[t]; {
 	case f.vr == "US" && len(f.b) >= 2:
 		return int(binary.LittleEndian.Uint16(f.b))
 	case f.vr == "UL" && len(f.b) >= 4:
 		return int(binary.LittleEndian.Uint32(f.b))
 	case f.vr == "IS":
-		n, _ := strconv.Atoi(d.text(tag)) // 0 for what is no number
+		n, _ := strconv.Atoi(d.text(t)) // 0 for what is no number
 		return n
 	}
 	return 0
@@ -189,7 +191,7 @@ func (d dataset) appendTo(b []byte, implicit bool) []byte {
 		b = appendHeader(b, t, "SQ", 0, implicit)
 		sequence := len(b)
 		for _, item := range f.items {
-			b = appendHeader(b, tagItem, "", 0, true)
+			b = appendHeader(b, tag.Item, "", 0, true)
 			start := len(b)
 			b = item.appendTo(b, implicit)
 			binary.LittleEndian.PutUint32(b[start-4:], uint32(len(b)-start))
@@ -201,9 +203,9 @@ func (d dataset) appendTo(b []byte, implicit bool) []byte {
 
 // appendHeader appends tag, VR and length. A value that is too long for a VR
 // with a length of 16 bits is written as UN (PS3.5 6.2.2).
-func appendHeader(b []byte, tag uint32, vr string, length int, implicit bool) []byte {
-	b = binary.LittleEndian.AppendUint16(b, uint16(tag>>16))
-	b = binary.LittleEndian.AppendUint16(b, uint16(tag))
+func appendHeader(b []byte, t uint32, vr string, length int, implicit bool) []byte {
+	b = binary.LittleEndian.AppendUint16(b, uint16(t>>16))
+	b = binary.LittleEndian.AppendUint16(b, uint16(t))
 	if implicit {
 		return binary.LittleEndian.AppendUint32(b, uint32(length))
 	}

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"segd/dicomio/tag"
 )
 
 // action is what the profile has done to an attribute.
@@ -46,7 +48,7 @@ var actions = sync.OnceValue(func() map[uint32]action {
 // are replaced too: UIDs by others that are the same throughout the run.
 // Private elements are never copied.
 func (d *object) deidentify() {
-	patient := d.copied.text(0x00100020) + "\x00" + d.copied.text(0x00100010)
+	patient := d.copied.text(tag.PatientID) + "\x00" + d.copied.text(tag.PatientName)
 	study := d.studyUID()
 	if patient == "\x00" {
 		patient = study
@@ -54,7 +56,7 @@ func (d *object) deidentify() {
 	digits := strings.TrimPrefix(d.run.uid("patient", patient), "2.25.")
 	pseudonym := "SEGD-" + digits[:12]
 	for t := range d.copied {
-		if t>>16 == 0x0012 && t >= 0x00120062 && t <= 0x00120064 {
+		if t>>16 == 0x0012 && t >= tag.PatientIdentityRemoved && t <= tag.DeidentificationMethodCodeSequence {
 			delete(d.copied, t) // how it was done before
 		}
 	}
@@ -68,12 +70,12 @@ func (d *object) deidentify() {
 	d.run.replace(d.dataset)
 	d.dataset.keepTerms()
 	d.copied.keepTerms()
-	d.copied.set(0x00100010, "SEGD^"+digits[:12])                         // PatientName
-	d.copied.set(0x00100020, pseudonym)                                   // PatientID
-	d.copied.set(0x00120062, "YES")                                       // PatientIdentityRemoved
-	d.copied.set(0x00120063, "PS3.15 Basic Profile by segd, pixels kept") // DeidentificationMethod
-	d.copied.setCode(0x00120064, code{Value: "113100", Scheme: "DCM", Meaning: "Basic Application Confidentiality Profile"})
-	d.copied.set(0x00280303, "REMOVED") // LongitudinalTemporalInformationModified
+	d.copied.set(tag.PatientName, "SEGD^"+digits[:12])
+	d.copied.set(tag.PatientID, pseudonym)
+	d.copied.set(tag.PatientIdentityRemoved, "YES")
+	d.copied.set(tag.DeidentificationMethod, "PS3.15 Basic Profile by segd, pixels kept")
+	d.copied.setCode(tag.DeidentificationMethodCodeSequence, code{Value: "113100", Scheme: "DCM", Meaning: "Basic Application Confidentiality Profile"})
+	d.copied.set(tag.LongitudinalTemporalInformationModified, "REMOVED")
 }
 
 // clean does to what is copied, and below, what the profile says.
@@ -108,16 +110,16 @@ func clean(d dataset) {
 // sourceTerms are coded strings that objects take over of the image itself, and
 // what they may say where nothing else is to come along.
 var sourceTerms = map[uint32]*regexp.Regexp{
-	tagCharacterSet:       regexp.MustCompile(`^(ISO_IR \d{1,3}|ISO 2022 IR \d{1,3}|GB18030|GBK)?$`),
-	tagBurnedIn:           regexp.MustCompile(`^(YES|NO)$`),
-	tagVOIFunction:        regexp.MustCompile(`^(LINEAR|LINEAR_EXACT|SIGMOID)$`),
-	tagPatientOrientation: regexp.MustCompile(`^[APLRHF]{0,3}$`),
-	tagLossy:              regexp.MustCompile(`^0[01]$`),
-	tagLossyMethod:        regexp.MustCompile(`^ISO_[0-9_]+$`),
-	0x00200060:            regexp.MustCompile(`^[LR]?$`),    // Laterality
-	0x00200062:            regexp.MustCompile(`^[LRUB]?$`),  // ImageLaterality
-	0x00180015:            regexp.MustCompile(`^$`),         // BodyPartExamined, in whichever words
-	0x00281054:            regexp.MustCompile(`^(HU|US)?$`), // RescaleType
+	tag.SpecificCharacterSet:        regexp.MustCompile(`^(ISO_IR \d{1,3}|ISO 2022 IR \d{1,3}|GB18030|GBK)?$`),
+	tag.BurnedInAnnotation:          regexp.MustCompile(`^(YES|NO)$`),
+	tag.VOILUTFunction:              regexp.MustCompile(`^(LINEAR|LINEAR_EXACT|SIGMOID)$`),
+	tag.PatientOrientation:          regexp.MustCompile(`^[APLRHF]{0,3}$`),
+	tag.LossyImageCompression:       regexp.MustCompile(`^0[01]$`),
+	tag.LossyImageCompressionMethod: regexp.MustCompile(`^ISO_[0-9_]+$`),
+	tag.Laterality:                  regexp.MustCompile(`^[LR]?$`),
+	tag.ImageLaterality:             regexp.MustCompile(`^[LRUB]?$`),
+	tag.BodyPartExamined:            regexp.MustCompile(`^$`), // in whatever words
+	tag.RescaleType:                 regexp.MustCompile(`^(HU|US)?$`),
 }
 
 // keepTerms empties elements of d and below that hold anything but the terms of
@@ -139,7 +141,7 @@ func (d dataset) keepTerms() {
 		}
 		switch {
 		case ok:
-		case t == tagPatientOrientation, t == 0x00200060:
+		case t == tag.PatientOrientation, t == tag.Laterality:
 			d[t] = field{vr: f.vr} // may have to be there
 		default:
 			delete(d, t)
@@ -150,8 +152,8 @@ func (d dataset) keepTerms() {
 // codeTags are texts of code sequences (PS3.3 8.8): they name things, not
 // people.
 var codeTags = map[uint32]bool{
-	0x00080100: true, 0x00080102: true, 0x00080103: true, 0x00080104: true, // value, scheme, its version, meaning
-	0x00080119: true, tagCharacterSet: true,
+	tag.CodeValue: true, tag.CodingSchemeDesignator: true, tag.CodingSchemeVersion: true, tag.CodeMeaning: true,
+	tag.LongCodeValue: true, tag.SpecificCharacterSet: true,
 }
 
 // dummyOf is a value that says nothing, of the VR of f.
@@ -190,7 +192,7 @@ func (r *Run) replace(d dataset) {
 			d.set(t, "000000")
 		case f.vr == "DT" && d.has(t):
 			d.set(t, "19000101000000")
-		case t == 0x00283003: // LUTExplanation, the one free text of an image that is copied
+		case t == tag.LUTExplanation: // the one free text of an image that is copied
 			delete(d, t)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"segd/dicomio/dicomtest"
+	"segd/dicomio/tag"
 )
 
 // TestDeidentify marks every attribute that is copied of a patient and study,
@@ -17,15 +18,15 @@ import (
 func TestDeidentify(t *testing.T) {
 	f := identified("1.2.840.10008.5.1.4.1.1.2", "CT", 1, placed(4)...)
 	var marks []string
-	for i, tag := range slices.Concat(patientTags, studyTags) {
+	for i, id := range slices.Concat(patientTags, studyTags) {
 		mark := fmt.Sprintf("MARK%03d", i)
-		switch vr := dictionaryVR(tag); vr {
+		switch vr := dictionaryVR(id); vr {
 		case "SQ":
-			f.Elements = append(f.Elements, sequence(tag, dicomtest.Item{text(0x00080104, "Meaning"), text(0x00104000, mark)}))
+			f.Elements = append(f.Elements, sequence(id, dicomtest.Item{text(tag.CodeMeaning, "Meaning"), text(tag.PatientComments, mark)}))
 		case "UI", "UN", "US", "UL", "FD":
 			continue
 		default:
-			f.Elements = append(f.Elements, text(tag, mark))
+			f.Elements = append(f.Elements, text(id, mark))
 		}
 		marks = append(marks, mark)
 	}
@@ -44,31 +45,31 @@ func TestDeidentify(t *testing.T) {
 			}
 		}
 		d := parse(t, b)
-		if d.text(0x00120062) != "YES" || d.first(0x00120064).text(0x00080100) != "113100" || d.text(tagClassUID)[:14] != "1.2.840.10008." {
-			t.Errorf("%s: %q, class %s", name, d.text(0x00120062), d.text(tagClassUID))
+		if d.text(tag.PatientIdentityRemoved) != "YES" || d.first(tag.DeidentificationMethodCodeSequence).text(tag.CodeValue) != "113100" || d.text(tag.SOPClassUID)[:14] != "1.2.840.10008." {
+			t.Errorf("%s: %q, class %s", name, d.text(tag.PatientIdentityRemoved), d.text(tag.SOPClassUID))
 		}
 	}
 	d := parse(t, objectsOf(t, s, true)["seg"])
-	for tag, want := range map[uint32]bool{
-		0x00081032: true, 0x00101021: true, // a procedure's code, that of a group of patients
-		0x00101010: false, 0x00081120: false, 0x00081030: false, 0x00104000: false, // age, references, texts
-		0x00102201: false, // text that the profile does not name
+	for id, want := range map[uint32]bool{
+		tag.ProcedureCodeSequence: true, tag.PatientSizeCodeSequence: true, // a procedure's code, that of a group of patients
+		tag.PatientAge: false, tag.ReferencedPatientSequence: false, tag.StudyDescription: false, tag.PatientComments: false, // age, references, texts
+		tag.PatientSpeciesDescription: false, // text that the profile does not name
 	} {
-		if _, ok := d[tag]; ok != want {
-			t.Errorf("%s is there: %t, want %t", name(tag), ok, want)
+		if _, ok := d[id]; ok != want {
+			t.Errorf("%s is there: %t, want %t", name(id), ok, want)
 		}
 	}
-	if d.first(0x00081032).text(0x00080104) != "Meaning" || len(d[0x00100040].b) != 0 || d.text(0x00120010) != "REMOVED" {
-		t.Errorf("procedure %q, sex %q, sponsor %q", d.first(0x00081032).text(0x00080104), d[0x00100040].b, d.text(0x00120010))
+	if d.first(tag.ProcedureCodeSequence).text(tag.CodeMeaning) != "Meaning" || len(d[tag.PatientSex].b) != 0 || d.text(tag.ClinicalTrialSponsorName) != "REMOVED" {
+		t.Errorf("procedure %q, sex %q, sponsor %q", d.first(tag.ProcedureCodeSequence).text(tag.CodeMeaning), d[tag.PatientSex].b, d.text(tag.ClinicalTrialSponsorName))
 	}
 	// UIDs agree throughout a run.
 	o.Run = &Run{Time: noon, Deidentify: true}
 	one, _ := writeSEG(t, o)
 	two, _ := writeSEG(t, o)
 	a, b := parse(t, one), parse(t, two)
-	for _, tag := range []uint32{tagStudyUID, tagSeriesUID, tagFrameOfReference, 0x00100020} {
-		if a.text(tag) != b.text(tag) || !a.has(tag) {
-			t.Errorf("%s is %s and %s", name(tag), a.text(tag), b.text(tag))
+	for _, id := range []uint32{tag.StudyInstanceUID, tag.SeriesInstanceUID, tag.FrameOfReferenceUID, tag.PatientID} {
+		if a.text(id) != b.text(id) || !a.has(id) {
+			t.Errorf("%s is %s and %s", name(id), a.text(id), b.text(id))
 		}
 	}
 }
@@ -78,33 +79,33 @@ func TestDeidentify(t *testing.T) {
 func TestActions(t *testing.T) {
 	of := func() dataset {
 		d := dataset{}
-		d.set(0x00081030, "removed")                   // StudyDescription, X
-		d.set(0x00080050, "emptied")                   // AccessionNumber, Z
-		d.set(0x00120040, "a dummy")                   // ClinicalTrialSubjectID, D
-		d.set(tagFrameOfReference, root+"6", root+"7") // U, several
-		d.set(0x00080120, "text of no code")
-		d.set(tagClassUID, "1.2.840.10008.5.1.4.1.1.2")
-		d.set(0x00080102, "DCM")
-		d.set(0x00080023, "20250203")
+		d.set(tag.StudyDescription, "removed")             // StudyDescription, X
+		d.set(tag.AccessionNumber, "emptied")              // AccessionNumber, Z
+		d.set(tag.ClinicalTrialSubjectID, "a dummy")       // ClinicalTrialSubjectID, D
+		d.set(tag.FrameOfReferenceUID, root+"6", root+"7") // U, several
+		d.set(tag.URNCodeValue, "text of no code")
+		d.set(tag.SOPClassUID, "1.2.840.10008.5.1.4.1.1.2")
+		d.set(tag.CodingSchemeDesignator, "DCM")
+		d.set(tag.ContentDate, "20250203")
 		d[0x00091010] = field{vr: "LO", b: []byte("private")}
-		d[0x50000022] = field{vr: "LO", b: []byte("curve")}
+		d[tag.CurveDescription] = field{vr: "LO", b: []byte("curve")}
 		return d
 	}
 	r := &Run{Time: noon}
 	want := dataset{}
-	want.set(0x00080050)
-	want.set(0x00120040, "REMOVED")
-	want.set(tagFrameOfReference, r.uid("deidentify", root+"6"), r.uid("deidentify", root+"7"))
-	want.set(tagClassUID, "1.2.840.10008.5.1.4.1.1.2")
-	want.set(0x00080102, "DCM")
-	want.set(0x00080023)
-	want[0x00080050], want[0x00080023] = field{vr: "SH"}, field{vr: "DA"}
+	want.set(tag.AccessionNumber)
+	want.set(tag.ClinicalTrialSubjectID, "REMOVED")
+	want.set(tag.FrameOfReferenceUID, r.uid("deidentify", root+"6"), r.uid("deidentify", root+"7"))
+	want.set(tag.SOPClassUID, "1.2.840.10008.5.1.4.1.1.2")
+	want.set(tag.CodingSchemeDesignator, "DCM")
+	want.set(tag.ContentDate)
+	want[tag.AccessionNumber], want[tag.ContentDate] = field{vr: "SH"}, field{vr: "DA"}
 	d := of()
-	d.setItems(0x00081140, of()) // ReferencedImageSequence
+	d.setItems(tag.ReferencedImageSequence, of())
 	clean(d)
 	r.replace(d)
-	got := d.first(0x00081140)
-	delete(d, 0x00081140)
+	got := d.first(tag.ReferencedImageSequence)
+	delete(d, tag.ReferencedImageSequence)
 	for name, d := range map[string]dataset{"top": d, "item": got} {
 		if diff := cmp.Diff(want, d, cmp.AllowUnexported(field{})); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)

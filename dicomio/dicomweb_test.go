@@ -18,6 +18,7 @@ import (
 
 	"segd"
 	"segd/dicomio/dicomtest"
+	"segd/dicomio/tag"
 )
 
 // dicomwebPlugin is where Debian has it.
@@ -148,7 +149,7 @@ func TestDICOMweb(t *testing.T) {
 	args := []string{"-n", "sh", "-c", dicomwebScript, "sh", dir}
 	for name, c := range cases {
 		d := parse(t, c.seg)
-		save(name+".path", fmt.Appendf(nil, "studies/%s/series/%s/instances/%s", d.text(0x0020000d), d.text(0x0020000e), d.text(tagInstanceUID)))
+		save(name+".path", fmt.Appendf(nil, "studies/%s/series/%s/instances/%s", d.text(tag.StudyInstanceUID), d.text(tag.SeriesInstanceUID), d.text(tag.SOPInstanceUID)))
 		save(name+".post", posted(t, c))
 		var list []string
 		for i := range len(c.values) / c.frame {
@@ -248,7 +249,7 @@ func (c stowed) stored(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 	found, err := os.ReadFile(path + ".qido")
-	if err != nil || bytes.Count(found, []byte(parse(t, c.seg).text(tagInstanceUID))) == 0 {
+	if err != nil || bytes.Count(found, []byte(parse(t, c.seg).text(tag.SOPInstanceUID))) == 0 {
 		t.Errorf("QIDO-RS does not find it: %v %s", err, found)
 	}
 	packed := c.packed()

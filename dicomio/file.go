@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"segd"
+	"segd/dicomio/tag"
 )
 
 const preamble = 128
@@ -90,7 +91,7 @@ func (f *file) meta(b []byte, p int) (int, error) {
 		if p, err = m.content(&e, len(b), 0); err != nil {
 			return p, err
 		}
-		if e.tag == 0x00020010 && f.syntax == "" { // where a group follows over again, the first one counts
+		if e.tag == tag.TransferSyntaxUID && f.syntax == "" { // where a group follows over again, the first one counts
 			f.syntax = strings.TrimRight(string(b[e.value:e.end]), " \x00")
 			if !isUID(f.syntax) {
 				return p, malformed("element %s is not a UID", name(e.tag))

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"segd"
+	"segd/dicomio/tag"
 )
 
 // floatValue returns value i of a frame of floating point, in the precision
@@ -70,9 +71,9 @@ type floatRange struct {
 // readFloatPadding reads FloatPixelPaddingValue or its double, and the limit
 // of the range (PS3.3 C.7.6.24.1.1).
 func (s *scan) readFloatPadding() error {
-	value, limit := uint32(tagFloatPadding), uint32(tagFloatPaddingLimit)
+	value, limit := uint32(tag.FloatPixelPaddingValue), uint32(tag.FloatPixelPaddingRangeLimit)
 	if s.pixels.allocated == 64 {
-		value, limit = tagDoublePadding, tagDoublePaddingLimit
+		value, limit = tag.DoubleFloatPixelPaddingValue, tag.DoubleFloatPixelPaddingRangeLimit
 	}
 	low, err := s.header.root.floats(value)
 	if err != nil || len(low) == 0 {

@@ -7,11 +7,7 @@ import (
 
 	"segd"
 	"segd/dicomio/codec"
-)
-
-const (
-	tagExtendedOffsets = 0x7fe00001
-	tagExtendedLengths = 0x7fe00002
+	"segd/dicomio/tag"
 )
 
 // span is a stretch of bytes.
@@ -30,14 +26,14 @@ type fragments struct {
 func findFragments(f *file, e element, l *layout) (*fragments, error) {
 	p := &fragments{encapsulation: encapsulations[f.syntax], b: f.b}
 	at := e.value
-	for f.tag(at) == tagItem {
+	for f.tag(at) == tag.Item {
 		size := int(f.order.Uint32(f.b[at+4:]))
 		at += itemHeader
 		p.spans = append(p.spans, span{at, at + size})
 		at += size
 	}
 	if len(p.spans) < 2 {
-		return nil, unprocessable("no pixel data %s: an offset table without fragments", name(tagPixelData))
+		return nil, unprocessable("no pixel data %s: an offset table without fragments", name(tag.PixelData))
 	}
 	table := f.b[p.spans[0].start:p.spans[0].end]
 	base := p.spans[0].end
@@ -47,7 +43,7 @@ func findFragments(f *file, e element, l *layout) (*fragments, error) {
 		offsets = append(offsets, uint64(binary.LittleEndian.Uint32(table)))
 	}
 	for _, x := range f.top {
-		if x.tag == tagExtendedOffsets && !x.undefined && x.end > x.value {
+		if x.tag == tag.ExtendedOffsetTable && !x.undefined && x.end > x.value {
 			offsets = nil
 			for v := f.b[x.value:x.end]; len(v) >= 8; v = v[8:] {
 				offsets = append(offsets, binary.LittleEndian.Uint64(v))

@@ -14,6 +14,7 @@ import (
 	"segd"
 	"segd/dicomio"
 	"segd/dicomio/dicomtest"
+	"segd/dicomio/tag"
 )
 
 const (
@@ -53,8 +54,8 @@ func TestFragments(t *testing.T) {
 	none := []byte{}
 	extended := func(v ...int) []dicomtest.Element {
 		return []dicomtest.Element{
-			{Tag: 0x7fe00001, VR: "OV", Value: offsets(64, v...)},
-			{Tag: 0x7fe00002, VR: "OV", Value: offsets(64, 4, 4, 4)},
+			{Tag: tag.ExtendedOffsetTable, VR: "OV", Value: offsets(64, v...)},
+			{Tag: tag.ExtendedOffsetTableLengths, VR: "OV", Value: offsets(64, 4, 4, 4)},
 		}
 	}
 	tests := []struct {

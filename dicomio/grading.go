@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"segd"
+	"segd/dicomio/tag"
 )
 
 // spacings are the attributes that a spacing is read from, best first. The
@@ -13,9 +14,9 @@ var spacings = []struct {
 	tag    uint32
 	source string
 }{
-	{0x00280030, "PixelSpacing (0028,0030)"},
-	{0x00181164, "ImagerPixelSpacing (0018,1164)"},
-	{0x00182010, "NominalScannedPixelSpacing (0018,2010)"},
+	{tag.PixelSpacing, "PixelSpacing (0028,0030)"},
+	{tag.ImagerPixelSpacing, "ImagerPixelSpacing (0018,1164)"},
+	{tag.NominalScannedPixelSpacing, "NominalScannedPixelSpacing (0018,2010)"},
 }
 
 // first returns the values of t in the innermost of the data sets that has
@@ -36,7 +37,7 @@ func (h *header) grade(l *layout, i int) (*grading, error) {
 	if len(h.perFrame) > 0 {
 		sets = []attributes{h.perFrame[i], h.shared, h.root}
 	}
-	g := &grading{slope: 1, turn: l.photometric == "MONOCHROME1" || h.root.text(tagLUTShape) == "INVERSE" && l.grey()}
+	g := &grading{slope: 1, turn: l.photometric == "MONOCHROME1" || h.root.text(tag.PresentationLUTShape) == "INVERSE" && l.grey()}
 	if err := g.readSpacing(h, sets); err != nil {
 		return nil, err
 	}
@@ -96,16 +97,16 @@ func (g *grading) readRegion(h *header) error {
 	for _, want := range []struct {
 		tag   uint32
 		value int
-	}{{tagRegionFormat, 1}, {tagRegionUnitsX, 3}, {tagRegionUnitsY, 3}} {
+	}{{tag.RegionSpatialFormat, 1}, {tag.PhysicalUnitsXDirection, 3}, {tag.PhysicalUnitsYDirection, 3}} {
 		if v, err := r.integer(want.tag, 0); err != nil || v != want.value {
 			return err
 		}
 	}
-	x, err := r.floats(tagRegionDeltaX)
+	x, err := r.floats(tag.PhysicalDeltaX)
 	if err != nil {
 		return err
 	}
-	y, err := r.floats(tagRegionDeltaY)
+	y, err := r.floats(tag.PhysicalDeltaY)
 	if err != nil {
 		return err
 	}
@@ -122,7 +123,7 @@ func (g *grading) readRegion(h *header) error {
 // (PS3.3 C.11.1).
 func (g *grading) readModality(h *header, l *layout, sets []attributes) error {
 	if h.modality != nil {
-		t, first, err := readTable(h.modality, tagLUTDescriptor, tagLUTData, 0, l.signed)
+		t, first, err := readTable(h.modality, tag.LUTDescriptor, tag.LUTData, 0, l.signed)
 		if err != nil {
 			return err
 		}
@@ -133,11 +134,11 @@ func (g *grading) readModality(h *header, l *layout, sets []attributes) error {
 		}
 		return nil
 	}
-	slope, err := first(tagSlope, sets...)
+	slope, err := first(tag.RescaleSlope, sets...)
 	if err != nil {
 		return err
 	}
-	intercept, err := first(tagIntercept, sets...)
+	intercept, err := first(tag.RescaleIntercept, sets...)
 	if err != nil {
 		return err
 	}
@@ -149,24 +150,24 @@ func (g *grading) readModality(h *header, l *layout, sets []attributes) error {
 	}
 	low, high := l.limits()
 	if g.slope == 0 || math.Max(math.Abs(g.slope*low), math.Abs(g.slope*high))+math.Abs(g.intercept) > math.MaxFloat32 {
-		return unprocessable("rescale slope %s is zero, or too large for float32", name(tagSlope))
+		return unprocessable("rescale slope %s is zero, or too large for float32", name(tag.RescaleSlope))
 	}
 	return nil
 }
 
 // readWindow reads the first window (PS3.3 C.11.2.1.2 and C.11.2.1.3).
 func (g *grading) readWindow(l *layout, sets []attributes) error {
-	center, err := first(tagCenter, sets...)
+	center, err := first(tag.WindowCenter, sets...)
 	if err != nil {
 		return err
 	}
-	width, err := first(tagWidth, sets...)
+	width, err := first(tag.WindowWidth, sets...)
 	if err != nil {
 		return err
 	}
 	function := ""
 	for _, a := range sets {
-		if function = a.text(tagVOIFunction); function != "" {
+		if function = a.text(tag.VOILUTFunction); function != "" {
 			break
 		}
 	}
@@ -201,7 +202,7 @@ type voi struct {
 // it is damaged.
 func readVOI(a attributes, l *layout, g *grading) *voi {
 	low, _ := l.limits()
-	t, first, err := readTable(a, tagLUTDescriptor, tagLUTData, 0, g.table == nil && g.slope*low+g.intercept < 0)
+	t, first, err := readTable(a, tag.LUTDescriptor, tag.LUTData, 0, g.table == nil && g.slope*low+g.intercept < 0)
 	if err != nil || len(t.values) < 2 {
 		return nil
 	}

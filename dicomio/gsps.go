@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"segd/dicomio/tag"
 	"segd/internal/outline"
 )
 
@@ -30,12 +31,12 @@ func NewGSPS(o Origin) (*GSPS, error) {
 	g := &GSPS{contours: c}
 	for _, s := range o.Sources {
 		k := kindGSPS
-		switch p := s.image.text(tagPhotometric); {
+		switch p := s.image.text(tag.PhotometricInterpretation); {
 		case p == "MONOCHROME1" || p == "MONOCHROME2":
 		case p == "RGB" || p == "PALETTE COLOR" || strings.HasPrefix(p, "YBR_"):
 			k = kindCSPS
 		default:
-			return nil, unprocessable("a presentation state of an image that is not known to be grey or in colour, by %s", name(tagPhotometric))
+			return nil, unprocessable("a presentation state of an image that is not known to be grey or in colour, by %s", name(tag.PhotometricInterpretation))
 		}
 		if g.kind != (objectKind{}) && g.kind != k {
 			return nil, unprocessable("a presentation state of grey images and of images in colour")
@@ -53,20 +54,20 @@ func (g *GSPS) Write(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	d.setInts(0x00200013, o.number())    // InstanceNumber
-	d.setContent(0x00700082, 0x00700083) // PresentationCreationDate, -Time
-	d.setLabel("OUTLINES", d.text(0x0008103e))
+	d.setInts(tag.InstanceNumber, o.number())
+	d.setContent(tag.PresentationCreationDate, tag.PresentationCreationTime)
+	d.setLabel("OUTLINES", d.text(tag.SeriesDescription))
 	d.setSide(o.Sources[0])
 	var series, images []dataset
 	for _, s := range o.referenceSeries() {
 		x := dataset{}
-		x[tagSeriesUID] = s[tagSeriesUID]
-		x.setItems(0x00081140, s[0x0008114a].items...) // ReferencedImageSequence
-		images = append(images, s[0x0008114a].items...)
+		x[tag.SeriesInstanceUID] = s[tag.SeriesInstanceUID]
+		x.setItems(tag.ReferencedImageSequence, s[tag.ReferencedInstanceSequence].items...)
+		images = append(images, s[tag.ReferencedInstanceSequence].items...)
 		series = append(series, x)
 	}
-	d.setItems(0x00081115, series...) // ReferencedSeriesSequence
-	d.setItems(0x0070005a, o.area(images))
+	d.setItems(tag.ReferencedSeriesSequence, series...)
+	d.setItems(tag.DisplayedAreaSelectionSequence, o.area(images))
 	if g.kind == kindCSPS {
 		d.setProfile(o.Sources[0])
 	} else {
@@ -80,15 +81,15 @@ func (g *GSPS) Write(w io.Writer) error {
 		}
 		annotations = append(annotations, items...)
 		layer := dataset{}
-		layer.set(0x00700002, layerName(k))           // GraphicLayer
-		layer.setInts(0x00700062, k+1)                // GraphicLayerOrder
-		layer.set(0x00700068, shorten(c.Name, 64))    // GraphicLayerDescription
-		layer.setInts(0x00700401, cieLab(c.Color)...) // GraphicLayerRecommendedDisplayCIELabValue
+		layer.set(tag.GraphicLayer, layerName(k))
+		layer.setInts(tag.GraphicLayerOrder, k+1)
+		layer.set(tag.GraphicLayerDescription, shorten(c.Name, 64))
+		layer.setInts(tag.GraphicLayerRecommendedDisplayCIELabValue, cieLab(c.Color)...)
 		layers = append(layers, layer)
 	}
 	if layers != nil {
-		d.setItems(0x00700001, annotations...) // GraphicAnnotationSequence
-		d.setItems(0x00700060, layers...)      // GraphicLayerSequence
+		d.setItems(tag.GraphicAnnotationSequence, annotations...)
+		d.setItems(tag.GraphicLayerSequence, layers...)
 	}
 	return d.write(w, 0, nil)
 }
@@ -99,17 +100,17 @@ func layerName(k int) string { return fmt.Sprintf("CLASS %d", k+1) }
 func (o *Origin) area(images []dataset) dataset {
 	s := o.Sources[0]
 	d := dataset{}
-	d.setItems(0x00081140, images...)     // ReferencedImageSequence
-	d.setInts(0x00700052, 1, 1)           // DisplayedAreaTopLeftHandCorner
-	d.setInts(0x00700053, s.cols, s.rows) // DisplayedAreaBottomRightHandCorner
-	d.set(0x00700100, "SCALE TO FIT")     // PresentationSizeMode
+	d.setItems(tag.ReferencedImageSequence, images...)
+	d.setInts(tag.DisplayedAreaTopLeftHandCorner, 1, 1)
+	d.setInts(tag.DisplayedAreaBottomRightHandCorner, s.cols, s.rows)
+	d.set(tag.PresentationSizeMode, "SCALE TO FIT")
 	switch {
 	case s.Placed():
-		d.set(0x00700101, s.planes[0].spacing) // PresentationPixelSpacing
-	case s.image.has(0x00280034):
-		d.set(0x00700102, s.image.text(0x00280034)) // PresentationPixelAspectRatio
+		d.set(tag.PresentationPixelSpacing, s.planes[0].spacing)
+	case s.image.has(tag.PixelAspectRatio):
+		d.set(tag.PresentationPixelAspectRatio, s.image.text(tag.PixelAspectRatio))
 	default:
-		d.setInts(0x00700102, 1, 1)
+		d.setInts(tag.PresentationPixelAspectRatio, 1, 1)
 	}
 	return d
 }
@@ -118,44 +119,45 @@ func (o *Origin) area(images []dataset) dataset {
 // as they say themselves: the state takes the place of all of it.
 func (g *GSPS) setGrading(d *object) {
 	s := g.origin.Sources[0]
-	find := func(group, tag uint32) (field, bool) {
-		for _, in := range []dataset{s.image, s.image.first(tagSharedGroups).first(group), firstOf(s.image[tagPerFrame].items).first(group)} {
-			if in.has(tag) {
-				return in[tag], true
+	find := func(group, t uint32) (field, bool) {
+		shared, frame := s.image.first(tag.SharedFunctionalGroupsSequence), s.image.first(tag.PerFrameFunctionalGroupsSequence)
+		for _, in := range []dataset{s.image, shared.first(group), frame.first(group)} {
+			if in.has(t) {
+				return in[t], true
 			}
 		}
 		return field{}, false
 	}
-	if lut, ok := s.image[tagModalityLUT]; ok && firstOf(lut.items).has(tagLUTDescriptor) {
-		d.dataset[tagModalityLUT] = lut
-	} else if slope, ok := find(tagFrameRescale, tagSlope); ok {
-		d.dataset[tagSlope] = slope
-		d.set(tagIntercept, "0")
-		if f, ok := find(tagFrameRescale, tagIntercept); ok {
-			d.dataset[tagIntercept] = f
+	if lut, ok := s.image[tag.ModalityLUTSequence]; ok && firstOf(lut.items).has(tag.LUTDescriptor) {
+		d.dataset[tag.ModalityLUTSequence] = lut
+	} else if slope, ok := find(tag.PixelValueTransformationSequence, tag.RescaleSlope); ok {
+		d.dataset[tag.RescaleSlope] = slope
+		d.set(tag.RescaleIntercept, "0")
+		if f, ok := find(tag.PixelValueTransformationSequence, tag.RescaleIntercept); ok {
+			d.dataset[tag.RescaleIntercept] = f
 		}
-		d.set(0x00281054, "US") // RescaleType: unspecified
-		if f, ok := find(tagFrameRescale, 0x00281054); ok && strings.TrimSpace(string(f.b)) == "HU" {
-			d.dataset[0x00281054] = f // the one term that all versions of the standard have
+		d.set(tag.RescaleType, "US") // unspecified
+		if f, ok := find(tag.PixelValueTransformationSequence, tag.RescaleType); ok && strings.TrimSpace(string(f.b)) == "HU" {
+			d.dataset[tag.RescaleType] = f // the one term that all versions of the standard have
 		}
 	}
-	if lut, ok := find(tagFrameVOI, tagVOILUT); ok && firstOf(lut.items).has(tagLUTDescriptor) { // goes before a window
-		d.setItems(0x00283110, dataset{tagVOILUT: {vr: "SQ", items: lut.items[:1]}}) // SoftcopyVOILUTSequence
+	if lut, ok := find(tag.FrameVOILUTSequence, tag.VOILUTSequence); ok && firstOf(lut.items).has(tag.LUTDescriptor) { // goes before a window
+		d.setItems(tag.SoftcopyVOILUTSequence, dataset{tag.VOILUTSequence: {vr: "SQ", items: lut.items[:1]}})
 	}
-	center, ok1 := find(tagFrameVOI, tagCenter)
-	width, ok2 := find(tagFrameVOI, tagWidth)
-	if _, ok := d.dataset[0x00283110]; !ok && ok1 && ok2 {
-		voi := dataset{tagCenter: center, tagWidth: width}
-		if f, ok := find(tagFrameVOI, tagVOIFunction); ok {
-			voi[tagVOIFunction] = f
+	center, ok1 := find(tag.FrameVOILUTSequence, tag.WindowCenter)
+	width, ok2 := find(tag.FrameVOILUTSequence, tag.WindowWidth)
+	if _, ok := d.dataset[tag.SoftcopyVOILUTSequence]; !ok && ok1 && ok2 {
+		voi := dataset{tag.WindowCenter: center, tag.WindowWidth: width}
+		if f, ok := find(tag.FrameVOILUTSequence, tag.VOILUTFunction); ok {
+			voi[tag.VOILUTFunction] = f
 		}
-		d.setItems(0x00283110, voi) // SoftcopyVOILUTSequence
+		d.setItems(tag.SoftcopyVOILUTSequence, voi)
 	}
 	shape := "IDENTITY"
-	if s.image.text(tagPhotometric) == "MONOCHROME1" || s.image.text(tagLUTShape) == "INVERSE" {
+	if s.image.text(tag.PhotometricInterpretation) == "MONOCHROME1" || s.image.text(tag.PresentationLUTShape) == "INVERSE" {
 		shape = "INVERSE"
 	}
-	d.set(tagLUTShape, shape)
+	d.set(tag.PresentationLUTShape, shape)
 }
 
 func firstOf(items []dataset) dataset {
@@ -180,9 +182,9 @@ func (g *GSPS) annotations(k int) []dataset {
 			continue
 		}
 		a := dataset{}
-		a.setItems(0x00081140, g.origin.Sources[f.source].reference(f.frame)) // ReferencedImageSequence
-		a.set(0x00700002, layerName(k))                                       // GraphicLayer
-		a.setItems(0x00700009, graphics...)                                   // GraphicObjectSequence
+		a.setItems(tag.ReferencedImageSequence, g.origin.Sources[f.source].reference(f.frame))
+		a.set(tag.GraphicLayer, layerName(k))
+		a.setItems(tag.GraphicObjectSequence, graphics...)
 		out = append(out, a)
 	}
 	return out
@@ -204,12 +206,12 @@ func polylines(r outline.Ring) []dataset {
 			values = append(values, p.X, p.Y)
 		}
 		d := dataset{}
-		d.set(0x00700005, "PIXEL")         // GraphicAnnotationUnits
-		d.setInts(0x00700020, 2)           // GraphicDimensions
-		d.setInts(0x00700021, n)           // NumberOfGraphicPoints
-		d.setFloats(0x00700022, values...) // GraphicData
-		d.set(0x00700023, "POLYLINE")      // GraphicType
-		d.set(0x00700024, "N")             // GraphicFilled
+		d.set(tag.GraphicAnnotationUnits, "PIXEL")
+		d.setInts(tag.GraphicDimensions, 2)
+		d.setInts(tag.NumberOfGraphicPoints, n)
+		d.setFloats(tag.GraphicData, values...)
+		d.set(tag.GraphicType, "POLYLINE")
+		d.set(tag.GraphicFilled, "N")
 		out = append(out, d)
 		closed = closed[n-1:]
 	}

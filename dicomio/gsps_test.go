@@ -10,6 +10,7 @@ import (
 
 	"segd"
 	"segd/dicomio/dicomtest"
+	"segd/dicomio/tag"
 )
 
 // coloured makes f an image in colour.
@@ -26,11 +27,11 @@ func TestPresentationStates(t *testing.T) {
 	own[64]++ // another rendering intent
 	us := coloured(images()["US"])
 	profile := func(f dicomtest.File, b []byte) dicomtest.File {
-		f.Elements = append(f.Elements[:len(f.Elements):len(f.Elements)], dicomtest.Element{Tag: tagICCProfile, VR: "OB", Value: b})
+		f.Elements = append(f.Elements[:len(f.Elements):len(f.Elements)], dicomtest.Element{Tag: tag.ICCProfile, VR: "OB", Value: b})
 		return f
 	}
 	microscope := us
-	microscope.Elements = append(us.Elements[:len(us.Elements):len(us.Elements)], sequence(tagOpticalPath, dicomtest.Item{{Tag: tagICCProfile, VR: "OB", Value: own}}))
+	microscope.Elements = append(us.Elements[:len(us.Elements):len(us.Elements)], sequence(tag.OpticalPathSequence, dicomtest.Item{{Tag: tag.ICCProfile, VR: "OB", Value: own}}))
 	display := bytes.Clone(own)
 	copy(display[12:], "mntr")
 	indexed := images()["US"]
@@ -64,19 +65,19 @@ func TestPresentationStates(t *testing.T) {
 			if tt.profile != nil {
 				class = "1.2.840.10008.5.1.4.1.1.11.2"
 			}
-			if got := d.text(tagClassUID); got != class {
+			if got := d.text(tag.SOPClassUID); got != class {
 				t.Errorf("SOP class %s, want %s", got, class)
 			}
-			if got := d[tagICCProfile].b; !bytes.Equal(got, tt.profile) {
+			if got := d[tag.ICCProfile].b; !bytes.Equal(got, tt.profile) {
 				t.Errorf("another profile, of %d bytes", len(got))
 			}
-			if got := d.text(tagColorSpace) == "SRGB"; got != bytes.Equal(tt.profile, sRGB()) {
+			if got := d.text(tag.ColorSpace) == "SRGB"; got != bytes.Equal(tt.profile, sRGB()) {
 				t.Errorf("named sRGB: %t", got)
 			}
-			if d.has(tagLUTShape) != (tt.profile == nil) {
+			if d.has(tag.PresentationLUTShape) != (tt.profile == nil) {
 				t.Error("PresentationLUTShape is of grey states alone")
 			}
-			if !d.has(0x00700001) || !d.has(0x0070005a) || !d.has(0x00081115) {
+			if !d.has(tag.GraphicAnnotationSequence) || !d.has(tag.DisplayedAreaSelectionSequence) || !d.has(tag.ReferencedSeriesSequence) {
 				t.Error("outlines, area or references are missing")
 			}
 		})

@@ -4,22 +4,15 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"github.com/suyashkumar/dicom/pkg/tag"
+	dictionary "github.com/suyashkumar/dicom/pkg/tag"
 
 	"segd"
+	"segd/dicomio/tag"
 )
 
-// Tags that shape the walk, group in the upper half.
 const (
-	tagItem         = 0xfffee000
-	tagItemEnd      = 0xfffee00d
-	tagSequenceEnd  = 0xfffee0dd
-	tagPixelData    = 0x7fe00010
-	tagFloatPixels  = 0x7fe00008
-	tagDoublePixels = 0x7fe00009
-
-	undefined  = 0xffffffff // length
-	itemHeader = 8
+	undefined  = 0xffffffff // the length of what ends with a delimiter
+	itemHeader = 8          // bytes of tag and length
 	longHeader = 12
 )
 
@@ -48,7 +41,7 @@ type walker struct {
 // pixelTag reports whether t holds pixels, whose length is not that of an
 // ordinary value.
 func pixelTag(t uint32) bool {
-	return t == tagPixelData || t == tagFloatPixels || t == tagDoublePixels
+	return t == tag.PixelData || t == tag.FloatPixelData || t == tag.DoubleFloatPixelData
 }
 
 func malformed(format string, args ...any) error {
@@ -173,16 +166,16 @@ func (w *walker) items(p, end int, open bool, depth int) (int, error) {
 		}
 		t, length := w.tag(p), w.order.Uint32(w.b[p+4:])
 		p += itemHeader
-		if t == tagSequenceEnd && open {
+		if t == tag.SequenceDelimitationItem && open {
 			return p, nil
 		}
-		if t != tagItem {
+		if t != tag.Item {
 			return p, malformed("element %s where an item should be", name(t))
 		}
 		var err error
 		switch {
 		case length == undefined:
-			p, err = w.walk(p, end, tagItemEnd, depth)
+			p, err = w.walk(p, end, tag.ItemDelimitationItem, depth)
 		case int64(length) > int64(end-p):
 			return p, malformed("truncated: an item needs %d bytes, %d are left", length, end-p)
 		default:
@@ -217,7 +210,7 @@ func (w *walker) unknown(p, end, depth int) (int, error) {
 func (w *walker) fragments(p, end int) (int, error) {
 	for {
 		if end-p < itemHeader {
-			return p, malformed("truncated: the fragments of %s have no end", name(tagPixelData))
+			return p, malformed("truncated: the fragments of %s have no end", name(tag.PixelData))
 		}
 		if err := w.tick(); err != nil {
 			return p, err
@@ -225,9 +218,9 @@ func (w *walker) fragments(p, end int) (int, error) {
 		t, length := w.tag(p), w.order.Uint32(w.b[p+4:])
 		p += itemHeader
 		switch {
-		case t == tagSequenceEnd:
+		case t == tag.SequenceDelimitationItem:
 			return p, nil
-		case t != tagItem:
+		case t != tag.Item:
 			return p, malformed("element %s where a fragment should be", name(t))
 		case int64(length) > int64(end-p):
 			return p, malformed("truncated: a fragment needs %d bytes, %d are left", length, end-p)
@@ -272,8 +265,14 @@ func dictionaryVR(t uint32) string {
 	if t>>16&1 == 1 {
 		return "UN"
 	}
-	if i, err := tag.Find(tag.Tag{Group: uint16(t >> 16), Element: uint16(t)}); err == nil && len(i.VRs) > 0 {
+	if i, ok := lookup(t); ok && len(i.VRs) > 0 {
 		return i.VRs[0]
 	}
 	return "UN"
+}
+
+// lookup returns the entry of a tag in the dictionary (PS3.6).
+func lookup(t uint32) (dictionary.Info, bool) {
+	i, err := dictionary.Find(dictionary.Tag{Group: uint16(t >> 16), Element: uint16(t)})
+	return i, err == nil
 }

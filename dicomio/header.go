@@ -4,68 +4,58 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
+
+	"segd/dicomio/tag"
 )
 
 // wanted lists the elements that say what the pixels mean, and the VRs that
 // their values may have in a file. No other element is ever read: none of
 // them is about the patient, the study or the people and places involved.
 var wanted = map[uint32]string{
-	0x00080060: "CS",          // Modality
-	0x00181164: "DS",          // ImagerPixelSpacing
-	0x00182010: "DS",          // NominalScannedPixelSpacing
-	0x00186012: "US",          // RegionSpatialFormat
-	0x00186024: "US",          // PhysicalUnitsXDirection
-	0x00186026: "US",          // PhysicalUnitsYDirection
-	0x0018602c: "FD",          // PhysicalDeltaX
-	0x0018602e: "FD",          // PhysicalDeltaY
-	0x00280002: "US",          // SamplesPerPixel
-	0x00280004: "CS",          // PhotometricInterpretation
-	0x00280006: "US",          // PlanarConfiguration
-	0x00280008: "IS",          // NumberOfFrames
-	0x00280010: "US UL",       // Rows
-	0x00280011: "US UL",       // Columns
-	0x00280030: "DS FD FL",    // PixelSpacing
-	0x00280100: "US",          // BitsAllocated
-	0x00280101: "US",          // BitsStored
-	0x00280102: "US",          // HighBit
-	0x00280103: "US",          // PixelRepresentation
-	0x00280120: "US SS",       // PixelPaddingValue
-	0x00280121: "US SS",       // PixelPaddingRangeLimit
-	0x00280122: "FL",          // FloatPixelPaddingValue
-	0x00280123: "FD",          // DoubleFloatPixelPaddingValue
-	0x00280124: "FL",          // FloatPixelPaddingRangeLimit
-	0x00280125: "FD",          // DoubleFloatPixelPaddingRangeLimit
-	0x00280301: "CS",          // BurnedInAnnotation
-	0x00281050: "DS FD FL",    // WindowCenter
-	0x00281051: "DS FD FL",    // WindowWidth
-	0x00281052: "DS FD FL",    // RescaleIntercept
-	0x00281053: "DS FD FL",    // RescaleSlope
-	0x00281056: "CS",          // VOILUTFunction
-	0x00281101: "US SS",       // RedPaletteColorLookupTableDescriptor
-	0x00281102: "US SS",       // Green…
-	0x00281103: "US SS",       // Blue…
-	0x00281201: "OW US SS OB", // RedPaletteColorLookupTableData
-	0x00281202: "OW US SS OB", // Green…
-	0x00281203: "OW US SS OB", // Blue…
-	0x00281221: "OW",          // SegmentedRedPaletteColorLookupTableData
-	0x00281222: "OW",          // Segmented green…
-	0x00281223: "OW",          // Segmented blue…
-	0x00283002: "US SS",       // LUTDescriptor
-	0x00283006: "US SS OW",    // LUTData
-	0x20500020: "CS",          // PresentationLUTShape
+	tag.Modality:                                  "CS",
+	tag.ImagerPixelSpacing:                        "DS",
+	tag.NominalScannedPixelSpacing:                "DS",
+	tag.RegionSpatialFormat:                       "US",
+	tag.PhysicalUnitsXDirection:                   "US",
+	tag.PhysicalUnitsYDirection:                   "US",
+	tag.PhysicalDeltaX:                            "FD",
+	tag.PhysicalDeltaY:                            "FD",
+	tag.SamplesPerPixel:                           "US",
+	tag.PhotometricInterpretation:                 "CS",
+	tag.PlanarConfiguration:                       "US",
+	tag.NumberOfFrames:                            "IS",
+	tag.Rows:                                      "US UL",
+	tag.Columns:                                   "US UL",
+	tag.PixelSpacing:                              "DS FD FL",
+	tag.BitsAllocated:                             "US",
+	tag.BitsStored:                                "US",
+	tag.HighBit:                                   "US",
+	tag.PixelRepresentation:                       "US",
+	tag.PixelPaddingValue:                         "US SS",
+	tag.PixelPaddingRangeLimit:                    "US SS",
+	tag.FloatPixelPaddingValue:                    "FL",
+	tag.DoubleFloatPixelPaddingValue:              "FD",
+	tag.FloatPixelPaddingRangeLimit:               "FL",
+	tag.DoubleFloatPixelPaddingRangeLimit:         "FD",
+	tag.BurnedInAnnotation:                        "CS",
+	tag.WindowCenter:                              "DS FD FL",
+	tag.WindowWidth:                               "DS FD FL",
+	tag.RescaleIntercept:                          "DS FD FL",
+	tag.RescaleSlope:                              "DS FD FL",
+	tag.VOILUTFunction:                            "CS",
+	tag.RedPaletteColorLookupTableDescriptor:      "US SS",
+	tag.GreenPaletteColorLookupTableDescriptor:    "US SS",
+	tag.BluePaletteColorLookupTableDescriptor:     "US SS",
+	tag.RedPaletteColorLookupTableData:            "OW US SS OB",
+	tag.GreenPaletteColorLookupTableData:          "OW US SS OB",
+	tag.BluePaletteColorLookupTableData:           "OW US SS OB",
+	tag.SegmentedRedPaletteColorLookupTableData:   "OW",
+	tag.SegmentedGreenPaletteColorLookupTableData: "OW",
+	tag.SegmentedBluePaletteColorLookupTableData:  "OW",
+	tag.LUTDescriptor:                             "US SS",
+	tag.LUTData:                                   "US SS OW",
+	tag.PresentationLUTShape:                      "CS",
 }
-
-// Sequences whose items are looked into.
-const (
-	tagRegions       = 0x00186011
-	tagModalityLUT   = 0x00283000
-	tagVOILUT        = 0x00283010
-	tagSharedGroups  = 0x52009229
-	tagPerFrame      = 0x52009230
-	tagPixelMeasures = 0x00289110
-	tagFrameVOI      = 0x00289132
-	tagFrameRescale  = 0x00289145
-)
 
 // attributes are the decoded values of one data set or item, by tag: []int,
 // []string, []float64 or []byte, as the library gives them.
@@ -107,24 +97,24 @@ func readHeader(f *file) (*header, error) {
 		}
 		for i, item := range items {
 			switch e.tag {
-			case tagModalityLUT:
+			case tag.ModalityLUTSequence:
 				if i == 0 {
 					h.modality = attributes{}
 					err = r.add(item, h.modality)
 				}
-			case tagRegions:
+			case tag.SequenceOfUltrasoundRegions:
 				h.regions = append(h.regions, attributes{})
 				err = r.add(item, h.regions[i])
-			case tagVOILUT:
+			case tag.VOILUTSequence:
 				if i == 0 {
 					h.voiLUT = attributes{}
 					err = r.add(item, h.voiLUT)
 				}
-			case tagSharedGroups:
+			case tag.SharedFunctionalGroupsSequence:
 				if i == 0 {
 					h.shared, err = r.groups(item)
 				}
-			case tagPerFrame:
+			case tag.PerFrameFunctionalGroupsSequence:
 				var a attributes
 				a, err = r.groups(item)
 				h.perFrame = append(h.perFrame, a)
@@ -147,7 +137,9 @@ func readHeader(f *file) (*header, error) {
 // sequences that are looked into.
 func (f *file) sequence(e element) ([][]element, error) {
 	switch e.tag {
-	case tagRegions, tagModalityLUT, tagVOILUT, tagSharedGroups, tagPerFrame, tagPixelMeasures, tagFrameVOI, tagFrameRescale:
+	case tag.SequenceOfUltrasoundRegions, tag.ModalityLUTSequence, tag.VOILUTSequence,
+		tag.SharedFunctionalGroupsSequence, tag.PerFrameFunctionalGroupsSequence,
+		tag.PixelMeasuresSequence, tag.FrameVOILUTSequence, tag.PixelValueTransformationSequence:
 	default:
 		return nil, nil
 	}
@@ -164,8 +156,8 @@ func (f *file) itemsOf(e element) ([][]element, error) {
 		return nil, malformed("element %s has VR %s, want SQ", name(e.tag), e.vr)
 	}
 	var items [][]element
-	for p := e.value; e.end-p >= itemHeader && w.tag(p) == tagItem; {
-		end, delimiter := e.end, uint32(tagItemEnd)
+	for p := e.value; e.end-p >= itemHeader && w.tag(p) == tag.Item; {
+		end, delimiter := e.end, uint32(tag.ItemDelimitationItem)
 		if length := w.order.Uint32(w.b[p+4:]); length != undefined {
 			if int64(length) > int64(e.end-p-itemHeader) {
 				return nil, malformed("truncated: an item of %s", name(e.tag))
@@ -190,7 +182,7 @@ func (f *file) itemsOf(e element) ([][]element, error) {
 func (r *reading) groups(item []element) (attributes, error) {
 	a := attributes{}
 	for _, e := range item {
-		if e.tag != tagPixelMeasures && e.tag != tagFrameVOI && e.tag != tagFrameRescale {
+		if e.tag != tag.PixelMeasuresSequence && e.tag != tag.FrameVOILUTSequence && e.tag != tag.PixelValueTransformationSequence {
 			continue
 		}
 		macro, err := r.f.sequence(e)
@@ -205,8 +197,8 @@ func (r *reading) groups(item []element) (attributes, error) {
 		}
 		// A table for each frame can be as large as the frames: it is left
 		// where it is until its frame is asked for.
-		if i := slices.IndexFunc(macro[0], func(e element) bool { return e.tag == tagVOILUT }); i >= 0 {
-			a[tagVOILUT] = macro[0][i]
+		if i := slices.IndexFunc(macro[0], func(e element) bool { return e.tag == tag.VOILUTSequence }); i >= 0 {
+			a[tag.VOILUTSequence] = macro[0][i]
 		}
 	}
 	return a, nil
@@ -217,9 +209,9 @@ func (r *reading) groups(item []element) (attributes, error) {
 // there is one, and that no window is further in.
 func (h *header) frameVOI(l *layout, g *grading, sets []attributes) (v *voi, ok bool, err error) {
 	for _, a := range sets {
-		e, found := a[tagVOILUT].(element)
+		e, found := a[tag.VOILUTSequence].(element)
 		if !found {
-			if a[tagCenter] != nil {
+			if a[tag.WindowCenter] != nil {
 				return nil, false, nil
 			}
 			continue

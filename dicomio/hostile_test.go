@@ -15,6 +15,7 @@ import (
 	"segd"
 	"segd/dicomio"
 	"segd/dicomio/dicomtest"
+	"segd/dicomio/tag"
 )
 
 // bounds reads b and all its frames and fails where that takes too long or too
@@ -70,9 +71,9 @@ func checkError(t testing.TB, err error) {
 }
 
 // header returns the bytes of an element's header in explicit little endian.
-func header(tag uint32, vr string, length uint32) []byte {
-	b := binary.LittleEndian.AppendUint16(nil, uint16(tag>>16))
-	b = binary.LittleEndian.AppendUint16(b, uint16(tag))
+func header(id uint32, vr string, length uint32) []byte {
+	b := binary.LittleEndian.AppendUint16(nil, uint16(id>>16))
+	b = binary.LittleEndian.AppendUint16(b, uint16(id))
 	b = append(b, vr...)
 	if strings.Contains("OB OW SQ UN UT", vr) {
 		return binary.LittleEndian.AppendUint32(append(b, 0, 0), length)
@@ -80,9 +81,9 @@ func header(tag uint32, vr string, length uint32) []byte {
 	return binary.LittleEndian.AppendUint16(b, uint16(length))
 }
 
-func item(tag, length uint32) []byte {
-	b := binary.LittleEndian.AppendUint16(nil, uint16(tag>>16))
-	b = binary.LittleEndian.AppendUint16(b, uint16(tag))
+func item(id, length uint32) []byte {
+	b := binary.LittleEndian.AppendUint16(nil, uint16(id>>16))
+	b = binary.LittleEndian.AppendUint16(b, uint16(id))
 	return binary.LittleEndian.AppendUint32(b, length)
 }
 
@@ -94,10 +95,10 @@ func TestHostile(t *testing.T) {
 	}
 	const open = 0xffffffff
 	nested := func(n int) []byte {
-		return bytes.Repeat(append(header(0x00081140, "SQ", open), item(0xfffee000, open)...), n)
+		return bytes.Repeat(append(header(tag.ReferencedImageSequence, "SQ", open), item(tag.Item, open)...), n)
 	}
 	unknown := func(n int) []byte {
-		return bytes.Repeat(append(header(0x00091140, "UN", open), item(0xfffee000, open)...), n)
+		return bytes.Repeat(append(header(0x00091140, "UN", open), item(tag.Item, open)...), n)
 	}
 	tests := []struct {
 		name   string
@@ -109,33 +110,33 @@ func TestHostile(t *testing.T) {
 		{"nested 2,000,000 deep", file(nested(2_000_000)), segd.ErrTooLarge, 1},
 		{"nested unknown", file(unknown(200_000)), nil, 1},
 		{"many elements", file(bytes.Repeat(header(0x00080000, "UL", 0), 300_000)), segd.ErrTooLarge, 128},
-		{"many items", file(header(0x00081140, "SQ", open), bytes.Repeat(item(0xfffee000, 0), 300_000)), segd.ErrTooLarge, 1},
-		{"many fragments", file(header(0x7fe00010, "OB", open), bytes.Repeat(item(0xfffee000, 0), 300_000)), segd.ErrTooLarge, 1},
+		{"many items", file(header(tag.ReferencedImageSequence, "SQ", open), bytes.Repeat(item(tag.Item, 0), 300_000)), segd.ErrTooLarge, 1},
+		{"many fragments", file(header(tag.PixelData, "OB", open), bytes.Repeat(item(tag.Item, 0), 300_000)), segd.ErrTooLarge, 1},
 		{"value of 4 GiB", file(header(0x00091010, "OB", 0xfffffffe)), segd.ErrFormat, 1},
-		{"pixels of 4 GiB", file(header(0x7fe00010, "OW", 0xfffffffe)), segd.ErrFormat, 1},
+		{"pixels of 4 GiB", file(header(tag.PixelData, "OW", 0xfffffffe)), segd.ErrFormat, 1},
 		{"implicit value of 4 GiB", implicit(item(0x00091010, 0xfffffffe)), segd.ErrFormat, 1},
-		{"item of 4 GiB", file(header(0x00081140, "SQ", open), item(0xfffee000, 0xfffffffe)), segd.ErrFormat, 1},
-		{"sequence of 4 GiB", file(header(0x00081140, "SQ", 0xfffffffe), item(0xfffee000, 0)), segd.ErrFormat, 1},
-		{"fragment of 4 GiB", file(header(0x7fe00010, "OB", open), item(0xfffee000, 0xfffffffe)), segd.ErrFormat, 1},
-		{"fragment without length", file(header(0x7fe00010, "OB", open), item(0xfffee000, open)), segd.ErrFormat, 1},
-		{"native pixels without length", file(header(0x7fe00010, "OB", open), item(0xfffee000, 0), item(0xfffee0dd, 0)), nil, 1},
+		{"item of 4 GiB", file(header(tag.ReferencedImageSequence, "SQ", open), item(tag.Item, 0xfffffffe)), segd.ErrFormat, 1},
+		{"sequence of 4 GiB", file(header(tag.ReferencedImageSequence, "SQ", 0xfffffffe), item(tag.Item, 0)), segd.ErrFormat, 1},
+		{"fragment of 4 GiB", file(header(tag.PixelData, "OB", open), item(tag.Item, 0xfffffffe)), segd.ErrFormat, 1},
+		{"fragment without length", file(header(tag.PixelData, "OB", open), item(tag.Item, open)), segd.ErrFormat, 1},
+		{"native pixels without length", file(header(tag.PixelData, "OB", open), item(tag.Item, 0), item(tag.SequenceDelimitationItem, 0)), nil, 1},
 		{"value beyond its limit", file(header(0x00091010, "OB", 65<<20), make([]byte, 65<<20)), segd.ErrTooLarge, 1},
-		{"text without length", file(header(0x00081030, "UT", open)), segd.ErrFormat, 1},
-		{"stray delimiter", file(item(0xfffee0dd, 0)), nil, 1},
-		{"stray item", file(header(0x00080016, "UI", 0), item(0xfffee000, 8)), segd.ErrFormat, 1},
-		{"VR of no kind", file(header(0x00080016, "UI", 0), header(0x00080018, "ZZ", 4), []byte("abcd")), segd.ErrFormat, 1},
+		{"text without length", file(header(tag.StudyDescription, "UT", open)), segd.ErrFormat, 1},
+		{"stray delimiter", file(item(tag.SequenceDelimitationItem, 0)), nil, 1},
+		{"stray item", file(header(tag.SOPClassUID, "UI", 0), item(tag.Item, 8)), segd.ErrFormat, 1},
+		{"VR of no kind", file(header(tag.SOPClassUID, "UI", 0), header(tag.SOPInstanceUID, "ZZ", 4), []byte("abcd")), segd.ErrFormat, 1},
 		{"half a header", file([]byte{8, 0, 0x16}), nil, 1},
-		{"no end of sequence", file(header(0x00081140, "SQ", open)), segd.ErrFormat, 1},
-		{"no end of item", file(header(0x00081140, "SQ", open), item(0xfffee000, open)), segd.ErrFormat, 1},
-		{"element in place of an item", file(header(0x00081140, "SQ", open), header(0x00080016, "UI", 0)), segd.ErrFormat, 1},
+		{"no end of sequence", file(header(tag.ReferencedImageSequence, "SQ", open)), segd.ErrFormat, 1},
+		{"no end of item", file(header(tag.ReferencedImageSequence, "SQ", open), item(tag.Item, open)), segd.ErrFormat, 1},
+		{"element in place of an item", file(header(tag.ReferencedImageSequence, "SQ", open), header(tag.SOPClassUID, "UI", 0)), segd.ErrFormat, 1},
 		{"deflate bomb", append(dicomtest.Meta(dicomtest.DeflatedLE), bomb()...), segd.ErrTooLarge, 2},
 		{"deflate of rubbish", append(dicomtest.Meta(dicomtest.DeflatedLE), bytes.Repeat([]byte{7}, 1000)...), segd.ErrFormat, 2},
 		{"beyond the size of a file", make([]byte, 256<<20+1), segd.ErrTooLarge, 1},
 		{"meta alone", meta, segd.ErrFormat, 1},
 		{"preamble alone", append(make([]byte, 128), "DICM"...), segd.ErrFormat, 1},
-		{"meta of 4 GiB", append(append(make([]byte, 128), "DICM"...), header(0x00020001, "OB", 0xfffffffe)...), segd.ErrFormat, 1},
-		{"meta without end", append(append(make([]byte, 128), "DICM"...), bytes.Repeat(header(0x00020016, "AE", 0), 1000)...), segd.ErrTooLarge, 1},
-		{"functional groups deep down", file(header(0x52009230, "SQ", open), item(0xfffee000, open), nested(40)), segd.ErrTooLarge, 1},
+		{"meta of 4 GiB", append(append(make([]byte, 128), "DICM"...), header(tag.FileMetaInformationVersion, "OB", 0xfffffffe)...), segd.ErrFormat, 1},
+		{"meta without end", append(append(make([]byte, 128), "DICM"...), bytes.Repeat(header(tag.SourceApplicationEntityTitle, "AE", 0), 1000)...), segd.ErrTooLarge, 1},
+		{"functional groups deep down", file(header(tag.PerFrameFunctionalGroupsSequence, "SQ", open), item(tag.Item, open), nested(40)), segd.ErrTooLarge, 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -168,15 +169,15 @@ func bomb() []byte {
 func rich(syntax string) []byte {
 	f := dicomtest.Disc(16)
 	f.Syntax, f.Frames, f.Pixels = syntax, 2, append(bytes.Clone(f.Pixels), f.Pixels...)
-	voi := dicomtest.Item{{Tag: 0x00281050, VR: "DS", Value: "1"}, {Tag: 0x00281051, VR: "DS", Value: "2"}}
-	lut := dicomtest.Item{{Tag: 0x00283002, VR: "US", Value: []int{2, 0, 16}}, {Tag: 0x00283006, VR: "US", Value: []int{1, 2}}}
-	group := dicomtest.Item{{Tag: 0x00289132, VR: "SQ", Value: []dicomtest.Item{voi}}}
+	voi := dicomtest.Item{{Tag: tag.WindowCenter, VR: "DS", Value: "1"}, {Tag: tag.WindowWidth, VR: "DS", Value: "2"}}
+	lut := dicomtest.Item{{Tag: tag.LUTDescriptor, VR: "US", Value: []int{2, 0, 16}}, {Tag: tag.LUTData, VR: "US", Value: []int{1, 2}}}
+	group := dicomtest.Item{{Tag: tag.FrameVOILUTSequence, VR: "SQ", Value: []dicomtest.Item{voi}}}
 	f.Elements = append(f.Elements,
-		dicomtest.Element{Tag: 0x00280120, VR: "US", Value: 3},
-		dicomtest.Element{Tag: 0x00280301, VR: "CS", Value: "YES"},
-		dicomtest.Element{Tag: 0x00283000, VR: "SQ", Value: []dicomtest.Item{lut}},
-		dicomtest.Element{Tag: 0x52009229, VR: "SQ", Value: []dicomtest.Item{group}},
-		dicomtest.Element{Tag: 0x52009230, VR: "SQ", Value: []dicomtest.Item{group, group}},
+		dicomtest.Element{Tag: tag.PixelPaddingValue, VR: "US", Value: 3},
+		dicomtest.Element{Tag: tag.BurnedInAnnotation, VR: "CS", Value: "YES"},
+		dicomtest.Element{Tag: tag.ModalityLUTSequence, VR: "SQ", Value: []dicomtest.Item{lut}},
+		dicomtest.Element{Tag: tag.SharedFunctionalGroupsSequence, VR: "SQ", Value: []dicomtest.Item{group}},
+		dicomtest.Element{Tag: tag.PerFrameFunctionalGroupsSequence, VR: "SQ", Value: []dicomtest.Item{group, group}},
 	)
 	return dicomtest.Write(f)
 }
@@ -268,21 +269,21 @@ func TestTransferSyntaxOfPatient(t *testing.T) {
 func TestNoPatientData(t *testing.T) {
 	secret := dicomtest.Patient[0]
 	for _, syntax := range syntaxes {
-		for _, tag := range []uint32{
-			0x00020010, 0x00080005, 0x00080060, 0x00100010, 0x00280004, 0x00280008, 0x00280010, 0x00280030, 0x00280100, 0x00280103,
-			0x00280120, 0x00280301, 0x00281050, 0x00281051, 0x00281052, 0x00281053, 0x00281056, 0x00283000, 0x20500020, 0x52009230,
+		for _, id := range []uint32{
+			tag.TransferSyntaxUID, tag.SpecificCharacterSet, tag.Modality, tag.PatientName, tag.PhotometricInterpretation, tag.NumberOfFrames, tag.Rows, tag.PixelSpacing, tag.BitsAllocated, tag.PixelRepresentation,
+			tag.PixelPaddingValue, tag.BurnedInAnnotation, tag.WindowCenter, tag.WindowWidth, tag.RescaleIntercept, tag.RescaleSlope, tag.VOILUTFunction, tag.ModalityLUTSequence, tag.PresentationLUTShape, tag.PerFrameFunctionalGroupsSequence,
 		} {
 			for _, vr := range []string{"LO", "CS", "DS", "IS", "US", "SQ", "UN", "OW", "PN"} {
 				f := dicomtest.Disc(8)
 				f.Syntax = syntax
-				f.Elements = append(f.Elements, dicomtest.Element{Tag: tag, VR: vr, Value: secret})
+				f.Elements = append(f.Elements, dicomtest.Element{Tag: id, VR: vr, Value: secret})
 				s, err := dicomio.Read(dicomtest.Write(f))
 				checkError(t, err)
 				if err != nil {
 					continue
 				}
 				if told := strings.Join(append(s.Steps, s.Warnings...), "\n") + s.Modality; strings.Contains(told, "Zyxwvut") {
-					t.Errorf("%08x as %s: %s", tag, vr, told)
+					t.Errorf("%08x as %s: %s", id, vr, told)
 				}
 			}
 		}
@@ -299,7 +300,7 @@ func FuzzRead(f *testing.F) {
 	f.Add(dicomtest.Write(dicomtest.File{Syntax: jpegLS, Rows: 4, Columns: 4, Frames: 2, Allocated: 8, Encapsulated: [][]byte{{}, stream[:20], stream[20:], stream}}))
 	f.Add(dicomtest.Write(dicomtest.File{Syntax: rleLossless, Rows: 3, Columns: 3, Samples: 3, Allocated: 8, Photometric: "RGB", Encapsulated: [][]byte{offsets(32, 0), runs(3, 9)}}))
 	f.Add(dicomtest.Write(dicomtest.File{Syntax: deflatedFrames, Rows: 1, Columns: 9, Allocated: 1, Encapsulated: [][]byte{{}, dicomtest.Deflate([]byte{1, 1})}}))
-	f.Add(dicomtest.Write(dicomtest.File{Rows: 1, Columns: 2, Allocated: 32, NoPixels: true, Elements: []dicomtest.Element{{Tag: 0x7fe00008, VR: "OF", Value: make([]byte, 8)}}}))
+	f.Add(dicomtest.Write(dicomtest.File{Rows: 1, Columns: 2, Allocated: 32, NoPixels: true, Elements: []dicomtest.Element{{Tag: tag.FloatPixelData, VR: "OF", Value: make([]byte, 8)}}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, err := dicomio.Read(b)
 		checkError(t, err)

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"segd/dicomio/dicomtest"
+	"segd/dicomio/tag"
 )
 
 // hostileClasses makes, for each way in which DICOM files are known to do harm,
@@ -18,22 +19,22 @@ import (
 // own bytes, 256 MiB; what comes out is the pixels or a typed error.
 var hostileClasses = map[string]func(*rand.Rand) []byte{
 	"nested sequences": func(r *rand.Rand) []byte {
-		b := append(header(0x00081140, "SQ", 0xffffffff), item(0xfffee000, 0xffffffff)...)
+		b := append(header(tag.ReferencedImageSequence, "SQ", 0xffffffff), item(tag.Item, 0xffffffff)...)
 		return append(dicomtest.Meta(dicomtest.ExplicitLE), bytes.Repeat(b, 20+r.IntN(400_000))...)
 	},
 	"no rows, many frames": func(r *rand.Rand) []byte {
 		f := dicomtest.Disc(8)
-		f.Elements = append(f.Elements, dicomtest.Element{Tag: 0x00280010, VR: "US", Value: r.IntN(2)}, dicomtest.Element{Tag: 0x00280008, VR: "IS", Value: fmt.Sprint(r.IntN(1 << 30))})
+		f.Elements = append(f.Elements, dicomtest.Element{Tag: tag.Rows, VR: "US", Value: r.IntN(2)}, dicomtest.Element{Tag: tag.NumberOfFrames, VR: "IS", Value: fmt.Sprint(r.IntN(1 << 30))})
 		return dicomtest.Write(f)
 	},
 	"sides that are not there": func(r *rand.Rand) []byte {
 		f := dicomtest.Disc(8)
-		f.Elements = append(f.Elements, dicomtest.Element{Tag: 0x00280010, VR: "US", Value: r.IntN(1 << 16)}, dicomtest.Element{Tag: 0x00280011, VR: "US", Value: r.IntN(1 << 16)})
+		f.Elements = append(f.Elements, dicomtest.Element{Tag: tag.Rows, VR: "US", Value: r.IntN(1 << 16)}, dicomtest.Element{Tag: tag.Columns, VR: "US", Value: r.IntN(1 << 16)})
 		return dicomtest.Write(f)
 	},
 	"lengths of up to 4 GiB": func(r *rand.Rand) []byte {
 		vr := []string{"OB", "OW", "UN", "UT", "SQ"}[r.IntN(5)]
-		b := append(dicomtest.Meta(dicomtest.ExplicitLE), header(0x00081030+uint32(r.IntN(1<<20))<<4, vr, r.Uint32())...)
+		b := append(dicomtest.Meta(dicomtest.ExplicitLE), header(tag.StudyDescription+uint32(r.IntN(1<<20))<<4, vr, r.Uint32())...)
 		return append(b, make([]byte, r.IntN(300))...)
 	},
 	"a deflate bomb": func(r *rand.Rand) []byte {
@@ -43,12 +44,12 @@ var hostileClasses = map[string]func(*rand.Rand) []byte{
 	"an inflated data set below the limit": func(r *rand.Rand) []byte {
 		f := dicomtest.Disc(8)
 		f.Syntax = dicomtest.DeflatedLE
-		f.Elements = append(f.Elements, dicomtest.Element{Tag: 0x00420011, VR: "OB", Value: make([]byte, (1+r.IntN(30))<<20)})
+		f.Elements = append(f.Elements, dicomtest.Element{Tag: tag.EncapsulatedDocument, VR: "OB", Value: make([]byte, (1+r.IntN(30))<<20)})
 		return dicomtest.Write(f)
 	},
 	"wrong VRs": func(r *rand.Rand) []byte {
 		f := dicomtest.Disc(8)
-		tags := []uint32{0x00080005, 0x00280002, 0x00280004, 0x00280008, 0x00280010, 0x00280100, 0x00280103, 0x00281050, 0x00283000, 0x52009229, 0x52009230}
+		tags := []uint32{tag.SpecificCharacterSet, tag.SamplesPerPixel, tag.PhotometricInterpretation, tag.NumberOfFrames, tag.Rows, tag.BitsAllocated, tag.PixelRepresentation, tag.WindowCenter, tag.ModalityLUTSequence, tag.SharedFunctionalGroupsSequence, tag.PerFrameFunctionalGroupsSequence}
 		f.Elements = append(f.Elements, dicomtest.Element{Tag: tags[r.IntN(len(tags))], VR: []string{"US", "UL", "CS", "SQ", "OW", "FD", "AT", "PN"}[r.IntN(8)], Value: random(r, r.IntN(70_000))})
 		return dicomtest.Write(f)
 	},
@@ -70,12 +71,12 @@ var hostileClasses = map[string]func(*rand.Rand) []byte{
 		return dicomtest.Write(f)
 	},
 	"many elements": func(r *rand.Rand) []byte {
-		return append(dicomtest.Meta(dicomtest.ExplicitLE), bytes.Repeat(header(0x00081140, "SQ", 0), r.IntN(400_000))...)
+		return append(dicomtest.Meta(dicomtest.ExplicitLE), bytes.Repeat(header(tag.ReferencedImageSequence, "SQ", 0), r.IntN(400_000))...)
 	},
 	"many items": func(r *rand.Rand) []byte {
-		b := append(dicomtest.Meta(dicomtest.ExplicitLE), header(0x52009230, "SQ", 0xffffffff)...)
-		b = append(b, bytes.Repeat(item(0xfffee000, 0), r.IntN(400_000))...)
-		return append(append(b, item(0xfffee0dd, 0)...), rich(dicomtest.ExplicitLE)[132+28:]...)
+		b := append(dicomtest.Meta(dicomtest.ExplicitLE), header(tag.PerFrameFunctionalGroupsSequence, "SQ", 0xffffffff)...)
+		b = append(b, bytes.Repeat(item(tag.Item, 0), r.IntN(400_000))...)
+		return append(append(b, item(tag.SequenceDelimitationItem, 0)...), rich(dicomtest.ExplicitLE)[132+28:]...)
 	},
 	"many fragments": func(r *rand.Rand) []byte {
 		f := dicomtest.File{Syntax: compressedSyntaxes[r.IntN(len(compressedSyntaxes))], Rows: 8, Columns: 8, Allocated: 8, Frames: 1 + r.IntN(2000)}
@@ -87,7 +88,7 @@ var hostileClasses = map[string]func(*rand.Rand) []byte{
 		table := random(r, 4*f.Frames)
 		f.Encapsulated = [][]byte{table, random(r, 100), random(r, 100)}
 		if r.IntN(2) == 0 {
-			f.Elements = append(f.Elements, dicomtest.Element{Tag: 0x7fe00001, VR: "OV", Value: random(r, 8*f.Frames)}, dicomtest.Element{Tag: 0x7fe00002, VR: "OV", Value: random(r, 8*f.Frames)})
+			f.Elements = append(f.Elements, dicomtest.Element{Tag: tag.ExtendedOffsetTable, VR: "OV", Value: random(r, 8*f.Frames)}, dicomtest.Element{Tag: tag.ExtendedOffsetTableLengths, VR: "OV", Value: random(r, 8*f.Frames)})
 			f.Encapsulated[0] = nil
 		}
 		return dicomtest.Write(f)
@@ -104,10 +105,10 @@ var hostileClasses = map[string]func(*rand.Rand) []byte{
 	},
 	"a palette of rubbish": func(r *rand.Rand) []byte {
 		f := dicomtest.File{Rows: 8, Columns: 8, Allocated: 8, Photometric: "PALETTE COLOR", Pixels: random(r, 64)}
-		for _, t := range []uint32{0x00281101, 0x00281102, 0x00281103} {
+		for _, t := range []uint32{tag.RedPaletteColorLookupTableDescriptor, tag.GreenPaletteColorLookupTableDescriptor, tag.BluePaletteColorLookupTableDescriptor} {
 			f.Elements = append(f.Elements, dicomtest.Element{Tag: t, VR: "US", Value: []int{r.IntN(1 << 16), r.IntN(1 << 16), 8 << r.IntN(3)}})
 		}
-		base := uint32(0x00281201 + 0x20*r.IntN(2)) // segmented or not
+		base := uint32(tag.RedPaletteColorLookupTableData + 0x20*r.IntN(2)) // segmented or not
 		for i := range uint32(3) {
 			f.Elements = append(f.Elements, dicomtest.Element{Tag: base + i, VR: "OW", Value: random(r, 2*r.IntN(70_000))})
 		}
@@ -117,16 +118,16 @@ var hostileClasses = map[string]func(*rand.Rand) []byte{
 		f := dicomtest.Disc(4)
 		f.Frames = 1 + r.IntN(400)
 		f.Pixels = bytes.Repeat(f.Pixels, f.Frames)
-		lut := dicomtest.Item{{Tag: 0x00283002, VR: "US", Value: []int{r.IntN(1 << 16), 0, 16}}, {Tag: 0x00283006, VR: "OW", Value: random(r, 2*r.IntN(1<<14))}}
-		voi := dicomtest.Item{{Tag: 0x00283010, VR: "SQ", Value: []dicomtest.Item{lut}}}
-		group := dicomtest.Item{{Tag: 0x00289132, VR: "SQ", Value: []dicomtest.Item{voi}}}
-		f.Elements = append(f.Elements, dicomtest.Element{Tag: 0x52009230, VR: "SQ", Value: slices.Repeat([]dicomtest.Item{group}, f.Frames)})
+		lut := dicomtest.Item{{Tag: tag.LUTDescriptor, VR: "US", Value: []int{r.IntN(1 << 16), 0, 16}}, {Tag: tag.LUTData, VR: "OW", Value: random(r, 2*r.IntN(1<<14))}}
+		voi := dicomtest.Item{{Tag: tag.VOILUTSequence, VR: "SQ", Value: []dicomtest.Item{lut}}}
+		group := dicomtest.Item{{Tag: tag.FrameVOILUTSequence, VR: "SQ", Value: []dicomtest.Item{voi}}}
+		f.Elements = append(f.Elements, dicomtest.Element{Tag: tag.PerFrameFunctionalGroupsSequence, VR: "SQ", Value: slices.Repeat([]dicomtest.Item{group}, f.Frames)})
 		return dicomtest.Write(f)
 	},
 	"numbers that are none": func(r *rand.Rand) []byte {
 		f := dicomtest.Disc(8)
 		values := []string{"NaN", "1e400", "-", `\\\`, "1e-400", "Inf", strings.Repeat("9", 60), "0", "-1", "1 2"}
-		for _, t := range []uint32{0x00280008, 0x00280030, 0x00281050, 0x00281051, 0x00281052, 0x00281053} {
+		for _, t := range []uint32{tag.NumberOfFrames, tag.PixelSpacing, tag.WindowCenter, tag.WindowWidth, tag.RescaleIntercept, tag.RescaleSlope} {
 			if r.IntN(2) == 0 {
 				f.Elements = append(f.Elements, dicomtest.Element{Tag: t, VR: "DS", Value: values[r.IntN(len(values))]})
 			}

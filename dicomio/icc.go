@@ -5,27 +5,22 @@ import (
 	"math"
 	"strings"
 	"sync"
-)
 
-// Tags of the ICC profile module (PS3.3 C.11.15).
-const (
-	tagICCProfile  = 0x00282000
-	tagColorSpace  = 0x00282002
-	tagOpticalPath = 0x00480105
+	"segd/dicomio/tag"
 )
 
 // setProfile puts what the colours of the image mean: its own ICC profile, that
 // of the microscope's first optical path, or else sRGB, as viewers take colours
 // that nothing is said of.
 func (d *object) setProfile(s *Source) {
-	for _, in := range []dataset{s.image, s.image.first(tagOpticalPath)} {
-		if isInputProfile(in[tagICCProfile].b) {
-			d.dataset[tagICCProfile] = in[tagICCProfile]
+	for _, in := range []dataset{s.image, s.image.first(tag.OpticalPathSequence)} {
+		if isInputProfile(in[tag.ICCProfile].b) {
+			d.dataset[tag.ICCProfile] = in[tag.ICCProfile]
 			return
 		}
 	}
-	d.dataset[tagICCProfile] = field{vr: "OB", b: sRGB()}
-	d.dataset[tagColorSpace] = field{vr: "CS", b: []byte("SRGB")}
+	d.dataset[tag.ICCProfile] = field{vr: "OB", b: sRGB()}
+	d.dataset[tag.ColorSpace] = field{vr: "CS", b: []byte("SRGB")}
 }
 
 // isInputProfile reports whether b is a profile as PS3.3 C.11.15.1.1 wants it:
@@ -82,8 +77,8 @@ var sRGB = sync.OnceValue(func() []byte {
 	table := binary.BigEndian.AppendUint32(nil, tags)
 	var data []byte
 	for _, e := range list {
-		for tag := range strings.SplitSeq(e.tags, " ") {
-			table = append(table, tag...)
+		for name := range strings.SplitSeq(e.tags, " ") {
+			table = append(table, name...)
 			table = binary.BigEndian.AppendUint32(table, uint32(128+4+12*tags+len(data)))
 			table = binary.BigEndian.AppendUint32(table, uint32(len(e.b)))
 		}

@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"regexp"
 	"strings"
+
+	"segd/dicomio/tag"
 )
 
 // Identity says which object a file is and whom it shows, to tell files apart
@@ -16,7 +18,7 @@ type Identity struct {
 	Study, Series, Instance string // UIDs
 }
 
-var identityTags = []uint32{0x00100020, 0x00100021, tagStudyUID, tagSeriesUID, tagInstanceUID}
+var identityTags = []uint32{tag.PatientID, tag.IssuerOfPatientID, tag.StudyInstanceUID, tag.SeriesInstanceUID, tag.SOPInstanceUID}
 
 // ReadIdentity reads what the DICOM file b says of its identity, also of a file
 // that no object could refer to. The errors are those of Read on a file's
@@ -37,10 +39,10 @@ func ReadIdentity(b []byte) (Identity, error) {
 func (s *Source) Identity() Identity { return identityOf(s.patient, s.study, s.image) }
 
 func identityOf(patient, study, image dataset) Identity {
-	id := Identity{Study: study.text(tagStudyUID), Series: image.text(tagSeriesUID), Instance: image.text(tagInstanceUID)}
-	if v := patient.text(0x00100020); !placeholder(v) {
+	id := Identity{Study: study.text(tag.StudyInstanceUID), Series: image.text(tag.SeriesInstanceUID), Instance: image.text(tag.SOPInstanceUID)}
+	if v := patient.text(tag.PatientID); !placeholder(v) {
 		id.Patient = hashed("patient", v)
-		if v := patient.text(0x00100021); !placeholder(v) {
+		if v := patient.text(tag.IssuerOfPatientID); !placeholder(v) {
 			id.Issuer = hashed("issuer", v)
 		}
 	}

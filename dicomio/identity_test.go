@@ -5,13 +5,14 @@ import (
 	"testing"
 
 	"segd/dicomio/dicomtest"
+	"segd/dicomio/tag"
 )
 
 // An identity tells patients apart and does not hold what is written of them.
 func TestReadIdentity(t *testing.T) {
 	read := func(id, issuer string) Identity {
 		f := dicomtest.File{Rows: 1, Columns: 1, Pixels: []byte{0, 0}, Elements: []dicomtest.Element{
-			{Tag: 0x00100020, VR: "LO", Value: id}, {Tag: 0x00100021, VR: "LO", Value: issuer}, {Tag: 0x0020000e, VR: "UI", Value: "1.2.3"}}}
+			{Tag: tag.PatientID, VR: "LO", Value: id}, {Tag: tag.IssuerOfPatientID, VR: "LO", Value: issuer}, {Tag: tag.SeriesInstanceUID, VR: "UI", Value: "1.2.3"}}}
 		i, err := ReadIdentity(dicomtest.Write(f))
 		if err != nil {
 			t.Fatal(err)

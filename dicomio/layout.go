@@ -4,41 +4,7 @@ import (
 	"fmt"
 
 	"segd"
-)
-
-// Tags whose values are asked for.
-const (
-	tagRegionFormat       = 0x00186012
-	tagRegionUnitsX       = 0x00186024
-	tagRegionUnitsY       = 0x00186026
-	tagRegionDeltaX       = 0x0018602c
-	tagRegionDeltaY       = 0x0018602e
-	tagSamples            = 0x00280002
-	tagPhotometric        = 0x00280004
-	tagPlanar             = 0x00280006
-	tagFrames             = 0x00280008
-	tagRows               = 0x00280010
-	tagColumns            = 0x00280011
-	tagAllocated          = 0x00280100
-	tagStored             = 0x00280101
-	tagHighBit            = 0x00280102
-	tagSigned             = 0x00280103
-	tagPadding            = 0x00280120
-	tagPaddingLimit       = 0x00280121
-	tagFloatPadding       = 0x00280122
-	tagDoublePadding      = 0x00280123
-	tagFloatPaddingLimit  = 0x00280124
-	tagDoublePaddingLimit = 0x00280125
-	tagBurnedIn           = 0x00280301
-	tagLUTShape           = 0x20500020
-	tagModality           = 0x00080060
-	tagCenter             = 0x00281050
-	tagWidth              = 0x00281051
-	tagIntercept          = 0x00281052
-	tagSlope              = 0x00281053
-	tagVOIFunction        = 0x00281056
-	tagLUTDescriptor      = 0x00283002
-	tagLUTData            = 0x00283006
+	"segd/dicomio/tag"
 )
 
 // layout is the image pixel module (PS3.3 C.7.6.3), checked: how the values of
@@ -73,13 +39,13 @@ func readLayoutUpTo(limit int, a attributes, syntax string, pixels uint32) (*lay
 		return v
 	}
 	l := &layout{
-		rows: get(tagRows, 0), cols: get(tagColumns, 0), frames: get(tagFrames, 1),
-		samples: get(tagSamples, 1), allocated: get(tagAllocated, 0),
-		photometric: a.text(tagPhotometric),
+		rows: get(tag.Rows, 0), cols: get(tag.Columns, 0), frames: get(tag.NumberOfFrames, 1),
+		samples: get(tag.SamplesPerPixel, 1), allocated: get(tag.BitsAllocated, 0),
+		photometric: a.text(tag.PhotometricInterpretation),
 	}
-	l.stored = get(tagStored, l.allocated)
-	l.high = get(tagHighBit, l.stored-1)
-	signed, planar := get(tagSigned, 0), get(tagPlanar, 0)
+	l.stored = get(tag.BitsStored, l.allocated)
+	l.high = get(tag.HighBit, l.stored-1)
+	signed, planar := get(tag.PixelRepresentation, 0), get(tag.PlanarConfiguration, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +55,7 @@ func readLayoutUpTo(limit int, a attributes, syntax string, pixels uint32) (*lay
 	l.signed, l.planar = signed == 1, planar == 1 && l.samples > 1
 	c, encapsulated := encapsulations[syntax]
 	l.compressed = encapsulated && c.form != native
-	l.float = pixels != tagPixelData
+	l.float = pixels != tag.PixelData
 	if err := l.checkSize(limit); err != nil {
 		return nil, err
 	}
@@ -142,7 +108,7 @@ func (l *layout) checkBits() error {
 		ok = colour && l.compressed
 	default:
 		// Not named: what stands there instead is the file's own text.
-		return unprocessable("photometric interpretation %s is none of MONOCHROME1, MONOCHROME2, PALETTE COLOR, RGB, YBR_FULL, YBR_FULL_422, YBR_PARTIAL_422, YBR_RCT and YBR_ICT", name(tagPhotometric))
+		return unprocessable("photometric interpretation %s is none of MONOCHROME1, MONOCHROME2, PALETTE COLOR, RGB, YBR_FULL, YBR_FULL_422, YBR_PARTIAL_422, YBR_RCT and YBR_ICT", name(tag.PhotometricInterpretation))
 	}
 	if !ok {
 		return unprocessable("%s with %d samples of %d bits, signed %t", l.photometric, l.samples, l.allocated, l.signed)
@@ -154,7 +120,7 @@ func (l *layout) checkBits() error {
 // and C.7.6.25). Bits stored and the like have no meaning for them.
 func (l *layout) checkFloat(pixels uint32) error {
 	want := 32
-	if pixels == tagDoublePixels {
+	if pixels == tag.DoubleFloatPixelData {
 		want = 64
 	}
 	if l.allocated != want || l.samples != 1 || !l.grey() {

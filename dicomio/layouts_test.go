@@ -12,6 +12,7 @@ import (
 	"segd"
 	"segd/dicomio"
 	"segd/dicomio/dicomtest"
+	"segd/dicomio/tag"
 )
 
 // floats returns values of 32 or 64 bits in a byte order.
@@ -32,9 +33,9 @@ func floats(o binary.AppendByteOrder, bits int, values ...float64) []byte {
 func TestFloat(t *testing.T) {
 	nan, inf := math.NaN(), math.Inf(-1)
 	for _, bits := range []int{32, 64} {
-		tag, vr, padding, limit, paddingVR := uint32(0x7fe00008), "OF", uint32(0x00280122), uint32(0x00280124), "FL"
+		id, vr, padding, limit, paddingVR := uint32(tag.FloatPixelData), "OF", uint32(tag.FloatPixelPaddingValue), uint32(tag.FloatPixelPaddingRangeLimit), "FL"
 		if bits == 64 {
-			tag, vr, padding, limit, paddingVR = 0x7fe00009, "OD", 0x00280123, 0x00280125, "FD"
+			id, vr, padding, limit, paddingVR = tag.DoubleFloatPixelData, "OD", tag.DoubleFloatPixelPaddingValue, tag.DoubleFloatPixelPaddingRangeLimit, "FD"
 		}
 		for _, syntax := range syntaxes {
 			values := []float64{0.5, -1.25, nan, 1e6, inf, -100, 1, 2, 3, 4, 5, 6}
@@ -48,10 +49,10 @@ func TestFloat(t *testing.T) {
 			f := dicomtest.File{
 				Syntax: syntax, Rows: 2, Columns: 3, Frames: 2, NoPixels: true, Allocated: bits,
 				Elements: []dicomtest.Element{
-					{Tag: tag, VR: vr, Value: floats(order, bits, values...)},
-					{Tag: 0x00280101}, {Tag: 0x00280102}, {Tag: 0x00280103},
+					{Tag: id, VR: vr, Value: floats(order, bits, values...)},
+					{Tag: tag.BitsStored}, {Tag: tag.HighBit}, {Tag: tag.PixelRepresentation},
 					{Tag: padding, VR: paddingVR, Value: -120.0}, {Tag: limit, VR: paddingVR, Value: -90.0},
-					{Tag: 0x00281053, VR: "DS", Value: "2"}, {Tag: 0x00281052, VR: "DS", Value: "1"},
+					{Tag: tag.RescaleSlope, VR: "DS", Value: "2"}, {Tag: tag.RescaleIntercept, VR: "DS", Value: "1"},
 				},
 			}
 			s, a := frame(t, dicomtest.Write(f), 0)
@@ -123,8 +124,8 @@ func TestIndirectSegments(t *testing.T) {
 		var elements []dicomtest.Element
 		for c := range uint32(3) {
 			elements = append(elements,
-				dicomtest.Element{Tag: 0x00281101 + c, VR: "US", Value: []int{8, 0, tt.bits}},
-				dicomtest.Element{Tag: 0x00281221 + c, VR: "OW", Value: data})
+				dicomtest.Element{Tag: tag.RedPaletteColorLookupTableDescriptor + c, VR: "US", Value: []int{8, 0, tt.bits}},
+				dicomtest.Element{Tag: tag.SegmentedRedPaletteColorLookupTableData + c, VR: "OW", Value: data})
 		}
 		f := dicomtest.File{Rows: 1, Columns: 8, Allocated: 8, Photometric: "PALETTE COLOR", Pixels: []byte{0, 1, 2, 3, 4, 5, 6, 7}, Elements: elements}
 		_, img := frame(t, dicomtest.Write(f), 0)
@@ -171,12 +172,12 @@ func swap(b []byte) []byte {
 // TestVOILUT shows an image by a lookup table, which goes before its window.
 func TestVOILUT(t *testing.T) {
 	lut := func(descriptor ...int) dicomtest.Element {
-		return dicomtest.Element{Tag: 0x00283010, VR: "SQ", Value: []dicomtest.Item{{
-			{Tag: 0x00283002, VR: "SS", Value: descriptor}, {Tag: 0x00283006, VR: "US", Value: []int{0, 1023, 4095}},
+		return dicomtest.Element{Tag: tag.VOILUTSequence, VR: "SQ", Value: []dicomtest.Item{{
+			{Tag: tag.LUTDescriptor, VR: "SS", Value: descriptor}, {Tag: tag.LUTData, VR: "US", Value: []int{0, 1023, 4095}},
 		}}}
 	}
-	window := []dicomtest.Element{{Tag: 0x00281050, VR: "DS", Value: "40"}, {Tag: 0x00281051, VR: "DS", Value: "400"}}
-	rescale := dicomtest.Element{Tag: 0x00281052, VR: "DS", Value: "-1000"}
+	window := []dicomtest.Element{{Tag: tag.WindowCenter, VR: "DS", Value: "40"}, {Tag: tag.WindowWidth, VR: "DS", Value: "400"}}
+	rescale := dicomtest.Element{Tag: tag.RescaleIntercept, VR: "DS", Value: "-1000"}
 	f := dicomtest.File{Rows: 1, Columns: 3, Stored: 12, Pixels: words(0, 1000, 4095), Elements: append(window, lut(3, -1, 12), rescale)}
 	curve := []float32{0, 1023. / 4095, 1}
 	for _, syntax := range syntaxes {
@@ -206,20 +207,20 @@ func TestVOILUT(t *testing.T) {
 // say: by a table or a window of its own, else by the shared one.
 func TestFrameVOI(t *testing.T) {
 	lut := func(first, middle int) dicomtest.Item {
-		return dicomtest.Item{{Tag: 0x00283010, VR: "SQ", Value: []dicomtest.Item{{
-			{Tag: 0x00283002, VR: "US", Value: []int{3, first, 8}}, {Tag: 0x00283006, VR: "US", Value: []int{0, middle, 255}},
+		return dicomtest.Item{{Tag: tag.VOILUTSequence, VR: "SQ", Value: []dicomtest.Item{{
+			{Tag: tag.LUTDescriptor, VR: "US", Value: []int{3, first, 8}}, {Tag: tag.LUTData, VR: "US", Value: []int{0, middle, 255}},
 		}}}}
 	}
-	window := dicomtest.Item{{Tag: 0x00281050, VR: "DS", Value: "40"}, {Tag: 0x00281051, VR: "DS", Value: "401"}}
+	window := dicomtest.Item{{Tag: tag.WindowCenter, VR: "DS", Value: "40"}, {Tag: tag.WindowWidth, VR: "DS", Value: "401"}}
 	group := func(voi ...dicomtest.Item) dicomtest.Item {
 		if voi == nil {
 			return dicomtest.Item{}
 		}
-		return dicomtest.Item{{Tag: 0x00289132, VR: "SQ", Value: voi}}
+		return dicomtest.Item{{Tag: tag.FrameVOILUTSequence, VR: "SQ", Value: voi}}
 	}
 	f := dicomtest.File{Rows: 1, Columns: 3, Frames: 4, Stored: 12, Pixels: words(0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2), Elements: []dicomtest.Element{
-		{Tag: 0x52009229, VR: "SQ", Value: []dicomtest.Item{group(lut(7, 51))}},
-		{Tag: 0x52009230, VR: "SQ", Value: []dicomtest.Item{group(lut(5, 102)), group(window), group(), group(lut(9000, 1)[:0:0])}},
+		{Tag: tag.SharedFunctionalGroupsSequence, VR: "SQ", Value: []dicomtest.Item{group(lut(7, 51))}},
+		{Tag: tag.PerFrameFunctionalGroupsSequence, VR: "SQ", Value: []dicomtest.Item{group(lut(5, 102)), group(window), group(), group(lut(9000, 1)[:0:0])}},
 	}}
 	curve := func(low float32, middle float32) segd.Display {
 		return segd.Display{Low: low, High: low + 2, Curve: &segd.Curve{Levels: []float32{0, middle, 1}}}
@@ -235,8 +236,8 @@ func TestFrameVOI(t *testing.T) {
 		}
 	}
 	// A table that does not hold what it says is not used, and that is told.
-	f.Elements[1].Value = []dicomtest.Item{group(dicomtest.Item{{Tag: 0x00283010, VR: "SQ", Value: []dicomtest.Item{{
-		{Tag: 0x00283002, VR: "US", Value: []int{2000, 0, 8}}, {Tag: 0x00283006, VR: "US", Value: []int{0, 1}}}}}}), group(), group(), group()}
+	f.Elements[1].Value = []dicomtest.Item{group(dicomtest.Item{{Tag: tag.VOILUTSequence, VR: "SQ", Value: []dicomtest.Item{{
+		{Tag: tag.LUTDescriptor, VR: "US", Value: []int{2000, 0, 8}}, {Tag: tag.LUTData, VR: "US", Value: []int{0, 1}}}}}}), group(), group(), group()}
 	s, img := frame(t, dicomtest.Write(f), 0)
 	if img.Display.Curve != nil || !strings.Contains(strings.Join(s.Warnings, ";"), "(0028,3010)") {
 		t.Errorf("damaged table: display %+v, warnings %q", img.Display, s.Warnings)

@@ -10,6 +10,7 @@ import (
 
 	"segd"
 	"segd/dicomio/dicomtest"
+	"segd/dicomio/tag"
 )
 
 // classes are those of the masks that tests make.
@@ -27,12 +28,12 @@ var noon = time.Date(2026, 3, 4, 12, 5, 6, 0, time.UTC)
 const root = "1.2.826.0.1.3680043.10.543."
 
 // element is short for one of a file of tests.
-func text(tag uint32, value string) dicomtest.Element {
-	return dicomtest.Element{Tag: tag, VR: dictionaryVR(tag), Value: value}
+func text(id uint32, value string) dicomtest.Element {
+	return dicomtest.Element{Tag: id, VR: dictionaryVR(id), Value: value}
 }
 
-func sequence(tag uint32, items ...dicomtest.Item) dicomtest.Element {
-	return dicomtest.Element{Tag: tag, VR: "SQ", Value: items}
+func sequence(id uint32, items ...dicomtest.Item) dicomtest.Element {
+	return dicomtest.Element{Tag: id, VR: "SQ", Value: items}
 }
 
 // identified returns a file of one patient and study with a series for each
@@ -40,11 +41,11 @@ func sequence(tag uint32, items ...dicomtest.Item) dicomtest.Element {
 func identified(class, modality string, number int, more ...dicomtest.Element) dicomtest.File {
 	const rows, cols = 10, 13 // 130 pixels do not fill whole bytes
 	elements := []dicomtest.Element{
-		text(0x00080016, class), text(0x00080018, fmt.Sprintf("%s9.%d", root, number)),
-		text(0x00080020, "20250102"), text(0x00080030, "101112"), text(0x00080050, "ACC-1"), text(0x00080090, "Refer^Red"),
-		text(0x00100040, "F"), text(0x00101010, "077Y"), text(0x00081030, "Heart"),
-		text(0x0020000d, root+"7"), text(0x0020000e, root+"8."+fmt.Sprint(len(class))), text(0x00200010, "ST1"),
-		text(0x00200011, "5"), text(0x00200013, fmt.Sprint(number)),
+		text(tag.SOPClassUID, class), text(tag.SOPInstanceUID, fmt.Sprintf("%s9.%d", root, number)),
+		text(tag.StudyDate, "20250102"), text(tag.StudyTime, "101112"), text(tag.AccessionNumber, "ACC-1"), text(tag.ReferringPhysicianName, "Refer^Red"),
+		text(tag.PatientSex, "F"), text(tag.PatientAge, "077Y"), text(tag.StudyDescription, "Heart"),
+		text(tag.StudyInstanceUID, root+"7"), text(tag.SeriesInstanceUID, root+"8."+fmt.Sprint(len(class))), text(tag.StudyID, "ST1"),
+		text(tag.SeriesNumber, "5"), text(tag.InstanceNumber, fmt.Sprint(number)),
 	}
 	pix := make([]byte, 2*rows*cols)
 	for i := range pix {
@@ -57,8 +58,8 @@ func identified(class, modality string, number int, more ...dicomtest.Element) d
 // its normal.
 func placed(z float64) []dicomtest.Element {
 	return []dicomtest.Element{
-		text(0x00200052, root+"6"), text(0x00200032, fmt.Sprintf(`%v\%v\7`, -10.5-0.6*z, 20+0.8*z)),
-		text(0x00200037, `0.8\0.6\0\0\0\-1`), text(0x00280030, `0.5\0.75`), text(0x00180050, "3"),
+		text(tag.FrameOfReferenceUID, root+"6"), text(tag.ImagePositionPatient, fmt.Sprintf(`%v\%v\7`, -10.5-0.6*z, 20+0.8*z)),
+		text(tag.ImageOrientationPatient, `0.8\0.6\0\0\0\-1`), text(tag.PixelSpacing, `0.5\0.75`), text(tag.SliceThickness, "3"),
 	}
 }
 
@@ -71,19 +72,19 @@ func frames(f dicomtest.File, n int) dicomtest.File {
 
 // enhanced is an enhanced MR image of n frames at two positions, in turn.
 func enhanced(n int) dicomtest.File {
-	f := frames(identified("1.2.840.10008.5.1.4.1.1.4.1", "MR", 20, text(0x00200052, root+"6")), n)
+	f := frames(identified("1.2.840.10008.5.1.4.1.1.4.1", "MR", 20, text(tag.FrameOfReferenceUID, root+"6")), n)
 	var each []dicomtest.Item
 	for i := range n {
 		each = append(each, dicomtest.Item{
-			sequence(tagPlanePosition, dicomtest.Item{text(tagPosition, fmt.Sprintf(`0\0\%d`, 8-4*(i%2)))}),
+			sequence(tag.PlanePositionSequence, dicomtest.Item{text(tag.ImagePositionPatient, fmt.Sprintf(`0\0\%d`, 8-4*(i%2)))}),
 		})
 	}
 	f.Elements = append(f.Elements,
-		sequence(tagSharedGroups, dicomtest.Item{
-			sequence(tagPlaneOrientation, dicomtest.Item{text(tagOrientation, `1\0\0\0\1\0`)}),
-			sequence(tagPixelMeasures, dicomtest.Item{text(0x00180050, "4"), text(tagPixelSpacing, `1.5\1.25`)}),
+		sequence(tag.SharedFunctionalGroupsSequence, dicomtest.Item{
+			sequence(tag.PlaneOrientationSequence, dicomtest.Item{text(tag.ImageOrientationPatient, `1\0\0\0\1\0`)}),
+			sequence(tag.PixelMeasuresSequence, dicomtest.Item{text(tag.SliceThickness, "4"), text(tag.PixelSpacing, `1.5\1.25`)}),
 		}),
-		sequence(tagPerFrame, each...))
+		sequence(tag.PerFrameFunctionalGroupsSequence, each...))
 	return f
 }
 
@@ -93,16 +94,16 @@ func images() map[string]dicomtest.File {
 		"CT":          identified("1.2.840.10008.5.1.4.1.1.2", "CT", 1, placed(4)...),
 		"MR":          identified("1.2.840.10008.5.1.4.1.1.4", "MR", 2, placed(4)...),
 		"enhanced MR": enhanced(4),
-		"CR":          identified("1.2.840.10008.5.1.4.1.1.1", "CR", 3, text(0x00181164, `0.2\0.2`), text(tagPatientOrientation, `L\F`)),
-		"DX":          identified("1.2.840.10008.5.1.4.1.1.1.1", "DX", 4, text(0x00181164, `0.2\0.2`), text(tagPatientOrientation, `L\F`)),
-		"MG":          identified("1.2.840.10008.5.1.4.1.1.1.2", "MG", 5, text(tagPatientOrientation, `A\FR`)),
+		"CR":          identified("1.2.840.10008.5.1.4.1.1.1", "CR", 3, text(tag.ImagerPixelSpacing, `0.2\0.2`), text(tag.PatientOrientation, `L\F`)),
+		"DX":          identified("1.2.840.10008.5.1.4.1.1.1.1", "DX", 4, text(tag.ImagerPixelSpacing, `0.2\0.2`), text(tag.PatientOrientation, `L\F`)),
+		"MG":          identified("1.2.840.10008.5.1.4.1.1.1.2", "MG", 5, text(tag.PatientOrientation, `A\FR`)),
 		"US":          identified("1.2.840.10008.5.1.4.1.1.6.1", "US", 6),
 		"US cine":     frames(identified("1.2.840.10008.5.1.4.1.1.3.1", "US", 7), 3),
 		"SC":          identified("1.2.840.10008.5.1.4.1.1.7", "OT", 8),
 		"VL":          coloured(identified("1.2.840.10008.5.1.4.1.1.77.1.4", "XC", 9)),
 	}
 	orphan := all["CT"]
-	orphan.Elements = append(slices.Clip(orphan.Elements), dicomtest.Element{Tag: 0x0020000e})
+	orphan.Elements = append(slices.Clip(orphan.Elements), dicomtest.Element{Tag: tag.SeriesInstanceUID})
 	all["CT without a series"] = orphan
 	for _, syntax := range []string{dicomtest.ImplicitLE, dicomtest.ExplicitBE, dicomtest.DeflatedLE} {
 		f := all["CT"]
@@ -155,7 +156,7 @@ func parse(t testing.TB, b []byte) dataset {
 	}
 	d := dataset{}
 	for _, e := range f.top {
-		if e.tag == tagPixelData {
+		if e.tag == tag.PixelData {
 			continue
 		}
 		v, ok, err := f.field(e)
@@ -165,44 +166,6 @@ func parse(t testing.TB, b []byte) dataset {
 		d[e.tag] = v
 	}
 	return d
-}
-
-// A segmentation is made of the image it is of, which gives it patient, study
-// and place, and of a mask as large as the image.
-func ExampleSEG() {
-	file := dicomtest.Write(identified("1.2.840.10008.5.1.4.1.1.2", "CT", 1, placed(0)...))
-	source, err := OpenSource(file)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	seg, err := NewSEG(Origin{
-		Run: &Run{Time: noon}, Model: "mine", Version: "1",
-		Classes: []segd.Class{{Name: "background"}, {Index: 1, Name: "heart"}},
-		Sources: []*Source{source},
-	})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	mask := segd.NewMask(13, 10)
-	mask.Pix[0] = 1
-	if err := seg.AddMask(0, 0, mask); err != nil {
-		fmt.Println(err)
-		return
-	}
-	var object bytes.Buffer
-	if err := seg.Write(&object); err != nil {
-		fmt.Println(err)
-		return
-	}
-	scan, err := Read(object.Bytes())
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(scan.Modality, scan.Width, scan.Height, scan.Frames, source.Placed())
-	// Output: SEG 13 10 1 true
 }
 
 // FuzzObjects makes a segmentation, a report and outlines of whatever can be a

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"segd"
+	"segd/dicomio/tag"
 )
 
 // Run is what the objects made in one go have in common. Its zero value, but
@@ -130,35 +131,35 @@ func (o *Origin) begin(k objectKind, uid string) (*object, error) {
 	d.copied.merge(s.patient)
 	d.copied.merge(s.study)
 	if s.orphan {
-		d.copied.set(tagStudyUID, o.Run.uid("study", s.instance))
+		d.copied.set(tag.StudyInstanceUID, o.Run.uid("study", s.instance))
 	}
-	if f, ok := s.image[tagCharacterSet]; ok {
-		d.copied[tagCharacterSet] = f
+	if f, ok := s.image[tag.SpecificCharacterSet]; ok {
+		d.copied[tag.SpecificCharacterSet] = f
 	}
-	d.set(tagClassUID, k.class)
-	d.set(tagInstanceUID, d.uid)
-	d.set(tagModality, k.modality)
-	d.set(tagSeriesUID, o.seriesUID(k))
-	d.set(0x00200011, seriesNumber(s.image.text(0x00200011), k.series))
-	d.set(0x0008103e, shorten(k.description+" by "+o.Model+" "+o.Version, 64)) // SeriesDescription
-	d.set(0x00080070, manufacturer)                                            // Manufacturer
-	d.set(0x00081090, manufacturer)                                            // ManufacturerModelName
-	d.set(0x00181000, "0")                                                     // DeviceSerialNumber
-	d.set(0x00181020, shorten(o.Run.software(), 64))                           // SoftwareVersions
+	d.set(tag.SOPClassUID, k.class)
+	d.set(tag.SOPInstanceUID, d.uid)
+	d.set(tag.Modality, k.modality)
+	d.set(tag.SeriesInstanceUID, o.seriesUID(k))
+	d.set(tag.SeriesNumber, seriesNumber(s.image.text(tag.SeriesNumber), k.series))
+	d.set(tag.SeriesDescription, shorten(k.description+" by "+o.Model+" "+o.Version, 64))
+	d.set(tag.Manufacturer, manufacturer)
+	d.set(tag.ManufacturerModelName, manufacturer)
+	d.set(tag.DeviceSerialNumber, "0")
+	d.set(tag.SoftwareVersions, shorten(o.Run.software(), 64))
 	return d, nil
 }
 
 // seriesUID is that of the run's objects of kind k from the source's series.
 func (o *Origin) seriesUID(k objectKind) string {
-	return o.Run.uid("series", k.name, o.Model, o.Version, o.Sources[0].study.text(tagStudyUID), o.Sources[0].series)
+	return o.Run.uid("series", k.name, o.Model, o.Version, o.Sources[0].study.text(tag.StudyInstanceUID), o.Sources[0].series)
 }
 
 // number is the instance number of an object: the source's, so that those of a
 // series are in its order.
-func (o *Origin) number() int { return max(1, o.Sources[0].image.integer(tagInstanceNumber)) }
+func (o *Origin) number() int { return max(1, o.Sources[0].image.integer(tag.InstanceNumber)) }
 
 // studyUID is that of the study that the object is filed under.
-func (d *object) studyUID() string { return d.copied.text(tagStudyUID) }
+func (d *object) studyUID() string { return d.copied.text(tag.StudyInstanceUID) }
 
 func (r *Run) software() string {
 	if r.Software == "" {
@@ -184,37 +185,37 @@ func (d *object) setContent(date, time uint32) {
 
 // setLabel puts who made the content and what it is called (PS3.3 10.9).
 func (d *object) setLabel(label, description string) {
-	d.set(0x00700080, label)       // ContentLabel
-	d.set(0x00700081, description) // ContentDescription
-	d.set(0x00700084)              // ContentCreatorName
+	d.set(tag.ContentLabel, label)
+	d.set(tag.ContentDescription, description)
+	d.set(tag.ContentCreatorName)
 }
 
 // setSide says what part of the body, and which of a pair, the series shows, as
 // far as the source does.
 func (d *object) setSide(s *Source) {
-	for _, t := range []uint32{0x00180015, 0x00200060} { // BodyPartExamined, Laterality
+	for _, t := range []uint32{tag.BodyPartExamined, tag.Laterality} {
 		if f, ok := s.image[t]; ok {
 			d.dataset[t] = f
 		}
 	}
-	if _, ok := d.dataset[0x00200060]; !ok && s.image.has(tagSharedGroups) {
-		d.set(0x00200060) // an enhanced image has it frame by frame
+	if _, ok := d.dataset[tag.Laterality]; !ok && s.image.has(tag.SharedFunctionalGroupsSequence) {
+		d.set(tag.Laterality) // an enhanced image has it frame by frame
 	}
 }
 
 // setFrameOfReference puts the frame of reference of the source.
 func (d *object) setFrameOfReference(s *Source) {
-	d.set(tagFrameOfReference, s.image.text(tagFrameOfReference))
-	d.set(tagPositionReference, s.image.text(tagPositionReference))
+	d.set(tag.FrameOfReferenceUID, s.image.text(tag.FrameOfReferenceUID))
+	d.set(tag.PositionReferenceIndicator, s.image.text(tag.PositionReferenceIndicator))
 }
 
 // setLossy says whether the source was ever compressed with loss.
 func (d *object) setLossy(s *Source) {
-	if s.image.text(tagLossy) != "01" {
-		d.set(tagLossy, "00")
+	if s.image.text(tag.LossyImageCompression) != "01" {
+		d.set(tag.LossyImageCompression, "00")
 		return
 	}
-	for _, t := range []uint32{tagLossy, tagLossyRatio, tagLossyMethod} {
+	for _, t := range []uint32{tag.LossyImageCompression, tag.LossyImageCompressionRatio, tag.LossyImageCompressionMethod} {
 		if s.image.has(t) {
 			d.dataset[t] = s.image[t]
 		}
@@ -243,12 +244,12 @@ func (o *Origin) referenceSeries() []dataset {
 			i = len(series)
 			at[uid] = i
 			d := dataset{}
-			d.set(tagSeriesUID, uid)
+			d.set(tag.SeriesInstanceUID, uid)
 			series = append(series, d)
 		}
 		list := series[i]
-		items := append(list[0x0008114a].items, s.reference(-1)) // ReferencedInstanceSequence
-		list.setItems(0x0008114a, items...)
+		items := append(list[tag.ReferencedInstanceSequence].items, s.reference(-1))
+		list.setItems(tag.ReferencedInstanceSequence, items...)
 	}
 	return series
 }
@@ -260,9 +261,9 @@ func (d *object) charset() {
 	if d.dataset.ascii() {
 		return
 	}
-	utf8 := d.copied.text(tagCharacterSet) == "ISO_IR 192"
+	utf8 := d.copied.text(tag.SpecificCharacterSet) == "ISO_IR 192"
 	if utf8 || d.copied.ascii() {
-		d.copied.set(tagCharacterSet, "ISO_IR 192")
+		d.copied.set(tag.SpecificCharacterSet, "ISO_IR 192")
 		return
 	}
 	d.fold()
@@ -286,21 +287,21 @@ func (d *object) write(w io.Writer, size int64, pixels func(io.Writer) error) er
 	all.merge(d.copied)
 	all.merge(d.dataset)
 	meta := dataset{}
-	meta[0x00020001] = field{vr: "OB", b: []byte{0, 1}} // FileMetaInformationVersion
-	meta.set(0x00020002, d.kind.class)                  // MediaStorageSOPClassUID
-	meta.set(0x00020003, all.text(tagInstanceUID))      // MediaStorageSOPInstanceUID
-	meta.set(0x00020010, syntax)                        // TransferSyntaxUID
-	meta.set(0x00020012, implementationUID)             // ImplementationClassUID
-	meta.set(0x00020013, implementationName)            // ImplementationVersionName
+	meta[tag.FileMetaInformationVersion] = field{vr: "OB", b: []byte{0, 1}}
+	meta.set(tag.MediaStorageSOPClassUID, d.kind.class)
+	meta.set(tag.MediaStorageSOPInstanceUID, all.text(tag.SOPInstanceUID))
+	meta.set(tag.TransferSyntaxUID, syntax)
+	meta.set(tag.ImplementationClassUID, implementationUID)
+	meta.set(tag.ImplementationVersionName, implementationName)
 	group := meta.appendTo(nil, false)
 
 	b := append(make([]byte, preamble), "DICM"...)
-	b = appendHeader(b, 0x00020000, "UL", 4, false) // FileMetaInformationGroupLength
+	b = appendHeader(b, tag.FileMetaInformationGroupLength, "UL", 4, false)
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(group)))
 	b = append(b, group...)
 	b = all.appendTo(b, d.implicit)
 	if pixels != nil {
-		b = appendHeader(b, tagPixelData, "OB", int(size+size&1), d.implicit)
+		b = appendHeader(b, tag.PixelData, "OB", int(size+size&1), d.implicit)
 	}
 	if _, err := w.Write(b); err != nil {
 		return err

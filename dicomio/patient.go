@@ -6,7 +6,8 @@ import (
 	"strings"
 
 	"github.com/suyashkumar/dicom/pkg/charset"
-	"github.com/suyashkumar/dicom/pkg/tag"
+
+	"segd/dicomio/tag"
 )
 
 // Attribute is one attribute of a patient or study, for a person to read.
@@ -27,19 +28,19 @@ func Patient(b []byte) ([]Attribute, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := f.copy(append(slices.Concat(patientTags, studyTags), tagCharacterSet))
+	d, err := f.copy(append(slices.Concat(patientTags, studyTags), tag.SpecificCharacterSet))
 	if err != nil {
 		return nil, err
 	}
-	sets := strings.Split(d.text(tagCharacterSet), `\`)
-	delete(d, tagCharacterSet)
+	sets := strings.Split(d.text(tag.SpecificCharacterSet), `\`)
+	delete(d, tag.SpecificCharacterSet)
 	var out []Attribute
 	for _, t := range d.tags() {
 		if !d.has(t) || len(d[t].items) > 0 || wordBytes[d[t].vr] > 0 {
 			continue
 		}
 		a := Attribute{Tag: name(t), Value: d.text(t)}
-		if info, err := tag.Find(tag.Tag{Group: uint16(t >> 16), Element: uint16(t)}); err == nil {
+		if info, ok := lookup(t); ok {
 			a.Name = info.Keyword
 		}
 		if hasCharacters[d[t].vr] {

@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"segd/dicomio/tag"
 )
 
 // phase tells an image from others at its place: the phases of a heart cycle,
@@ -33,43 +35,37 @@ type attribute struct {
 // slowest first (PS3.3 C.7.6.16.2.2, C.8.13.5 and C.8.3.1). Images are in the
 // order of those before the last: diffusion keeps the order of acquisition.
 var distinctAttributes = []attribute{
-	{tagFrameContent, 0x00209128, "temporal position (0020,9128)"},
-	{0, 0x00200100, "temporal position (0020,0100)"},
-	{0x00189114, 0x00189082, "echo time (0018,9082)"},   // MREchoSequence, EffectiveEchoTime
-	{0, 0x00180081, "echo time (0018,0081)"},            // EchoTime
-	{0x00189117, 0x00189087, "diffusion b (0018,9087)"}, // MRDiffusionSequence, DiffusionBValue
+	{tag.FrameContentSequence, tag.TemporalPositionIndex, "temporal position (0020,9128)"},
+	{0, tag.TemporalPositionIdentifier, "temporal position (0020,0100)"},
+	{tag.MREchoSequence, tag.EffectiveEchoTime, "echo time (0018,9082)"},
+	{0, tag.EchoTime, "echo time (0018,0081)"},
+	{tag.MRDiffusionSequence, tag.DiffusionBValue, "diffusion b (0018,9087)"},
 }
 
 // looseAttributes differ from place to place all the same.
 var looseAttributes = []attribute{
-	{0x00209310, 0x0020930d, ""}, // TemporalPositionSequence, TemporalPositionTimeOffset
-	{0x00189118, 0x00209153, ""}, // CardiacSynchronizationSequence, NominalCardiacTriggerDelayTime
+	{tag.TemporalPositionSequence, tag.TemporalPositionTimeOffset, ""},
+	{tag.CardiacSynchronizationSequence, tag.NominalCardiacTriggerDelayTime, ""},
 }
 
 // lateAttributes order images of one instance number.
 var lateAttributes = []attribute{
-	{0, 0x00200012, ""}, // AcquisitionNumber
-	{0, 0x00181060, ""}, // TriggerTime
-	{0, 0x00080032, ""}, // AcquisitionTime
-	{0, 0x00080033, ""}, // ContentTime
+	{0, tag.AcquisitionNumber, ""},
+	{0, tag.TriggerTime, ""},
+	{0, tag.AcquisitionTime, ""},
+	{0, tag.ContentTime, ""},
 }
-
-const (
-	tagFrameContent    = 0x00209111
-	tagDimensionIndex  = 0x00209222
-	tagDimensionValues = 0x00209157
-)
 
 // phaseOf returns what tells frame i of s, counted from 0, from others.
 func (s *Source) phaseOf(i int) phase {
 	sets := []dataset{s.image}
-	if shared := s.image.first(tagSharedGroups); shared != nil {
+	if shared := s.image.first(tag.SharedFunctionalGroupsSequence); shared != nil {
 		sets = []dataset{shared, s.image}
 	}
-	if each := s.image[tagPerFrame].items; i < len(each) {
+	if each := s.image[tag.PerFrameFunctionalGroupsSequence].items; i < len(each) {
 		sets = append([]dataset{each[i]}, sets...)
 	}
-	p := phase{stack: find(sets, tagFrameContent, 0x00209056).text(0x00209056)}
+	p := phase{stack: find(sets, tag.FrameContentSequence, tag.StackID).text(tag.StackID)}
 	if s.frames == 1 {
 		p.instance = s.instance
 	}
@@ -82,24 +78,26 @@ func (s *Source) phaseOf(i int) phase {
 	p.distinct = values(distinctAttributes)
 	p.loose = append(values(looseAttributes), s.dimensions(sets)...)
 	if s.frames == 1 {
-		p.loose = append(p.loose, float64(s.image.integer(tagInstanceNumber)))
+		p.loose = append(p.loose, float64(s.image.integer(tag.InstanceNumber)))
 		p.loose = append(p.loose, values(lateAttributes)...)
 	}
-	p.kind = find(sets, 0x00189226, 0x00089007).text(0x00089007) + find(sets, 0x00189226, 0x00089208).text(0x00089208) // MRImageFrameTypeSequence, FrameType, ComplexImageComponent
+	for _, t := range []uint32{tag.FrameType, tag.ComplexImageComponent} {
+		p.kind += find(sets, tag.MRImageFrameTypeSequence, t).text(t)
+	}
 	return p
 }
 
 // dimensions are the positions of a frame in those dimensions of the file that
 // are not about where it lies (PS3.3 C.7.6.17).
 func (s *Source) dimensions(sets []dataset) (out []float64) {
-	b := find(sets, tagFrameContent, tagDimensionValues)[tagDimensionValues].b
-	for i, dimension := range s.image[tagDimensionIndex].items {
-		pointer := dimension[0x00209165].b // DimensionIndexPointer, an AT: group, element
+	b := find(sets, tag.FrameContentSequence, tag.DimensionIndexValues)[tag.DimensionIndexValues].b
+	for i, dimension := range s.image[tag.DimensionIndexSequence].items {
+		pointer := dimension[tag.DimensionIndexPointer].b // an AT: group, element
 		if len(pointer) < 4 || len(b) < 4*i+4 {
 			return out
 		}
 		switch uint32(binary.LittleEndian.Uint16(pointer))<<16 | uint32(binary.LittleEndian.Uint16(pointer[2:])) {
-		case 0x00209056, 0x00209057, tagPosition, tagOrientation: // StackID, InStackPositionNumber
+		case tag.StackID, tag.InStackPositionNumber, tag.ImagePositionPatient, tag.ImageOrientationPatient:
 		default:
 			out = append(out, float64(binary.LittleEndian.Uint32(b[4*i:])))
 		}
@@ -109,10 +107,10 @@ func (s *Source) dimensions(sets []dataset) (out []float64) {
 
 // find returns the first of sets, or of their items of group, that has tag;
 // empty where none does.
-func find(sets []dataset, group, tag uint32) dataset {
+func find(sets []dataset, group, t uint32) dataset {
 	for _, d := range sets {
 		for _, in := range []dataset{d.first(group), d} {
-			if f := in[tag]; in.has(tag) || wordBytes[f.vr] > 0 && len(f.b) > 0 {
+			if f := in[t]; in.has(t) || wordBytes[f.vr] > 0 && len(f.b) > 0 {
 				return in // numbers in binary may be 0
 			}
 		}
@@ -122,16 +120,16 @@ func find(sets []dataset, group, tag uint32) dataset {
 
 // real returns the first value of a number in text or binary, or of a time;
 // NaN where there is none.
-func (d dataset) real(tag uint32) float64 {
-	switch f := d[tag]; {
+func (d dataset) real(t uint32) float64 {
+	switch f := d[t]; {
 	case f.vr == "FD" && len(f.b) >= 8:
 		return math.Float64frombits(binary.LittleEndian.Uint64(f.b))
 	case f.vr == "FL" && len(f.b) >= 4:
 		return float64(math.Float32frombits(binary.LittleEndian.Uint32(f.b)))
 	case (f.vr == "US" || f.vr == "UL") && len(f.b) >= 2:
-		return float64(d.integer(tag))
+		return float64(d.integer(t))
 	}
-	if v := d.numbers(tag); len(v) > 0 {
+	if v := d.numbers(t); len(v) > 0 {
 		return v[0]
 	}
 	return math.NaN()

@@ -1,6 +1,10 @@
 package dicomio
 
-import "fmt"
+import (
+	"fmt"
+
+	"segd/dicomio/tag"
+)
 
 // pixels is where the stored values of all frames lie in the file, and how:
 // one of the two is set.
@@ -38,7 +42,7 @@ func pixelElement(f *file) (element, error) {
 			return e, nil
 		}
 	}
-	return element{}, unprocessable("no pixel data %s, %s or %s", name(tagPixelData), name(tagFloatPixels), name(tagDoublePixels))
+	return element{}, unprocessable("no pixel data %s, %s or %s", name(tag.PixelData), name(tag.FloatPixelData), name(tag.DoubleFloatPixelData))
 }
 
 // frame returns the stored values of frame i and how they lie there. They may

@@ -11,6 +11,7 @@ import (
 	"segd"
 	"segd/dicomio"
 	"segd/dicomio/dicomtest"
+	"segd/dicomio/tag"
 )
 
 // TestStoredBits reads the same values in every syntax and depth, with bits
@@ -84,7 +85,7 @@ func TestWriteStored(t *testing.T) {
 }
 
 func TestRescaleAndTurn(t *testing.T) {
-	e := func(tag uint32, v string) dicomtest.Element { return dicomtest.Element{Tag: tag, VR: "DS", Value: v} }
+	e := func(id uint32, v string) dicomtest.Element { return dicomtest.Element{Tag: id, VR: "DS", Value: v} }
 	tests := []struct {
 		name     string
 		file     dicomtest.File
@@ -95,27 +96,27 @@ func TestRescaleAndTurn(t *testing.T) {
 	}{
 		{
 			name: "slope and intercept", file: dicomtest.File{Stored: 12, Pixels: words(0, 1, 4095)},
-			elements: []dicomtest.Element{e(0x00281053, "2.5"), e(0x00281052, "-1000")},
+			elements: []dicomtest.Element{e(tag.RescaleSlope, "2.5"), e(tag.RescaleIntercept, "-1000")},
 			want:     []float32{-1000, -997.5, 9237.5},
 		},
 		{
 			name: "linear window", file: dicomtest.File{Stored: 12, Pixels: words(0, 1, 4095)},
-			elements: []dicomtest.Element{e(0x00281050, `40\50`), e(0x00281051, `400\100`)},
+			elements: []dicomtest.Element{e(tag.WindowCenter, `40\50`), e(tag.WindowWidth, `400\100`)},
 			want:     []float32{0, 1, 4095}, low: -160, hi: 239,
 		},
 		{
 			name: "exact window", file: dicomtest.File{Stored: 12, Pixels: words(0, 1, 4095)},
-			elements: []dicomtest.Element{e(0x00281050, "40"), e(0x00281051, "400"), {Tag: 0x00281056, VR: "CS", Value: "LINEAR_EXACT"}},
+			elements: []dicomtest.Element{e(tag.WindowCenter, "40"), e(tag.WindowWidth, "400"), {Tag: tag.VOILUTFunction, VR: "CS", Value: "LINEAR_EXACT"}},
 			want:     []float32{0, 1, 4095}, low: -160, hi: 240,
 		},
 		{
 			name: "sigmoid window", file: dicomtest.File{Stored: 12, Pixels: words(0, 1, 4095)},
-			elements: []dicomtest.Element{e(0x00281050, "40"), e(0x00281051, "400"), {Tag: 0x00281056, VR: "CS", Value: "SIGMOID"}},
+			elements: []dicomtest.Element{e(tag.WindowCenter, "40"), e(tag.WindowWidth, "400"), {Tag: tag.VOILUTFunction, VR: "CS", Value: "SIGMOID"}},
 			want:     []float32{0, 1, 4095}, low: -160, hi: 240, sigmoid: true,
 		},
 		{
 			name: "a window without width is none", file: dicomtest.File{Stored: 12, Pixels: words(0, 1, 4095)},
-			elements: []dicomtest.Element{e(0x00281050, "40"), e(0x00281051, "0")},
+			elements: []dicomtest.Element{e(tag.WindowCenter, "40"), e(tag.WindowWidth, "0")},
 			want:     []float32{0, 1, 4095},
 		},
 		{
@@ -126,7 +127,7 @@ func TestRescaleAndTurn(t *testing.T) {
 			// 4095 is the highest value there can be, so v becomes 4095-v, and
 			// the window 1000..2000 becomes 2095..3095.
 			name: "monochrome1", file: dicomtest.File{Stored: 12, Photometric: "MONOCHROME1", Pixels: words(0, 1, 4095)},
-			elements: []dicomtest.Element{e(0x00281050, "1500"), e(0x00281051, "1000"), {Tag: 0x00281056, VR: "CS", Value: "LINEAR_EXACT"}},
+			elements: []dicomtest.Element{e(tag.WindowCenter, "1500"), e(tag.WindowWidth, "1000"), {Tag: tag.VOILUTFunction, VR: "CS", Value: "LINEAR_EXACT"}},
 			want:     []float32{4095, 4094, 0}, low: 2095, hi: 3095,
 		},
 		{
@@ -135,18 +136,18 @@ func TestRescaleAndTurn(t *testing.T) {
 		},
 		{
 			name: "monochrome1 rescaled", file: dicomtest.File{Stored: 12, Photometric: "MONOCHROME1", Pixels: words(0, 1, 4095)},
-			elements: []dicomtest.Element{e(0x00281053, "2"), e(0x00281052, "-100")},
+			elements: []dicomtest.Element{e(tag.RescaleSlope, "2"), e(tag.RescaleIntercept, "-100")},
 			want:     []float32{8090, 8088, -100},
 		},
 		{
 			name: "inverse", file: dicomtest.File{Allocated: 8, Pixels: []byte{0, 1, 255}},
-			elements: []dicomtest.Element{{Tag: 0x20500020, VR: "CS", Value: "INVERSE"}},
+			elements: []dicomtest.Element{{Tag: tag.PresentationLUTShape, VR: "CS", Value: "INVERSE"}},
 			want:     []float32{255, 254, 0}, low: 0, hi: 255,
 		},
 		{
 			name: "modality lookup table", file: dicomtest.File{Pixels: words(0, 11, 500)},
-			elements: []dicomtest.Element{{Tag: 0x00283000, VR: "SQ", Value: []dicomtest.Item{{
-				{Tag: 0x00283002, VR: "US", Value: []int{3, 10, 16}}, {Tag: 0x00283006, VR: "OW", Value: words(7, 60000, 9)},
+			elements: []dicomtest.Element{{Tag: tag.ModalityLUTSequence, VR: "SQ", Value: []dicomtest.Item{{
+				{Tag: tag.LUTDescriptor, VR: "US", Value: []int{3, 10, 16}}, {Tag: tag.LUTData, VR: "OW", Value: words(7, 60000, 9)},
 			}}}},
 			want: []float32{7, 60000, 9},
 		},
@@ -157,8 +158,8 @@ func TestRescaleAndTurn(t *testing.T) {
 				f := tt.file
 				f.Syntax, f.Rows, f.Columns, f.Elements = syntax, 1, 3, tt.elements
 				if tt.name == "modality lookup table" && syntax == dicomtest.ExplicitBE {
-					f.Elements = []dicomtest.Element{{Tag: 0x00283000, VR: "SQ", Value: []dicomtest.Item{{
-						{Tag: 0x00283002, VR: "US", Value: []int{3, 10, 16}}, {Tag: 0x00283006, VR: "US", Value: []int{7, 60000, 9}},
+					f.Elements = []dicomtest.Element{{Tag: tag.ModalityLUTSequence, VR: "SQ", Value: []dicomtest.Item{{
+						{Tag: tag.LUTDescriptor, VR: "US", Value: []int{3, 10, 16}}, {Tag: tag.LUTData, VR: "US", Value: []int{7, 60000, 9}},
 					}}}}
 				}
 				_, img := frame(t, dicomtest.Write(f), 0)
@@ -182,12 +183,12 @@ func TestPadding(t *testing.T) {
 		want     []bool
 	}{
 		{"none", false, nil, nil},
-		{"value", false, []dicomtest.Element{{Tag: 0x00280120, VR: "US", Value: 7}}, []bool{false, true, false, false}},
-		{"value that is not there", false, []dicomtest.Element{{Tag: 0x00280120, VR: "US", Value: 77}}, nil},
-		{"range", false, []dicomtest.Element{{Tag: 0x00280120, VR: "US", Value: 7}, {Tag: 0x00280121, VR: "US", Value: 9}}, []bool{false, true, true, false}},
-		{"range backwards", false, []dicomtest.Element{{Tag: 0x00280120, VR: "US", Value: 9}, {Tag: 0x00280121, VR: "US", Value: 7}}, []bool{false, true, true, false}},
-		{"signed", true, []dicomtest.Element{{Tag: 0x00280120, VR: "SS", Value: -2}}, []bool{false, false, false, true}},
-		{"signed, written unsigned", true, []dicomtest.Element{{Tag: 0x00280120, VR: "US", Value: 65534}}, []bool{false, false, false, true}},
+		{"value", false, []dicomtest.Element{{Tag: tag.PixelPaddingValue, VR: "US", Value: 7}}, []bool{false, true, false, false}},
+		{"value that is not there", false, []dicomtest.Element{{Tag: tag.PixelPaddingValue, VR: "US", Value: 77}}, nil},
+		{"range", false, []dicomtest.Element{{Tag: tag.PixelPaddingValue, VR: "US", Value: 7}, {Tag: tag.PixelPaddingRangeLimit, VR: "US", Value: 9}}, []bool{false, true, true, false}},
+		{"range backwards", false, []dicomtest.Element{{Tag: tag.PixelPaddingValue, VR: "US", Value: 9}, {Tag: tag.PixelPaddingRangeLimit, VR: "US", Value: 7}}, []bool{false, true, true, false}},
+		{"signed", true, []dicomtest.Element{{Tag: tag.PixelPaddingValue, VR: "SS", Value: -2}}, []bool{false, false, false, true}},
+		{"signed, written unsigned", true, []dicomtest.Element{{Tag: tag.PixelPaddingValue, VR: "US", Value: 65534}}, []bool{false, false, false, true}},
 	}
 	for _, tt := range tests {
 		for _, syntax := range syntaxes {
@@ -206,8 +207,8 @@ func TestColour(t *testing.T) {
 		var out []dicomtest.Element
 		for c, v := range [][]byte{r, g, b} {
 			out = append(out,
-				dicomtest.Element{Tag: 0x00281101 + uint32(c), VR: "US", Value: descriptor},
-				dicomtest.Element{Tag: 0x00281201 + uint32(c), VR: "OW", Value: v})
+				dicomtest.Element{Tag: tag.RedPaletteColorLookupTableDescriptor + uint32(c), VR: "US", Value: descriptor},
+				dicomtest.Element{Tag: tag.RedPaletteColorLookupTableData + uint32(c), VR: "OW", Value: v})
 		}
 		return out
 	}
@@ -259,8 +260,8 @@ func TestSegmentedPalette(t *testing.T) {
 	var elements []dicomtest.Element
 	for c := range uint32(3) {
 		elements = append(elements,
-			dicomtest.Element{Tag: 0x00281101 + c, VR: "US", Value: []int{4, 0, 16}},
-			dicomtest.Element{Tag: 0x00281221 + c, VR: "OW", Value: segments})
+			dicomtest.Element{Tag: tag.RedPaletteColorLookupTableDescriptor + c, VR: "US", Value: []int{4, 0, 16}},
+			dicomtest.Element{Tag: tag.SegmentedRedPaletteColorLookupTableData + c, VR: "OW", Value: segments})
 	}
 	f := dicomtest.File{Rows: 1, Columns: 4, Allocated: 8, Photometric: "PALETTE COLOR", Pixels: []byte{0, 1, 2, 3}, Elements: elements}
 	_, img := frame(t, dicomtest.Write(f), 0)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"segd"
+	"segd/dicomio/tag"
 )
 
 // plane is where a frame lies in the patient (PS3.3 C.7.6.2.1.1). Text is as
@@ -42,7 +43,7 @@ func (p *plane) depth() float64 {
 // enhanced one, of the functional groups. It returns nil unless all are known;
 // the error says so where only some are.
 func (s *Source) readPlanes() ([]plane, error) {
-	shared, each := s.image.first(tagSharedGroups), s.image[tagPerFrame].items
+	shared, each := s.image.first(tag.SharedFunctionalGroupsSequence), s.image[tag.PerFrameFunctionalGroupsSequence].items
 	if shared == nil && each == nil && s.frames > 1 {
 		// The position in the file's head is not that of every frame.
 		return nil, nil
@@ -135,17 +136,17 @@ func settleThickness(planes []*plane) {
 
 // readPlane takes each attribute from the innermost of sets that has it.
 func readPlane(sets []dataset) (plane, bool) {
-	find := func(group, tag uint32) (string, []float64) {
-		in := find(sets, group, tag)
-		return in.text(tag), in.numbers(tag)
+	find := func(group, t uint32) (string, []float64) {
+		in := find(sets, group, t)
+		return in.text(t), in.numbers(t)
 	}
 	var p plane
 	var position, orientation, spacing, thickness, between []float64
-	p.position, position = find(tagPlanePosition, tagPosition)
-	p.orientation, orientation = find(tagPlaneOrientation, tagOrientation)
-	p.spacing, spacing = find(tagPixelMeasures, tagPixelSpacing)
-	p.thickness, thickness = find(tagPixelMeasures, 0x00180050)
-	p.between, between = find(tagPixelMeasures, 0x00180088)
+	p.position, position = find(tag.PlanePositionSequence, tag.ImagePositionPatient)
+	p.orientation, orientation = find(tag.PlaneOrientationSequence, tag.ImageOrientationPatient)
+	p.spacing, spacing = find(tag.PixelMeasuresSequence, tag.PixelSpacing)
+	p.thickness, thickness = find(tag.PixelMeasuresSequence, tag.SliceThickness)
+	p.between, between = find(tag.PixelMeasuresSequence, tag.SpacingBetweenSlices)
 	if len(position) != 3 || len(orientation) != 6 || len(spacing) != 2 || !(spacing[0] > 0 && spacing[1] > 0) {
 		return p, false
 	}
@@ -194,10 +195,10 @@ func positionIndexes(planes []*plane) (position, repeat []int) {
 // measures is the item of PixelMeasuresSequence (PS3.3 C.7.6.16.2.1).
 func (p *plane) measures() dataset {
 	d := dataset{}
-	d.set(tagPixelSpacing, strings.Split(p.spacing, `\`)...)
-	d.set(0x00180050, p.thickness)
+	d.set(tag.PixelSpacing, strings.Split(p.spacing, `\`)...)
+	d.set(tag.SliceThickness, p.thickness)
 	if p.between != "" {
-		d.set(0x00180088, p.between)
+		d.set(tag.SpacingBetweenSlices, p.between)
 	}
 	return d
 }

@@ -3,6 +3,10 @@ package dicomio
 // Actions of the Basic Application Level Confidentiality Profile (PS3.15 table
 // E.1-1, 2026c) by attribute. Curves and overlays, groups 50xx and 60xx, and
 // private elements are removed as well. What is not listed is kept.
+//
+// The table is by number, unlike the rest of the package: it is a transcription
+// that is read against the standard's, which goes by number, and most of it are
+// attributes that segd neither reads nor writes.
 
 // removed: the profile has them removed (X), also where an object of another kind than ours would keep an empty or dummy value (X/Z, X/D, X/Z/D).
 var removed = []uint32{

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"segd"
+	"segd/dicomio/tag"
 )
 
 // scan is an opened file, ready to give its frames. It is not changed after
@@ -44,7 +45,7 @@ func Read(b []byte) (*segd.Scan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &segd.Scan{
+	out := &segd.Scan{
 		Format:         "dicom",
 		TransferSyntax: s.file.syntax,
 		Modality:       s.modality(),
@@ -53,9 +54,14 @@ func Read(b []byte) (*segd.Scan, error) {
 		Frames:         l.frames,
 		Steps:          s.steps(first),
 		Warnings:       s.warnings(first),
-		Clean:          s.header.root.text(tagBurnedIn) == "NO",
+		Clean:          s.header.root.text(tag.BurnedInAnnotation) == "NO",
+		Affine:         s.affine(),
 		Frame:          s.frame,
-	}, nil
+	}
+	if out.Affine != nil {
+		out.Depth, out.Times = l.frames, 1
+	}
+	return out, nil
 }
 
 // WriteStored writes the decoded stored values of all frames of the DICOM file
@@ -135,11 +141,11 @@ func (s *scan) interpret() error {
 // or not, whatever the pixels are.
 func (s *scan) readPadding() error {
 	l := s.pixels.layout
-	low, err := s.header.root.ints(tagPadding)
+	low, err := s.header.root.ints(tag.PixelPaddingValue)
 	if err != nil || len(low) == 0 {
 		return err
 	}
-	high, err := s.header.root.ints(tagPaddingLimit)
+	high, err := s.header.root.ints(tag.PixelPaddingRangeLimit)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"segd/dicomio/tag"
 	"segd/internal/outline"
 )
 
@@ -25,7 +26,7 @@ func NewRTStruct(o Origin) (*RTStruct, error) {
 	}
 	for _, s := range o.Sources {
 		if !s.Placed() {
-			return nil, unprocessable("a structure set of an image that has no frame of reference %s, or no place in it", name(tagFrameOfReference))
+			return nil, unprocessable("a structure set of an image that has no frame of reference %s, or no place in it", name(tag.FrameOfReferenceUID))
 		}
 	}
 	return &RTStruct{c}, nil
@@ -41,45 +42,45 @@ func (r *RTStruct) Write(w io.Writer) error {
 	}
 	d.implicit = true
 	first := o.Sources[0]
-	frame := first.image.text(tagFrameOfReference)
-	d.setInts(0x00200013, o.number())      // InstanceNumber
-	d.set(0x00081070)                      // OperatorsName
-	d.set(0x30060002, "SEGD")              // StructureSetLabel
-	d.set(0x30060004, d.text(0x0008103e))  // StructureSetName
-	d.setContent(0x30060008, 0x30060009)   // StructureSetDate, StructureSetTime
-	d.setFrameOfReference(first)           // of the whole object
-	d.setItems(0x30060010, r.reference(d)) // ReferencedFrameOfReferenceSequence
-	d.set(0x300e0002, "UNAPPROVED")        // ApprovalStatus
+	frame := first.image.text(tag.FrameOfReferenceUID)
+	d.setInts(tag.InstanceNumber, o.number())
+	d.set(tag.OperatorsName)
+	d.set(tag.StructureSetLabel, "SEGD")
+	d.set(tag.StructureSetName, d.text(tag.SeriesDescription))
+	d.setContent(tag.StructureSetDate, tag.StructureSetTime)
+	d.setFrameOfReference(first) // of the whole object
+	d.setItems(tag.ReferencedFrameOfReferenceSequence, r.reference(d))
+	d.set(tag.ApprovalStatus, "UNAPPROVED")
 	var regions, outlines, observations []dataset
 	for k, c := range o.Classes[1:] {
 		number := strconv.Itoa(c.Index)
 		region := dataset{}
-		region.set(0x30060022, number)              // ROINumber
-		region.set(0x30060024, frame)               // ReferencedFrameOfReferenceUID
-		region.set(0x30060026, shorten(c.Name, 64)) // ROIName
-		region.set(0x30060036, "AUTOMATIC")         // ROIGenerationAlgorithm
+		region.set(tag.ROINumber, number)
+		region.set(tag.ReferencedFrameOfReferenceUID, frame)
+		region.set(tag.ROIName, shorten(c.Name, 64))
+		region.set(tag.ROIGenerationAlgorithm, "AUTOMATIC")
 		regions = append(regions, region)
 
 		drawn := dataset{}
-		drawn.set(0x30060084, number) // ReferencedROINumber
-		drawn.setInts(0x3006002a, int(c.Color[0]), int(c.Color[1]), int(c.Color[2]))
+		drawn.set(tag.ReferencedROINumber, number)
+		drawn.setInts(tag.ROIDisplayColor, int(c.Color[0]), int(c.Color[1]), int(c.Color[2]))
 		if items := r.drawn(k); items != nil {
-			drawn.setItems(0x30060040, items...) // ContourSequence
+			drawn.setItems(tag.ContourSequence, items...)
 		}
 		outlines = append(outlines, drawn)
 
 		observation := dataset{}
 		_, kind := property(c)
-		observation.set(0x30060082, number)   // ObservationNumber
-		observation.set(0x30060084, number)   // ReferencedROINumber
-		observation.setCode(0x30060086, kind) // RTROIIdentificationCodeSequence
-		observation.set(0x300600a4)           // RTROIInterpretedType
-		observation.set(0x300600a6)           // ROIInterpreter
+		observation.set(tag.ObservationNumber, number)
+		observation.set(tag.ReferencedROINumber, number)
+		observation.setCode(tag.RTROIIdentificationCodeSequence, kind)
+		observation.set(tag.RTROIInterpretedType)
+		observation.set(tag.ROIInterpreter)
 		observations = append(observations, observation)
 	}
-	d.setItems(0x30060020, regions...)      // StructureSetROISequence
-	d.setItems(0x30060039, outlines...)     // ROIContourSequence
-	d.setItems(0x30060080, observations...) // RTROIObservationsSequence
+	d.setItems(tag.StructureSetROISequence, regions...)
+	d.setItems(tag.ROIContourSequence, outlines...)
+	d.setItems(tag.RTROIObservationsSequence, observations...)
 	return d.write(w, 0, nil)
 }
 
@@ -91,10 +92,10 @@ func (r *RTStruct) drawn(k int) []dataset {
 		for _, p := range f.polygons[k] {
 			ring := p.Keyhole()
 			c := dataset{}
-			c.setItems(0x30060016, s.reference(f.frame)) // ContourImageSequence
-			c.set(0x30060042, "CLOSED_PLANAR")           // ContourGeometricType
-			c.setInts(0x30060046, len(ring))             // NumberOfContourPoints
-			c.set(0x30060050, points(ring, &s.planes[f.frame]))
+			c.setItems(tag.ContourImageSequence, s.reference(f.frame))
+			c.set(tag.ContourGeometricType, "CLOSED_PLANAR")
+			c.setInts(tag.NumberOfContourPoints, len(ring))
+			c.set(tag.ContourData, points(ring, &s.planes[f.frame]))
 			items = append(items, c)
 		}
 	}
@@ -129,16 +130,16 @@ func (r *RTStruct) reference(d *object) dataset {
 	var series []dataset
 	for _, s := range r.origin.referenceSeries() {
 		x := dataset{}
-		x[tagSeriesUID] = s[tagSeriesUID]
-		x.setItems(0x30060016, s[0x0008114a].items...) // ContourImageSequence
+		x[tag.SeriesInstanceUID] = s[tag.SeriesInstanceUID]
+		x.setItems(tag.ContourImageSequence, s[tag.ReferencedInstanceSequence].items...)
 		series = append(series, x)
 	}
 	study := dataset{}
-	study.set(tagRefClassUID, "1.2.840.10008.3.1.2.3.1") // Detached Study Management
-	study.set(tagRefInstanceUID, d.studyUID())
-	study.setItems(0x30060014, series...) // RTReferencedSeriesSequence
+	study.set(tag.ReferencedSOPClassUID, "1.2.840.10008.3.1.2.3.1") // Detached Study Management
+	study.set(tag.ReferencedSOPInstanceUID, d.studyUID())
+	study.setItems(tag.RTReferencedSeriesSequence, series...)
 	out := dataset{}
-	out.set(tagFrameOfReference, r.origin.Sources[0].image.text(tagFrameOfReference))
-	out.setItems(0x30060012, study) // RTReferencedStudySequence
+	out.set(tag.FrameOfReferenceUID, r.origin.Sources[0].image.text(tag.FrameOfReferenceUID))
+	out.setItems(tag.RTReferencedStudySequence, study)
 	return out
 }

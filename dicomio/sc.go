@@ -6,6 +6,8 @@ import (
 	"image/color"
 	"io"
 	"strconv"
+
+	"segd/dicomio/tag"
 )
 
 // WriteSC writes picture, of frame i (from 0) of the one source of o, as a
@@ -37,32 +39,32 @@ func WriteSC(w io.Writer, o Origin, i int, picture image.Image) error {
 	if s.frames > 1 {
 		number = i + 1
 	}
-	d.setInts(0x00200013, number)             // InstanceNumber
-	d.set(0x00080008, "DERIVED", "SECONDARY") // ImageType
-	d.set(0x00080064, "WSD")                  // ConversionType
-	d.setContent(0x00080023, 0x00080033)
-	d.set(0x00082111, "Classes marked by "+o.title()+", for research only") // DerivationDescription
-	d.setItems(0x00082112, s.reference(i))                                  // SourceImageSequence
-	d.set(tagPatientOrientation, s.image.text(tagPatientOrientation))
+	d.setInts(tag.InstanceNumber, number)
+	d.set(tag.ImageType, "DERIVED", "SECONDARY")
+	d.set(tag.ConversionType, "WSD")
+	d.setContent(tag.ContentDate, tag.ContentTime)
+	d.set(tag.DerivationDescription, "Classes marked by "+o.title()+", for research only")
+	d.setItems(tag.SourceImageSequence, s.reference(i))
+	d.set(tag.PatientOrientation, s.image.text(tag.PatientOrientation))
 	d.setSide(s)
-	if f, ok := s.image[0x00200062]; ok {
-		d.dataset[0x00200062] = f // ImageLaterality
+	if f, ok := s.image[tag.ImageLaterality]; ok {
+		d.dataset[tag.ImageLaterality] = f
 	}
-	if v := s.image.text(tagBurnedIn); v != "" {
-		d.set(tagBurnedIn, v)
+	if v := s.image.text(tag.BurnedInAnnotation); v != "" {
+		d.set(tag.BurnedInAnnotation, v)
 	}
 	d.setLossy(s)
-	d.setInts(tagSamples, 3)
-	d.set(tagPhotometric, "RGB")
-	d.setInts(tagPlanar, 0)
-	d.setInts(tagRows, r.Dy())
-	d.setInts(tagColumns, r.Dx())
-	d.setInts(tagAllocated, 8)
-	d.setInts(tagStored, 8)
-	d.setInts(tagHighBit, 7)
-	d.setInts(tagSigned, 0)
+	d.setInts(tag.SamplesPerPixel, 3)
+	d.set(tag.PhotometricInterpretation, "RGB")
+	d.setInts(tag.PlanarConfiguration, 0)
+	d.setInts(tag.Rows, r.Dy())
+	d.setInts(tag.Columns, r.Dx())
+	d.setInts(tag.BitsAllocated, 8)
+	d.setInts(tag.BitsStored, 8)
+	d.setInts(tag.HighBit, 7)
+	d.setInts(tag.PixelRepresentation, 0)
 	if s.Placed() && r.Dx() == s.cols && r.Dy() == s.rows {
-		d.set(tagPixelSpacing, s.planes[i].spacing)
+		d.set(tag.PixelSpacing, s.planes[i].spacing)
 	}
 	return d.write(w, 3*int64(r.Dx())*int64(r.Dy()), func(w io.Writer) error { return writeRGB(w, picture) })
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"segd"
+	"segd/dicomio/tag"
 )
 
 // SEG is a DICOM Segmentation (PS3.3 A.51) in the making: a segment for each
@@ -144,23 +145,23 @@ func (s *SEG) Write(w io.Writer) error {
 	if n > 1<<24 {
 		return fmt.Errorf("dicomio: %w: %d frames of segments, limit %d", segd.ErrTooLarge, n, 1<<24)
 	}
-	d.set(0x00080008, "DERIVED", "PRIMARY")  // ImageType
-	d.setInts(0x00200013, s.origin.number()) // InstanceNumber
-	d.setContent(0x00080023, 0x00080033)
-	d.setLabel("SEGMENTATION", d.text(0x0008103e))
+	d.set(tag.ImageType, "DERIVED", "PRIMARY")
+	d.setInts(tag.InstanceNumber, s.origin.number())
+	d.setContent(tag.ContentDate, tag.ContentTime)
+	d.setLabel("SEGMENTATION", d.text(tag.SeriesDescription))
 	d.setLossy(first)
-	d.set(tagBurnedIn, "NO")
-	d.setItems(0x00081115, s.origin.referenceSeries()...) // ReferencedSeriesSequence
+	d.set(tag.BurnedInAnnotation, "NO")
+	d.setItems(tag.ReferencedSeriesSequence, s.origin.referenceSeries()...)
 	s.setPixels(d, n)
 	var list []dataset
 	for _, c := range s.origin.Classes[1:] {
 		list = append(list, s.origin.segment(c))
 	}
-	d.setItems(0x00620002, list...) // SegmentSequence
+	d.setItems(tag.SegmentSequence, list...)
 	if s.placed() {
 		d.setFrameOfReference(first)
 	} else {
-		d.set(tagPatientOrientation, first.image.text(tagPatientOrientation))
+		d.set(tag.PatientOrientation, first.image.text(tag.PatientOrientation))
 	}
 	s.setGroups(d)
 	return d.write(w, s.size(), s.writePixels)
@@ -180,47 +181,47 @@ func (s *SEG) placed() bool {
 // C.7.6.3 and C.8.20.2).
 func (s *SEG) setPixels(d *object, frames int) {
 	source := s.origin.Sources[0]
-	d.setInts(tagSamples, 1)
-	d.set(tagPhotometric, "MONOCHROME2")
-	d.setInts(tagFrames, frames)
-	d.setInts(tagRows, source.rows)
-	d.setInts(tagColumns, source.cols)
-	d.setInts(tagSigned, 0)
-	d.set(0x00620013, "NO") // SegmentsOverlap
+	d.setInts(tag.SamplesPerPixel, 1)
+	d.set(tag.PhotometricInterpretation, "MONOCHROME2")
+	d.setInts(tag.NumberOfFrames, frames)
+	d.setInts(tag.Rows, source.rows)
+	d.setInts(tag.Columns, source.cols)
+	d.setInts(tag.PixelRepresentation, 0)
+	d.set(tag.SegmentsOverlap, "NO")
 	if s.fractional {
 		if len(s.origin.Classes) > 2 {
-			d.set(0x00620013, "YES")
+			d.set(tag.SegmentsOverlap, "YES")
 		}
-		d.setInts(tagAllocated, 8)
-		d.setInts(tagStored, 8)
-		d.setInts(tagHighBit, 7)
-		d.set(0x00620001, "FRACTIONAL")  // SegmentationType
-		d.set(0x00620010, "PROBABILITY") // SegmentationFractionalType
-		d.setInts(0x0062000e, 255)       // MaximumFractionalValue
+		d.setInts(tag.BitsAllocated, 8)
+		d.setInts(tag.BitsStored, 8)
+		d.setInts(tag.HighBit, 7)
+		d.set(tag.SegmentationType, "FRACTIONAL")
+		d.set(tag.SegmentationFractionalType, "PROBABILITY")
+		d.setInts(tag.MaximumFractionalValue, 255)
 		return
 	}
-	d.setInts(tagAllocated, 1)
-	d.setInts(tagStored, 1)
-	d.setInts(tagHighBit, 0)
-	d.set(0x00620001, "BINARY")
+	d.setInts(tag.BitsAllocated, 1)
+	d.setInts(tag.BitsStored, 1)
+	d.setInts(tag.HighBit, 0)
+	d.set(tag.SegmentationType, "BINARY")
 }
 
 // segment describes a class (PS3.3 C.8.20.4).
 func (o *Origin) segment(c segd.Class) dataset {
 	d := dataset{}
 	category, kind := property(c)
-	d.setInts(0x00620004, c.Index)            // SegmentNumber
-	d.set(0x00620005, shorten(c.Name, 64))    // SegmentLabel
-	d.set(0x00620008, "AUTOMATIC")            // SegmentAlgorithmType
-	d.set(0x00620009, o.title())              // SegmentAlgorithmName
-	d.setCode(0x00620003, category)           // SegmentedPropertyCategoryCodeSequence
-	d.setCode(0x0062000f, kind)               // SegmentedPropertyTypeCodeSequence
-	d.setInts(0x0062000d, cieLab(c.Color)...) // RecommendedDisplayCIELabValue
+	d.setInts(tag.SegmentNumber, c.Index)
+	d.set(tag.SegmentLabel, shorten(c.Name, 64))
+	d.set(tag.SegmentAlgorithmType, "AUTOMATIC")
+	d.set(tag.SegmentAlgorithmName, o.title())
+	d.setCode(tag.SegmentedPropertyCategoryCodeSequence, category)
+	d.setCode(tag.SegmentedPropertyTypeCodeSequence, kind)
+	d.setInts(tag.RecommendedDisplayCIELabValue, cieLab(c.Color)...)
 	a := dataset{}
-	a.setCode(0x0066002f, codeArtificialIntelligence) // AlgorithmFamilyCodeSequence
-	a.set(0x00660036, o.title())                      // AlgorithmName
-	a.set(0x00660031, shorten(o.Version, 64))         // AlgorithmVersion
-	d.setItems(0x00620007, a)                         // SegmentationAlgorithmIdentificationSequence
+	a.setCode(tag.AlgorithmFamilyCodeSequence, codeArtificialIntelligence)
+	a.set(tag.AlgorithmName, o.title())
+	a.set(tag.AlgorithmVersion, shorten(o.Version, 64))
+	d.setItems(tag.SegmentationAlgorithmIdentificationSequence, a)
 	return d
 }
 

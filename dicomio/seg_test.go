@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
@@ -13,6 +12,7 @@ import (
 
 	"segd"
 	"segd/dicomio/dicomtest"
+	"segd/dicomio/tag"
 )
 
 // writeSEG writes a segmentation of all frames of sources, and returns it with
@@ -80,19 +80,19 @@ func TestSEG(t *testing.T) {
 				t.Errorf("pixels (-want +got):\n%s", diff)
 			}
 			d := parse(t, b)
-			for tag, want := range map[uint32]string{
-				0x00080016: "1.2.840.10008.5.1.4.1.1.66.4", 0x00080060: "SEG",
-				0x00100010: dicomtest.Patient[0], 0x00100020: dicomtest.Patient[1], 0x00100030: dicomtest.Patient[2],
-				0x0020000d: root + "7", 0x00080050: "ACC-1", 0x00080090: "Refer^Red", 0x00101010: "077Y",
-				0x00080023: "20260304", 0x00080033: "120506", 0x00200011: "501", 0x00620001: "BINARY",
-				0x00280008: fmt.Sprint(2 * len(masks)),
+			for id, want := range map[uint32]string{
+				tag.SOPClassUID: "1.2.840.10008.5.1.4.1.1.66.4", tag.Modality: "SEG",
+				tag.PatientName: dicomtest.Patient[0], tag.PatientID: dicomtest.Patient[1], tag.PatientBirthDate: dicomtest.Patient[2],
+				tag.StudyInstanceUID: root + "7", tag.AccessionNumber: "ACC-1", tag.ReferringPhysicianName: "Refer^Red", tag.PatientAge: "077Y",
+				tag.ContentDate: "20260304", tag.ContentTime: "120506", tag.SeriesNumber: "501", tag.SegmentationType: "BINARY",
+				tag.NumberOfFrames: fmt.Sprint(2 * len(masks)),
 			} {
-				if got := d.text(tag); got != want {
-					t.Errorf("%08x is %q, want %q", tag, got, want)
+				if got := d.text(id); got != want {
+					t.Errorf("%08x is %q, want %q", id, got, want)
 				}
 			}
-			if d.text(tagSeriesUID) == s.series || !strings.HasPrefix(d.text(tagInstanceUID), "2.25.") {
-				t.Errorf("series %s, instance %s", d.text(tagSeriesUID), d.text(tagInstanceUID))
+			if d.text(tag.SeriesInstanceUID) == s.series || !strings.HasPrefix(d.text(tag.SOPInstanceUID), "2.25.") {
+				t.Errorf("series %s, instance %s", d.text(tag.SeriesInstanceUID), d.text(tag.SOPInstanceUID))
 			}
 			wantGeometry(t, d, s)
 			wantSegments(t, d)
@@ -104,38 +104,38 @@ func TestSEG(t *testing.T) {
 // wantGeometry checks that d lies where s lies, or nowhere.
 func wantGeometry(t *testing.T, d dataset, s *Source) {
 	t.Helper()
-	shared, each := d.first(tagSharedGroups), d[tagPerFrame].items
+	shared, each := d.first(tag.SharedFunctionalGroupsSequence), d[tag.PerFrameFunctionalGroupsSequence].items
 	if s.planes == nil {
-		for tag := range map[uint32]bool{tagFrameOfReference: true, tagPositionReference: true} {
-			if _, ok := d[tag]; ok {
-				t.Errorf("%s in an object that lies nowhere", name(tag))
+		for id := range map[uint32]bool{tag.FrameOfReferenceUID: true, tag.PositionReferenceIndicator: true} {
+			if _, ok := d[id]; ok {
+				t.Errorf("%s in an object that lies nowhere", name(id))
 			}
 		}
-		if _, ok := d[tagPatientOrientation]; !ok || len(shared) > 0 {
+		if _, ok := d[tag.PatientOrientation]; !ok || len(shared) > 0 {
 			t.Errorf("shared groups %v, patient orientation %t", shared, ok)
 		}
 		for i, g := range each {
-			content := g.first(0x00209111)
+			content := g.first(tag.FrameContentSequence)
 			want := dataset{}
-			want.setInts(0x00209157, 1+i*2/len(each), 1, 1+i%(len(each)/2))
-			if diff := cmp.Diff(want[0x00209157].b, content[0x00209157].b); diff != "" || g.has(tagPlanePosition) {
-				t.Errorf("frame %d: position %t, index (-want +got):\n%s", i+1, g.has(tagPlanePosition), diff)
+			want.setInts(tag.DimensionIndexValues, 1+i*2/len(each), 1, 1+i%(len(each)/2))
+			if diff := cmp.Diff(want[tag.DimensionIndexValues].b, content[tag.DimensionIndexValues].b); diff != "" || g.has(tag.PlanePositionSequence) {
+				t.Errorf("frame %d: position %t, index (-want +got):\n%s", i+1, g.has(tag.PlanePositionSequence), diff)
 			}
 		}
 		return
 	}
-	if got, want := d.text(tagFrameOfReference), root+"6"; got != want {
+	if got, want := d.text(tag.FrameOfReferenceUID), root+"6"; got != want {
 		t.Errorf("frame of reference %q, want %q", got, want)
 	}
 	p := s.planes[0]
-	if o := shared.first(tagPlaneOrientation).text(tagOrientation); o != p.orientation {
+	if o := shared.first(tag.PlaneOrientationSequence).text(tag.ImageOrientationPatient); o != p.orientation {
 		t.Errorf("orientation %q, want %q", o, p.orientation)
 	}
-	if m := shared.first(tagPixelMeasures); m.text(tagPixelSpacing) != p.spacing || m.text(0x00180050) != p.thickness {
+	if m := shared.first(tag.PixelMeasuresSequence); m.text(tag.PixelSpacing) != p.spacing || m.text(tag.SliceThickness) != p.thickness {
 		t.Errorf("measures %v, want %v", m, p)
 	}
 	for i, g := range each {
-		if got, want := g.first(tagPlanePosition).text(tagPosition), s.planes[i%s.frames].position; got != want {
+		if got, want := g.first(tag.PlanePositionSequence).text(tag.ImagePositionPatient), s.planes[i%s.frames].position; got != want {
 			t.Errorf("frame %d lies at %q, want %q", i+1, got, want)
 		}
 	}
@@ -143,25 +143,25 @@ func wantGeometry(t *testing.T, d dataset, s *Source) {
 
 func wantSegments(t *testing.T, d dataset) {
 	t.Helper()
-	items := d[0x00620002].items
+	items := d[tag.SegmentSequence].items
 	if len(items) != 2 {
 		t.Fatalf("%d segments, want 2", len(items))
 	}
 	for i, c := range classes[1:] {
 		s := items[i]
-		kind := s.first(0x0062000f)
+		kind := s.first(tag.SegmentedPropertyTypeCodeSequence)
 		want := codeTissue
 		if c.Type.Value != "" {
 			want = c.Type
 		}
-		got := code{Value: kind.text(0x00080100), Scheme: kind.text(0x00080102), Meaning: kind.text(0x00080104)}
-		if s.integer(0x00620004) != c.Index || s.text(0x00620005) != c.Name || got != want || s.text(0x00620009) != "cardiac-lv" {
-			t.Errorf("segment %d: %q, %v, want %v", i+1, s.text(0x00620005), got, want)
+		got := code{Value: kind.text(tag.CodeValue), Scheme: kind.text(tag.CodingSchemeDesignator), Meaning: kind.text(tag.CodeMeaning)}
+		if s.integer(tag.SegmentNumber) != c.Index || s.text(tag.SegmentLabel) != c.Name || got != want || s.text(tag.SegmentAlgorithmName) != "cardiac-lv" {
+			t.Errorf("segment %d: %q, %v, want %v", i+1, s.text(tag.SegmentLabel), got, want)
 		}
 	}
 	// 0, 170, 255 as highdicom 0.28 writes it, whose constants have fewer
 	// digits; a step of 8-bit sRGB is some 200.
-	lab := items[0][0x0062000d].b
+	lab := items[0][tag.RecommendedDisplayCIELabValue].b
 	for i, want := range []int{43579, 31297, 19515} {
 		if got := int(binary.LittleEndian.Uint16(lab[2*i:])); got < want-5 || got > want+5 {
 			t.Errorf("colour %d is %d, want %d", i, got, want)
@@ -173,19 +173,19 @@ func wantSegments(t *testing.T, d dataset) {
 func wantReferences(t *testing.T, d dataset, o Origin) {
 	t.Helper()
 	s := o.Sources[0]
-	if got := d.first(0x00081115).text(tagSeriesUID); got != o.sourceSeries(s) {
+	if got := d.first(tag.ReferencedSeriesSequence).text(tag.SeriesInstanceUID); got != o.sourceSeries(s) {
 		t.Errorf("referenceo.sourceSeries(s) %q, want %q", got, s.series)
 	}
-	for i, g := range d[tagPerFrame].items {
-		ref := g.first(0x00089124).first(0x00082112)
+	for i, g := range d[tag.PerFrameFunctionalGroupsSequence].items {
+		ref := g.first(tag.DerivationImageSequence).first(tag.SourceImageSequence)
 		want := ""
 		if s.frames > 1 {
 			want = fmt.Sprint(1 + i%s.frames)
 		}
-		if ref.text(tagRefInstanceUID) != s.instance || ref.text(tagRefClassUID) != s.class || ref.text(tagRefFrame) != want {
-			t.Errorf("frame %d was made of %q frame %q, want frame %q", i+1, ref.text(tagRefInstanceUID), ref.text(tagRefFrame), want)
+		if ref.text(tag.ReferencedSOPInstanceUID) != s.instance || ref.text(tag.ReferencedSOPClassUID) != s.class || ref.text(tag.ReferencedFrameNumber) != want {
+			t.Errorf("frame %d was made of %q frame %q, want frame %q", i+1, ref.text(tag.ReferencedSOPInstanceUID), ref.text(tag.ReferencedFrameNumber), want)
 		}
-		if n := g.first(0x0062000a).integer(0x0062000b); n != 1+i/s.frames {
+		if n := g.first(tag.SegmentIdentificationSequence).integer(tag.ReferencedSegmentNumber); n != 1+i/s.frames {
 			t.Errorf("frame %d is of segment %d", i+1, n)
 		}
 	}
@@ -204,24 +204,24 @@ func TestSEGSeries(t *testing.T) {
 		t.Errorf("pixels (-want +got):\n%s", diff)
 	}
 	d := parse(t, b)
-	for i, g := range d[tagPerFrame].items {
+	for i, g := range d[tag.PerFrameFunctionalGroupsSequence].items {
 		index := dataset{}
-		index.setInts(0x00209157, 1+i/3, 1+i%3)
-		if diff := cmp.Diff(index[0x00209157].b, g.first(0x00209111)[0x00209157].b); diff != "" {
+		index.setInts(tag.DimensionIndexValues, 1+i/3, 1+i%3)
+		if diff := cmp.Diff(index[tag.DimensionIndexValues].b, g.first(tag.FrameContentSequence)[tag.DimensionIndexValues].b); diff != "" {
 			t.Errorf("frame %d: index (-want +got):\n%s", i+1, diff)
 		}
-		ref := g.first(0x00089124).first(0x00082112).text(tagRefInstanceUID)
+		ref := g.first(tag.DerivationImageSequence).first(tag.SourceImageSequence).text(tag.ReferencedSOPInstanceUID)
 		if want := sources[order[i%3]].instance; ref != want {
 			t.Errorf("frame %d was made of %s, want %s", i+1, ref, want)
 		}
 	}
-	if n := len(d.first(0x00081115)[0x0008114a].items); n != 3 {
+	if n := len(d.first(tag.ReferencedSeriesSequence)[tag.ReferencedInstanceSequence].items); n != 3 {
 		t.Errorf("%d references, want 3", n)
 	}
 
 	wantMerged(t, sources, b)
 	other := identified("1.2.840.10008.5.1.4.1.1.2", "CT", 9, placed(9)...)
-	other.Elements = append(other.Elements, text(tagStudyUID, root+"77"))
+	other.Elements = append(other.Elements, text(tag.StudyInstanceUID, root+"77"))
 	if _, err := NewSEG(origin(sources[0], openSource(t, other))); !errors.Is(err, segd.ErrUnprocessable) {
 		t.Errorf("of two studies: %v", err)
 	}
@@ -313,155 +313,10 @@ func TestFractionalSEG(t *testing.T) {
 		t.Errorf("pixels (-want +got):\n%s", diff)
 	}
 	d := parse(t, b.Bytes())
-	if d.text(0x00620001) != "FRACTIONAL" || d.text(0x00620010) != "PROBABILITY" || d.integer(0x0062000e) != 255 || d.integer(tagAllocated) != 8 {
+	if d.text(tag.SegmentationType) != "FRACTIONAL" || d.text(tag.SegmentationFractionalType) != "PROBABILITY" || d.integer(tag.MaximumFractionalValue) != 255 || d.integer(tag.BitsAllocated) != 8 {
 		t.Errorf("%v", d)
 	}
 	if err := seg.AddMask(0, 0, drawn(s, 0)); !errors.Is(err, segd.ErrUnprocessable) {
 		t.Errorf("a mask among probabilities: %v", err)
-	}
-}
-
-// TestRunUIDs checks which UIDs agree within a run, and between runs.
-func TestRunUIDs(t *testing.T) {
-	a, b := openSource(t, identified("1.2.840.10008.5.1.4.1.1.2", "CT", 1, placed(1)...)), openSource(t, identified("1.2.840.10008.5.1.4.1.1.2", "CT", 2, placed(2)...))
-	uids := func(r *Run, s *Source) (series, instance string) {
-		o := origin(s)
-		o.Run = r
-		b, _ := writeSEG(t, o)
-		d := parse(t, b)
-		return d.text(tagSeriesUID), d.text(tagInstanceUID)
-	}
-	random, keyed := &Run{Time: noon}, &Run{Time: noon, Key: []byte("k")}
-	series1, one := uids(random, a)
-	series2, two := uids(random, b)
-	series3, again := uids(random, a)
-	if series1 != series2 || series1 != series3 || one == two || one == again {
-		t.Errorf("series %s, %s, %s; instances %s, %s, %s", series1, series2, series3, one, two, again)
-	}
-	if series4, _ := uids(&Run{Time: noon}, a); series4 == series1 {
-		t.Error("two runs share a series")
-	}
-	s1, i1 := uids(keyed, a)
-	s2, i2 := uids(&Run{Time: noon, Key: []byte("k")}, a)
-	if s1 != s2 || i1 != i2 {
-		t.Error("a key does not repeat the UIDs")
-	}
-	for _, uid := range []string{series1, one, s1, i1} {
-		if !isUID(uid) || strings.Contains(uid, ".0") {
-			t.Errorf("UID %s", uid)
-		}
-	}
-}
-
-// TestNoSeries has every object of a run refer to an image without a series by
-// one UID, which is not another image's.
-func TestNoSeries(t *testing.T) {
-	s := openSource(t, images()["CT without a series"])
-	if w := s.Warnings(); len(w) != 1 || !strings.Contains(w[0], "(0020,000E)") {
-		t.Errorf("warnings %q", w)
-	}
-	o := origin(s)
-	uid := o.sourceSeries(s)
-	if !isUID(uid) || uid == o.sourceSeries(&Source{instance: s.instance + "1"}) || uid == o.seriesUID(kindSEG) {
-		t.Errorf("series %q", uid)
-	}
-	seg, _ := writeSEG(t, o)
-	if got := parse(t, seg).first(0x00081115).text(tagSeriesUID); got != uid {
-		t.Errorf("the segmentation refers to series %q, want %q", got, uid)
-	}
-	var sr bytes.Buffer
-	if err := WriteSR(&sr, o, nil, nil); err != nil {
-		t.Fatal(err)
-	}
-	if got := parse(t, sr.Bytes()).first(0x0040a375).first(0x00081115).text(tagSeriesUID); got != uid {
-		t.Errorf("the report refers to series %q, want %q", got, uid)
-	}
-}
-
-// TestSourceErrors gives files that nothing can be made of.
-func TestSourceErrors(t *testing.T) {
-	ct := images()["CT"]
-	without := func(tag uint32) []byte {
-		f := ct
-		f.Elements = append(append([]dicomtest.Element{}, f.Elements...), dicomtest.Element{Tag: tag})
-		return dicomtest.Write(f)
-	}
-	if _, err := OpenSource(without(tagInstanceUID)); !errors.Is(err, segd.ErrUnprocessable) || !strings.Contains(err.Error(), "(0008,0018)") {
-		t.Errorf("without an instance: %v", err)
-	}
-	if _, err := OpenSource(dicomtest.Write(ct)[:400]); !errors.Is(err, segd.ErrFormat) {
-		t.Errorf("truncated: %v", err)
-	}
-	s, err := OpenSource(without(tagStudyUID))
-	if err != nil || len(s.Warnings()) != 1 {
-		t.Fatalf("without a study: %v, warnings %q", err, s.Warnings())
-	}
-	b, _ := writeSEG(t, origin(s))
-	if d := parse(t, b); !strings.HasPrefix(d.text(tagStudyUID), "2.25.") {
-		t.Errorf("study %q", d.text(tagStudyUID))
-	}
-	if s, err := OpenSource(without(tagFrameOfReference)); err != nil || s.Placed() {
-		t.Errorf("without a frame of reference: %v", err)
-	}
-	seg, err := NewSEG(origin(s))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := seg.AddMask(0, 1, drawn(s, 0)); !errors.Is(err, segd.ErrNotFound) {
-		t.Errorf("frame 2 of 1: %v", err)
-	}
-	if err := seg.AddMask(0, 0, segd.NewMask(4, 4)); !errors.Is(err, segd.ErrUnprocessable) {
-		t.Errorf("a mask of another size: %v", err)
-	}
-	if err := seg.Write(&bytes.Buffer{}); !errors.Is(err, segd.ErrUnprocessable) {
-		t.Errorf("no frames: %v", err)
-	}
-}
-
-// TestCharacterSets copies text of several character sets, byte for byte.
-func TestCharacterSets(t *testing.T) {
-	for _, tt := range []struct{ name, set, patient, label, wantSet, wantLabel string }{
-		{"ascii", "", "Yamada", "ventricle", "", "ventricle"},
-		{"own text needs more", "ISO_IR 100", "Yamada", "Kammer, groß", "ISO_IR 192", "Kammer, groß"},
-		{"utf-8", "ISO_IR 192", "M\u00fcller", "Kammer, groß", "ISO_IR 192", "Kammer, groß"},
-		{"latin 1", "ISO_IR 100", "M\xfcller", "Kammer, groß", "ISO_IR 100", "Kammer, gro?"},
-		{"japanese", `\ISO 2022 IR 87`, "Yamada^Tarou=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B", "v", `\ISO 2022 IR 87`, "v"},
-	} {
-		f := images()["CR"]
-		f.Elements = append(f.Elements, text(0x00100010, tt.patient))
-		if tt.set != "" {
-			f.Elements = append(f.Elements, text(tagCharacterSet, tt.set))
-		}
-		o := origin(openSource(t, f))
-		o.Classes = []segd.Class{{Name: "background"}, {Index: 1, Name: tt.label}}
-		b, _ := writeSEG(t, o)
-		d := parse(t, b)
-		if d.text(0x00100010) != tt.patient || d.text(tagCharacterSet) != tt.wantSet || d.first(0x00620002).text(0x00620005) != tt.wantLabel {
-			t.Errorf("%s: %q, %q, %q", tt.name, d.text(0x00100010), d.text(tagCharacterSet), d.first(0x00620002).text(0x00620005))
-		}
-	}
-}
-
-func TestDecimal(t *testing.T) {
-	for v, want := range map[float64]string{
-		0: "0", -1.5: "-1.5", 0.7031250000000001: "0.70312500000000", 1.0 / 3: "0.33333333333333", -123456.7890123456: "-123456.78901235",
-		1e-7: "0.0000001", -1.23456789012345e-7: "-1.23456789e-07", 1e300: "1e+300",
-	} {
-		if got := decimal(v); len(got) > 16 || strings.TrimRight(got, "0") != strings.TrimRight(want, "0") {
-			t.Errorf("%v is %q, want %q", v, got, want)
-		}
-	}
-}
-
-// TestLossySource makes a segmentation of an image that was compressed with loss
-// and does not say by how much: an element without a value is not passed on
-// (PS3.3 C.7.6.1.1.5 has it of type 1C).
-func TestLossySource(t *testing.T) {
-	f := images()["CR"]
-	f.Elements = append(slices.Clip(f.Elements), text(tagLossy, "01"), text(tagLossyRatio, ""), text(tagLossyMethod, "ISO_10918_1"))
-	seg, _ := writeSEG(t, origin(openSource(t, f)))
-	d := parse(t, seg)
-	if _, ok := d[tagLossyRatio]; ok || d.text(tagLossy) != "01" || d.text(tagLossyMethod) != "ISO_10918_1" {
-		t.Errorf("ratio there: %t, lossy %q, method %q", ok, d.text(tagLossy), d.text(tagLossyMethod))
 	}
 }

@@ -1,13 +1,19 @@
 package dicomio
 
+import (
+	"slices"
+
+	"segd/dicomio/tag"
+)
+
 // Dimensions of a segmentation: what the position of a frame in each means,
 // and the functional group that holds it.
 var (
-	dimensionSegment  = dimension{0x0062000b, 0x0062000a, "Segment"}         // ReferencedSegmentNumber
-	dimensionPosition = dimension{tagPosition, tagPlanePosition, "Position"} // ImagePositionPatient
-	dimensionTime     = dimension{0x00209128, 0x00209111, "Time"}            // TemporalPositionIndex
-	dimensionStack    = dimension{0x00209056, 0x00209111, "Stack"}           // StackID
-	dimensionFrame    = dimension{0x00209057, 0x00209111, "Frame"}           // InStackPositionNumber
+	dimensionSegment  = dimension{tag.ReferencedSegmentNumber, tag.SegmentIdentificationSequence, "Segment"}
+	dimensionPosition = dimension{tag.ImagePositionPatient, tag.PlanePositionSequence, "Position"}
+	dimensionTime     = dimension{tag.TemporalPositionIndex, tag.FrameContentSequence, "Time"}
+	dimensionStack    = dimension{tag.StackID, tag.FrameContentSequence, "Stack"}
+	dimensionFrame    = dimension{tag.InStackPositionNumber, tag.FrameContentSequence, "Frame"}
 )
 
 type dimension struct {
@@ -21,78 +27,95 @@ type dimension struct {
 // Placed frames are ordered by segment and position and, where several lie at
 // one position, by time; others by segment and their order in the sources.
 func (s *SEG) setGroups(d *object) {
-	planes := make([]*plane, len(s.frames))
-	var position, repeat []int
+	a := s.arrange()
+	d.setDimensions(a.dimensions)
 	shared := dataset{}
-	oneOrientation, oneMeasure := true, true
-	dimensions := []dimension{dimensionSegment, dimensionStack, dimensionFrame}
-	if s.placed() {
-		for i, f := range s.frames {
-			planes[i] = &s.origin.Sources[f.source].planes[f.frame]
-		}
-		settleThickness(planes)
-		for i := range planes {
-			oneOrientation = oneOrientation && planes[i].orientation == planes[0].orientation
-			oneMeasure = oneMeasure && planes[i].spacing == planes[0].spacing && planes[i].thickness == planes[0].thickness && planes[i].between == planes[0].between
-		}
-		position, repeat = positionIndexes(planes)
-		dimensions = []dimension{dimensionSegment, dimensionPosition}
-		for _, r := range repeat {
-			if r > 1 {
-				dimensions = []dimension{dimensionSegment, dimensionPosition, dimensionTime}
-				break
-			}
-		}
-		if oneOrientation {
-			shared.setItems(tagPlaneOrientation, planes[0].orient())
-		}
-		if oneMeasure {
-			shared.setItems(tagPixelMeasures, planes[0].measures())
-		}
+	if a.oneOrientation {
+		shared.setItems(tag.PlaneOrientationSequence, a.planes[0].orient())
 	}
-	d.setDimensions(dimensions)
-	d.setItems(tagSharedGroups, shared)
-
+	if a.oneMeasure {
+		shared.setItems(tag.PixelMeasuresSequence, a.planes[0].measures())
+	}
+	d.setItems(tag.SharedFunctionalGroupsSequence, shared)
 	var each []dataset
 	for k := 1; k < len(s.origin.Classes); k++ {
 		for i, f := range s.frames {
-			g, content, segment := dataset{}, dataset{}, dataset{}
-			index := []int{k}
-			if p := planes[i]; p != nil {
-				index = append(index, position[i])
-				if len(dimensions) == 3 {
-					index = append(index, repeat[i])
-					content.setInts(0x00209128, repeat[i]) // TemporalPositionIndex
-				}
-				place := dataset{}
-				place.set(tagPosition, p.position)
-				g.setItems(tagPlanePosition, place)
-				if !oneOrientation {
-					g.setItems(tagPlaneOrientation, p.orient())
-				}
-				if !oneMeasure {
-					g.setItems(tagPixelMeasures, p.measures())
-				}
-			} else {
-				index = append(index, 1, i+1)
-				content.set(0x00209056, "1")     // StackID
-				content.setInts(0x00209057, i+1) // InStackPositionNumber
-			}
-			content.setInts(0x00209157, index...) // DimensionIndexValues
-			g.setItems(0x00209111, content)       // FrameContentSequence
-			g.setItems(0x00089124, derivation(s.origin.Sources[f.source], f.frame))
-			segment.setInts(0x0062000b, k)  // ReferencedSegmentNumber
-			g.setItems(0x0062000a, segment) // SegmentIdentificationSequence
+			g, segment := a.group(k, i), dataset{}
+			g.setItems(tag.DerivationImageSequence, derivation(s.origin.Sources[f.source], f.frame))
+			segment.setInts(tag.ReferencedSegmentNumber, k)
+			g.setItems(tag.SegmentIdentificationSequence, segment)
 			each = append(each, g)
 		}
 	}
-	d.setItems(tagPerFrame, each...)
+	d.setItems(tag.PerFrameFunctionalGroupsSequence, each...)
+}
+
+// arrangement says where the frames of a segmentation lie and in which
+// dimensions they are ordered.
+type arrangement struct {
+	dimensions                 []dimension
+	planes                     []*plane // nil for frames without a position
+	position, repeat           []int    // indexes from 1, as positionIndexes has them
+	oneOrientation, oneMeasure bool     // the same for all planes
+}
+
+func (s *SEG) arrange() arrangement {
+	a := arrangement{planes: make([]*plane, len(s.frames))}
+	if !s.placed() {
+		a.dimensions = []dimension{dimensionSegment, dimensionStack, dimensionFrame}
+		return a
+	}
+	for i, f := range s.frames {
+		a.planes[i] = &s.origin.Sources[f.source].planes[f.frame]
+	}
+	settleThickness(a.planes)
+	a.oneOrientation, a.oneMeasure = true, true
+	first := a.planes[0]
+	for _, p := range a.planes {
+		a.oneOrientation = a.oneOrientation && p.orientation == first.orientation
+		a.oneMeasure = a.oneMeasure && p.spacing == first.spacing && p.thickness == first.thickness && p.between == first.between
+	}
+	a.position, a.repeat = positionIndexes(a.planes)
+	a.dimensions = []dimension{dimensionSegment, dimensionPosition}
+	if slices.Max(a.repeat) > 1 {
+		a.dimensions = append(a.dimensions, dimensionTime)
+	}
+	return a
+}
+
+// group returns the functional groups that say where frame i lies, for segment k.
+func (a *arrangement) group(k, i int) dataset {
+	g, content := dataset{}, dataset{}
+	index := []int{k}
+	if p := a.planes[i]; p != nil {
+		index = append(index, a.position[i])
+		if len(a.dimensions) == 3 {
+			index = append(index, a.repeat[i])
+			content.setInts(tag.TemporalPositionIndex, a.repeat[i])
+		}
+		place := dataset{}
+		place.set(tag.ImagePositionPatient, p.position)
+		g.setItems(tag.PlanePositionSequence, place)
+		if !a.oneOrientation {
+			g.setItems(tag.PlaneOrientationSequence, p.orient())
+		}
+		if !a.oneMeasure {
+			g.setItems(tag.PixelMeasuresSequence, p.measures())
+		}
+	} else {
+		index = append(index, 1, i+1)
+		content.set(tag.StackID, "1")
+		content.setInts(tag.InStackPositionNumber, i+1)
+	}
+	content.setInts(tag.DimensionIndexValues, index...)
+	g.setItems(tag.FrameContentSequence, content)
+	return g
 }
 
 // orient is the item of PlaneOrientationSequence.
 func (p *plane) orient() dataset {
 	d := dataset{}
-	d.set(tagOrientation, p.orientation)
+	d.set(tag.ImageOrientationPatient, p.orientation)
 	return d
 }
 
@@ -100,11 +123,11 @@ func (p *plane) orient() dataset {
 // frame i of s, pixel on pixel (PS3.3 C.7.6.16.2.6).
 func derivation(s *Source, i int) dataset {
 	ref := s.reference(i)
-	ref.setCode(0x0040a170, codeSourceImage) // PurposeOfReferenceCodeSequence
-	ref.set(0x0028135a, "YES")               // SpatialLocationsPreserved
+	ref.setCode(tag.PurposeOfReferenceCodeSequence, codeSourceImage)
+	ref.set(tag.SpatialLocationsPreserved, "YES")
 	d := dataset{}
-	d.setCode(0x00089215, codeSegmentation) // DerivationCodeSequence
-	d.setItems(0x00082112, ref)             // SourceImageSequence
+	d.setCode(tag.DerivationCodeSequence, codeSegmentation)
+	d.setItems(tag.SourceImageSequence, ref)
 	return d
 }
 
@@ -112,16 +135,16 @@ func derivation(s *Source, i int) dataset {
 func (d *object) setDimensions(list []dimension) {
 	uid := d.run.instance("dimensions", d.uid)
 	organization := dataset{}
-	organization.set(0x00209164, uid)    // DimensionOrganizationUID
-	d.setItems(0x00209221, organization) // DimensionOrganizationSequence
+	organization.set(tag.DimensionOrganizationUID, uid)
+	d.setItems(tag.DimensionOrganizationSequence, organization)
 	var items []dataset
 	for _, x := range list {
 		i := dataset{}
-		i.set(0x00209164, uid)
-		i.setInts(0x00209165, int(x.pointer)) // DimensionIndexPointer
-		i.setInts(0x00209167, int(x.group))   // FunctionalGroupPointer
-		i.set(0x00209421, x.label)            // DimensionDescriptionLabel
+		i.set(tag.DimensionOrganizationUID, uid)
+		i.setInts(tag.DimensionIndexPointer, int(x.pointer))
+		i.setInts(tag.FunctionalGroupPointer, int(x.group))
+		i.set(tag.DimensionDescriptionLabel, x.label)
 		items = append(items, i)
 	}
-	d.setItems(0x00209222, items...) // DimensionIndexSequence
+	d.setItems(tag.DimensionIndexSequence, items...)
 }

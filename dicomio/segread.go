@@ -3,10 +3,10 @@ package dicomio
 import (
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 
 	"segd"
+	"segd/dicomio/tag"
 )
 
 // Segmentation is a DICOM Segmentation that was read (PS3.3 A.51, and A.86 for
@@ -71,8 +71,8 @@ func ReadSEG(b []byte) (*Segmentation, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !segClasses[d.text(tagClassUID)] {
-		return nil, fmt.Errorf("dicomio: %w: not a segmentation: %s is another SOP class", segd.ErrUnsupported, name(tagClassUID))
+	if !segClasses[d.text(tag.SOPClassUID)] {
+		return nil, fmt.Errorf("dicomio: %w: not a segmentation: %s is another SOP class", segd.ErrUnsupported, name(tag.SOPClassUID))
 	}
 	e, err := pixelElement(f)
 	if err != nil {
@@ -86,15 +86,15 @@ func ReadSEG(b []byte) (*Segmentation, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Segmentation{Type: d.text(0x00620001), Rows: l.rows, Cols: l.cols, Overlap: d.text(0x00620013) == "YES", padding: -1}
+	s := &Segmentation{Type: d.text(tag.SegmentationType), Rows: l.rows, Cols: l.cols, Overlap: d.text(tag.SegmentsOverlap) == "YES", padding: -1}
 	if s.pixels, err = findPixels(f, e, l); err != nil {
 		return nil, err
 	}
 	if err := s.readType(d, l); err != nil {
 		return nil, err
 	}
-	for _, item := range d[0x00620002].items {
-		s.Segments = append(s.Segments, Segment{Number: item.integer(0x00620004), Label: shorten(item.text(0x00620005), 64)})
+	for _, item := range d[tag.SegmentSequence].items {
+		s.Segments = append(s.Segments, Segment{Number: item.integer(tag.SegmentNumber), Label: shorten(item.text(tag.SegmentLabel), 64)})
 	}
 	s.source = Source{image: d, frames: l.frames, rows: l.rows, cols: l.cols}
 	s.source.locate()
@@ -103,34 +103,33 @@ func ReadSEG(b []byte) (*Segmentation, error) {
 
 // segTags are what is read of a segmentation.
 var segTags = []uint32{
-	tagClassUID, tagFrames, tagFrameOfReference, tagPosition, tagOrientation, tagPixelSpacing, 0x00180050, 0x00180088,
-	tagSharedGroups, tagPerFrame, tagPadding,
-	0x00081115, // ReferencedSeriesSequence
-	0x00620001, // SegmentationType
-	0x00620002, // SegmentSequence
-	0x0062000e, // MaximumFractionalValue
-	0x00620013, // SegmentsOverlap
+	tag.SOPClassUID, tag.NumberOfFrames, tag.FrameOfReferenceUID,
+	tag.ImagePositionPatient, tag.ImageOrientationPatient,
+	tag.PixelSpacing, tag.SliceThickness, tag.SpacingBetweenSlices,
+	tag.SharedFunctionalGroupsSequence, tag.PerFrameFunctionalGroupsSequence, tag.PixelPaddingValue,
+	tag.ReferencedSeriesSequence, tag.SegmentationType, tag.SegmentSequence,
+	tag.MaximumFractionalValue, tag.SegmentsOverlap,
 }
 
 // readType checks that the values are what the type says.
 func (s *Segmentation) readType(d dataset, l *layout) error {
 	want := map[string][]int{"BINARY": {1}, "FRACTIONAL": {8}, "LABELMAP": {8, 16}}[s.Type]
 	if want == nil {
-		return unprocessable("segmentation type %s is none of BINARY, FRACTIONAL and LABELMAP", name(0x00620001))
+		return unprocessable("segmentation type %s is none of BINARY, FRACTIONAL and LABELMAP", name(tag.SegmentationType))
 	}
 	if !slices.Contains(want, l.allocated) || l.samples != 1 || l.signed {
 		return unprocessable("%s with %d samples of %d bits, want 1 of %d, unsigned", s.Type, l.samples, l.allocated, want[0])
 	}
 	switch s.Type {
 	case "FRACTIONAL":
-		most := d.integer(0x0062000e)
+		most := d.integer(tag.MaximumFractionalValue)
 		if most < 1 || most > 255 {
 			return unprocessable("maximum fractional value %d, want 1 to 255", most)
 		}
 		s.half = (most + 1) / 2
 	case "LABELMAP":
-		if d.has(tagPadding) {
-			s.padding = d.integer(tagPadding)
+		if d.has(tag.PixelPaddingValue) {
+			s.padding = d.integer(tag.PixelPaddingValue)
 		}
 	}
 	return nil
@@ -139,17 +138,17 @@ func (s *Segmentation) readType(d dataset, l *layout) error {
 // readFrames reads what each frame is about.
 func (s *Segmentation) readFrames(d dataset, frames int) error {
 	s.series, s.images = map[string]bool{}, map[string][]int{}
-	for _, series := range d[0x00081115].items {
-		s.series[series.text(tagSeriesUID)] = true
-		for _, i := range series[0x0008114a].items { // ReferencedInstanceSequence
-			if uid := i.text(tagRefInstanceUID); s.images[uid] == nil {
+	for _, series := range d[tag.ReferencedSeriesSequence].items {
+		s.series[series.text(tag.SeriesInstanceUID)] = true
+		for _, i := range series[tag.ReferencedInstanceSequence].items {
+			if uid := i.text(tag.ReferencedSOPInstanceUID); s.images[uid] == nil {
 				s.images[uid] = []int{}
 			}
 		}
 	}
 	delete(s.series, "")
 	s.Frames = make([]SegmentFrame, frames)
-	shared, each := d.first(tagSharedGroups), d[tagPerFrame].items
+	shared, each := d.first(tag.SharedFunctionalGroupsSequence), d[tag.PerFrameFunctionalGroupsSequence].items
 	if n := len(each); n > 0 && n != frames {
 		return unprocessable("functional groups of %d frames for %d", n, frames)
 	}
@@ -161,11 +160,11 @@ func (s *Segmentation) readFrames(d dataset, frames int) error {
 			group.merge(each[i])
 		}
 		f := &s.Frames[i]
-		f.Segment = group.first(0x0062000a).integer(0x0062000b)
-		for _, derivation := range group[0x00089124].items {
-			for _, source := range derivation[0x00082112].items {
-				r := FrameReference{Instance: source.text(tagRefInstanceUID)}
-				for _, v := range source.numbers(tagRefFrame) {
+		f.Segment = group.first(tag.SegmentIdentificationSequence).integer(tag.ReferencedSegmentNumber)
+		for _, derivation := range group[tag.DerivationImageSequence].items {
+			for _, source := range derivation[tag.SourceImageSequence].items {
+				r := FrameReference{Instance: source.text(tag.ReferencedSOPInstanceUID)}
+				for _, v := range source.numbers(tag.ReferencedFrameNumber) {
 					r.Frames = append(r.Frames, int(v))
 				}
 				if r.Instance != "" {
@@ -209,7 +208,7 @@ func (s *Segmentation) Knows(image *Source) bool {
 		return true
 	}
 	return len(s.images)+len(s.series) == 0 && s.source.Placed() && image.Placed() &&
-		s.source.image.text(tagFrameOfReference) == image.image.text(tagFrameOfReference)
+		s.source.image.text(tag.FrameOfReferenceUID) == image.image.text(tag.FrameOfReferenceUID)
 }
 
 // Instances and Series return the UIDs of the images and of the series that the
@@ -228,18 +227,29 @@ func (s *Segmentation) Series() []string { return slices.Collect(maps.Keys(s.ser
 // segmentation has no positions and refers to images as a whole or not at all,
 // those of the same place in the order of each segment. What the segmentation leaves out is background.
 //
+// Where both say where they lie, the frames are turned in their plane to the
+// image's pixels, and an orient.MatchError says how far away others lie.
+//
 // Sizes that differ and segments numbered beyond 255 are
 // segd.ErrUnprocessable, a segmentation of something else is segd.ErrNotFound.
 func (s *Segmentation) Mask(image *Source, frame int) (*segd.Mask, error) {
 	if frame < 0 || frame >= image.frames {
 		return nil, fmtNotFound(frame, image.frames)
 	}
-	if s.Rows != image.rows || s.Cols != image.cols {
+	placed := s.Placed() && image.Placed()
+	if (s.Rows != image.rows || s.Cols != image.cols) && !(placed && s.Rows == image.cols && s.Cols == image.rows) {
 		return nil, unprocessable("a segmentation of %d×%d pixels for an image of %d×%d: tiled, or on another grid", s.Cols, s.Rows, image.cols, image.rows)
 	}
 	list, err := s.framesOf(image, frame)
 	if err != nil {
 		return nil, err
+	}
+	if placed {
+		masks, err := s.placed(list, image.grid(frame))
+		if err != nil {
+			return nil, err
+		}
+		return masks[0], nil
 	}
 	return s.marked(list)
 }
@@ -288,7 +298,7 @@ func (s *Segmentation) framesOf(image *Source, frame int) ([]int, error) {
 		return list, nil
 	case s.source.planes != nil && image.planes != nil:
 		for i := range s.source.planes {
-			if s.source.planes[i].coincides(&image.planes[frame]) {
+			if s.source.planes[i].sharesPlane(&image.planes[frame]) {
 				list = append(list, i)
 			}
 		}
@@ -347,18 +357,6 @@ func (s *Segmentation) mark(m *segd.Mask, i int) error {
 	return nil
 }
 
-// coincides reports whether two planes hold the same pixels: to a tenth of the
-// distance between rows, since files write positions with few digits.
-func (p *plane) coincides(q *plane) bool {
-	near := 0.1 * min(p.rowMM, p.colMM)
-	for r := range 3 {
-		if math.Abs(p.origin[r]-q.origin[r]) > near || math.Abs(p.right[r]-q.right[r]) > 1e-3 || math.Abs(p.down[r]-q.down[r]) > 1e-3 {
-			return false
-		}
-	}
-	return math.Abs(p.rowMM-q.rowMM) <= 0.01*p.rowMM && math.Abs(p.colMM-q.colMM) <= 0.01*p.colMM
-}
-
 // IsSEG reports whether the DICOM file b is a segmentation. It costs as much as
 // a walk over the file.
 func IsSEG(b []byte) bool {
@@ -366,6 +364,6 @@ func IsSEG(b []byte) bool {
 	if err != nil {
 		return false
 	}
-	d, err := f.copy([]uint32{tagClassUID})
-	return err == nil && segClasses[d.text(tagClassUID)]
+	d, err := f.copy([]uint32{tag.SOPClassUID})
+	return err == nil && segClasses[d.text(tag.SOPClassUID)]
 }

@@ -12,6 +12,7 @@ import (
 
 	"segd"
 	"segd/dicomio/dicomtest"
+	"segd/dicomio/tag"
 )
 
 // fixtures is the folder of segmentations by other programs, with what their
@@ -162,11 +163,11 @@ func TestSegmentationInOrder(t *testing.T) {
 		var each []dicomtest.Item
 		pix := make([]byte, (len(segments)*130+7)/8)
 		for i, n := range segments {
-			each = append(each, dicomtest.Item{sequence(0x0062000a, dicomtest.Item{{Tag: 0x0062000b, VR: "US", Value: n}})})
+			each = append(each, dicomtest.Item{sequence(tag.SegmentIdentificationSequence, dicomtest.Item{{Tag: tag.ReferencedSegmentNumber, VR: "US", Value: n}})})
 			pix[(i*130+i)/8] |= 1 << ((i*130 + i) % 8) // pixel i of frame i
 		}
 		f := dicomtest.File{Rows: 10, Columns: 13, Frames: len(segments), Allocated: 1, Modality: "SEG", Pixels: pix, Elements: []dicomtest.Element{
-			text(tagClassUID, "1.2.840.10008.5.1.4.1.1.66.4"), text(tagInstanceUID, root+"99"), text(0x00620001, "BINARY"), sequence(tagPerFrame, each...),
+			text(tag.SOPClassUID, "1.2.840.10008.5.1.4.1.1.66.4"), text(tag.SOPInstanceUID, root+"99"), text(tag.SegmentationType, "BINARY"), sequence(tag.PerFrameFunctionalGroupsSequence, each...),
 		}}
 		s, err := ReadSEG(dicomtest.Write(f))
 		if err != nil {

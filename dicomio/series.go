@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"segd"
+	"segd/dicomio/tag"
 )
 
 // SeriesKey is the same for images whose results belong into one object: those of
@@ -17,7 +18,7 @@ func (s *Source) SeriesKey() string {
 	if !s.Placed() || s.orphan || s.series == "" {
 		return ""
 	}
-	return strings.Join([]string{s.study.text(tagStudyUID), s.series, s.image.text(tagFrameOfReference), fmt.Sprint(s.rows, s.cols)}, "\x00")
+	return strings.Join([]string{s.study.text(tag.StudyInstanceUID), s.series, s.image.text(tag.FrameOfReferenceUID), fmt.Sprint(s.rows, s.cols)}, "\x00")
 }
 
 // Merge adds the sources and frames of other, which is of the same kind, model
@@ -99,7 +100,7 @@ func (s *SEG) sort() {
 	sources := s.origin.Sources
 	at := make([]Slice, len(sources))
 	for i, source := range sources {
-		at[i] = Slice{plane: source.planes[0], number: source.image.integer(tagInstanceNumber), phase: source.phaseOf(0)}
+		at[i] = Slice{plane: source.planes[0], number: source.image.integer(tag.InstanceNumber), phase: source.phaseOf(0)}
 	}
 	slices.SortStableFunc(s.frames, func(a, b segFrame) int {
 		if a.source == b.source {

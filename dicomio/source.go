@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"segd"
+	"segd/dicomio/tag"
 )
 
 // Source is an image that objects are derived from: what they take over of its
@@ -52,20 +53,20 @@ func OpenSource(b []byte) (*Source, error) {
 	for _, id := range []struct {
 		tag uint32
 		to  *string
-	}{{tagClassUID, &s.class}, {tagInstanceUID, &s.instance}} {
+	}{{tag.SOPClassUID, &s.class}, {tag.SOPInstanceUID, &s.instance}} {
 		if *id.to = s.image.text(id.tag); !isUID(*id.to) {
 			return nil, unprocessable("no object can refer to a file without %s, a UID", name(id.tag))
 		}
 	}
-	s.series = s.image.text(tagSeriesUID)
-	s.rows, s.cols = s.image.integer(tagRows), s.image.integer(tagColumns)
+	s.series = s.image.text(tag.SeriesInstanceUID)
+	s.rows, s.cols = s.image.integer(tag.Rows), s.image.integer(tag.Columns)
 	if s.rows < 1 || s.cols < 1 || s.rows > maxSide || s.cols > maxSide {
 		return nil, unprocessable("%d rows and %d columns, want 1 to %d", s.rows, s.cols, maxSide)
 	}
-	if s.frames = max(1, s.image.integer(tagFrames)); s.frames > maxFrames {
+	if s.frames = max(1, s.image.integer(tag.NumberOfFrames)); s.frames > maxFrames {
 		return nil, unprocessable("%d frames, limit %d", s.frames, maxFrames)
 	}
-	s.orphan = !isUID(s.study.text(tagStudyUID))
+	s.orphan = !isUID(s.study.text(tag.StudyInstanceUID))
 	s.locate()
 	return s, nil
 }
@@ -73,7 +74,7 @@ func OpenSource(b []byte) (*Source, error) {
 // locate reads where the frames lie.
 func (s *Source) locate() {
 	s.located, s.lost = s.readPlanes()
-	if isUID(s.image.text(tagFrameOfReference)) {
+	if isUID(s.image.text(tag.FrameOfReferenceUID)) {
 		s.planes = s.located
 	}
 }
@@ -184,11 +185,11 @@ func checkSources(sources []*Source) error {
 	a := sources[0]
 	for _, b := range sources[1:] {
 		switch {
-		case a.study.text(tagStudyUID) != b.study.text(tagStudyUID) || a.orphan:
+		case a.study.text(tag.StudyInstanceUID) != b.study.text(tag.StudyInstanceUID) || a.orphan:
 			return unprocessable("source images of different studies (0020,000D)")
 		case a.rows != b.rows || a.cols != b.cols:
 			return unprocessable("source images of %d×%d and %d×%d pixels", a.rows, a.cols, b.rows, b.cols)
-		case a.image.text(tagFrameOfReference) != b.image.text(tagFrameOfReference):
+		case a.image.text(tag.FrameOfReferenceUID) != b.image.text(tag.FrameOfReferenceUID):
 			return unprocessable("source images of different frames of reference (0020,0052)")
 		}
 	}
@@ -211,10 +212,10 @@ func (s *Source) fits(frame, width, height int) error {
 // its SOP class has frames. Files that have several all the same occur.
 func (s *Source) reference(i int) dataset {
 	d := dataset{}
-	d.set(tagRefClassUID, s.class)
-	d.set(tagRefInstanceUID, s.instance)
+	d.set(tag.ReferencedSOPClassUID, s.class)
+	d.set(tag.ReferencedSOPInstanceUID, s.instance)
 	if i >= 0 && s.frames > 1 && !singleFrame[s.class] {
-		d.setInts(tagRefFrame, i+1)
+		d.setInts(tag.ReferencedFrameNumber, i+1)
 	}
 	return d
 }
@@ -244,4 +245,4 @@ func (s *Source) Instance() string { return s.instance }
 func (s *Source) Series() string { return s.series }
 
 // Study returns the UID of the study; see Instance.
-func (s *Source) Study() string { return s.study.text(tagStudyUID) }
+func (s *Source) Study() string { return s.study.text(tag.StudyInstanceUID) }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"segd"
+	"segd/dicomio/tag"
 )
 
 // Measure is one figure of a Finding, with its concept and unit in code.
@@ -75,19 +76,19 @@ func WriteSR(w io.Writer, o Origin, findings []Finding, seg *SEG) error {
 		}
 		groups = append(groups, o.group(f, seg))
 	}
-	d.setInts(0x00200013, o.number()) // InstanceNumber
-	d.setContent(0x00080023, 0x00080033)
-	d.set(0x0040a491, "COMPLETE")   // CompletionFlag
-	d.set(0x0040a493, "UNVERIFIED") // VerificationFlag
-	d.setItems(0x00081111)          // ReferencedPerformedProcedureStepSequence
-	d.setItems(0x0040a372)          // PerformedProcedureCodeSequence
-	d.setItems(0x0040a375, o.evidence(d.studyUID(), seg))
-	d.set(0x0040a040, "CONTAINER") // ValueType
-	d.set(0x0040a050, "SEPARATE")  // ContinuityOfContent
-	d.setCode(0x0040a043, code{Value: "126000", Scheme: "DCM", Meaning: "Imaging Measurement Report"})
-	d.setItems(0x0040a504, template("1500")) // ContentTemplateSequence
+	d.setInts(tag.InstanceNumber, o.number())
+	d.setContent(tag.ContentDate, tag.ContentTime)
+	d.set(tag.CompletionFlag, "COMPLETE")
+	d.set(tag.VerificationFlag, "UNVERIFIED")
+	d.setItems(tag.ReferencedPerformedProcedureStepSequence)
+	d.setItems(tag.PerformedProcedureCodeSequence)
+	d.setItems(tag.CurrentRequestedProcedureEvidenceSequence, o.evidence(d.studyUID(), seg))
+	d.set(tag.ValueType, "CONTAINER")
+	d.set(tag.ContinuityOfContent, "SEPARATE")
+	d.setCode(tag.ConceptNameCodeSequence, code{Value: "126000", Scheme: "DCM", Meaning: "Imaging Measurement Report"})
+	d.setItems(tag.ContentTemplateSequence, template("1500"))
 	measurements := item("CONTAINS", "CONTAINER", code{Value: "126010", Scheme: "DCM", Meaning: "Imaging Measurements"})
-	measurements.set(0x0040a050, "SEPARATE")
+	measurements.set(tag.ContinuityOfContent, "SEPARATE")
 	measurements.addContent(groups...)
 	content := append(o.context(d.uid), measurements)
 	d.addContent(content...)
@@ -101,9 +102,9 @@ func (o *Origin) context(uid string) []dataset {
 			code{Value: "en", Scheme: "RFC5646", Meaning: "English"}),
 		codeItem("HAS OBS CONTEXT", code{Value: "121005", Scheme: "DCM", Meaning: "Observer Type"},
 			code{Value: "121007", Scheme: "DCM", Meaning: "Device"}),
-		valueItem("HAS OBS CONTEXT", "UIDREF", code{Value: "121012", Scheme: "DCM", Meaning: "Device Observer UID"}, 0x0040a124, o.Run.uid("device", o.Model, o.Version)),
-		valueItem("HAS OBS CONTEXT", "TEXT", code{Value: "121013", Scheme: "DCM", Meaning: "Device Observer Name"}, 0x0040a160, shorten(o.Model+" "+o.Version, 64)),
-		valueItem("HAS OBS CONTEXT", "TEXT", code{Value: "121014", Scheme: "DCM", Meaning: "Device Observer Manufacturer"}, 0x0040a160, manufacturer),
+		valueItem("HAS OBS CONTEXT", "UIDREF", code{Value: "121012", Scheme: "DCM", Meaning: "Device Observer UID"}, tag.UID, o.Run.uid("device", o.Model, o.Version)),
+		valueItem("HAS OBS CONTEXT", "TEXT", code{Value: "121013", Scheme: "DCM", Meaning: "Device Observer Name"}, tag.TextValue, shorten(o.Model+" "+o.Version, 64)),
+		valueItem("HAS OBS CONTEXT", "TEXT", code{Value: "121014", Scheme: "DCM", Meaning: "Device Observer Manufacturer"}, tag.TextValue, manufacturer),
 		codeItem("HAS CONCEPT MOD", code{Value: "121058", Scheme: "DCM", Meaning: "Procedure reported"},
 			code{Value: "363679005", Scheme: "SCT", Meaning: "Imaging procedure"}),
 	}
@@ -114,7 +115,7 @@ func (o *Origin) group(f Finding, seg *SEG) dataset {
 	c, s := o.Classes[f.Class], o.Sources[f.Source]
 	_, kind := property(c)
 	g := item("CONTAINS", "CONTAINER", code{Value: "125007", Scheme: "DCM", Meaning: "Measurement Group"})
-	g.set(0x0040a050, "SEPARATE")
+	g.set(tag.ContinuityOfContent, "SEPARATE")
 	label := c.Name
 	switch {
 	case s.frames > 1:
@@ -123,8 +124,8 @@ func (o *Origin) group(f Finding, seg *SEG) dataset {
 		label = fmt.Sprintf("%s, image %d", c.Name, f.Source+1)
 	}
 	content := []dataset{
-		valueItem("HAS OBS CONTEXT", "TEXT", code{Value: "112039", Scheme: "DCM", Meaning: "Tracking Identifier"}, 0x0040a160, label),
-		valueItem("HAS OBS CONTEXT", "UIDREF", code{Value: "112040", Scheme: "DCM", Meaning: "Tracking Unique Identifier"}, 0x0040a124,
+		valueItem("HAS OBS CONTEXT", "TEXT", code{Value: "112039", Scheme: "DCM", Meaning: "Tracking Identifier"}, tag.TextValue, label),
+		valueItem("HAS OBS CONTEXT", "UIDREF", code{Value: "112040", Scheme: "DCM", Meaning: "Tracking Unique Identifier"}, tag.UID,
 			o.Run.uid("tracking", o.Model, o.Version, s.instance, fmt.Sprint(f.Frame, f.Class))),
 		codeItem("CONTAINS", code{Value: "121071", Scheme: "DCM", Meaning: "Finding"}, kind),
 	}
@@ -133,23 +134,23 @@ func (o *Origin) group(f Finding, seg *SEG) dataset {
 		frame = seg.frameOf(f)
 	}
 	if frame >= 0 {
-		g.setItems(0x0040a504, template("1410"))
+		g.setItems(tag.ContentTemplateSequence, template("1410"))
 		ref := dataset{}
-		ref.set(tagRefClassUID, kindSEG.class)
-		ref.set(tagRefInstanceUID, seg.uid)
-		ref.setInts(tagRefFrame, frame)
+		ref.set(tag.ReferencedSOPClassUID, kindSEG.class)
+		ref.set(tag.ReferencedSOPInstanceUID, seg.uid)
+		ref.setInts(tag.ReferencedFrameNumber, frame)
 		content = append(content,
 			imageItem("CONTAINS", code{Value: "121214", Scheme: "DCM", Meaning: "Referenced Segmentation Frame"}, ref),
 			imageItem("CONTAINS", code{Value: "121233", Scheme: "DCM", Meaning: "Source image for segmentation"}, s.reference(f.Frame)))
 	} else {
-		g.setItems(0x0040a504, template("1501"))
+		g.setItems(tag.ContentTemplateSequence, template("1501"))
 	}
 	for _, m := range f.Measures {
 		n := item("CONTAINS", "NUM", m.Concept)
 		value := dataset{}
-		value.set(0x0040a30a, decimal(m.Value)) // NumericValue
-		value.setCode(0x004008ea, m.Unit)       // MeasurementUnitsCodeSequence
-		n.setItems(0x0040a300, value)           // MeasuredValueSequence
+		value.set(tag.NumericValue, decimal(m.Value))
+		value.setCode(tag.MeasurementUnitsCodeSequence, m.Unit)
+		n.setItems(tag.MeasuredValueSequence, value)
 		if m.Derivation != (code{}) {
 			n.addContent(codeItem("HAS CONCEPT MOD", code{Value: "121401", Scheme: "DCM", Meaning: "Derivation"}, m.Derivation))
 		}
@@ -177,60 +178,60 @@ func (o *Origin) evidence(study string, seg *SEG) dataset {
 	var series []dataset
 	for _, s := range o.referenceSeries() {
 		x := dataset{}
-		x[tagSeriesUID] = s[tagSeriesUID]
-		x.setItems(0x00081199, s[0x0008114a].items...) // ReferencedSOPSequence
+		x[tag.SeriesInstanceUID] = s[tag.SeriesInstanceUID]
+		x.setItems(tag.ReferencedSOPSequence, s[tag.ReferencedInstanceSequence].items...)
 		series = append(series, x)
 	}
 	if seg != nil {
 		x, ref := dataset{}, dataset{}
-		x.set(tagSeriesUID, o.seriesUID(seg.kind))
-		ref.set(tagRefClassUID, seg.kind.class)
-		ref.set(tagRefInstanceUID, seg.uid)
-		x.setItems(0x00081199, ref)
+		x.set(tag.SeriesInstanceUID, o.seriesUID(seg.kind))
+		ref.set(tag.ReferencedSOPClassUID, seg.kind.class)
+		ref.set(tag.ReferencedSOPInstanceUID, seg.uid)
+		x.setItems(tag.ReferencedSOPSequence, ref)
 		series = append(series, x)
 	}
 	d := dataset{}
-	d.set(tagStudyUID, study)
-	d.setItems(0x00081115, series...) // ReferencedSeriesSequence
+	d.set(tag.StudyInstanceUID, study)
+	d.setItems(tag.ReferencedSeriesSequence, series...)
 	return d
 }
 
 // addContent appends items to the content sequence.
 func (d dataset) addContent(items ...dataset) {
-	d.setItems(0x0040a730, append(d[0x0040a730].items, items...)...)
+	d.setItems(tag.ContentSequence, append(d[tag.ContentSequence].items, items...)...)
 }
 
 // item is a content item (PS3.3 C.17.3) without its value.
 func item(relation, kind string, concept code) dataset {
 	d := dataset{}
-	d.set(0x0040a010, relation)    // RelationshipType
-	d.set(0x0040a040, kind)        // ValueType
-	d.setCode(0x0040a043, concept) // ConceptNameCodeSequence
+	d.set(tag.RelationshipType, relation)
+	d.set(tag.ValueType, kind)
+	d.setCode(tag.ConceptNameCodeSequence, concept)
 	return d
 }
 
 func codeItem(relation string, concept, value code) dataset {
 	d := item(relation, "CODE", concept)
-	d.setCode(0x0040a168, value) // ConceptCodeSequence
+	d.setCode(tag.ConceptCodeSequence, value)
 	return d
 }
 
-func valueItem(relation, kind string, concept code, tag uint32, value string) dataset {
+func valueItem(relation, kind string, concept code, t uint32, value string) dataset {
 	d := item(relation, kind, concept)
-	d.set(tag, value)
+	d.set(t, value)
 	return d
 }
 
 func imageItem(relation string, concept code, ref dataset) dataset {
 	d := item(relation, "IMAGE", concept)
-	d.setItems(0x00081199, ref) // ReferencedSOPSequence
+	d.setItems(tag.ReferencedSOPSequence, ref)
 	return d
 }
 
 // template names the template of a container (PS3.3 C.18.8).
 func template(id string) dataset {
 	d := dataset{}
-	d.set(0x00080105, "DCMR") // MappingResource
-	d.set(0x0040db00, id)     // TemplateIdentifier
+	d.set(tag.MappingResource, "DCMR")
+	d.set(tag.TemplateIdentifier, id)
 	return d
 }

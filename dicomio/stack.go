@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"segd"
+	"segd/dicomio/tag"
 )
 
 // Slice says where an image of one frame lies among those of its series, or a
@@ -23,7 +24,7 @@ func (s *Source) Slice() (slice Slice, ok bool) {
 	if len(s.planes) != 1 {
 		return Slice{}, false
 	}
-	return Slice{s.planes[0], s.image.integer(tagInstanceNumber), s.phaseOf(0)}, true
+	return Slice{s.planes[0], s.image.integer(tag.InstanceNumber), s.phaseOf(0)}, true
 }
 
 // Stack is how slices make up a volume.
@@ -220,7 +221,7 @@ func stepOf(planes []*plane) (step [3]float64, ok bool) {
 	first, n := planes[0], len(planes)
 	if n == 1 {
 		normal := first.normal()
-		thickness := dataset{tagPosition: {vr: "DS", b: []byte(first.thickness)}}.numbers(tagPosition)
+		thickness := dataset{tag.ImagePositionPatient: {vr: "DS", b: []byte(first.thickness)}}.numbers(tag.ImagePositionPatient)
 		if len(thickness) != 1 || thickness[0] <= 0 {
 			return step, false
 		}

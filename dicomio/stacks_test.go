@@ -10,6 +10,7 @@ import (
 
 	"segd"
 	"segd/dicomio/dicomtest"
+	"segd/dicomio/tag"
 )
 
 // at are frames at heights in mm, axial.
@@ -70,7 +71,7 @@ func TestStacks(t *testing.T) {
 				t.Errorf("%s: stack %d: %+v, want %v", name, i+1, s, tt.orders[i])
 			}
 			for k, frame := range s.Order {
-				want := dataset{tagPosition: {vr: "DS", b: []byte(tt.frames[frame].Position)}}.numbers(tagPosition)
+				want := dataset{tag.ImagePositionPatient: {vr: "DS", b: []byte(tt.frames[frame].Position)}}.numbers(tag.ImagePositionPatient)
 				got := s.Affine.Apply([3]float64{0, 0, float64(k % s.Depth)})
 				for r := range 3 {
 					if math.Abs(got[r]-want[r]) > 1e-9 {
@@ -111,7 +112,7 @@ func TestStacksRefused(t *testing.T) {
 	}
 	// A position without a frame of reference is one all the same.
 	f := dicomtest.Enhanced(16, at(0, 3))
-	f.Elements = append(f.Elements, dicomtest.Element{Tag: tagFrameOfReference})
+	f.Elements = append(f.Elements, dicomtest.Element{Tag: tag.FrameOfReferenceUID})
 	s := openSource(t, f)
 	if stacks, err := s.Stacks(); len(stacks) != 1 || err != nil || s.Placed() {
 		t.Errorf("no frame of reference: %v, %v, placed %t", stacks, err, s.Placed())
@@ -129,23 +130,23 @@ func TestNewStackPhases(t *testing.T) {
 		}
 		return slice
 	}
-	same := text(0x00200013, "1")
+	same := text(tag.InstanceNumber, "1")
 	if _, err := NewStack([]Slice{file(0, 1), file(3, 2), file(3, 2)}); err == nil || !strings.Contains(err.Error(), "the same image (0008,0018) twice") {
 		t.Errorf("a copy: %v", err)
 	}
 	if _, err := NewStack([]Slice{file(0, 1, same), file(0, 2, same)}); err == nil || !strings.Contains(err.Error(), "nothing that says which comes first") {
 		t.Errorf("no number: %v", err)
 	}
-	long, short := text(0x00180081, "80"), text(0x00180081, "10")
+	long, short := text(tag.EchoTime, "80"), text(tag.EchoTime, "10")
 	s, err := NewStack([]Slice{file(0, 1, long), file(0, 2, short), file(3, 3, short), file(3, 4, long)})
 	if err != nil || !slices.Equal(s.Order, []int{1, 2, 0, 3}) {
 		t.Errorf("echoes: %+v, %v", s, err)
 	}
-	if _, err := NewStack([]Slice{file(0, 1, long), file(0, 2, short), file(3, 3, short), file(3, 4, text(0x00180081, "20"))}); err == nil || !strings.Contains(err.Error(), "echo time (0018,0081)") {
+	if _, err := NewStack([]Slice{file(0, 1, long), file(0, 2, short), file(3, 3, short), file(3, 4, text(tag.EchoTime, "20"))}); err == nil || !strings.Contains(err.Error(), "echo time (0018,0081)") {
 		t.Errorf("three echoes, two a place: %v", err)
 	}
-	late := text(0x00200012, "2") // AcquisitionNumber
-	s, err = NewStack([]Slice{file(0, 1, same, late), file(0, 2, same, text(0x00200012, "1"))})
+	late := text(tag.AcquisitionNumber, "2")
+	s, err = NewStack([]Slice{file(0, 1, same, late), file(0, 2, same, text(tag.AcquisitionNumber, "1"))})
 	if err != nil || !slices.Equal(s.Order, []int{1, 0}) {
 		t.Errorf("acquisitions: %+v, %v", s, err)
 	}
@@ -159,7 +160,7 @@ func TestSEGEchoes(t *testing.T) {
 		z    float64
 		echo string
 	}{{0, "80"}, {0, "10"}, {3, "10"}, {3, "80"}} {
-		f := identified("1.2.840.10008.5.1.4.1.1.4", "MR", i+1, append(placed(x.z), text(0x00180081, x.echo))...)
+		f := identified("1.2.840.10008.5.1.4.1.1.4", "MR", i+1, append(placed(x.z), text(tag.EchoTime, x.echo))...)
 		source := openSource(t, f)
 		s, err := NewSEG(origin(source))
 		if err == nil {

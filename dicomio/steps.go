@@ -1,6 +1,10 @@
 package dicomio
 
-import "fmt"
+import (
+	"fmt"
+
+	"segd/dicomio/tag"
+)
 
 // modalities are the defined terms of Modality (0008,0060) that images have.
 // Anything else a file may hold there is not passed on.
@@ -14,7 +18,7 @@ var modalities = map[string]bool{
 }
 
 func (s *scan) modality() string {
-	if m := s.header.root.text(tagModality); modalities[m] {
+	if m := s.header.root.text(tag.Modality); modalities[m] {
 		return m
 	}
 	return ""
@@ -79,7 +83,7 @@ func (s *scan) steps(g *grading) []string {
 // warnings says what a user should know about the result, of the first frame.
 func (s *scan) warnings(g *grading) []string {
 	out := append([]string(nil), s.file.warnings...)
-	if v := s.header.root.text(tagBurnedIn); v != "" && v != "NO" {
+	if v := s.header.root.text(tag.BurnedInAnnotation); v != "" && v != "NO" {
 		out = append(out, "BurnedInAnnotation (0028,0301) is not NO: the pixels may show who the patient is")
 	}
 	if p := s.pixels.native; p != nil && p.big && s.pixels.allocated == 32 {

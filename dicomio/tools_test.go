@@ -14,7 +14,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/suyashkumar/dicom/pkg/tag"
 
 	"segd"
 	"segd/dicomio/dicomtest"
@@ -149,10 +148,7 @@ lines:
 		for _, required := range requiredTags {
 			_, ok1 := s.patient[required]
 			_, ok2 := s.study[required]
-			info, err := tag.Find(tag.Tag{Group: uint16(required >> 16), Element: uint16(required)})
-			if err != nil {
-				t.Fatal(err)
-			}
+			info, _ := lookup(required)
 			if !ok1 && !ok2 && strings.Contains(line, "Attribute present in one instance but not the other - Element=<"+info.Keyword+">") {
 				continue lines
 			}

@@ -7,6 +7,7 @@ import (
 	"segd/internal/export"
 	"segd/internal/scanio"
 	"segd/internal/segment"
+	"segd/internal/turns"
 )
 
 // read decodes an upload and goes on with then. The memory for it, and for what
@@ -18,6 +19,7 @@ func (j *job) read(u *upload, then func([]byte) error) error {
 		return err
 	}
 	j.channels = size.Channels
+	turns.Expect(j.ctx, segment.Reading(float64(size.Read))) // about a byte for each pixel
 	need := max(size.Read, size.Kept+j.collected(size.Width, size.Height, size.Frames))
 	for {
 		if j.held, err = j.server.memory.scans.take(j.ctx, need, "the file"); err != nil {
@@ -28,7 +30,7 @@ func (j *job) read(u *upload, then func([]byte) error) error {
 			if j.scan, err = u.scan(); err != nil {
 				return err
 			}
-			if kept = size.Kept + j.collected(j.scan.Width, j.scan.Height, j.scan.Frames); kept > need {
+			if kept = size.Kept + j.collected(j.scan.Width, j.scan.Height, j.scan.Frames) + j.turned(); kept > need {
 				return nil
 			}
 			return then(u.bytes)
@@ -37,7 +39,7 @@ func (j *job) read(u *upload, then func([]byte) error) error {
 			j.held.shrink(kept)
 			return err
 		}
-		// A DICOM file says only now how much it is. Nothing is waited for while
+		// A DICOM file, and a volume that is turned, say only now how much they are. Nothing is waited for while
 		// something is held.
 		j.scan, need = nil, kept
 		j.held.release()
@@ -70,6 +72,19 @@ func (j *job) collected(width, height, frames int) int64 {
 	return 0
 }
 
+// turned is how many bytes results take that are kept while a volume is turned to
+// the planes of its model.
+func (j *job) turned() int64 {
+	m := j.model
+	if m == nil {
+		var err error
+		if m, err = j.server.Models.Auto(j.scan); err != nil {
+			return 0 // which prepare says
+		}
+	}
+	return segment.Turned(m, j.scan)
+}
+
 // imagePixel is how many bytes a pixel takes in an image of colour, with padding.
 const imagePixel = 3*4 + 1
 
@@ -77,7 +92,7 @@ const imagePixel = 3*4 + 1
 // and drawn.
 func (j *job) frameBytes(channels int, spacing segd.Spacing) (int64, error) {
 	s := j.scan
-	n, err := segment.Memory(j.model, j.server.Pool, s.Width, s.Height, channels, spacing, j.Options)
+	n, err := j.frames.Memory(channels, spacing)
 	if err != nil {
 		return 0, err
 	}
@@ -145,7 +160,7 @@ func (s *segmented) bytes() (n int64) {
 
 // release lets go of everything.
 func (j *job) release() {
-	j.scan, j.objects, j.volume, j.done = nil, nil, nil, segmented{}
+	j.scan, j.frames, j.objects, j.volume, j.done = nil, nil, nil, nil, segmented{}
 	j.held.release()
 	j.frameHeld.release()
 }

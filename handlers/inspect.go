@@ -10,6 +10,8 @@ import (
 
 	"segd"
 	"segd/internal/inspect"
+	"segd/internal/segment"
+	"segd/internal/turns"
 )
 
 // inspect answers POST /v1/inspect: what a file is, and each step that its
@@ -48,7 +50,7 @@ func (s *Server) inspect(c echo.Context) (err error) {
 
 // look inspects an upload. Memory for it, and for its first frame, is taken before.
 func (s *Server) look(ctx context.Context, u *upload, model string) (found *inspect.Inspection, err error) {
-	j := &job{server: s, ctx: s.queue(ctx, u.bytes), options: options{output: outputJSON}}
+	j := &job{server: s, ctx: s.turns.Arrive(ctx), options: options{output: outputJSON}}
 	defer j.release()
 	if err := j.read(u, func([]byte) error { return nil }); err != nil {
 		return nil, err
@@ -56,6 +58,7 @@ func (s *Server) look(ctx context.Context, u *upload, model string) (found *insp
 	if j.frameHeld, err = s.memory.frames.take(j.ctx, imageBytes(j.scan, j.channels), "a frame"); err != nil {
 		return nil, err
 	}
+	turns.AtLeast(j.ctx, segment.Reading(float64(j.scan.Width)*float64(j.scan.Height)))
 	err = s.run(j.ctx, func() (err error) {
 		found, err = inspect.Scan(j.scan, u.bytes, inspect.Options{Models: s.Models, Model: model})
 		return err

@@ -59,7 +59,7 @@ func (s *Server) segment(c echo.Context) (err error) {
 			return err
 		}
 	}
-	j := &job{server: s, ctx: s.queue(r.Context(), u.bytes), options: o}
+	j := &job{server: s, ctx: s.turns.Arrive(r.Context()), options: o}
 	defer j.release()
 	switch err := j.begin(u); {
 	case err != nil:
@@ -86,6 +86,7 @@ type job struct {
 	channels    int          // of its frames, at the most
 	spacing     segd.Spacing // of the frame before, where it is known
 	model       *models.Model
+	frames      *segment.Scan
 	objects     *export.DICOM   // where one is asked for
 	volume      *export.Volumes // likewise
 	first, last int             // frames that are asked for, from 0
@@ -195,16 +196,16 @@ func (j *job) prepare(b []byte) (err error) {
 	if err := j.model.Load(j.server.Pool); err != nil {
 		return internalError{err} // whatever is wrong with its weights
 	}
+	if j.frames, err = segment.NewScan(j.model, j.server.Pool, j.scan, j.Options); err != nil {
+		return err
+	}
+	turns.AtLeast(j.ctx, j.frames.Length())
 	return nil
 }
 
 // segment segments frame i, which is img, into j.done.
 func (j *job) segment(i int, img *segd.Image) error {
-	run := segment.Frame
-	if j.model.Values != nil {
-		run = segment.Values
-	}
-	r, err := run(j.ctx, j.model, j.server.Pool, img, j.Options)
+	r, err := j.frames.Image(j.ctx, i, img)
 	if err != nil {
 		return err
 	}

@@ -9,10 +9,13 @@
 // of RFC 9457. openapi.json describes every route, and a test holds it to
 // that.
 //
-// Limits, all of Config: the size of a request, the time it may take, and how
-// many run at once. A body is looked at before it is read on, and beyond a few
-// MiB goes to an unlinked file, so that what is refused costs no memory. No
-// error, log or header holds anything of a patient, nor a file's name.
+// Limits, all of Config: the size of a request, the time it may take, how many
+// there may be, of one client too, and the memory that they hold. A request takes
+// a place when its body is there, and memory before its file is decoded, by what
+// the header says. A body is looked at before it is read on, and beyond a few MiB
+// goes to an unlinked file, so that what is refused costs no memory. Clients that
+// stall are cut off. No error, log or header holds anything of a patient, nor a
+// file's name.
 //
 // Source: RFC 9110, RFC 9457; OpenAPI 3.1.
 package handlers

@@ -67,8 +67,8 @@ func TestShortPassesLarge(t *testing.T) {
 	}
 }
 
-// What the header of a file says of its size is known before it is decoded.
-func TestArrive(t *testing.T) {
+// What the header of a file says of its size is known before the file is decoded.
+func TestHeaderRanks(t *testing.T) {
 	s := newServer(t, func(c *Config) { c.MaxRunning = 1 })
 	occupy(t, s, time.Second)
 	for _, tt := range []struct {
@@ -77,14 +77,15 @@ func TestArrive(t *testing.T) {
 		overtakes bool
 	}{
 		{"small picture", disc(t, 32), true},
-		{"large picture in a small file", pngHeader(8192, 8192), false},
-		{"no picture", make([]byte, 100), true},
-		{"long file", make([]byte, 100<<20), false},
+		{"large picture in a small file", encodePNG(t, image.NewGray(image.Rect(0, 0, 6000, 5000))), false},
+		{"long volume in a small file", zeroVolume(1000, 1000, 30), false},
 	} {
-		ctx, cancel := context.WithTimeout(s.queue(t.Context(), tt.file), 200*time.Millisecond)
-		if got := s.run(ctx, func() error { return nil }) == nil; got != tt.overtakes {
+		ctx, cancel := context.WithTimeout(s.turns.Arrive(t.Context()), 500*time.Millisecond)
+		j := &job{server: s, ctx: ctx, options: options{output: outputJSON}}
+		if got := j.read(&upload{bytes: tt.file}, func([]byte) error { return nil }) == nil; got != tt.overtakes {
 			t.Errorf("%s: goes before a request of a second: %v, want %v", tt.name, got, tt.overtakes)
 		}
+		j.release()
 		cancel()
 	}
 }

@@ -2,6 +2,7 @@ package models
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -38,10 +39,11 @@ type Manifest struct {
 	Use           string   `json:"intended_use"`      // Save takes ResearchUse where it is empty
 	References    []string `json:"references,omitempty"`
 
-	Match   Match             `json:"match"`         // which scans model=auto gives to this model
-	Network unet.Config       `json:"network"`       // architecture
-	Recipe  preprocess.Recipe `json:"preprocessing"` // what it was trained on and is served
-	Classes []segd.Class      `json:"classes"`       // by index, background first; none of a network of values
+	Match   Match             `json:"match"`            // which scans model=auto gives to this model
+	Network unet.Config       `json:"network"`          // architecture
+	Recipe  preprocess.Recipe `json:"preprocessing"`    // what it was trained on and is served
+	Planes  *Planes           `json:"planes,omitempty"` // how its images lay in the patient; nil: not known
+	Classes []segd.Class      `json:"classes"`          // by index, background first; none of a network of values
 
 	// Channels names the channels of a model that was trained on several images of
 	// one thing, such as T1 and T2, each a file of its own, in the order of their
@@ -224,7 +226,7 @@ func (m *Manifest) Validate() error {
 	if m.Recipe.Channels != m.Network.Channels {
 		return bad("preprocessing gives %d channels, the network takes %d", m.Recipe.Channels, m.Network.Channels)
 	}
-	if err := m.checkMembers(); err != nil {
+	if err := cmp.Or(m.checkMembers(), m.Planes.validate()); err != nil {
 		return bad("%v", err)
 	}
 	if n := len(m.Channels); n == 1 || n > 1 && n != m.Network.Channels {

@@ -2,16 +2,19 @@ package preprocess
 
 import (
 	"fmt"
+	"math"
 
 	"segd"
 )
 
 // Placement says where the network's grid lies on the original image: both
 // cover the same rectangle, edge to edge, the grid with GridHeight rows and
-// GridWidth columns of pixels, the image with Height and Width.
+// GridWidth columns of pixels, the image with Height and Width. With a margin
+// the grid has the image's own pixels in its middle.
 type Placement struct {
-	Width, Height         int // of the original image
-	GridWidth, GridHeight int // of the network's input
+	Width, Height         int  // of the original image
+	GridWidth, GridHeight int  // of the network's input
+	Margin                bool // around the image
 }
 
 // Identity reports whether the grid is the image's own.
@@ -27,8 +30,11 @@ func (p Placement) ToImage(t *segd.Tensor) (*segd.Tensor, error) {
 	if err := checkTensor(t, p.GridHeight, p.GridWidth); err != nil {
 		return nil, err
 	}
-	if p.Identity() {
+	switch {
+	case p.Identity():
 		return t, nil
+	case p.Margin:
+		return moved(t, p.Width, p.Height, 0), nil
 	}
 	return resample(t, p.Height, p.Width), nil
 }
@@ -41,27 +47,37 @@ func (p Placement) Mask(m *segd.Mask) (*segd.Mask, error) {
 	if err := checkMask(m, p.GridHeight, p.GridWidth); err != nil {
 		return nil, err
 	}
+	if p.Margin {
+		return movedMask(m, p.Width, p.Height), nil
+	}
 	return nearest(m, p.Height, p.Width), nil
 }
 
 // ToGrid is the opposite of ToImage: it maps values of the original image's
 // pixels, [N, K, Height, Width], onto the network's grid, as training needs them.
-// What a NaN takes part in becomes NaN. Errors are those of ToImage.
+// What a NaN takes part in becomes NaN, and so does a margin. Errors are those
+// of ToImage.
 func (p Placement) ToGrid(t *segd.Tensor) (*segd.Tensor, error) {
 	if err := checkTensor(t, p.Height, p.Width); err != nil {
 		return nil, err
 	}
-	if p.Identity() {
+	switch {
+	case p.Identity():
 		return t, nil
+	case p.Margin:
+		return moved(t, p.GridWidth, p.GridHeight, float32(math.NaN())), nil
 	}
 	return resample(t, p.GridHeight, p.GridWidth), nil
 }
 
 // Labels is the opposite of Mask: it maps a mask of the original image onto
-// the network's grid, as training needs it.
+// the network's grid, as training needs it. A margin is background.
 func (p Placement) Labels(m *segd.Mask) (*segd.Mask, error) {
 	if err := checkMask(m, p.Height, p.Width); err != nil {
 		return nil, err
+	}
+	if p.Margin {
+		return movedMask(m, p.GridWidth, p.GridHeight), nil
 	}
 	return nearest(m, p.GridHeight, p.GridWidth), nil
 }

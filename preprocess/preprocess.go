@@ -57,9 +57,9 @@ type Window struct {
 
 // Recipe says how an image becomes the network's input.
 //
-// The order is: channels, clipping, normalisation, resampling. Statistics are
-// taken for each image and channel on its own, without padding pixels and
-// without values that are not finite.
+// The order is: a margin, channels, clipping, normalisation, resampling.
+// Statistics are taken for each image and channel on its own, the margin
+// included, without padding pixels and without values that are not finite.
 type Recipe struct {
 	// Channels is 1 (grey; RGB becomes luma as ITU-R BT.601 weighs it) or 3
 	// (RGB; grey is repeated).
@@ -81,6 +81,12 @@ type Recipe struct {
 	// is for scans that show the whole of something at whatever resolution, as
 	// chest radiographs do. Not with SpacingMM.
 	LongSide int `json:"long_side,omitempty"`
+	// MinWidth and MinHeight are the least columns and rows of an image. A smaller
+	// one gets a margin of its lowest value, as much on either side, before its
+	// statistics are taken: for networks whose training images had such margins.
+	// 0 adds none. Not with SpacingMM or LongSide.
+	MinWidth  int `json:"min_width,omitempty"`
+	MinHeight int `json:"min_height,omitempty"`
 }
 
 // clips reports whether the percentiles change anything.
@@ -117,6 +123,10 @@ func (r Recipe) Validate() error {
 		return fmt.Errorf("preprocess: %w: spacing_mm %g, want 0 or more", segd.ErrOption, r.SpacingMM)
 	case r.LongSide < 0 || r.LongSide > maxLongSide:
 		return fmt.Errorf("preprocess: %w: long_side %d, want 0 to %d", segd.ErrOption, r.LongSide, maxLongSide)
+	case r.MinWidth < 0 || r.MinHeight < 0 || r.MinWidth > maxLongSide || r.MinHeight > maxLongSide:
+		return fmt.Errorf("preprocess: %w: min_width %d and min_height %d, want 0 to %d", segd.ErrOption, r.MinWidth, r.MinHeight, maxLongSide)
+	case (r.MinWidth > 0 || r.MinHeight > 0) && (r.SpacingMM > 0 || r.LongSide > 0):
+		return fmt.Errorf("preprocess: %w: min_width or min_height with spacing_mm or long_side, want one of them", segd.ErrOption)
 	case r.LongSide > 0 && r.SpacingMM > 0:
 		return fmt.Errorf("preprocess: %w: both spacing_mm and long_side, want one", segd.ErrOption)
 	}
@@ -127,7 +137,7 @@ func (r Recipe) Validate() error {
 // the Placement that leads back to img's pixels.
 //
 // h and w are img's own height and width, unless LongSide is set, or SpacingMM
-// and img's spacing is known. Padding pixels and values that are not finite take the
+// and img's spacing is known, or img is smaller than MinHeight and MinWidth. Padding pixels and values that are not finite take the
 // lowest value of the image, so every value of the tensor is finite. img is
 // neither kept nor changed. Safe for concurrent use. The errors are
 // segd.ErrOption for a recipe that does not validate, segd.ErrUnprocessable
@@ -138,6 +148,9 @@ func (r Recipe) Apply(img *segd.Image) (*segd.Tensor, Placement, error) {
 	if err != nil {
 		return nil, Placement{}, err
 	}
+	if place.Margin {
+		img = enlarged(img, place)
+	}
 	native := segd.NewTensor(1, r.Channels, img.Height, img.Width)
 	distinct := fill(native, img)
 	valid := finitePixels(native, distinct, img.Padding)
@@ -147,7 +160,7 @@ func (r Recipe) Apply(img *segd.Image) (*segd.Tensor, Placement, error) {
 	for c := distinct; c < r.Channels; c++ {
 		copy(native.Plane(0, c), native.Plane(0, 0))
 	}
-	if place.Identity() {
+	if place.Identity() || place.Margin {
 		return native, place, nil
 	}
 	return resample(native, place.GridHeight, place.GridWidth), place, nil
@@ -179,6 +192,10 @@ func (r Recipe) place(img *segd.Image) (Placement, error) {
 		scale := float64(r.LongSide) / float64(max(img.Width, img.Height))
 		p.GridHeight = int(math.Max(1, math.Round(float64(img.Height)*scale)))
 		p.GridWidth = int(math.Max(1, math.Round(float64(img.Width)*scale)))
+		return p, nil
+	}
+	if r.MinWidth > img.Width || r.MinHeight > img.Height {
+		p.Margin, p.GridWidth, p.GridHeight = true, max(img.Width, r.MinWidth), max(img.Height, r.MinHeight)
 		return p, nil
 	}
 	if r.SpacingMM == 0 || !img.Spacing.Known() {

@@ -18,7 +18,7 @@ func (r *run) manifest(v *validation) models.Manifest {
 	p := &r.Plan
 	m := models.Manifest{
 		Name: or(r.o.Name, models.NameFrom(r.o.Out)), Version: or(r.o.Version, "1"), Title: r.o.Title,
-		Description: r.o.Description, Network: p.Network, Recipe: p.Recipe, Channels: r.channels,
+		Description: r.o.Description, Network: p.Network, Recipe: p.Recipe, Channels: r.channels, Planes: r.inPatient,
 		Data: r.o.Data,
 		Training: &models.Training{
 			Seconds: r.Seconds, Steps: p.Steps, BestStep: r.BestStep, Epochs: float64(r.BestStep) / p.EpochSteps, Seed: p.Seed,

@@ -36,6 +36,7 @@ const (
 	KindNoImage     = "no-image"     // a label without an image
 	KindPassed      = "passed-over"  // files that are not read
 	KindSize        = "size"         // image and label differ in size
+	KindPlace       = "place"        // image and label lie in different places, or one of them says two
 	KindColourMask  = "colour-mask"  // a label in colour
 	KindScaledMask  = "scaled-mask"  // a label of 0 and 255, or of values beyond the classes
 	KindSmoothMask  = "smooth-mask"  // an antialiased or lossily compressed label
@@ -111,6 +112,7 @@ func Check(ctx context.Context, o CheckOptions, report func(done, cases int)) (*
 	if err := c.read(ctx, report); err != nil {
 		return nil, err
 	}
+	c.remark()
 	c.settleHead()
 	c.images()
 	if c.values {

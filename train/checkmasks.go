@@ -18,6 +18,7 @@ const (
 func (c *checker) images() {
 	for _, k := range c.cases {
 		switch {
+		case c.misplaced(k.Image, k.imageErr):
 		case k.imageErr != nil:
 			c.fault(KindUnreadable, k.where(k.Image), "export it again, or take it and its label out", "%s", cause(k.imageErr))
 		case k.low == k.high && k.Frames <= 1: // the ends of a volume are often empty
@@ -30,6 +31,7 @@ func (c *checker) images() {
 func (c *checker) sizes() {
 	for _, k := range c.cases {
 		switch {
+		case c.misplaced(k.Label, k.labelErr):
 		case k.form != nil && k.imageErr == nil && (k.width != k.mw || k.height != k.mh):
 			c.fault(KindSize, k.where(k.Label), "export the label at the size of its image, nearest neighbour", "%d×%d pixels, its image has %d×%d", k.mw, k.mh, k.width, k.height)
 		case k.form != nil: // see masks

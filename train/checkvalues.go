@@ -186,6 +186,7 @@ func (c *checker) valueLabels() {
 func (c *checker) valueError(k *checked) {
 	file, why := k.where(k.Label), cause(k.look.err)
 	switch {
+	case c.misplaced(k.Label, k.look.err):
 	case isA[*sizeError](k.look.err):
 		c.fault(KindSize, file, "make the label of the very image: what a value says of a pixel does not survive resampling", "%s", why)
 	case errors.Is(k.look.err, segd.ErrUnprocessable):

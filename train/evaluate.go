@@ -7,7 +7,6 @@ import (
 	"segd"
 	"segd/internal/kernel"
 	"segd/internal/metric"
-	"segd/internal/segment"
 	"segd/models"
 )
 
@@ -81,6 +80,9 @@ func Evaluate(ctx context.Context, o EvaluateOptions, report func(done, cases in
 	for _, w := range e.warnings {
 		report(0, n, w)
 	}
+	for _, f := range remarks(e.cases) {
+		report(0, n, f.String())
+	}
 	e.sum = metric.Accumulator{Names: e.names, Tolerance: o.Tolerance}
 	for i := range e.cases {
 		if err := e.measure(ctx, i); err != nil {
@@ -103,6 +105,7 @@ type evaluation struct {
 	classes   int      // background included
 	names     []string // of the classes, where they are known
 	sum       metric.Accumulator
+	frames    frames
 }
 
 // open opens the data sets, whose channels must be those of the model.
@@ -217,7 +220,7 @@ func (e *evaluation) measure(ctx context.Context, i int) error {
 	if err != nil {
 		return err
 	}
-	predicted, probabilities, source, err := e.predict(ctx, i, img)
+	predicted, probabilities, source, err := e.predict(ctx, i)
 	if err != nil {
 		return err
 	}
@@ -240,7 +243,7 @@ func (e *evaluation) measure(ctx context.Context, i int) error {
 
 // predict segments case i, or reads the mask that was made before, which has
 // no probabilities; source says in words where it comes from.
-func (e *evaluation) predict(ctx context.Context, i int, img *segd.Image) (mask *segd.Mask, p *segd.Tensor, source string, err error) {
+func (e *evaluation) predict(ctx context.Context, i int) (mask *segd.Mask, p *segd.Tensor, source string, err error) {
 	if e.o.Model == nil {
 		if mask, err = e.found[i].mask(&e.cases[i]); err == nil {
 			e.predicted.apply(mask)
@@ -248,7 +251,7 @@ func (e *evaluation) predict(ctx context.Context, i int, img *segd.Image) (mask 
 		return mask, nil, "prediction " + e.found[i].path, err
 	}
 	source = "segmenting " + e.cases[i].where(e.cases[i].Image)
-	r, err := segment.Frame(ctx, e.o.Model, e.o.Pool, img, segment.Options{TTA: e.o.TTA})
+	r, err := e.frames.segment(ctx, &e.o, &e.cases[i])
 	if err != nil {
 		return nil, nil, source, fmt.Errorf("train: %s: %w", source, err)
 	}

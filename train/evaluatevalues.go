@@ -6,7 +6,6 @@ import (
 
 	"segd"
 	"segd/internal/metric"
-	"segd/internal/segment"
 	"segd/unet"
 )
 
@@ -46,6 +45,9 @@ func EvaluateValues(ctx context.Context, o EvaluateOptions, report func(done, ca
 		list = append(list, m)
 		report(i+1, len(cases), "")
 	}
+	for _, f := range remarks(cases) {
+		report(len(cases), len(cases), f.String())
+	}
 	return metric.ReportValues(list, e.constant), nil
 }
 
@@ -56,6 +58,7 @@ type valueEvaluation struct {
 	found    []prediction // by case
 	warnings []string
 	constant float64
+	frames   frames
 }
 
 // begin settles the constant and, where there is no model, finds the predictions.
@@ -97,7 +100,7 @@ func (e *valueEvaluation) measure(ctx context.Context, i int) (metric.ValueCase,
 		}
 		return countValues(c, r.values, got, e.constant)
 	}
-	got, err := segment.Values(ctx, e.o.Model, e.o.Pool, r.image, segment.Options{TTA: e.o.TTA})
+	got, err := e.frames.segment(ctx, &e.o, c)
 	if err != nil {
 		return metric.ValueCase{}, fmt.Errorf("train: values of %s: %w", c.where(c.Image), err)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"segd"
 	"segd/internal/postprocess"
+	"segd/models"
 	"segd/preprocess"
 )
 
@@ -32,11 +33,12 @@ type facts struct {
 	foreground              []float32 // grey values of foreground, evenly spaced
 	hash                    uint64    // of the label's pixels
 	known                   spreadOf  // of labels that are values
+	plane                   models.TrainingPlane
 }
 
 // factsOf looks at a case that was read.
 func factsOf(c *Case, r raw) facts {
-	f := facts{width: r.image.Width, height: r.image.Height, channels: r.image.Channels, spacing: r.image.Spacing}
+	f := facts{width: r.image.Width, height: r.image.Height, channels: r.image.Channels, spacing: r.image.Spacing, plane: placeOf(c)}
 	f.calibrated = r.image.Channels == 1 && (c.calibrated || c.hounsfield(r.image))
 	if r.values != nil {
 		f.known.add(r.values)

@@ -9,6 +9,7 @@ import (
 	"segd"
 	"segd/dicomio"
 	"segd/internal/metric"
+	"segd/internal/orient"
 	"segd/internal/scanio"
 )
 
@@ -19,11 +20,12 @@ const (
 	openBytes = 512 << 20
 )
 
-// files keeps the files that were opened last, so that a volume is not read
-// anew for each of its frames. It may be used from several goroutines.
+// files keeps the files that were opened last, so that a volume is read
+// once for all of its frames. It may be used from several goroutines.
 type files struct {
-	mu   sync.Mutex
-	list []*opened // oldest first
+	mu    sync.Mutex
+	list  []*opened           // oldest first
+	notes map[string][]string // paths by text, see note
 }
 
 // role is what a file is opened as.
@@ -48,6 +50,12 @@ type opened struct {
 	channel *scanio.Channel // as image: what joins it with files of further channels
 	source  *dicomio.Source // of a DICOM image that objects can refer to; else nil
 	labels  *scanio.Labels
+
+	warnings []string // of a volume: about where it lies
+
+	masks    turned[uint8]   // of labels that lie otherwise than their image
+	pixels   turned[float32] // of an image or of values
+	inVolume inVolume        // of a segmentation
 }
 
 // open opens a file, or returns it as it was opened before.
@@ -72,6 +80,9 @@ func (f *files) open(path string, as role) (*opened, error) {
 		f.mu.Lock()
 		o.bytes = o.size()
 		f.mu.Unlock()
+		for _, w := range o.warnings {
+			f.note(w, path)
+		}
 	})
 	return o, o.err
 }
@@ -116,6 +127,9 @@ func (o *opened) read() error {
 		if o.labels, err = scanio.ReadLabels(b); err != nil {
 			return fmt.Errorf("train: mask %s: %w", o.path, err)
 		}
+		if o.labels.Volume != nil {
+			o.warnings = o.labels.Volume.Warnings()
+		}
 		return nil
 	case asValues:
 		if o.scan, err = scanio.ReadValues(b); err != nil {
@@ -127,6 +141,9 @@ func (o *opened) read() error {
 		return fmt.Errorf("train: image %s: %w", o.path, err)
 	}
 	o.scan, o.source = o.channel.Scan, o.channel.Source
+	if o.scan.Format == "nifti" {
+		o.warnings = o.scan.Warnings
+	}
 	return nil
 }
 
@@ -211,24 +228,30 @@ func (c *Case) maskOf(path string) (*segd.Mask, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := c.pick(o.labels, path)
+	m, err := c.pick(o)
 	if err != nil {
 		return nil, fmt.Errorf("train: mask %s: %w", c.where(path), err)
 	}
 	return m, nil
 }
 
-// pick takes the mask of the case's frame out of labels: of a segmentation or a
-// volume beside a DICOM image that which belongs to the image or lies where it
-// does, otherwise that of the same number. path is the file of l: a picture named
-// after the frame is the frame's alone, others have a page for each frame.
-func (c *Case) pick(l *scanio.Labels, path string) (*segd.Mask, error) {
-	if l.Format == "png" || l.Format == "tiff" {
-		frame, err := c.page(path, l.Frames)
+// pick takes the mask of the case's frame out of labels: where both say where they
+// lie in the patient what lies where the image does, otherwise what has the same
+// number. A picture named after the frame is the frame's alone, others have a page
+// for each frame. Labels that lie elsewhere are an orient.MatchError.
+func (c *Case) pick(o *opened) (*segd.Mask, error) {
+	l := o.labels
+	if l.SEG == nil && l.Volume == nil {
+		if c.Frames > 1 {
+			if image, err := c.opener().open(c.Image, asImage); err == nil && image.scan.Affine != nil {
+				c.opener().note(notePictures, o.path)
+			}
+		}
+		page, err := c.page(o.path, l.Frames)
 		if err != nil {
 			return nil, err
 		}
-		return l.Mask(frame)
+		return l.Mask(page)
 	}
 	image, err := c.opener().open(c.Image, asImage)
 	if err != nil {
@@ -236,22 +259,20 @@ func (c *Case) pick(l *scanio.Labels, path string) (*segd.Mask, error) {
 	}
 	switch source := image.source; {
 	case l.SEG != nil && source == nil:
-		if image.scan.Width != l.Width || image.scan.Height != l.Height {
-			return nil, fmt.Errorf("%w: a segmentation of %d×%d pixels for an image of %d×%d", segd.ErrFormat, l.Width, l.Height, image.scan.Width, image.scan.Height)
-		}
-		return l.SEG.MaskInOrder(image.scan.Frames, c.Frame)
+		return c.segmented(o, image)
 	case l.SEG != nil:
 		return l.SEG.Mask(source, c.Frame)
-	case source != nil && source.Placed() && l.Volume.Placed():
-		o, r, d, _ := source.FramePlane(c.Frame)
-		for i := range 2 { // DICOM has left and posterior rising, NIfTI right and anterior
-			o[i], r[i], d[i] = -o[i], -r[i], -d[i]
-		}
-		return l.Volume.LabelsAt(image.scan.Width, image.scan.Height, o, r, d)
-	case l.Frames != image.scan.Frames:
-		return nil, &countError{fmt.Errorf("%w: %d planes of labels for an image of %d", segd.ErrFormat, l.Frames, image.scan.Frames)}
+	case source == nil || !source.Placed() || !l.Volume.Placed():
+		return c.labelled(o, image)
 	}
-	return l.Mask(c.Frame)
+	origin, right, down, _ := image.source.FramePlane(c.Frame)
+	for i := range 2 { // DICOM has left and posterior rising, NIfTI right and anterior
+		origin[i], right[i], down[i] = -origin[i], -right[i], -down[i]
+	}
+	if mm := l.Volume.Beyond(image.scan.Width, image.scan.Height, origin, right, down); mm > 0 {
+		return nil, &orient.MatchError{MM: mm, Cause: fmt.Sprintf("the image reaches up to %.3g mm beyond the volume of labels", mm)}
+	}
+	return l.Volume.LabelsAt(image.scan.Width, image.scan.Height, origin, right, down)
 }
 
 // page is the page of a picture of labels that belongs to the case's frame.

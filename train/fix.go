@@ -76,7 +76,7 @@ func Fix(ctx context.Context, dir, out string, o FixOptions) (*Fixed, error) {
 	f := &fixer{dir: dir, out: out, meaning: c.meaning, copied: map[string]bool{}}
 	f.result.Original, f.result.Classes = len(c.cases), c.meaning.legend
 	for _, finding := range c.findings {
-		if finding.Fault && slices.Contains([]string{KindFolder, KindNoLabel, KindUnreadable, KindSize}, finding.Kind) {
+		if finding.Fault && slices.Contains([]string{KindFolder, KindNoLabel, KindUnreadable, KindSize, KindPlace}, finding.Kind) {
 			f.result.Left = append(f.result.Left, finding)
 		}
 	}

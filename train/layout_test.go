@@ -140,7 +140,7 @@ func TestOpenVolumes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := readCase(&d.Cases[0], unet.HeadClasses); !errors.Is(err, segd.ErrFormat) || !strings.Contains(err.Error(), "3 planes") {
+	if _, err := readCase(&d.Cases[0], unet.HeadClasses); !errors.Is(err, segd.ErrFormat) || !strings.Contains(err.Error(), "2×2×3 voxels") {
 		t.Errorf("a label of another depth: %v", err)
 	}
 }

@@ -49,7 +49,10 @@ func (c *Case) planesAlong(v *nifti.Volume) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if image.source == nil || !image.source.Placed() || !v.Placed() {
+	switch {
+	case image.source == nil && image.scan.Affine != nil && v.Placed():
+		return image.scan.Frames, nil // whether the voxels are the same, shows when they are read
+	case image.source == nil || !image.source.Placed() || !v.Placed():
 		return v.Planes(), nil
 	}
 	_, r, d, _ := image.source.FramePlane(c.Frame)

@@ -144,7 +144,8 @@ func (r *run) clear() error {
 type run struct {
 	progress
 	o          Options
-	names      []string // of the data sets
+	names      []string       // of the data sets
+	inPatient  *models.Planes // how the training images lie there; nil: not known
 	report     func(Event)
 	training   []example
 	validation []example
@@ -203,6 +204,9 @@ func prepare(ctx context.Context, o Options, saved *progress, report func(Event)
 	if err != nil {
 		return nil, err
 	}
+	for _, f := range remarks(data.Cases) {
+		warn(f.String())
+	}
 	meant, classes := values{}, 1
 	if o.Network.Head == unet.HeadClasses {
 		if meant, classes, err = o.takeClasses(data, list); err != nil {
@@ -228,6 +232,9 @@ func prepare(ctx context.Context, o Options, saved *progress, report func(Event)
 			return nil, err
 		}
 	}
+	var warnings []string
+	r.inPatient, warnings = r.planes(data.Cases, list)
+	warn(warnings...)
 	if saved == nil && o.Balance {
 		r.Plan.Loss.Classes = balance(data.Cases, list, meant, r.Plan.Training, classes)
 	}

@@ -40,7 +40,7 @@ func Show(ctx context.Context, o EvaluateOptions, ids []string) ([]Shown, error)
 		if s.Image, err = e.cases[i].image(); err != nil {
 			return nil, err
 		}
-		if s.Predicted, _, _, err = e.predict(ctx, i, s.Image); err != nil {
+		if s.Predicted, _, _, err = e.predict(ctx, i); err != nil {
 			return nil, err
 		}
 		list = append(list, s)

@@ -35,34 +35,41 @@ func (c *Case) valuesOf(path string, width, height int) ([]float32, error) {
 	bad := func(kind error, format string, a ...any) error {
 		return fmt.Errorf("train: values %s: %w: %s", c.where(path), kind, fmt.Sprintf(format, a...))
 	}
-	frame := 0
+	var img *segd.Image
 	if o.scan.Format == "nifti" {
 		image, err := c.opener().open(c.Image, asImage)
-		switch {
-		case err != nil:
+		if err != nil {
 			return nil, err
-		case image.scan.Format == "dicom":
+		}
+		if image.scan.Format == "dicom" {
 			return nil, bad(segd.ErrUnsupported, "a volume of values for a DICOM image, want an image of NIfTI, PNG or TIFF")
-		case o.scan.Frames != image.scan.Frames:
-			return nil, &sizeError{bad(segd.ErrFormat, "%d planes of values for an image of %d", o.scan.Frames, image.scan.Frames)}
 		}
-		frame = c.Frame
-	} else if frame, err = c.page(path, o.scan.Frames); err != nil {
-		return nil, &sizeError{fmt.Errorf("train: values %s: %w", c.where(path), err)}
+		if img, err = c.like(path, asValues); err != nil {
+			return nil, fmt.Errorf("train: values %s: %w", c.where(path), err)
+		}
+	} else {
+		page, err := c.page(path, o.scan.Frames)
+		if err != nil {
+			return nil, &sizeError{fmt.Errorf("train: values %s: %w", c.where(path), err)}
+		}
+		if img, err = o.scan.Frame(page); err != nil {
+			return nil, fmt.Errorf("train: values %s: %w", c.where(path), err)
+		}
 	}
-	if o.scan.Width != width || o.scan.Height != height {
-		return nil, &sizeError{bad(segd.ErrFormat, "%d×%d pixels, its image %s has %d×%d", o.scan.Width, o.scan.Height, c.Image, width, height)}
+	if img.Width != width || img.Height != height {
+		return nil, &sizeError{bad(segd.ErrFormat, "%d×%d pixels, its image %s has %d×%d", img.Width, img.Height, c.Image, width, height)}
 	}
-	img, err := o.scan.Frame(frame)
-	if err != nil {
-		return nil, fmt.Errorf("train: values %s: %w", c.where(path), err)
-	}
-	for _, v := range img.Pix {
+	return img.Pix, checkValues(img.Pix, bad)
+}
+
+// checkValues returns what bad makes of values that are too large.
+func checkValues(pix []float32, bad func(kind error, format string, a ...any) error) error {
+	for _, v := range pix {
 		if v > largestValue || v < -largestValue {
-			return nil, bad(segd.ErrUnprocessable, "a value beyond ±%g", float64(largestValue))
+			return bad(segd.ErrUnprocessable, "a value beyond ±%g", float64(largestValue))
 		}
 	}
-	return img.Pix, nil
+	return nil
 }
 
 // hashValues is a hash of the bits of values.

@@ -8,7 +8,6 @@ import (
 	G "gorgonia.org/gorgonia"
 
 	"segd/internal/kernel"
-	"segd/internal/turns"
 	"segd/unet/op"
 )
 
@@ -350,17 +349,6 @@ func (a *arena) run(ctx context.Context, shared *kernel.Pool, image, logits []fl
 		a.step(i, shared.Share(), image, logits)
 	}
 	return nil
-}
-
-// next is turns.Next within a computation that has entered the pool, which does
-// not count it while it waits.
-func next(ctx context.Context, pool *kernel.Pool) error {
-	if turns.Free(ctx) {
-		return ctx.Err()
-	}
-	pool.Leave()
-	defer pool.Enter()
-	return turns.Next(ctx)
 }
 
 // step runs step i on the threads of pool.

@@ -163,8 +163,12 @@ func (b *batch) scan(ctx context.Context, i int) (r *result, p *part, err error)
 			return nil, p, nil
 		}
 	}
+	frames, err := segment.NewScan(m, b.pool, scan, b.options)
+	if err != nil {
+		return nil, p, err
+	}
 	for k := range scan.Frames {
-		f, paths, err := b.frame(ctx, in, m, scan, k, p, volume)
+		f, paths, err := b.frame(ctx, in, m, frames, k, scan.Frames, p, volume)
 		written = append(written, paths...)
 		if err != nil {
 			if scan.Frames > 1 {
@@ -214,24 +218,21 @@ func (b *batch) objectKinds() []string {
 	return kinds
 }
 
-// frame segments frame i and writes its images, whose paths it returns. What
+// frame segments frame i of n and writes its images, whose paths it returns. What
 // was found goes into p and into volume, which may be nil.
-func (b *batch) frame(ctx context.Context, in input, m *models.Model, scan *segd.Scan, i int, p *part, volume *export.Volumes) (*frameResult, []string, error) {
-	stem, err := b.frameStem(in, i, scan.Frames)
+func (b *batch) frame(ctx context.Context, in input, m *models.Model, frames *segment.Scan, i, n int, p *part, volume *export.Volumes) (*frameResult, []string, error) {
+	stem, err := b.frameStem(in, i, n)
 	if err != nil {
 		return nil, nil, err
 	}
-	img, err := scan.Frame(i)
+	s, err := frames.Frame(ctx, i)
 	if err != nil {
 		return nil, nil, err
 	}
 	if m.Values != nil {
-		return b.values(ctx, in, m, img, i, stem, p, volume)
+		return b.values(in, s, i, stem, p, volume)
 	}
-	s, err := segment.Frame(ctx, m, b.pool, img, b.options)
-	if err != nil {
-		return nil, nil, err
-	}
+	img := s.Image
 	var written []string
 	if b.wants(kindMask) {
 		path := b.path(kindMask, stem)
@@ -294,7 +295,7 @@ func readInput(path string) ([]byte, error) {
 		return nil, withoutPath(err)
 	}
 	if !info.Mode().IsRegular() { // a pipe might have no other end
-		return nil, fmt.Errorf("%w: no regular file", segd.ErrUnsupported)
+		return nil, fmt.Errorf("%w: not a regular file", segd.ErrUnsupported)
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -320,10 +321,10 @@ func withoutPath(err error) error {
 // run began is not replaced without --overwrite.
 func (b *batch) write(path string, f func(io.Writer) error, of ...string) error {
 	if !b.settings.overwrite && exists(path) {
-		return fmt.Errorf("%s is there already: --overwrite replaces it", path)
+		return fmt.Errorf("%s already exists: replace it with --overwrite", path)
 	}
 	if b.sources[absolute(path)] {
-		return fmt.Errorf("%s is an input of this run: give another folder with -o", path)
+		return fmt.Errorf("%s is an input of this run: choose another folder with -o", path)
 	}
 	if err := b.folder.Add(b.nameOf(path), of...); err != nil {
 		return err
@@ -365,7 +366,7 @@ func (b *batch) frameStem(in input, i, frames int) (string, error) {
 	}
 	stem := fmt.Sprintf("%s_%04d", in.stem, i+1)
 	if b.stems[stem] {
-		return "", fmt.Errorf("%w: its output would be %s, which is another input's", segd.ErrUnprocessable, stem)
+		return "", fmt.Errorf("%w: its output %s is also the output of another input: rename one of them", segd.ErrUnprocessable, stem)
 	}
 	return stem, nil
 }

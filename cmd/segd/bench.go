@@ -59,26 +59,26 @@ func newBench(a *app) *cobra.Command {
 	var s benchSettings
 	cmd := &cobra.Command{
 		Use:   "bench",
-		Short: "Time the network",
-		Long: "Time a U-Net on this machine: by default the one of docs/benchmarks.md, with\n" +
-			"one input channel, two classes, no normalisation and random weights; with\n" +
-			"--model a model's own. With --train the time is that of one training step.",
+		Short: "Measure the speed of a network",
+		Long: "Measure the speed of a U-Net on this machine. The default is the network of\n" +
+			"docs/benchmarks.md: one input channel, two classes, no normalisation and random\n" +
+			"weights. --model measures the network of a model, --train one training step.",
 		Example: "  segd bench --base-width 32 --size 256 --threads 2\n  segd bench --block residual --skip add\n  segd bench --train --batch 4 --format json\n  segd bench -m nuclei --size 512",
 		Args:    cobra.NoArgs,
 	}
 	f := cmd.Flags()
 	s.width, s.depth, s.size, s.threads, s.runs, s.batch = 32, 4, 256, 1, 20, 4
 	f.Var(newIntRange(&s.width, 1, 256), "base-width", "channels of the first level")
-	f.Var(newIntRange(&s.depth, 1, 6), "depth", "number of poolings")
+	f.Var(newIntRange(&s.depth, 1, 6), "depth", "number of pooling steps")
 	s.network.add(f)
 	f.Var(newIntRange(&s.size, 1, 4096), "size", "height and width of the image")
-	f.Var(newIntRange(&s.threads, 0, maxThreads), "threads", "threads that compute (0: one for each core)")
-	f.Var(newIntRange(&s.runs, 1, 1_000_000), "runs", "timed runs")
+	f.Var(newIntRange(&s.threads, 0, maxThreads), "threads", "number of compute threads (0: one per core)")
+	f.Var(newIntRange(&s.runs, 1, 1_000_000), "runs", "number of timed runs")
 	f.BoolVar(&s.training, "train", false, "time training steps")
 	f.Var(newIntRange(&s.batch, 1, 256), "batch", "images in a training step")
-	f.StringVarP(&s.model, "model", "m", "", "time this model's network (a name or a directory)")
-	f.StringVar(&s.modelsDir, "models", "", "directory with further models")
-	f.Var(newChoice(&s.format, "text", "text", "json"), "format", "form of the result")
+	f.StringVarP(&s.model, "model", "m", "", "model to measure, as a name or directory")
+	f.StringVar(&s.modelsDir, "models", "", "directory of additional models")
+	f.Var(newChoice(&s.format, "text", "text", "json"), "format", "output format")
 	for _, name := range networkFlagNames {
 		cmd.MarkFlagsMutuallyExclusive("model", name)
 	}
@@ -109,7 +109,7 @@ func algorithm(winograd string) string {
 
 func (a *app) bench(ctx context.Context, s benchSettings) (*benchResult, error) {
 	if s.training && (s.model != "" || a.exact || a.bf16()) {
-		return nil, optionError("bench times --train alone, without --model, --exact or --precision bf16")
+		return nil, optionError("--train cannot be combined with --model, --exact or --precision bf16")
 	}
 	pool := kernel.NewPool(orEveryCore(s.threads))
 	defer pool.Close()
@@ -135,7 +135,7 @@ func (a *app) bench(ctx context.Context, s benchSettings) (*benchResult, error) 
 	switch {
 	case s.training:
 		if s.size%c.Stride() != 0 {
-			return nil, optionError("--size %d, want a multiple of %d for training at depth %d", s.size, c.Stride(), c.Depth)
+			return nil, optionError("--size %d, want a multiple of %d to train at depth %d", s.size, c.Stride(), c.Depth)
 		}
 		r.Mode, r.Batch = "train", s.batch
 		var stop func() error

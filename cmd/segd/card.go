@@ -24,6 +24,15 @@ type card struct {
 	Classes     []segd.Class      `json:"classes"` // background first, as in model.json
 	Data        []models.DataCard `json:"data"`
 	Metrics     []models.Metric   `json:"metrics"`
+	Planes      *models.Planes    `json:"planes"`        // of images that don't say how they lie
+	Recipe      *margin           `json:"preprocessing"` // what was done to the images before
+}
+
+// margin is what a card may say of the recipe: the size that images smaller than it
+// were given with a margin before they were trained on.
+type margin struct {
+	MinWidth  int `json:"min_width"`
+	MinHeight int `json:"min_height"`
 }
 
 // readCard reads a card; an empty path gives an empty one.
@@ -43,7 +52,7 @@ func readCard(path string) (card, error) {
 	}
 	for i, k := range c.Classes {
 		if k.Index != i {
-			return c, fmt.Errorf("%w: card %s: class %d has index %d, want all from 0, background, on", segd.ErrFormat, path, i, k.Index)
+			return c, fmt.Errorf("%w: card %s: class %d has index %d, want consecutive indices from 0, the background", segd.ErrFormat, path, i, k.Index)
 		}
 	}
 	return c, nil
@@ -58,6 +67,12 @@ func (c card) merge(m models.Manifest) models.Manifest {
 	take(&m.Licence, c.Licence)
 	if c.Match != nil {
 		m.Match = *c.Match
+	}
+	if c.Planes != nil {
+		m.Planes = c.Planes
+	}
+	if c.Recipe != nil {
+		m.Recipe.MinWidth, m.Recipe.MinHeight = c.Recipe.MinWidth, c.Recipe.MinHeight
 	}
 	takeList(&m.References, c.References)
 	takeList(&m.Channels, c.Channels)

@@ -80,7 +80,7 @@ func channelWarning(list []input) string {
 	if n == 0 {
 		return ""
 	}
-	return fmt.Sprintf("files of %d images are named as channels of one image, as %s_0000 and %s_0001 are: the model takes a single image, so each file was segmented on its own; one that was trained on such channels has to name them (channels in its model.json)", n, first, first)
+	return fmt.Sprintf("the files of %d images are named like the channels of one image, such as %s_0000 and %s_0001: this model takes a single image, so each file was segmented separately; a model trained on such channels must name them in its model.json (channels)", n, first, first)
 }
 
 // checkChannels puts the channels in order and notes what is wrong with them.

@@ -28,37 +28,38 @@ func newCheck(a *app) *cobra.Command {
 	var s checkSettings
 	cmd := &cobra.Command{
 		Use:   "check -d DATASET...",
-		Short: "Find what spoils a training on a data set",
-		Long: "Read every file of a data set and name what would spoil a training or its\n" +
-			"figures, a line each, with how to mend it: masks of 0 and 255, antialiased\n" +
-			"ones or ones in colour, numbers of objects, palettes that contradict each other,\n" +
-			"files that are passed over, other sizes than the image's, missing labels, masks\n" +
-			"without foreground, images that are there twice, groups on both sides of a\n" +
-			"split, rare classes. Where there is no fault, a small network then learns a few\n" +
-			"images by heart, for at most --overfit: where it cannot, the masks do not\n" +
-			"belong to the images.\n\n" +
-			"Labels that are values, for train --head regression, are recognised where no mask\n" +
-			"looks like them; --head says what they are. Of these it names labels of one value,\n" +
-			"of another size, infinite or far off ones, those cut off at the end of their\n" +
-			"format, and units that a PNG does not hold.\n\n" +
-			"--fix writes a copy of the data set with masks that hold class indices, each\n" +
-			"compared with what it was made of. It never guesses: where the background, or\n" +
-			"whether values are classes or number objects, is not certain, the label is left\n" +
-			"out and the command that answers is printed. Numbers of objects go to instances/,\n" +
-			"beside a mask of one class. Exit status: 0 without faults, warnings allowed; 3\n" +
-			"with faults, and where --fix leaves labels out.",
-		Example: "  segd check -d mydata/train -d mydata/test\n  segd check -d mydata --fix mended\n  segd check -d mydata --fix mended --background ffffff\n  segd check -d distances --head regression",
+		Short: "Find problems in a data set before training",
+		Long: "Read every file of a data set and report what would spoil a training or its\n" +
+			"evaluation, one line per problem with its remedy: masks of 0 and 255, antialiased\n" +
+			"or coloured masks, masks that number objects, palettes that contradict each other,\n" +
+			"files that are passed over, masks that differ in size from their image, missing\n" +
+			"labels, masks without foreground, duplicate images, groups on both sides of a\n" +
+			"split, and rare classes. If it finds no fault, a small network then tries to\n" +
+			"memorise a few images, for at most --overfit. If it cannot, the masks probably\n" +
+			"belong to other images.\n\n" +
+			"Labels that hold values, for train --head regression, are recognised unless they\n" +
+			"could be masks; --head says which they are. For values, the command reports\n" +
+			"labels with only one value, with another size, with infinite values or outliers,\n" +
+			"with values clipped to the range of their format, and units that PNG cannot\n" +
+			"store.\n\n" +
+			"--fix writes a copy of the data set whose masks hold class indices, and compares\n" +
+			"each mask with its source. It never guesses: if the background is uncertain, or\n" +
+			"whether values are classes or number objects, it leaves the label out and prints\n" +
+			"the command that answers the question. Numbers of objects go to instances/,\n" +
+			"beside a mask of one class. Exit status: 0 without faults, even with warnings; 3\n" +
+			"with faults, or if --fix leaves labels out.",
+		Example: "  segd check -d mydata/train -d mydata/test\n  segd check -d mydata --fix corrected\n  segd check -d mydata --fix corrected --background ffffff\n  segd check -d distances --head regression",
 		Args:    cobra.ArbitraryArgs, // more data sets
 	}
 	f := cmd.Flags()
-	f.StringArrayVarP(&s.datasets, "data", "d", nil, "data set; may be given again")
-	f.Var(newChoice(&s.head, headAuto, headAuto, headClasses, string(unet.HeadRegression)), "head", "what labels are: classes, or values for train --head regression; auto: as they look")
-	f.StringVar(&s.fix, "fix", "", "write a mended copy of the data set to this folder, which must not hold anything")
-	f.StringSliceVar(&s.answers.Background, "background", nil, "with --fix: colour (RRGGBB) or value of masks that is background; may be given again")
-	f.Var(newChoice(&s.answers.Numbers, "", train.NumbersClasses, train.NumbersInstances), "numbers", "with --fix: what the values or colours of masks tell apart, where they do not show it")
+	f.StringArrayVarP(&s.datasets, "data", "d", nil, "data set; can be repeated")
+	f.Var(newChoice(&s.head, headAuto, headAuto, headClasses, string(unet.HeadRegression)), "head", "what labels hold: classes, or values for train --head regression; auto detects it")
+	f.StringVar(&s.fix, "fix", "", "write a corrected copy of the data set to this folder, which must be empty or new")
+	f.StringSliceVar(&s.answers.Background, "background", nil, "with --fix: colour (RRGGBB) or value that is background in the masks; can be repeated")
+	f.Var(newChoice(&s.answers.Numbers, "", train.NumbersClasses, train.NumbersInstances), "numbers", "with --fix: what the values or colours of masks are, if the masks do not show it")
 	f.Var(newChoice(&s.answers.Palette, "", train.PaletteIndex, train.PaletteColour), "palette", "with --fix: what counts where palettes contradict each other")
-	f.DurationVar(&s.overfit, "overfit", time.Minute, "longest time for the overfit test (0: none)")
-	f.Var(newChoice(&s.format, "text", "text", "json"), "format", "form of the result")
+	f.DurationVar(&s.overfit, "overfit", time.Minute, "time limit of the overfit test (0: skip it)")
+	f.Var(newChoice(&s.format, "text", "text", "json"), "format", "output format")
 	a.addThreads(cmd)
 	a.addProgress(cmd)
 	_ = cmd.MarkFlagRequired("data") // fails for unknown names only
@@ -80,9 +81,9 @@ func (a *app) check(ctx context.Context, s checkSettings) error {
 	case s.overfit < 0:
 		return optionError("--overfit %s, want 0 or more", s.overfit)
 	case s.fix == "" && (len(s.answers.Background) > 0 || s.answers.Numbers != "" || s.answers.Palette != ""):
-		return optionError("--background, --numbers and --palette say how --fix mends masks, which is not given")
+		return optionError("--background, --numbers and --palette only apply to --fix")
 	case s.fix != "" && len(s.datasets) > 1:
-		return optionError("--fix mends one data set at a time, %d are given", len(s.datasets))
+		return optionError("--fix takes one data set, got %d", len(s.datasets))
 	}
 	pool := kernel.NewPool(a.threadCount())
 	defer pool.Close()
@@ -112,7 +113,7 @@ func (a *app) check(ctx context.Context, s checkSettings) error {
 	}
 	var fixed *train.Fixed
 	if s.fix != "" && r.Values != nil {
-		return optionError("--fix mends masks, and these labels are values")
+		return optionError("--fix corrects masks, but these labels hold values")
 	}
 	if s.fix != "" {
 		lock, err := output.Take(s.fix)
@@ -147,10 +148,10 @@ type faultsError struct{ n, left int }
 
 func (e *faultsError) Error() string {
 	if e.n == 0 {
-		return fmt.Sprintf("%d labels were left out of the copy, each with the reason", e.left)
+		return fmt.Sprintf("%d labels were left out of the copy", e.left)
 	}
 	if e.n == 1 {
-		return "the data set has a fault"
+		return "the data set has 1 fault"
 	}
 	return fmt.Sprintf("the data set has %d faults", e.n)
 }
@@ -182,14 +183,14 @@ func (a *app) printCheck(r *train.CheckResult, fixed *train.Fixed, out string) e
 	switch t := r.Overfit; {
 	case t == nil:
 	case r.Values != nil:
-		fmt.Fprintf(&b, "overfit test: mean absolute error %.4g, of their mean %.4g, on %d images after %d steps, %.0f s\n", t.MAE, t.Constant, t.Cases, t.Steps, t.Seconds)
+		fmt.Fprintf(&b, "overfit test: mean absolute error %.4g (a constant: %.4g) on %d images after %d steps, %.0f s\n", t.MAE, t.Constant, t.Cases, t.Steps, t.Seconds)
 	default:
 		fmt.Fprintf(&b, "overfit test: Dice %.3f on %d images after %d steps, %.0f s\n", t.Dice, t.Cases, t.Steps, t.Seconds)
 	}
 	if fixed != nil {
-		fmt.Fprintf(&b, "%s: %d of %d cases written, %d masks mended, each compared with its source", out, fixed.Cases, fixed.Original, fixed.Mended)
+		fmt.Fprintf(&b, "%s: wrote %d of %d cases, corrected %d masks, compared each with its source", out, fixed.Cases, fixed.Original, fixed.Mended)
 		if fixed.Instances > 0 {
-			fmt.Fprintf(&b, "; the objects of %d in instances/", fixed.Instances)
+			fmt.Fprintf(&b, "; the objects of %d are in instances/", fixed.Instances)
 		}
 		b.WriteByte('\n')
 		for _, c := range fixed.Classes {

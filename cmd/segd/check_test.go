@@ -74,7 +74,7 @@ func TestCheckAsksForBackground(t *testing.T) {
 	if _, err := os.Stat(out); err == nil {
 		t.Fatal("something was written")
 	}
-	if code, text, _ := command(t, strings.Fields(want)[1:]...); code != exitPartial || !strings.Contains(text, "4 of 4 cases written, 4 masks mended") {
+	if code, text, _ := command(t, strings.Fields(want)[1:]...); code != exitPartial || !strings.Contains(text, "wrote 4 of 4 cases, corrected 4 masks") {
 		t.Fatalf("exit %d: %s", code, text)
 	}
 	done(t, "check", "-d", out, "--overfit", "0")

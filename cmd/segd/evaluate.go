@@ -38,38 +38,39 @@ func newEvaluate(a *app) *cobra.Command {
 	var s evaluateSettings
 	cmd := &cobra.Command{
 		Use:   "evaluate -d DATASET... (-m MODEL | --predictions DIR)",
-		Short: "Measure a model or its masks against labels",
-		Long: "Compare a model's masks, or masks written before, with the labels of a data\n" +
-			"set: Dice and IoU for each class, as a mean over images, as a mean over the\n" +
-			"groups of ids.csv with their pixels pooled, and with all pixels pooled; and how\n" +
-			"far the outlines lie apart: 95 % Hausdorff distance (HD95) and the share within\n" +
-			"--tolerance (NSD), in mm where all spacings are known. Where neither mask holds\n" +
-			"a class, Dice, IoU and NSD count 1, where only one does 0 and there is no HD95.\n\n" +
-			"Classes are matched by name where both sides name them, as models,\n" +
-			"dataset.json and DICOM Segmentations do.\n\n" +
-			"A model that gives values, and labels that are values, are compared by mean\n" +
-			"absolute error (MAE) and root of the mean squared error (RMSE), in the unit of\n" +
-			"the labels, beside the mean of the training labels as a constant.\n\n" +
-			"--against holds another model against it, group by group, with a paired test.",
+		Short: "Compare a model or its masks with labels",
+		Long: "Compare the masks of a model, or existing masks, with the labels of a data set.\n\n" +
+			"Dice and IoU are reported for each class: as a mean over images, as a mean over\n" +
+			"the groups of ids.csv with the pixels of each group pooled, and with all pixels\n" +
+			"pooled. Two surface measures compare the outlines: the 95 % Hausdorff distance\n" +
+			"(HD95) and the normalised surface Dice at --tolerance (NSD), in mm if all\n" +
+			"spacings are known. If neither mask has a class, Dice, IoU and NSD are 1; if only\n" +
+			"one has it, they are 0. HD95 needs the class in both.\n\n" +
+			"Classes are matched by name if both sides name them, as models, dataset.json and\n" +
+			"DICOM Segmentations do.\n\n" +
+			"Regression models are compared with labels that hold values: mean absolute error\n" +
+			"(MAE) and root mean squared error (RMSE), in the unit of the labels, next to a\n" +
+			"baseline that predicts the mean of the training labels everywhere.\n\n" +
+			"--against compares with another model, group by group, with a paired test.",
 		Example: "  segd evaluate -d nuclei/test -m nuclei --report report.json\n  segd evaluate -d nuclei/test --predictions out/mask\n  segd evaluate -d nuclei/test -m new --against nuclei\n  segd evaluate -d distances/test --predictions out/tiff --head regression",
 		Args:    cobra.ArbitraryArgs, // more data sets
 	}
 	f := cmd.Flags()
-	f.StringArrayVarP(&s.datasets, "data", "d", nil, "data set; may be given again")
-	f.StringVarP(&s.model, "model", "m", "", "a model's name or directory")
-	f.StringVar(&s.modelsDir, "models", "", "directory with further models")
-	f.StringVar(&s.predictions, "predictions", "", "folder of masks, each at the path that its image has below images/")
-	f.StringSliceVar(&s.classes, "classes", nil, "names of the labels' foreground classes, from class 1 on (default: those of the data set)")
-	f.Var(newChoice(&s.head, "", string(unet.HeadRegression)), "head", "what --predictions and labels are: regression, values (default: masks)")
-	f.StringVar(&s.report, "report", "", "JSON file to write: every case, every group and the means")
-	f.StringVar(&s.against, "against", "", "another model, to be compared with on the same cases")
-	f.StringVar(&s.record, "record", "", "write the figures into the card of -m DIR, as those of this split, for example test")
-	f.StringVar(&s.html, "html", "", "HTML page to write: figures, charts, and the --worst cases with how their masks agree")
-	f.BoolVar(&s.overwrite, "overwrite", false, "replace what is named by --report and --html even if it is no report of segd")
+	f.StringArrayVarP(&s.datasets, "data", "d", nil, "data set; can be repeated")
+	f.StringVarP(&s.model, "model", "m", "", "model name or directory")
+	f.StringVar(&s.modelsDir, "models", "", "directory of additional models")
+	f.StringVar(&s.predictions, "predictions", "", "folder of masks, each at the path of its image below images/")
+	f.StringSliceVar(&s.classes, "classes", nil, "names of the foreground classes in the labels, class 1 first (default: those of the data set)")
+	f.Var(newChoice(&s.head, "", string(unet.HeadRegression)), "head", "what --predictions and labels hold: regression for values (default: masks)")
+	f.StringVar(&s.report, "report", "", "JSON report to write, with every case, every group and the means")
+	f.StringVar(&s.against, "against", "", "another model to compare with on the same cases")
+	f.StringVar(&s.record, "record", "", "write the figures into the card of -m DIR under this split, for example test")
+	f.StringVar(&s.html, "html", "", "HTML report to write, with figures, charts and pictures of the --worst cases")
+	f.BoolVar(&s.overwrite, "overwrite", false, "replace the files named by --report and --html even if segd did not write them")
 	s.worst = 5
-	f.Var(newIntRange(&s.worst, 0, 1_000_000), "worst", "cases of lowest Dice to list")
-	f.Float64Var(&s.tolerance, "tolerance", 2, "how far outlines may lie apart for NSD, in pixels and in mm")
-	f.BoolVar(&s.tta, "tta", false, "average over each image and its mirror images")
+	f.Var(newIntRange(&s.worst, 0, 1_000_000), "worst", "number of cases with the lowest Dice to list")
+	f.Float64Var(&s.tolerance, "tolerance", 2, "distance up to which outlines agree for NSD, in pixels or mm")
+	f.BoolVar(&s.tta, "tta", false, "average over each image and its mirror images: four times the work, slightly better")
 	a.addThreads(cmd)
 	a.addRounding(cmd)
 	a.addProgress(cmd)
@@ -114,7 +115,7 @@ func (a *app) evaluate(ctx context.Context, s evaluateSettings) error {
 	}
 	values := s.head == string(unet.HeadRegression)
 	if values && o.Model != nil {
-		return optionError("--head is for --predictions: a model says what it gives")
+		return optionError("--head applies to --predictions; with -m, the model decides")
 	}
 	if values || o.Model != nil && o.Model.Values != nil {
 		return a.evaluateValues(ctx, s, o)
@@ -169,7 +170,7 @@ func (a *app) evaluate(ctx context.Context, s evaluateSettings) error {
 // evaluateValues is evaluate for a model of values.
 func (a *app) evaluateValues(ctx context.Context, s evaluateSettings, o train.EvaluateOptions) error {
 	if s.against != "" || s.html != "" {
-		return optionError("--against and --html compare masks, not values")
+		return optionError("--against and --html need masks, but the model or --head says values")
 	}
 	var r *metric.ValueReport
 	err := a.watchCases(func(report func(done, cases int, warning string)) (err error) {

@@ -21,10 +21,11 @@ func newModelExport(a *app) *cobra.Command {
 	var s exportSettings
 	cmd := &cobra.Command{
 		Use:   "export MODEL -o DIR|FILE",
-		Short: "Write a model as a directory of its own, or as an ONNX file",
-		Long: "Write model.json and weights.safetensors, with the names and the layout that\n" +
-			"PyTorch has them in, or with --format onnx one file: images of any number and\n" +
-			"size in, normalised as the model's preprocessing says, logits or values out.",
+		Short: "Write a model to a directory or an ONNX file",
+		Long: "Write model.json and weights.safetensors, with PyTorch's tensor names and layout.\n" +
+			"With --format onnx, write one file instead: its input is a batch of images of any\n" +
+			"size, normalised as the model's preprocessing describes; its output is logits or\n" +
+			"values.",
 		Args: cobra.ExactArgs(1),
 		RunE: a.do(func(_ *cobra.Command, args []string) error {
 			m, err := a.resolveModel(args[0], s.dir)
@@ -52,12 +53,12 @@ func newModelExport(a *app) *cobra.Command {
 		}),
 	}
 	f := cmd.Flags()
-	f.StringVarP(&s.out, "out", "o", "", "directory to write, or ONNX file")
-	f.StringVar(&s.dir, "models", "", "directory with further models")
-	f.Var(newChoice(&s.format, "safetensors", "safetensors", "onnx"), "format", "form of the model")
-	f.BoolVar(&s.half, "half", false, "weights of half precision, but for vectors; safetensors only")
-	f.BoolVar(&s.overwrite, "overwrite", false, "replace a model that is there")
-	f.StringVar(&s.card, "card", "", "JSON file with what model.json shall say besides: title, description, classes, data, metrics")
+	f.StringVarP(&s.out, "out", "o", "", "directory or ONNX file to write")
+	f.StringVar(&s.dir, "models", "", "directory of additional models")
+	f.Var(newChoice(&s.format, "safetensors", "safetensors", "onnx"), "format", "model format")
+	f.BoolVar(&s.half, "half", false, "store weight matrices in half precision; safetensors only")
+	f.BoolVar(&s.overwrite, "overwrite", false, "replace an existing model")
+	f.StringVar(&s.card, "card", "", "JSON file to merge into model.json: title, description, classes, data, metrics")
 	_ = cmd.MarkFlagRequired("out") // fails for unknown names only
 	return cmd
 }
@@ -65,10 +66,10 @@ func newModelExport(a *app) *cobra.Command {
 // onnx writes the model as an ONNX file.
 func (s *exportSettings) onnx(man models.Manifest, p *unet.Params) error {
 	if s.half {
-		return optionError("--half is for --format safetensors: ONNX files have weights of single precision")
+		return optionError("--half needs --format safetensors: ONNX files store single precision")
 	}
 	if info, err := os.Stat(s.out); err == nil && info.IsDir() {
-		return optionError("--out %s is a directory, want the name of an ONNX file", s.out)
+		return optionError("--out %s is a directory, want a file name for --format onnx", s.out)
 	}
 	if err := free(s.out, s.overwrite); err != nil {
 		return err

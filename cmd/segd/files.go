@@ -27,7 +27,7 @@ func free(path string, overwrite bool) error {
 	if err != nil || path == "" || overwrite || info.Mode()&(os.ModeDevice|os.ModeNamedPipe) != 0 {
 		return nil
 	}
-	return fmt.Errorf("%s is there already: --overwrite replaces it, or name another file", path)
+	return fmt.Errorf("%s already exists: replace it with --overwrite or choose another name", path)
 }
 
 // freeReport is free for a report, which may replace an earlier one.
@@ -46,7 +46,7 @@ func freeReport(path string, overwrite bool) error {
 	if head = head[:n]; n == 0 || bytes.HasPrefix(head, []byte(reportStart)) || bytes.Contains(head, []byte(pageMark)) {
 		return nil
 	}
-	return fmt.Errorf("%s is no report of segd: --overwrite replaces it, or name another file", path)
+	return fmt.Errorf("%s is not a report written by segd: replace it with --overwrite or choose another name", path)
 }
 
 // How the beginning of a report shows that it is one: the JSON of metric.Report

@@ -36,11 +36,11 @@ func newModelImport(a *app) *cobra.Command {
 	var s importSettings
 	cmd := &cobra.Command{
 		Use:   "import FILE -o DIR",
-		Short: "Make a model of a network from PyTorch or of an ONNX file",
-		Long: "Make a model of a U-Net in a file: a state dict of PyTorch, as torch.save or\n" +
-			"safetensors write it, or an ONNX file. Nothing in the file is executed. How\n" +
-			"images are prepared is for you to say: it must be what the network was trained\n" +
-			"with.",
+		Short: "Convert a PyTorch or ONNX network to a model",
+		Long: "Convert a U-Net to a model directory. FILE is a PyTorch state dict, written by\n" +
+			"torch.save or safetensors, or an ONNX file. segd executes no code from it. Unless\n" +
+			"segd wrote it, the file does not say how images are preprocessed: set the flags to\n" +
+			"what the network was trained with.",
 		Args: cobra.ExactArgs(1),
 		RunE: a.do(func(cmd *cobra.Command, args []string) error {
 			lock, err := takeModelFolder(s.out, s.overwrite)
@@ -75,27 +75,27 @@ func newModelImport(a *app) *cobra.Command {
 func (s *importSettings) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVarP(&s.out, "out", "o", "", "directory to write")
-	f.StringVar(&s.name, "name", "", "name of the model (default: that of the file, of segd's own ONNX files the one it had)")
-	f.StringVar(&s.card, "card", "", "JSON file with what model.json shall say besides: title, description, classes, data, metrics")
+	f.StringVar(&s.name, "name", "", "model name (default: the name of the file; for ONNX files from segd, the original name)")
+	f.StringVar(&s.card, "card", "", "JSON file to merge into model.json: title, description, classes, data, metrics")
 	f.StringSliceVar(&s.classes, "classes", nil, "names of the foreground classes, index 1 first")
-	f.Var(newChoice(&s.normalise, preprocess.MinMax, preprocess.MinMax, preprocess.ZScore, preprocess.Fixed), "normalise", "how pixels are normalised: by each image, or fixed by --window")
-	f.Float64Var(&s.clipLow, "clip-low", 0, "percentile that values are clipped to from below before that")
-	f.Float64Var(&s.clipHigh, "clip-high", 100, "percentile that values are clipped to from above")
-	f.Float64SliceVar(&s.window, "window", nil, "LOW,HIGH of --normalise fixed: values are clipped to them and become 0 to 1; 0,255 divides bytes by 255")
-	f.Float64Var(&s.mean, "mean", 0, "of --normalise fixed: what is subtracted in place of LOW, in the unit of the image")
-	f.Float64Var(&s.deviation, "deviation", 0, "of --normalise fixed: what is divided by in place of HIGH - LOW")
-	f.Float64Var(&s.spacing, "spacing", 0, "millimetres between pixels that images are resampled to (0: as they are)")
-	f.Float64Var(&s.epsilon, "epsilon", unet.NormEps, "of batch normalisation, where a state dict was made with another than PyTorch's")
+	f.Var(newChoice(&s.normalise, preprocess.MinMax, preprocess.MinMax, preprocess.ZScore, preprocess.Fixed), "normalise", "how to normalise pixels: minmax and zscore by each image, fixed by --window")
+	f.Float64Var(&s.clipLow, "clip-low", 0, "lower percentile that values are clipped to before normalisation")
+	f.Float64Var(&s.clipHigh, "clip-high", 100, "upper percentile that values are clipped to before normalisation")
+	f.Float64SliceVar(&s.window, "window", nil, "LOW,HIGH for --normalise fixed: values are clipped to this range and mapped to 0 to 1; 0,255 divides bytes by 255")
+	f.Float64Var(&s.mean, "mean", 0, "for --normalise fixed: subtract this instead of LOW, in the unit of the image")
+	f.Float64Var(&s.deviation, "deviation", 0, "for --normalise fixed: divide by this instead of HIGH - LOW")
+	f.Float64Var(&s.spacing, "spacing", 0, "pixel spacing in mm to resample images to (0: do not resample)")
+	f.Float64Var(&s.epsilon, "epsilon", unet.NormEps, "epsilon of batch normalisation, if the state dict was trained with another than PyTorch's default")
 	f.Var(newChoice(&s.block, "", string(unet.BlockPlain), string(unet.BlockResidual), string(unet.BlockPreact), string(unet.BlockDense)),
-		"block", "what a level is made of, where a state dict leaves it open")
+		"block", "building block of a level, if the state dict does not determine it")
 	f.Var(newChoice(&s.skip, "", string(unet.SkipConcat), string(unet.SkipAdd), string(unet.SkipNone), string(unet.SkipNested)),
-		"skip", "long skip connections, where a state dict leaves them open")
+		"skip", "long skip connections, if the state dict does not determine them")
 	f.Var(newChoice(&s.norm, "", string(unet.NormBatch), string(unet.NormInstance), string(unet.NormGroup), string(unet.NormNone)),
-		"norm", "normalisation, where a state dict leaves it open")
-	f.Var(newChoice(&s.head, "", string(unet.HeadRegression)), "head", "what the network gives: regression, a value for each pixel (default: classes)")
-	f.IntVar(&s.groups, "groups", 0, "of --norm group")
-	f.BoolVar(&s.half, "half", false, "weights of half precision, but for vectors")
-	f.BoolVar(&s.overwrite, "overwrite", false, "replace a model that is there")
+		"norm", "normalisation layers, if the state dict does not determine them")
+	f.Var(newChoice(&s.head, "", string(unet.HeadRegression)), "head", "what the network predicts: regression for a value per pixel (default: classes)")
+	f.IntVar(&s.groups, "groups", 0, "number of groups for --norm group")
+	f.BoolVar(&s.half, "half", false, "store weight matrices in half precision")
+	f.BoolVar(&s.overwrite, "overwrite", false, "replace an existing model")
 	_ = cmd.MarkFlagRequired("out") // fails for unknown names only
 }
 
@@ -166,14 +166,14 @@ func (s *importSettings) manifest(net *exchange.Net, given func(flag string) boo
 	switch names := s.classes; {
 	case n.Head == unet.HeadRegression:
 		if len(names) > 0 {
-			return man, optionError("--classes names classes, the network gives values")
+			return man, optionError("--classes needs a network of classes, but this one predicts values")
 		}
 		if man.Values == nil {
 			man.Values = &models.Values{Deviation: 1} // of labels that are not known
 		}
 	case len(names) > 0:
 		if len(names) != n.Classes-1 {
-			return man, optionError("--classes names %d, the network has %d besides background", len(names), n.Classes-1)
+			return man, optionError("--classes has %d names, want %d: the network's classes without background", len(names), n.Classes-1)
 		}
 		man.Classes = models.ClassList(names...)
 	case man.Classes == nil:
@@ -191,7 +191,7 @@ func (s *importSettings) fixed(given func(flag string) bool) (preprocess.Window,
 	if s.normalise != preprocess.Fixed {
 		for _, flag := range []string{"window", "mean", "deviation"} {
 			if given(flag) {
-				return preprocess.Window{}, optionError("--%s is of --normalise fixed", flag)
+				return preprocess.Window{}, optionError("--%s needs --normalise fixed", flag)
 			}
 		}
 		return preprocess.Window{}, nil

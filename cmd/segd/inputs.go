@@ -48,7 +48,7 @@ func collectInputs(paths []string, out string) ([]input, walk.Passed, error) {
 		case !info.IsDir():
 			in := input{path: root, name: filepath.Base(root)}
 			if !info.Mode().IsRegular() {
-				in.err = fmt.Errorf("%w: a pipe, socket or device, want a file", segd.ErrUnsupported)
+				in.err = fmt.Errorf("%w: a pipe, socket or device, want a regular file", segd.ErrUnsupported)
 			}
 			add(in)
 			continue
@@ -94,7 +94,7 @@ func nameOutputs(list []input) error {
 			list[i].stem = list[i].name
 		}
 		if other, ok := taken[list[i].stem]; ok {
-			return optionError("%s and %s would write the same outputs, %s: segment them into two folders, or name the folder above both",
+			return optionError("%s and %s would write the same outputs, %s: use two output folders, or give -i the folder that contains both",
 				other, list[i].path, list[i].stem)
 		}
 		taken[list[i].stem] = list[i].path

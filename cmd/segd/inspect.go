@@ -28,27 +28,27 @@ func newInspect(a *app) *cobra.Command {
 	var s inspectSettings
 	cmd := &cobra.Command{
 		Use:   "inspect FILE...",
-		Short: "Say what files are and what is done to their pixels",
-		Long: "Say of each file what it is, and each step that its pixels take before a model\n" +
-			"sees them; with -m, those that the model has them take too. Nothing of a\n" +
-			"patient is shown but with --patient. A file that cannot be read is named with\n" +
-			"the reason; the exit status is then 3.\n\n" +
-			"--raw writes the decoded stored values of one DICOM file to standard output and\n" +
-			"nothing else: little endian, as wide as they are allocated (1 bit as a byte),\n" +
-			"frame after frame, colour interleaved, without rescale, tables or conversion.",
+		Short: "Describe files and how segd reads their pixels",
+		Long: "Describe each file and every step from its stored pixels to those that a model\n" +
+			"sees; -m adds the steps of that model. Patient data is shown only with --patient.\n" +
+			"A file that cannot be read is reported with the reason, and the exit status is\n" +
+			"then 3.\n\n" +
+			"--raw writes only the decoded stored values of one DICOM file to standard output:\n" +
+			"little endian, as wide as they are allocated (1 bit as a byte), frame by frame,\n" +
+			"colour interleaved, without rescaling, lookup tables or conversion.",
 		Example: "  segd inspect scan.dcm\n  segd inspect -m cardiac-lv scan.dcm\n  segd inspect --json scans/*.dcm\n  segd inspect --raw scan.dcm > pixels",
 		Args:    cobra.MinimumNArgs(1),
 	}
 	f := cmd.Flags()
-	f.BoolVar(&s.raw, "raw", false, "write the decoded stored values of one file")
-	f.BoolVar(&s.json, "json", false, "a line of JSON for each file")
-	f.BoolVar(&s.patient, "patient", false, "show what DICOM files say of patient and study, too")
-	f.StringVarP(&s.model, "model", "m", "", "a model's name or directory, or auto: what it would do to the pixels")
-	f.StringVar(&s.modelsDir, "models", "", "directory with further models")
+	f.BoolVar(&s.raw, "raw", false, "write the decoded stored values of one DICOM file")
+	f.BoolVar(&s.json, "json", false, "write one line of JSON per file")
+	f.BoolVar(&s.patient, "patient", false, "also show the patient and study attributes of DICOM files")
+	f.StringVarP(&s.model, "model", "m", "", "model name or directory, or auto, whose steps to show as well")
+	f.StringVar(&s.modelsDir, "models", "", "directory of additional models")
 	cmd.RunE = a.do(func(_ *cobra.Command, args []string) error {
 		if s.raw {
 			if len(args) != 1 || s.json || s.patient || s.model != "" {
-				return optionError("--raw takes one file, and no --json, --patient or --model")
+				return optionError("--raw takes exactly one file and cannot be combined with --json, --patient or --model")
 			}
 			return a.inspectRaw(args[0])
 		}
@@ -64,7 +64,7 @@ func (a *app) inspectRaw(path string) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	if !dicomio.Is(b) {
-		return fmt.Errorf("%s: %w: --raw reads DICOM files", path, segd.ErrUnsupported)
+		return fmt.Errorf("%s: %w: not a DICOM file, which --raw needs", path, segd.ErrUnsupported)
 	}
 	if err := dicomio.WriteStored(a.stdout, b); err != nil {
 		return fmt.Errorf("%s: %w", path, err)

@@ -1,5 +1,5 @@
-// Command segd turns medical images into masks: over HTTP, over folders, and
-// with models trained on one's own labelled images.
+// Command segd segments medical images: over HTTP, over whole folders, and with
+// models trained on your own labelled images.
 //
 //	segd serve                                        # http://127.0.0.1:8080/
 //	segd segment -i scans -o out -m nuclei
@@ -8,12 +8,12 @@
 //	segd evaluate -d data -m my-model
 //
 // Results go to standard output, everything else to standard error. The exit
-// status is 0 when all is done, 1 when the command failed, 2 for a command
-// line that cannot be carried out, and 3 when some inputs failed and the
-// others are done and whole. A flag that is not given takes its value from
-// the environment (--max-body from SEGD_MAX_BODY), else its default.
+// status is 0 on success, 1 if the command failed, 2 for wrong usage, and 3 if
+// some inputs failed; the outputs of the others are complete. A flag that is not
+// given takes its value from the environment (--max-body from SEGD_MAX_BODY), or
+// else its default.
 //
-// It is research software and no medical device.
+// segd is research software, not a medical device.
 package main
 
 import (
@@ -132,13 +132,13 @@ func (a *app) report(cmd *cobra.Command, err error, code int) {
 func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "segd",
-		Short: "Medical images in, masks out",
-		Long: "segd turns medical images into masks: over HTTP, over folders, and with\n" +
-			"models trained on your own labelled images. Research use only: segd is no\n" +
-			"medical device.\n\n" +
+		Short: "Segment medical images",
+		Long: "segd segments medical images: over HTTP, over whole folders, and with models\n" +
+			"trained on your own labelled images. Research use only: segd is not a medical\n" +
+			"device.\n\n" +
 			"A flag that is not given takes its value from the environment: --max-body\n" +
-			"from SEGD_MAX_BODY. Exit status: 0 done, 1 failed, 2 usage, 3 some inputs\n" +
-			"failed and the others are done.",
+			"from SEGD_MAX_BODY. Exit status: 0 success, 1 failure, 2 wrong usage, 3 some\n" +
+			"inputs failed and the rest succeeded.",
 		Version:       versionText(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -153,7 +153,7 @@ func newRoot(a *app) *cobra.Command {
 		},
 		RunE: needsCommand,
 	}
-	root.PersistentFlags().Var(newChoice(&a.kernels, kernel.Auto, kernel.SetNames()...), "kernel", "kernel set to compute with")
+	root.PersistentFlags().Var(newChoice(&a.kernels, kernel.Auto, kernel.SetNames()...), "kernel", "CPU kernels to use")
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddCommand(
 		newServe(a),

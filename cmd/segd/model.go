@@ -14,7 +14,7 @@ import (
 func newModel(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "model",
-		Short: "List, show, export, import, join and promote models",
+		Short: "List, show, export, import, combine and promote models",
 		Args:  cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -32,7 +32,7 @@ func newModelList(a *app) *cobra.Command {
 	var dir, format string
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List the models there are",
+		Short: "List all models",
 		Args:  cobra.NoArgs,
 		RunE: a.do(func(*cobra.Command, []string) error {
 			c, err := a.openCatalogue(dir)
@@ -51,8 +51,8 @@ func newModelList(a *app) *cobra.Command {
 			return t.Flush()
 		}),
 	}
-	cmd.Flags().StringVar(&dir, "models", "", "directory with further models")
-	cmd.Flags().Var(newChoice(&format, "text", "text", "json"), "format", "form of the result")
+	cmd.Flags().StringVar(&dir, "models", "", "directory of additional models")
+	cmd.Flags().Var(newChoice(&format, "text", "text", "json"), "format", "output format")
 	return cmd
 }
 
@@ -73,8 +73,8 @@ func newModelShow(a *app) *cobra.Command {
 			return a.printCard(m)
 		}),
 	}
-	cmd.Flags().StringVar(&dir, "models", "", "directory with further models")
-	cmd.Flags().Var(newChoice(&format, "text", "text", "json"), "format", "form of the result")
+	cmd.Flags().StringVar(&dir, "models", "", "directory of additional models")
+	cmd.Flags().Var(newChoice(&format, "text", "text", "json"), "format", "output format")
 	return cmd
 }
 
@@ -101,10 +101,13 @@ func (a *app) printCard(m *models.Model) error {
 	line("licence", "%s", m.Licence)
 	line("classes", "%s", classesText(m))
 	if v := m.Values; v != nil {
-		line("values", "of the training labels: mean %.4g, standard deviation %.4g", v.Mean, v.Deviation)
+		line("values", "training labels with mean %.4g and standard deviation %.4g", v.Mean, v.Deviation)
+	}
+	if p := m.Planes; p != nil && p.Wants != nil {
+		line("planes", "%s: volumes are turned to them", *p.Wants)
 	}
 	if len(m.Channels) > 0 {
-		line("channels", "%s, each an image of its own", strings.Join(m.Channels, ", "))
+		line("channels", "%s, each in a separate file", strings.Join(m.Channels, ", "))
 	}
 	line("network", "U-Net, %d channels, %s", m.Network.Channels, networkText(m.Network))
 	for _, d := range m.Data {

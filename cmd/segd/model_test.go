@@ -208,7 +208,7 @@ func TestModelImport(t *testing.T) {
 		{exitUsage, "--window", []string{pt, "--normalise", "fixed", "--window", "255,0"}},
 		{exitUsage, "--window", []string{pt, "--normalise", "fixed", "--window", "0,NaN"}},
 		{exitUsage, "--deviation", []string{pt, "--normalise", "fixed", "--window", "0,255", "--deviation", "0"}},
-		{exitUsage, "--mean is of", []string{pt, "--mean", "3"}},
+		{exitUsage, "--mean needs", []string{pt, "--mean", "3"}},
 		{exitFailed, "nowhere", []string{filepath.Join(files, "nowhere")}},
 		{exitFailed, "ONNX", []string{filepath.Join(in, "a.png")}},
 	} {

@@ -15,6 +15,9 @@ import (
 	"segd/dicomio/dicomtest"
 	"segd/internal/nifti"
 	"segd/internal/nifti/niftitest"
+	"segd/internal/orient"
+	"segd/models"
+	"segd/models/modelstest"
 )
 
 // TestSegmentNIfTI segments a volume plane by plane, and gets its masks back
@@ -168,5 +171,41 @@ func TestSegmentSeriesNoVolume(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"mask/1.png", "mask/3.png"}, names(tree(t, out))); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestSegmentTurnsVolumes segments an axial volume and one axial slice with a model
+// of sagittal planes: the volume is turned, of the slice the run warns.
+func TestSegmentTurnsVolumes(t *testing.T) {
+	const w, h, d = 9, 8, 7
+	model := filepath.Join(t.TempDir(), "turning")
+	man := modelstest.Manifest("turning")
+	man.Planes = &models.Planes{Wants: &orient.Plane{Name: "sagittal", Right: "A", Down: "I"}}
+	if err := models.Save(model, man, modelstest.Params(), false); err != nil {
+		t.Fatal(err)
+	}
+	v := niftitest.Volume{Width: w, Height: h, Depth: d, Affine: [3][4]float64{{-1, 0, 0, 10}, {0, 1, 0, -20}, {0, 0, 1, 7}}}
+	var want []uint8
+	for i := range w * h * d {
+		share := (i/w + i/w/h) % h
+		v.Values = append(v.Values, int16((i%w+1)*share))
+		want = append(want, uint8(2*share/h))
+	}
+	in, out := t.TempDir(), filepath.Join(t.TempDir(), "out")
+	write(t, filepath.Join(in, "vol.nii.gz"), niftitest.Write(v))
+	write(t, filepath.Join(in, "axial.dcm"), dicomtest.Write(slice(1, 1, 7)))
+	code, _, printed := command(t, "segment", "-i", in, "-o", out, "-m", model, "--output", "nifti,json", "--progress", "none")
+	if code != exitDone || !strings.Contains(printed, "one image cannot be turned to sagittal") {
+		t.Errorf("exit %d, printed %q", code, printed)
+	}
+	got, err := nifti.Read([]byte(tree(t, out)["nifti/vol.nii.gz"]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k := range d {
+		m, err := got.Labels(k)
+		if err != nil || !bytes.Equal(m.Pix, want[k*w*h:(k+1)*w*h]) {
+			t.Errorf("plane %d differs (%v)", k, err)
+		}
 	}
 }

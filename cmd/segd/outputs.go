@@ -22,7 +22,7 @@ func (b *batch) checkFree() error {
 	n := 0
 	for _, path := range b.planned {
 		if b.sources[absolute(path)] {
-			return optionError("%s is an input, and an output would take its place: give another folder with -o", path)
+			return optionError("%s is an input, and an output would overwrite it: choose another folder with -o", path)
 		}
 		if exists(path) {
 			if n++; n == 1 {
@@ -31,7 +31,7 @@ func (b *batch) checkFree() error {
 		}
 	}
 	if n > 0 && !b.settings.overwrite {
-		return fmt.Errorf("outputs are there already (%d, first %s): --overwrite replaces them, or give another folder with -o", n, first)
+		return fmt.Errorf("%d outputs already exist, the first is %s: replace them with --overwrite or choose another folder with -o", n, first)
 	}
 	return b.checkCase()
 }
@@ -46,7 +46,7 @@ func (b *batch) checkCase() error {
 	for _, in := range b.inputs {
 		key := strings.ToLower(in.stem)
 		if other, ok := folded[key]; ok && !in.dir {
-			return optionError("%s and %s would write the same outputs, since %s does not tell capitals: give a folder on another file system with -o",
+			return optionError("%s and %s would write the same outputs, because %s ignores case: choose a folder on another file system with -o",
 				other, in.path, b.settings.out)
 		}
 		folded[key] = in.path
@@ -114,7 +114,7 @@ func (b *batch) clear(warn func(text string)) error {
 		}
 	}
 	if n := len(others); n > 0 && b.wants(kindCSV) {
-		warn(fmt.Sprintf("%s also holds outputs of %d inputs of earlier runs, which segd.csv does not list any more", b.settings.out, n))
+		warn(fmt.Sprintf("%s also holds outputs of %d inputs of earlier runs, which segd.csv no longer lists", b.settings.out, n))
 	}
 	return nil
 }
@@ -132,7 +132,7 @@ func (b *batch) left(results []*result, warn func(text string)) {
 		}
 	}
 	if n > 0 {
-		warn(fmt.Sprintf("%d files are there from before and not of this run, whose inputs failed, first %s", n, first))
+		warn(fmt.Sprintf("%d files remain from before this run, because their inputs failed; the first is %s", n, first))
 	}
 }
 

@@ -63,7 +63,7 @@ func TestOverwriteLeavesNothingStale(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, _, stderr = command(t, append(args, "--overwrite")...)
-	if code != exitPartial || !strings.Contains(stderr, "from before") || !strings.Contains(stderr, filepath.Join("overlay", "fails.png")) {
+	if code != exitPartial || !strings.Contains(stderr, "from before this run") || !strings.Contains(stderr, filepath.Join("overlay", "fails.png")) {
 		t.Errorf("exit %d: %s", code, stderr)
 	}
 }
@@ -281,7 +281,7 @@ func TestDatasetByContent(t *testing.T) {
 		}
 	}
 	write(t, filepath.Join(dir, "labels", "notes.txt"), []byte("text"))
-	if out := done(t, "check", "-d", linked, "--overfit", "0"); !strings.Contains(out, "4 images with labels") || !strings.Contains(out, "(.txt 1)") {
+	if out := done(t, "check", "-d", linked, "--overfit", "0"); !strings.Contains(out, "4 images with labels") || !strings.Contains(out, "notes.txt is passed over") {
 		t.Error(out)
 	}
 	gone := filepath.Join(linked, "images", "gone")

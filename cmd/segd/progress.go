@@ -110,7 +110,7 @@ func (p *progress) add(file string, err error) {
 	case p.mode == progressAuto && p.done < p.total && time.Since(p.last) >= plainEvery:
 		p.last = time.Now()
 		elapsed, rate, eta := p.pace()
-		say(p.w, "%d/%d %ss, %.3g a second, %s gone, about %s to go\n", p.done, p.total, p.unit, rate,
+		say(p.w, "%d/%d %ss, %.3g/s, %s elapsed, about %s left\n", p.done, p.total, p.unit, rate,
 			elapsed.Round(time.Second), eta.Round(time.Second))
 	}
 }
@@ -169,7 +169,7 @@ func (p *progress) finish() {
 		elapsed, rate, _ := p.pace()
 		pace := ""
 		if p.done > p.failed {
-			pace = fmt.Sprintf(", %.3g a second", rate)
+			pace = fmt.Sprintf(", %.3g/s", rate)
 		}
 		say(p.w, "%d of %d %ss done in %s%s\n", p.done-p.failed, p.total, p.unit, elapsed.Round(10*time.Millisecond), pace)
 	}

@@ -55,50 +55,53 @@ func newSegment(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "segment -i PATH... -o DIR -m MODEL",
 		Short: "Segment files and folders",
-		Long: "Segment files and folders (to the bottom) of DICOM, NIfTI, PNG, JPEG and TIFF.\n\n" +
-			"Files are told by their content, whatever their names; what was passed over is\n" +
-			"counted. An input that cannot be read fails, and the others are done.\n\n" +
-			"OUT/KIND/FOLDER/NAME.png holds the outputs of FOLDER/NAME.dcm; the frames of\n" +
-			"a multi-frame file are NAME_0001 and so on. Two inputs of one name keep the\n" +
-			"extension: a.png.png, a.dcm.png. The measurements of all inputs are in\n" +
-			"OUT/segd.csv. The DICOM objects (seg, segprob, sc, sr, gsps, rtstruct) are made\n" +
-			"of DICOM files alone. All but sc hold every frame, and those of the slices of a\n" +
-			"series are one, named like the first of them. nifti is a .nii.gz of all frames\n" +
-			"that lies where the scan does; the slices of a series are one volume, if they lie\n" +
-			"at even distances, with a fourth axis where as many lie at each place. The planes\n" +
-			"of a tilted gantry are moved to stand upright on each other. Frames that lie in\n" +
-			"several stacks are NAME_1.nii.gz and so on.\n\n" +
-			"One run at a time writes into OUT. OUT/segd.outputs lists what was written: these\n" +
-			"files are no inputs of later runs, and --overwrite removes those that an earlier\n" +
-			"run made of the same inputs, in the kinds that are asked for, and nothing else.\n\n" +
-			"A file is written whole or not at all. An input that fails is named on standard\n" +
-			"error with the reason, leaves no output, and the run goes on; the exit status is\n" +
-			"then 3. So it is for an input that only one of the kinds of output cannot be\n" +
-			"made of; the others are written.\n\n" +
-			"A model of several channels, such as T1 and T2, takes the files NAME_0000,\n" +
-			"NAME_0001 and so on as one input, NAME. They must all be there and lie on each\n" +
-			"other; outputs lie, and DICOM objects refer to it, as the first does.\n\n" +
-			"A model that gives values writes value, a PNG of 16 bits, values rounded and cut\n" +
-			"off at 0 and 65535; tiff and nifti, which hold them as they are in float32, and\n" +
-			"json.\n\n" +
-			"--deidentify names outputs by a number: that of the input's line in --dry-run.",
+		Long: "Segment files and folders of DICOM, NIfTI, PNG, JPEG and TIFF. Folders are read\n" +
+			"recursively.\n\n" +
+			"The format is detected from the content, not the name. Files that are not images\n" +
+			"are skipped and counted.\n\n" +
+			"The outputs of FOLDER/NAME.dcm are OUT/KIND/FOLDER/NAME.png; the frames of a\n" +
+			"multi-frame file are NAME_0001 and so on. Two inputs with the same name keep\n" +
+			"their extensions: a.png.png, a.dcm.png. OUT/segd.csv holds the measurements of\n" +
+			"all inputs.\n\n" +
+			"The DICOM objects (seg, segprob, sc, sr, gsps, rtstruct) need DICOM input. An\n" +
+			"object covers all frames of a file or all slices of a series and is named after\n" +
+			"the first slice; only sc is one object per frame.\n\n" +
+			"nifti is a .nii.gz of all frames, in the position of the scan. Evenly spaced\n" +
+			"slices of a series become one volume; where several slices share each position,\n" +
+			"the volume gets a fourth axis. The planes of a tilted gantry are shifted so that\n" +
+			"they stack at right angles. Frames in several stacks become NAME_1.nii.gz and so\n" +
+			"on.\n\n" +
+			"Only one run at a time can write to OUT. OUT/segd.outputs lists the files that\n" +
+			"segd wrote; later runs do not read them as inputs. --overwrite removes only what\n" +
+			"an earlier run wrote for the same inputs in the requested kinds.\n\n" +
+			"A file is written completely or not at all. If an input fails, segd reports it\n" +
+			"on standard error with the reason, writes none of its outputs, and continues; the\n" +
+			"exit status is then 3. If only some kinds of output cannot be made from an input,\n" +
+			"segd writes the others and counts the input as failed.\n\n" +
+			"A model with several channels, such as T1 and T2, reads the files NAME_0000,\n" +
+			"NAME_0001 and so on as one input, NAME. All must exist and match in size and\n" +
+			"position. The outputs take the position of the first; DICOM objects refer to it.\n\n" +
+			"A regression model writes value, a 16-bit PNG with values rounded and clipped to\n" +
+			"0 to 65535; tiff and nifti, with the exact values in float32; and json.\n\n" +
+			"With --deidentify, outputs are named by the line number of their input in\n" +
+			"--dry-run.",
 		Example: "  segd segment -i scans -o out -m cardiac-lv\n  segd segment -i a.png b.png -o out -m nuclei --output mask,json",
 		Args:    cobra.ArbitraryArgs, // more inputs: the shell expands -i *.png to them
 	}
 	f := cmd.Flags()
-	f.StringArrayVarP(&s.inputs, "input", "i", nil, "file or folder; may be given again")
-	f.StringVarP(&s.out, "out", "o", "", "folder for the outputs")
-	f.StringVarP(&s.model, "model", "m", "", "a model's name or directory, or auto: by the kind of scan")
-	f.StringVar(&s.modelsDir, "models", "", "directory with further models")
+	f.StringArrayVarP(&s.inputs, "input", "i", nil, "file or folder; can be repeated")
+	f.StringVarP(&s.out, "out", "o", "", "output folder")
+	f.StringVarP(&s.model, "model", "m", "", "model name or directory, or auto to choose by the kind of scan")
+	f.StringVar(&s.modelsDir, "models", "", "directory of additional models")
 	f.StringSliceVar(&s.kinds, "output", []string{kindMask, kindOverlay, kindCSV}, "any of "+strings.Join(outputKinds, ", "))
-	f.BoolVar(&s.overwrite, "overwrite", false, "replace outputs that are there, and remove those of an earlier run of the same inputs")
-	f.BoolVar(&s.dryRun, "dry-run", false, "list the inputs and write nothing")
+	f.BoolVar(&s.overwrite, "overwrite", false, "replace existing outputs, and remove those that an earlier run wrote for the same inputs")
+	f.BoolVar(&s.dryRun, "dry-run", false, "list the inputs without segmenting them")
 	f.BoolVar(&s.failFast, "fail-fast", false, "stop at the first input that fails")
-	f.BoolVar(&s.deidentify, "deidentify", false, "take out of DICOM outputs who the patient is (PS3.15 Basic Profile)")
-	f.Float64Var(&s.threshold, "threshold", 0, "probability from which a pixel is foreground (0: the likeliest class)")
-	f.IntVar(&s.minSize, "min-size", 0, "leave out connected parts of fewer pixels")
-	f.BoolVar(&s.tta, "tta", false, "average over the image and its mirror images: four times the work, a little better")
-	f.Float64Var(&s.alpha, "alpha", overlay.DefaultAlpha, "opacity of the overlay's colours, 0 to 1")
+	f.BoolVar(&s.deidentify, "deidentify", false, "remove patient identity from DICOM outputs (PS3.15 Basic Profile)")
+	f.Float64Var(&s.threshold, "threshold", 0, "minimum probability of a foreground pixel (0: take the most likely class)")
+	f.IntVar(&s.minSize, "min-size", 0, "remove connected components of fewer pixels")
+	f.BoolVar(&s.tta, "tta", false, "average over the image and its mirror images: four times the work, slightly better")
+	f.Float64Var(&s.alpha, "alpha", overlay.DefaultAlpha, "opacity of the overlay, 0 to 1")
 	a.addThreads(cmd)
 	a.addRounding(cmd)
 	a.addProgress(cmd)
@@ -116,7 +119,7 @@ func newSegment(a *app) *cobra.Command {
 func (s segmentSettings) validate() error {
 	for _, k := range s.kinds {
 		if !slices.Contains(outputKinds, k) {
-			return optionError("--output %s, want any of %s", k, strings.Join(outputKinds, ", "))
+			return optionError("--output %s, want one or more of %s", k, strings.Join(outputKinds, ", "))
 		}
 	}
 	switch {
@@ -140,13 +143,13 @@ func (s *segmentSettings) fit(m *models.Model) error {
 	for _, k := range s.kinds {
 		switch {
 		case values && !slices.Contains(valueKinds, k):
-			return optionError("--output %s is made of classes, model %s gives values: want any of %s", k, m.Name, strings.Join(valueKinds, ", "))
+			return optionError("--output %s needs classes, but model %s predicts values: choose from %s", k, m.Name, strings.Join(valueKinds, ", "))
 		case !values && (k == export.Value || k == export.TIFF):
-			return optionError("--output %s is of a model that gives values, which --model %s does not", k, s.model)
+			return optionError("--output %s needs a model that predicts values, but --model %s predicts classes", k, s.model)
 		}
 	}
 	if values && (s.threshold != 0 || s.minSize != 0) {
-		return optionError("--threshold and --min-size are about classes, model %s gives values", m.Name)
+		return optionError("--threshold and --min-size apply to classes, but model %s predicts values", m.Name)
 	}
 	return nil
 }
@@ -215,7 +218,7 @@ func (a *app) segment(ctx context.Context, s segmentSettings) error {
 	}
 	p := a.newProgress("image", len(b.inputs))
 	if b.folder.Missing {
-		p.warn(fmt.Sprintf("the file system of %s has no locks: no other run must write there", s.out))
+		p.warn(fmt.Sprintf("the file system of %s does not support locks: make sure that no other run writes there", s.out))
 	}
 	if err := b.clear(p.warn); err != nil {
 		return err
@@ -240,7 +243,7 @@ func (a *app) segment(ctx context.Context, s segmentSettings) error {
 		}
 	}
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("%d of %d images done: %w", p.done-p.failed, p.total, err)
+		return fmt.Errorf("%d of %d images were segmented: %w", p.done-p.failed, p.total, err)
 	}
 	if p.failed > 0 {
 		return &partialError{failed: p.failed, total: p.total, stopped: stopped}

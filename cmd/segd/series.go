@@ -86,7 +86,7 @@ func (b *batch) planSeries(ctx context.Context) error {
 // pile puts the members in the order of a volume, if they make one up.
 func (s *series) pile(places []dicomio.Slice) {
 	if len(places) < len(s.members) {
-		s.noStack = errors.New("files of several frames in one series")
+		s.noStack = errors.New("the series has multi-frame files")
 		return
 	}
 	if s.stack, s.noStack = dicomio.NewStack(places); s.noStack != nil {
@@ -147,7 +147,7 @@ func (b *batch) add(i int, p *part) error {
 	s.whole, s.volume = nil, nil
 	err := joined(failed)
 	if err != nil && len(s.members) > 1 {
-		err = fmt.Errorf("outputs of its series of %d files: %w", len(s.members), err)
+		err = fmt.Errorf("outputs of the series of %d files: %w", len(s.members), err)
 	}
 	return err
 }
@@ -180,7 +180,7 @@ func (s *series) join(p *part) {
 	switch {
 	case err != nil:
 	case p.model != s.model:
-		err = errors.New("results of two models in one volume")
+		err = errors.New("its slices were segmented by different models; choose one with -m")
 	case p.values != nil:
 		err = s.volume.AddValues(p.values, p.width, p.height)
 	default:

@@ -37,23 +37,22 @@ func newServe(a *app) *cobra.Command {
 	s := serveSettings{maxBody: 256 << 20, perClient: 128}
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Segment over HTTP, with a page for the browser",
-		Long: "Serve the page and the HTTP interface. An interrupt or SIGTERM stops it: no\n" +
-			"request is taken any more, those that run are finished, and the exit status\n" +
-			"is 0.",
+		Short: "Serve the HTTP API and the web page",
+		Long: "Serve the HTTP API and the web page. On an interrupt or SIGTERM the server stops\n" +
+			"accepting requests, finishes those in progress, and exits with status 0.",
 		Example: "  segd serve\n  curl -F file=@scan.dcm 'http://127.0.0.1:8080/v1/segment?output=overlay' -o overlay.png",
 		Args:    cobra.NoArgs,
 	}
 	f := cmd.Flags()
-	f.StringVar(&s.listen, "listen", "127.0.0.1:8080", "address and port; port 0 takes a free one")
-	f.StringVar(&s.models, "models", "", "directory with further models")
-	f.Var(&s.maxBody, "max-body", "largest request")
-	f.Var(&s.maxMemory, "max-memory", "memory that the server may take (default: three quarters of its cgroup's limit, or half of the machine's)")
-	f.DurationVar(&s.timeout, "timeout", 2*time.Minute, "longest time for a request")
-	f.StringSliceVar(&s.origins, "allow-origin", nil, "site whose pages may use the server, such as https://viewer.example")
-	f.StringSliceVar(&s.hosts, "allow-host", nil, "name that the server is reached by, beside localhost and this machine's name; * is any name")
-	f.Var(newIntRange(&s.perClient, 1, 1<<20), "max-per-client", "requests that one client's address may have in progress; a proxy is one client")
-	f.BoolVar(&s.healthcheck, "healthcheck", false, "serve nothing: ask the server at --listen whether it is well")
+	f.StringVar(&s.listen, "listen", "127.0.0.1:8080", "address and port to listen on; port 0 picks a free port")
+	f.StringVar(&s.models, "models", "", "directory of additional models")
+	f.Var(&s.maxBody, "max-body", "size limit of a request body")
+	f.Var(&s.maxMemory, "max-memory", "memory limit of the server (default: three quarters of its cgroup's limit, else half of the machine's memory)")
+	f.DurationVar(&s.timeout, "timeout", 2*time.Minute, "time limit of a request")
+	f.StringSliceVar(&s.origins, "allow-origin", nil, "site whose pages may call the server, such as https://viewer.example")
+	f.StringSliceVar(&s.hosts, "allow-host", nil, "host name that clients may use, in addition to localhost and this machine's name; * allows any name")
+	f.Var(newIntRange(&s.perClient, 1, 1<<20), "max-per-client", "concurrent requests from one client address; a proxy counts as one client")
+	f.BoolVar(&s.healthcheck, "healthcheck", false, "check the health of the server at --listen and exit")
 	a.addThreads(cmd)
 	a.addRounding(cmd)
 	cmd.RunE = a.do(func(cmd *cobra.Command, _ []string) error {
@@ -87,7 +86,7 @@ func (a *app) serve(ctx context.Context, s serveSettings) error {
 	}
 	catalogue.Log = log
 	for _, b := range catalogue.Broken() {
-		log.Error("a model cannot be opened, the others are served", "model", b.Name, "directory", b.Origin, "error", b.Err.Error())
+		log.Error("cannot open a model; serving the others", "model", b.Name, "directory", b.Origin, "error", b.Err.Error())
 	}
 	a.setRounding(catalogue.List()...)
 	if os.Getenv("GOMEMLIMIT") == "" { // an operator's own goes before
@@ -134,7 +133,7 @@ func checkHealth(ctx context.Context, listen string) error {
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %s", url, resp.Status)
+		return fmt.Errorf("%s answered %s, want 200 OK", url, resp.Status)
 	}
 	return nil
 }
@@ -147,7 +146,7 @@ func (a *app) openCatalogue(dir string) (*models.Catalogue, error) {
 		return nil, err
 	}
 	for _, b := range c.Broken() {
-		say(a.stderr, "segd: warning: model %s cannot be opened: %v\n", b.Origin, b.Err)
+		say(a.stderr, "segd: warning: cannot open model %s: %v\n", b.Origin, b.Err)
 	}
 	return c, nil
 }

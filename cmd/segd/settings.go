@@ -43,7 +43,7 @@ func fromEnvironment(flags *pflag.FlagSet, lookup func(string) (string, bool)) e
 
 // addThreads gives cmd --threads; threadCount reads it.
 func (a *app) addThreads(cmd *cobra.Command) {
-	cmd.Flags().Var(newIntRange(&a.threads, 0, maxThreads), "threads", "threads that compute (0: one for each core)")
+	cmd.Flags().Var(newIntRange(&a.threads, 0, maxThreads), "threads", "number of compute threads (0: one per core)")
 }
 
 // The values of --precision.
@@ -55,14 +55,14 @@ const (
 // addRounding gives cmd --exact and --precision; setRounding obeys them.
 func (a *app) addRounding(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.BoolVar(&a.exact, "exact", false, "direct convolution in every layer: slower, with less rounding error")
-	f.Var(newChoice(&a.precision, precisionFP32, precisionFP32, precisionBF16), "precision", "what networks multiply: bf16 is faster on machines with AVX512-BF16 and rounds more")
+	f.BoolVar(&a.exact, "exact", false, "use direct convolution in every layer: slower, with less rounding error")
+	f.Var(newChoice(&a.precision, precisionFP32, precisionFP32, precisionBF16), "precision", "number format of multiplications: bf16 is faster on CPUs with AVX512-BF16 but less exact")
 }
 
 // checkRounding refuses flags that exclude each other.
 func (a *app) checkRounding() error {
 	if a.exact && a.bf16() {
-		return optionError("--exact and --precision %s exclude each other", a.precision)
+		return optionError("--exact and --precision %s cannot be combined", a.precision)
 	}
 	return nil
 }

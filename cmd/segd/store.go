@@ -26,10 +26,10 @@ func newModelEnsemble(a *app) *cobra.Command {
 	var half, overwrite bool
 	cmd := &cobra.Command{
 		Use:   "ensemble MODEL... -o DIR",
-		Short: "Join models of one kind into one that gives the mean of their probabilities",
-		Long: "Join models that differ in their weights alone, such as those of the folds of a\n" +
-			"cross-validation, into one model directory. It segments, is evaluated and\n" +
-			"serves as one model, and takes the time of all. Classes are joined by name.",
+		Short: "Combine models into one that averages their probabilities",
+		Long: "Combine models that differ only in their weights, such as the folds of a\n" +
+			"cross-validation, into one model directory. The result is used like any other\n" +
+			"model and takes as long as its members together. Classes are matched by name.",
 		Example: "  for i in 0 1 2 3 4; do segd train -d nuclei/train -o fold$i --fold $i/5 --name nuclei; done\n  segd model ensemble fold0 fold1 fold2 fold3 fold4 -o nuclei-5",
 		Args:    cobra.MinimumNArgs(2),
 		RunE: a.do(func(_ *cobra.Command, args []string) error {
@@ -50,10 +50,10 @@ func newModelEnsemble(a *app) *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVarP(&out, "out", "o", "", "directory to write")
-	f.StringVar(&dir, "models", "", "directory with further models")
-	f.StringVar(&name, "name", "", "name of the model (default: the last element of DIR)")
-	f.BoolVar(&half, "half", false, "weights of half precision, but for vectors")
-	f.BoolVar(&overwrite, "overwrite", false, "replace a model that is there")
+	f.StringVar(&dir, "models", "", "directory of additional models")
+	f.StringVar(&name, "name", "", "model name (default: the last element of DIR)")
+	f.BoolVar(&half, "half", false, "store weight matrices in half precision")
+	f.BoolVar(&overwrite, "overwrite", false, "replace an existing model")
 	_ = cmd.MarkFlagRequired("out") // fails for unknown names only
 	return cmd
 }
@@ -78,7 +78,7 @@ func (a *app) joinModels(names []string, dir string) (man models.Manifest, all [
 				man.Training = &shared
 			}
 		} else if m.Network != man.Network || m.Recipe != man.Recipe || !slices.Equal(m.Channels, man.Channels) {
-			return man, nil, fmt.Errorf("%w: %s and %s differ in network, preprocessing or channels: an ensemble's models differ in their weights alone",
+			return man, nil, fmt.Errorf("%w: %s and %s differ in network, preprocessing or channels: the models of an ensemble may differ only in their weights",
 				segd.ErrOption, names[0], n)
 		} else if p, err = inOrder(p, m, man, names[0]); err != nil {
 			return man, nil, err
@@ -133,10 +133,10 @@ func newModelVerify(a *app) *cobra.Command {
 	var s storeSettings
 	cmd := &cobra.Command{
 		Use:   "verify MODEL -d DATASET...",
-		Short: "Hold a new model against the one that serves, on a test set",
-		Long: "Compare a new model with the one that serves under its name, or with another, on\n" +
-			"a test set that stays the same, group by group, with a paired test. Where it is\n" +
-			"worse in a class, and chance is no explanation (p < 0.05), the exit status is 1.",
+		Short: "Compare a new model with the one in service on a test set",
+		Long: "Compare a new model with the one in service under its name, or with another, on\n" +
+			"a fixed test set, group by group, with a paired test. If it is significantly\n" +
+			"worse in any class (p < 0.05), the exit status is 1.",
 		Example: "  segd model verify better -d nuclei/test --against nuclei",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.do(func(cmd *cobra.Command, args []string) error {
@@ -162,10 +162,10 @@ func newModelVerify(a *app) *cobra.Command {
 		}),
 	}
 	f := cmd.Flags()
-	f.StringArrayVarP(&s.datasets, "data", "d", nil, "data set; may be given again")
-	f.StringVar(&s.against, "against", "", "model to hold it against (default: the one of its name)")
-	f.StringVar(&s.dir, "models", "", "directory with further models")
-	f.BoolVar(&s.tta, "tta", false, "average over each image and its mirror images")
+	f.StringArrayVarP(&s.datasets, "data", "d", nil, "data set; can be repeated")
+	f.StringVar(&s.against, "against", "", "model to compare with (default: the one of the same name)")
+	f.StringVar(&s.dir, "models", "", "directory of additional models")
+	f.BoolVar(&s.tta, "tta", false, "average over each image and its mirror images: four times the work, slightly better")
 	a.addThreads(cmd)
 	a.addProgress(cmd)
 	_ = cmd.MarkFlagRequired("data") // fails for unknown names only
@@ -194,7 +194,7 @@ func (a *app) verify(ctx context.Context, s storeSettings, m, old *models.Model)
 	}
 	v.Worse = slices.ContainsFunc(v.Classes, func(d metric.Difference) bool { return d.Dice < 0 && d.P < worseP })
 	if v.Groups < 6 {
-		say(a.stderr, "warning: %d groups are too few for any difference to be significant: six at least\n", v.Groups)
+		say(a.stderr, "segd: warning: %d groups are too few to show a significant difference, want at least 6\n", v.Groups)
 	}
 	return v, metric.WriteDifferences(a.stdout, v.Against, v.Classes)
 }
@@ -203,12 +203,12 @@ func newModelPromote(a *app) *cobra.Command {
 	var s storeSettings
 	cmd := &cobra.Command{
 		Use:   "promote MODEL --models DIR [-d DATASET...]",
-		Short: "Have a new model serve, as the next version of its name",
-		Long: "Add a model directory to DIR/NAME as its next version and have that serve. Where\n" +
-			"a model of the name serves already, both are compared on a test set first, as\n" +
-			"verify does, and a model that is significantly worse is refused. DIR/NAME/\n" +
-			"promotions.jsonl gets a line with the figures. A running server takes the new\n" +
-			"version up by itself.",
+		Short: "Put a new model into service as the next version of its name",
+		Long: "Copy a model directory to DIR/NAME as its next version and put it into service.\n" +
+			"If a model of that name is already in service, segd first compares the two on a\n" +
+			"test set, like verify, and refuses a significantly worse model. The figures are\n" +
+			"appended to DIR/NAME/promotions.jsonl. A running server switches to the new\n" +
+			"version on its own.",
 		Example: "  segd model promote better --models models --name nuclei -d nuclei/test\n  segd model rollback nuclei --models models",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.do(func(cmd *cobra.Command, args []string) error {
@@ -216,10 +216,10 @@ func newModelPromote(a *app) *cobra.Command {
 		}),
 	}
 	f := cmd.Flags()
-	f.StringArrayVarP(&s.datasets, "data", "d", nil, "test set; may be given again")
+	f.StringArrayVarP(&s.datasets, "data", "d", nil, "test set; can be repeated")
 	f.StringVar(&s.dir, "models", "", "directory of models")
-	f.StringVar(&s.name, "name", "", "name to serve under (default: the model's)")
-	f.BoolVar(&s.force, "force", false, "even where it is worse, or without a test set")
+	f.StringVar(&s.name, "name", "", "name to serve it under (default: the model's own)")
+	f.BoolVar(&s.force, "force", false, "promote even if the model is worse or no test set is given")
 	a.addThreads(cmd)
 	a.addProgress(cmd)
 	_ = cmd.MarkFlagRequired("models") // fails for unknown names only
@@ -235,7 +235,7 @@ func (a *app) promote(ctx context.Context, s storeSettings, model string) error 
 		s.name = m.Name
 	}
 	if !models.ValidName(s.name) {
-		return optionError("%.80q names no model", s.name)
+		return optionError("%.80q is not a valid model name", s.name)
 	}
 	if err := os.MkdirAll(s.dir, 0o755); err != nil {
 		return err
@@ -256,7 +256,7 @@ func (a *app) promote(ctx context.Context, s storeSettings, model string) error 
 	}
 	if old != nil {
 		if len(s.datasets) == 0 && !s.force {
-			return optionError("%s %s serves: give a test set with -d to compare on, or --force", s.name, old.Version)
+			return optionError("%s %s is in service: give a test set with -d to compare the two, or --force", s.name, old.Version)
 		}
 		if len(s.datasets) > 0 {
 			v, err := a.verify(ctx, s, m, old)
@@ -264,7 +264,7 @@ func (a *app) promote(ctx context.Context, s storeSettings, model string) error 
 				return err
 			}
 			if v.Worse && !s.force {
-				return fmt.Errorf("%w: %s is significantly worse than %s, which goes on serving; --force promotes it all the same", segd.ErrUnprocessable, model, v.Against)
+				return fmt.Errorf("%w: %s is significantly worse than %s, which stays in service; --force promotes it anyway", segd.ErrUnprocessable, model, v.Against)
 			}
 			what.Evidence = v
 		}
@@ -273,7 +273,7 @@ func (a *app) promote(ctx context.Context, s storeSettings, model string) error 
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(a.stdout, "%s: version %d serves%s\n", s.name, done.Version, insteadOf(done.Previous))
+	_, err = fmt.Fprintf(a.stdout, "%s: version %d is in service%s\n", s.name, done.Version, insteadOf(done.Previous))
 	return err
 }
 
@@ -281,11 +281,11 @@ func newModelRollback(a *app) *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "rollback NAME --models DIR",
-		Short: "Have the version serve again that served before",
+		Short: "Return to the previous version of a model",
 		Args:  cobra.ExactArgs(1),
 		RunE: a.do(func(_ *cobra.Command, args []string) error {
 			if !models.ValidName(args[0]) {
-				return optionError("%.80q names no model", args[0])
+				return optionError("%.80q is not a valid model name", args[0])
 			}
 			if !exists(filepath.Join(dir, args[0])) {
 				return fmt.Errorf("%w: no model %s in %s", segd.ErrNotFound, args[0], dir)
@@ -299,7 +299,7 @@ func newModelRollback(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(a.stdout, "%s: version %d serves%s\n", args[0], done.Version, insteadOf(done.Previous))
+			_, err = fmt.Fprintf(a.stdout, "%s: version %d is in service%s\n", args[0], done.Version, insteadOf(done.Previous))
 			return err
 		}),
 	}
@@ -312,5 +312,5 @@ func insteadOf(version int) string {
 	if version == 0 {
 		return ""
 	}
-	return fmt.Sprintf(", version %d no more", version)
+	return fmt.Sprintf(", replacing version %d", version)
 }

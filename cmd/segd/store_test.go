@@ -35,7 +35,7 @@ func TestPromote(t *testing.T) {
 		}
 		return m.Name
 	}()
-	if out := done(t, "model", "promote", good, "--models", store); !strings.Contains(out, "version 1 serves") {
+	if out := done(t, "model", "promote", good, "--models", store); !strings.Contains(out, "version 1 is in service") {
 		t.Errorf("promoted: %q", out)
 	}
 	if code, _, stderr := command(t, "model", "promote", bad, "--models", store, "--name", name); code != exitUsage || !strings.Contains(stderr, "test set") {
@@ -50,13 +50,13 @@ func TestPromote(t *testing.T) {
 	if out := done(t, "model", "verify", good, "--against", bad, "-d", test); !strings.Contains(out, "bright") {
 		t.Errorf("verify of a better one: %q", out)
 	}
-	if out := done(t, "model", "promote", bad, "--models", store, "--name", name, "-d", test, "--force"); !strings.Contains(out, "version 2 serves, version 1 no more") {
+	if out := done(t, "model", "promote", bad, "--models", store, "--name", name, "-d", test, "--force"); !strings.Contains(out, "version 2 is in service, replacing version 1") {
 		t.Errorf("forced: %q", out)
 	}
 	if out := done(t, "model", "list", "--models", store); !strings.Contains(out, filepath.Join(name, "versions", "2")) {
 		t.Errorf("list: %q", out)
 	}
-	if out := done(t, "model", "rollback", name, "--models", store); !strings.Contains(out, "version 1 serves, version 2 no more") {
+	if out := done(t, "model", "rollback", name, "--models", store); !strings.Contains(out, "version 1 is in service, replacing version 2") {
 		t.Errorf("rolled back: %q", out)
 	}
 	b, err := os.ReadFile(filepath.Join(store, name, "promotions.jsonl"))

@@ -30,43 +30,44 @@ func newStudySkips(a *app) *cobra.Command {
 	var variants []string
 	cmd := &cobra.Command{
 		Use:   "skips -d DATASET... -o DIR",
-		Short: "Train the variants of skip connections and report what each does",
-		Long: "Train variants of the network on the same data, each under the same budget and\n" +
-			"with the same seeds, and write DIR/report.html, one page that loads nothing, and\n" +
-			"its figures as CSV: curves with their spread over seeds, the gradient of each\n" +
-			"layer, cost, loss landscapes, and where long skips recover detail.\n\n" +
-			"A study that was interrupted goes on when the same command is run again, and one\n" +
-			"with more variants, seeds or a sweep takes what is there and trains the rest.\n\n" +
-			"Variants are words joined by hyphens: plain, residual, preact, dense; concat,\n" +
-			"add, none, nested; attention; bilinear; nonorm; convsN, growthN, depthN. Without\n" +
-			"--variants each kind of block and each kind of long skip is trained, and deep networks\n" +
+		Short: "Train variants of skip connections and compare them",
+		Long: "Train variants of the network on the same data, with the same budget and the same\n" +
+			"seeds. DIR/report.html is a self-contained page, and its figures are also written\n" +
+			"as CSV: learning curves with their spread over seeds, the gradient of each layer,\n" +
+			"cost, loss landscapes, and where long skips recover detail.\n\n" +
+			"To continue an interrupted study, run the same command again. To extend a study\n" +
+			"with more variants, seeds or a sweep, run it with the larger set: finished\n" +
+			"trainings are reused.\n\n" +
+			"A variant is written as words joined by hyphens: plain, residual, preact, dense;\n" +
+			"concat, add, none, nested; attention; bilinear; nonorm; convsN, growthN, depthN.\n" +
+			"The default is each kind of block, each kind of long skip, and deep networks\n" +
 			"without long skips, with and without normalisation.",
 		Example: "  segd study skips -d nuclei/train -o skips --epochs 20\n  segd study skips -d nuclei/train -o skips --steps 400 --repeats 3 --sweep\n  segd study skips -d nuclei/train -o skips --variants plain-concat,residual-add-attention",
 		Args:    cobra.NoArgs,
 	}
 	f := cmd.Flags()
-	f.StringArrayVarP(&o.Datasets, "data", "d", nil, "data set; may be given again")
-	f.StringVarP(&o.Out, "out", "o", "", "folder to write")
-	f.StringSliceVar(&variants, "variants", nil, "what to train (default each kind of block and of long skip)")
-	f.IntVar(&o.Epochs, "epochs", 0, "passes over the data, of each training")
-	f.IntVar(&o.Steps, "steps", 0, "steps of each training (default 400)")
-	f.DurationVar(&o.Time, "time", 0, "time for each training, for example 5m")
-	f.Uint64Var(&o.Seed, "seed", 0, "seed of the first training of each variant; the others' follow")
-	f.Var(newIntRange(&o.Repeats, 0, 100), "repeats", "trainings of each variant (0: 2)")
+	f.StringArrayVarP(&o.Datasets, "data", "d", nil, "data set; can be repeated")
+	f.StringVarP(&o.Out, "out", "o", "", "output folder")
+	f.StringSliceVar(&variants, "variants", nil, "variants to train (default: each kind of block and of long skip)")
+	f.IntVar(&o.Epochs, "epochs", 0, "passes over the data in each training")
+	f.IntVar(&o.Steps, "steps", 0, "steps in each training (default 400)")
+	f.DurationVar(&o.Time, "time", 0, "time of each training, for example 5m")
+	f.Uint64Var(&o.Seed, "seed", 0, "seed of the first training of each variant; repeats count up from it")
+	f.Var(newIntRange(&o.Repeats, 0, 100), "repeats", "trainings per variant (0: 2)")
 	f.Var(newIntRange(&o.Width, 0, 256), "width", "channels of the first level (0: 8)")
-	f.Var(newIntRange(&o.Depth, 0, 6), "depth", "number of poolings (0: as the plan sees fit)")
+	f.Var(newIntRange(&o.Depth, 0, 6), "depth", "number of pooling steps (0: chosen by the plan)")
 	f.IntVar(&o.Patch, "patch", 0, "side of a training patch in pixels (0: 128)")
-	f.IntVar(&o.Batch, "batch", 0, "patches in a step (0: as the plan sees fit)")
-	f.IntVar(&o.Landscape, "landscape", 0, "points a side of the loss landscapes, odd (0: 15, -1: no landscapes)")
-	f.BoolVar(&o.Sweep, "sweep", false, "also train ever deeper networks, with and without skips")
-	f.IntSliceVar(&o.SweepDepths, "sweep-depths", []int{2, 3, 4, 5, 6}, "levels of the networks of the sweep")
-	f.IntSliceVar(&o.SweepConvs, "sweep-convs", []int{2, 4, 8}, "convolutions of their blocks, each with each number of levels")
-	f.Var(newIntRange(&o.SweepRepeats, 0, 100), "sweep-repeats", "trainings of each network of the sweep (0: 1)")
-	f.IntVar(&o.SweepPatch, "sweep-patch", 0, "side of a training patch in the sweep (0: that of --patch)")
-	f.IntVar(&o.SweepSteps, "sweep-steps", 0, "steps of each training of the sweep (0: 100)")
+	f.IntVar(&o.Batch, "batch", 0, "patches per step (0: chosen by the plan)")
+	f.IntVar(&o.Landscape, "landscape", 0, "points along each side of a loss landscape, an odd number (0: 15, -1: no landscapes)")
+	f.BoolVar(&o.Sweep, "sweep", false, "also train increasingly deep networks, with and without skips")
+	f.IntSliceVar(&o.SweepDepths, "sweep-depths", []int{2, 3, 4, 5, 6}, "levels of the networks in the sweep")
+	f.IntSliceVar(&o.SweepConvs, "sweep-convs", []int{2, 4, 8}, "convolutions per block in the sweep, combined with each number of levels")
+	f.Var(newIntRange(&o.SweepRepeats, 0, 100), "sweep-repeats", "trainings per network in the sweep (0: 1)")
+	f.IntVar(&o.SweepPatch, "sweep-patch", 0, "side of a training patch in the sweep (0: same as --patch)")
+	f.IntVar(&o.SweepSteps, "sweep-steps", 0, "steps in each training of the sweep (0: 100)")
 	f.Var(newIntRange(&o.SweepWidth, 0, 256), "sweep-width", "channels of the first level in the sweep (0: 4)")
 	var resume bool
-	f.BoolVar(&resume, "resume", false, "go on with what DIR holds, which is done in any case")
+	f.BoolVar(&resume, "resume", false, "continue with what DIR holds (always on)")
 	a.addThreads(cmd)
 	a.addProgress(cmd)
 	for _, name := range []string{"data", "out"} {
@@ -84,7 +85,7 @@ func newStudySkips(a *app) *cobra.Command {
 		if !o.Sweep {
 			for _, name := range []string{"sweep-depths", "sweep-convs", "sweep-repeats", "sweep-patch", "sweep-steps", "sweep-width"} {
 				if cmd.Flags().Changed(name) {
-					return optionError("--%s goes with --sweep", name)
+					return optionError("--%s needs --sweep", name)
 				}
 			}
 		}

@@ -32,7 +32,7 @@ func TestStudySkips(t *testing.T) {
 		"none of the others can be": {"--steps", "3", "--time", "1m"},
 		"landscape of 4 points":     {"--landscape", "4"},
 		"depthN":                    {"--variants", "plain-depth"},
-		"goes with --sweep":         {"--sweep-patch", "16"},
+		"needs --sweep":             {"--sweep-patch", "16"},
 		"do not rise":               {"--sweep", "--sweep-depths", "3,2"},
 		"residual-none-depth2":      {"--sweep", "--sweep-convs", "3"},
 	} {

@@ -39,44 +39,46 @@ func newTrain(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "train -d DATASET... -o DIR",
 		Short: "Train a model on labelled images",
-		Long: "Train a model on data sets, each a folder with images/ and labels/ (PNG, JPEG,\n" +
-			"TIFF, DICOM, NIfTI; labels of the same name whose values are class indices, or\n" +
-			"DICOM Segmentations), or one as nnU-Net has it. Where ids.csv (id,group) lies\n" +
-			"beside them, no group is in training and validation at once. DIR gets\n" +
-			"model.json and weights.safetensors of the best weights so far and serves as\n" +
-			"-m DIR; --resume goes on from its checkpoint. A DIR that holds a model or a\n" +
-			"training is refused otherwise, unless --overwrite replaces them.\n\n" +
-			"For a fixed number of steps the weights depend on data, settings and seed, not\n" +
-			"on --threads.",
+		Long: "Train a model on one or more data sets. A data set is a folder with images/ and\n" +
+			"labels/, or a folder in nnU-Net's layout. Images are PNG, JPEG, TIFF, DICOM or\n" +
+			"NIfTI. Each label has the name of its image and holds class indices, or is a\n" +
+			"DICOM Segmentation. With an ids.csv (id,group), all images of a group are used\n" +
+			"either for training or for validation.\n\n" +
+			"DIR receives model.json and weights.safetensors with the best weights so far;\n" +
+			"use it as -m DIR. --resume continues from its checkpoint. If DIR already holds a\n" +
+			"model or a training, the command refuses to start without --resume or\n" +
+			"--overwrite.\n\n" +
+			"With --steps or --epochs, the weights depend only on data, settings and seed,\n" +
+			"not on --threads.",
 		Example: "  segd train -d nuclei/train -o my-nuclei --time 20m\n  segd train -d a -d b -o ab --epochs 50 --seed 7 --card card.json\n  segd train -d nuclei/train -o my-nuclei --block residual --skip add\n" +
 			"  segd train -d nuclei/train -d corrected -o better --from nuclei --repeat 1,4 --time 10m",
 		Args: cobra.ArbitraryArgs, // more data sets
 	}
 	f := cmd.Flags()
-	f.StringArrayVarP(&o.Datasets, "data", "d", nil, "data set; may be given again")
+	f.StringArrayVarP(&o.Datasets, "data", "d", nil, "data set; can be repeated")
 	f.StringVarP(&o.Out, "out", "o", "", "model directory to write")
 	f.IntVar(&o.Epochs, "epochs", 0, "passes over the data")
-	f.IntVar(&o.Steps, "steps", 0, "steps of one batch")
-	f.DurationVar(&o.Time, "time", 0, "time to take, for example 20m (the default); settled as a number of steps at the start")
-	f.Uint64Var(&o.Seed, "seed", 0, "seed of all that is random")
-	f.BoolVar(&o.Resume, "resume", false, "go on from DIR's checkpoint where there is one")
-	f.BoolVar(&o.Overwrite, "overwrite", false, "replace a model or a training that is in DIR")
-	f.Float64Var(&o.ValFraction, "val", 0.2, "share of the groups that validate (0: none, all images train for a number of steps that was found before)")
-	f.StringVar(&s.fold, "fold", "", "cross-validation: I/K, part I of K validates, counted from 0")
-	f.IntVar(&s.width, "width", 0, "channels of the first level (0: as the plan sees fit; so below)")
-	f.IntVar(&s.depth, "depth", 0, "number of poolings")
-	f.Var(newChoice(&s.head, "", string(unet.HeadRegression)), "head", "what the network gives: regression, a value for each pixel, learnt from labels that are values (default: classes)")
+	f.IntVar(&o.Steps, "steps", 0, "number of optimisation steps")
+	f.DurationVar(&o.Time, "time", 0, "training time, for example 20m (the default); converted to a number of steps at the start")
+	f.Uint64Var(&o.Seed, "seed", 0, "random seed")
+	f.BoolVar(&o.Resume, "resume", false, "continue from the checkpoint in DIR, if it has one")
+	f.BoolVar(&o.Overwrite, "overwrite", false, "replace the model or training in DIR")
+	f.Float64Var(&o.ValFraction, "val", 0.2, "share of the groups used for validation (0: none; train on all images, for a known number of steps)")
+	f.StringVar(&s.fold, "fold", "", "fold I of K for cross-validation, as I/K, counted from 0")
+	f.IntVar(&s.width, "width", 0, "channels of the first level (0 here and below: chosen by the plan)")
+	f.IntVar(&s.depth, "depth", 0, "number of pooling steps")
+	f.Var(newChoice(&s.head, "", string(unet.HeadRegression)), "head", "what the network predicts: regression for a value per pixel, from labels that hold values (default: classes)")
 	s.network.add(f)
 	s.recipe.add(f, &o)
-	f.StringVar(&o.PlanFile, "plan", "", "train as this plan.json says, of an earlier training and perhaps edited; other flags than the length are then its")
+	f.StringVar(&o.PlanFile, "plan", "", "use the plan.json of an earlier training, edited or not; apart from the length, it replaces the other flags")
 	f.IntVar(&o.Patch, "patch", 0, "side of a training patch in pixels")
 	f.IntVar(&o.Batch, "batch", 0, "patches in a step")
 	f.Float64Var(&o.LearnRate, "lr", 0, "highest learning rate")
-	f.BoolVar(&o.NoFlip, "no-flip", false, "do not mirror images: where left and right mean something")
-	f.StringVar(&o.Name, "name", "", "name of the model (default: the last element of DIR)")
+	f.BoolVar(&o.NoFlip, "no-flip", false, "do not mirror images, for anatomy where left and right differ")
+	f.StringVar(&o.Name, "name", "", "model name (default: the last element of DIR)")
 	f.StringSliceVar(&s.classes, "classes", nil, "names of the foreground classes, index 1 first")
-	f.StringVar(&s.card, "card", "", "JSON file with what model.json shall say besides: title, description, classes, data, license")
-	f.Var((*byteSize)(&o.MaxMemory), "max-memory", "memory that the training may take, for example 4GiB (the default); images beyond it are read from a temporary file")
+	f.StringVar(&s.card, "card", "", "JSON file to merge into model.json: title, description, classes, data, license")
+	f.Var((*byteSize)(&o.MaxMemory), "max-memory", "memory limit, for example 4GiB (the default); images that do not fit are kept in a temporary file")
 	a.addThreads(cmd)
 	a.addProgress(cmd)
 	for _, name := range []string{"data", "out"} {
@@ -131,18 +133,18 @@ func (a *app) train(ctx context.Context, o train.Options, s trainSettings) error
 		return err
 	}
 	if result.Model == "" {
-		return fmt.Errorf("%w: no model: the training ended before its first validation", segd.ErrUnprocessable)
+		return fmt.Errorf("%w: no model was saved: the training ended before its first validation; give it more steps or time", segd.ErrUnprocessable)
 	}
 	spent := (time.Duration(result.Seconds * float64(time.Second))).Round(time.Second)
 	if len(result.Plan.Validation) == 0 {
-		_, err = fmt.Fprintf(a.stdout, "%s: step %d, not validated, %s\n", result.Model, result.BestStep, spent)
+		_, err = fmt.Fprintf(a.stdout, "%s: step %d, not validated, took %s\n", result.Model, result.BestStep, spent)
 		return err
 	}
 	figure := fmt.Sprintf("val_dice %.4f", result.ValDice)
 	if result.Plan.Targets != nil {
 		figure = fmt.Sprintf("val_mae %.4g", result.ValMAE)
 	}
-	_, err = fmt.Fprintf(a.stdout, "%s: %s at step %d of %d, %s\n", result.Model, figure, result.BestStep, result.Steps, spent)
+	_, err = fmt.Fprintf(a.stdout, "%s: %s at step %d of %d, took %s\n", result.Model, figure, result.BestStep, result.Steps, spent)
 	return err
 }
 
@@ -183,11 +185,11 @@ func (p *trainProgress) event(e train.Event) {
 			_ = p.bar.Set(e.Step) // a terminal that went away is no reason to stop
 		} else if time.Since(p.last) >= plainEvery {
 			p.last = time.Now()
-			p.line("step %d/%d epoch %d loss %.4f lr %.2g%s, %.1f images a second, about %s to go", e.Step, e.Steps, e.Epoch, e.Loss, e.Rate,
+			p.line("step %d/%d epoch %d loss %.4f lr %.2g%s, %.1f images/s, about %s left", e.Step, e.Steps, e.Epoch, e.Loss, e.Rate,
 				bestFigure(e), e.Images, (time.Duration(e.ETA) * time.Second).String())
 		}
 	case train.EventValidation:
-		p.line("step %d/%d epoch %d loss %.4f%s%s, %s gone", e.Step, e.Steps, e.Epoch, e.Loss, valFigure(e), bestFigure(e),
+		p.line("step %d/%d epoch %d loss %.4f%s%s, %s elapsed", e.Step, e.Steps, e.Epoch, e.Loss, valFigure(e), bestFigure(e),
 			(time.Duration(e.Elapsed) * time.Second).String())
 	case train.EventDone:
 		p.line("%s", e.Message)

@@ -1,24 +1,18 @@
 package main
 
 import (
-	"context"
 	"io"
 
-	"segd"
 	"segd/internal/export"
 	"segd/internal/overlay"
 	"segd/internal/postprocess"
 	"segd/internal/segment"
-	"segd/models"
 )
 
-// values writes what a model of values gives of frame i of in, and adds it to p and to
+// values writes what a model of values gave of frame i of in, and adds it to p and to
 // volume, which may be nil. It returns the paths that it wrote.
-func (b *batch) values(ctx context.Context, in input, m *models.Model, img *segd.Image, i int, stem string, p *part, volume *export.Volumes) (*frameResult, []string, error) {
-	r, err := segment.Values(ctx, m, b.pool, img, b.options)
-	if err != nil {
-		return nil, nil, err
-	}
+func (b *batch) values(in input, r *segment.Result, i int, stem string, p *part, volume *export.Volumes) (*frameResult, []string, error) {
+	img := r.Image
 	p.width, p.height, p.values = img.Width, img.Height, r.Values
 	var written []string
 	write := func(kind string, f func(io.Writer) error) error {

@@ -66,7 +66,7 @@ func TestSegmentValues(t *testing.T) {
 	}
 	for _, kind := range outputKinds {
 		code, _, stderr := command(t, "segment", "-i", in, "-o", filepath.Join(t.TempDir(), "x"), "-m", model, "--output", kind)
-		if !slices.Contains(valueKinds, kind) && (code != exitUsage || !strings.Contains(stderr, "gives values")) {
+		if !slices.Contains(valueKinds, kind) && (code != exitUsage || !strings.Contains(stderr, "predicts values")) {
 			t.Errorf("--output %s: exit %d, %s", kind, code, stderr)
 		}
 	}
@@ -205,7 +205,7 @@ func TestCheckValues(t *testing.T) {
 	if err := json.Unmarshal([]byte(done(t, "check", "-d", dir, "--overfit", "0", "--format", "json")), &r); err != nil || r.Values == nil || r.Values.Max != 1602 || r.Classes != nil {
 		t.Errorf("%+v, %v", r, err)
 	}
-	for want, args := range map[string][]string{"neither classes nor objects": {"--head", "classes"}, "--fix mends masks": {"--fix", filepath.Join(t.TempDir(), "fixed")}} {
+	for want, args := range map[string][]string{"neither classes nor objects": {"--head", "classes"}, "--fix corrects masks": {"--fix", filepath.Join(t.TempDir(), "fixed")}} {
 		code, stdout, stderr := command(t, append([]string{"check", "-d", dir, "--overfit", "0"}, args...)...)
 		if code == exitDone || !strings.Contains(stdout+stderr, want) {
 			t.Errorf("%v: exit %d, %s%s", args, code, stdout, stderr)

@@ -28,7 +28,7 @@ func (b *batch) volumes(i int, file []byte, scan *segd.Scan, m *models.Model, r 
 		return nil, nil
 	}
 	if s.noStack != nil {
-		r.Warnings = append(r.Warnings, fmt.Sprintf("a %s for each file, not one for the series: %s", export.NIfTI,
+		r.Warnings = append(r.Warnings, fmt.Sprintf("wrote a %s for each file instead of one for the series: %s", export.NIfTI,
 			strings.TrimPrefix(s.noStack.Error(), "dicomio: "+segd.ErrUnprocessable.Error()+": ")))
 	}
 	v, err := export.NewNIfTI(file, scan, content)
@@ -55,7 +55,7 @@ func (b *batch) writeVolumes(in input, v *export.Volumes) (written []string, err
 		stem := in.stem
 		if v.Len() > 1 {
 			if stem = fmt.Sprintf("%s_%d", in.stem, k+1); b.stems[stem] {
-				return written, fmt.Errorf("%w: its %s would be %s, which is another input's", segd.ErrUnprocessable, export.NIfTI, stem)
+				return written, fmt.Errorf("%w: its %s output %s is also the output of another input: rename one of them", segd.ErrUnprocessable, export.NIfTI, stem)
 			}
 		}
 		path := b.path(export.NIfTI, stem)

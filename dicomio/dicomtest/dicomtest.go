@@ -10,12 +10,15 @@ package dicomtest
 
 import (
 	"bytes"
+	"cmp"
 	"compress/flate"
 	"encoding/binary"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
+
+	"segd/dicomio/tag"
 )
 
 // Transfer syntaxes that Write encodes; any other UID is written as the label
@@ -92,9 +95,9 @@ func Disc(size int) File {
 	return File{
 		Rows: size, Columns: size, Stored: 12, Modality: "CT", Pixels: pix,
 		Elements: []Element{
-			{0x00281053, "DS", "1"}, {0x00281052, "DS", "-1024"},
-			{0x00281050, "DS", "40"}, {0x00281051, "DS", "400"},
-			{0x00280030, "DS", `0.5\0.75`},
+			{tag.RescaleSlope, "DS", "1"}, {tag.RescaleIntercept, "DS", "-1024"},
+			{tag.WindowCenter, "DS", "40"}, {tag.WindowWidth, "DS", "400"},
+			{tag.PixelSpacing, "DS", `0.5\0.75`},
 		},
 	}
 }
@@ -102,7 +105,7 @@ func Disc(size int) File {
 // Write returns the bytes of f. It does not check what it is told: nonsense is
 // written as asked. It panics where an Element's Value is of no known type.
 func Write(f File) []byte {
-	syntax := or(f.Syntax, ExplicitLE)
+	syntax := cmp.Or(f.Syntax, ExplicitLE)
 	e := encoder{order: binary.LittleEndian, implicit: syntax == ImplicitLE}
 	if syntax == ExplicitBE {
 		e.order = binary.BigEndian
@@ -121,14 +124,14 @@ func Write(f File) []byte {
 func Meta(syntax string) []byte {
 	e := encoder{order: binary.LittleEndian}
 	meta := e.set([]Element{
-		{0x00020001, "OB", []byte{0, 1}},
-		{0x00020002, "UI", "1.2.840.10008.5.1.4.1.1.7"},
-		{0x00020003, "UI", "1.2.826.0.1.3680043.10.543.1"},
-		{0x00020010, "UI", syntax},
-		{0x00020012, "UI", "1.2.826.0.1.3680043.10.543"},
+		{tag.FileMetaInformationVersion, "OB", []byte{0, 1}},
+		{tag.MediaStorageSOPClassUID, "UI", "1.2.840.10008.5.1.4.1.1.7"},
+		{tag.MediaStorageSOPInstanceUID, "UI", "1.2.826.0.1.3680043.10.543.1"},
+		{tag.TransferSyntaxUID, "UI", syntax},
+		{tag.ImplementationClassUID, "UI", "1.2.826.0.1.3680043.10.543"},
 	})
 	out := append(make([]byte, 128), "DICM"...)
-	out = append(out, e.set([]Element{{0x00020000, "UL", len(meta)}})...)
+	out = append(out, e.set([]Element{{tag.FileMetaInformationGroupLength, "UL", len(meta)}})...)
 	return append(out, meta...)
 }
 
@@ -153,57 +156,37 @@ func Deflate(b []byte) []byte {
 
 // elements returns the data set of f in the order of the tags.
 func (f File) elements(syntax string) []Element {
-	allocated := or(f.Allocated, 16)
-	stored := or(f.Stored, allocated)
+	allocated := cmp.Or(f.Allocated, 16)
+	stored := cmp.Or(f.Stored, allocated)
 	set := map[uint32]Element{}
-	add := func(tag uint32, vr string, value any) { set[tag] = Element{tag, vr, value} }
-	add(0x00080016, "UI", "1.2.840.10008.5.1.4.1.1.7")
-	add(0x00080018, "UI", "1.2.826.0.1.3680043.10.543.1")
-	add(0x00080060, "CS", or(f.Modality, "OT"))
-	add(0x00100010, "PN", Patient[0])
-	add(0x00100020, "LO", Patient[1])
-	add(0x00100030, "DA", Patient[2])
-	add(0x00081040, "LO", Patient[3])
-	add(0x00280002, "US", or(f.Samples, 1))
-	add(0x00280004, "CS", or(f.Photometric, "MONOCHROME2"))
+	add := func(id uint32, vr string, value any) { set[id] = Element{id, vr, value} }
+	add(tag.SOPClassUID, "UI", "1.2.840.10008.5.1.4.1.1.7")
+	add(tag.SOPInstanceUID, "UI", "1.2.826.0.1.3680043.10.543.1")
+	add(tag.Modality, "CS", cmp.Or(f.Modality, "OT"))
+	add(tag.PatientName, "PN", Patient[0])
+	add(tag.PatientID, "LO", Patient[1])
+	add(tag.PatientBirthDate, "DA", Patient[2])
+	add(tag.InstitutionalDepartmentName, "LO", Patient[3])
+	add(tag.SamplesPerPixel, "US", cmp.Or(f.Samples, 1))
+	add(tag.PhotometricInterpretation, "CS", cmp.Or(f.Photometric, "MONOCHROME2"))
 	if f.Samples > 1 {
-		add(0x00280006, "US", f.Planar)
+		add(tag.PlanarConfiguration, "US", f.Planar)
 	}
 	if f.Frames != 0 {
-		add(0x00280008, "IS", fmt.Sprint(f.Frames))
+		add(tag.NumberOfFrames, "IS", fmt.Sprint(f.Frames))
 	}
-	add(0x00280010, "US", f.Rows)
-	add(0x00280011, "US", f.Columns)
-	add(0x00280100, "US", allocated)
-	add(0x00280101, "US", stored)
-	add(0x00280102, "US", or(f.HighBit, stored-1))
+	add(tag.Rows, "US", f.Rows)
+	add(tag.Columns, "US", f.Columns)
+	add(tag.BitsAllocated, "US", allocated)
+	add(tag.BitsStored, "US", stored)
+	add(tag.HighBit, "US", cmp.Or(f.HighBit, stored-1))
 	signed := 0
 	if f.Signed {
 		signed = 1
 	}
-	add(0x00280103, "US", signed)
-	switch {
-	case f.NoPixels:
-	case f.Encapsulated != nil:
-		add(0x7fe00010, "OB", f.Encapsulated)
-	default:
-		vr := f.PixelVR
-		if vr == "" {
-			vr = "OW"
-			if allocated <= 8 && syntax != ImplicitLE {
-				vr = "OB"
-			}
-		}
-		pix := slices.Clone(f.Pixels)
-		if len(pix)%2 == 1 {
-			pix = append(pix, 0)
-		}
-		if syntax == ExplicitBE && vr == "OW" {
-			for i := 0; i < len(pix); i += 2 {
-				pix[i], pix[i+1] = pix[i+1], pix[i]
-			}
-		}
-		add(0x7fe00010, vr, pix)
+	add(tag.PixelRepresentation, "US", signed)
+	if !f.NoPixels {
+		set[tag.PixelData] = f.pixelData(syntax)
 	}
 	for _, e := range f.Elements {
 		set[e.Tag] = e
@@ -219,12 +202,28 @@ func (f File) elements(syntax string) []Element {
 	return out
 }
 
-func or[T comparable](v, fallback T) T {
-	var zero T
-	if v == zero {
-		return fallback
+// pixelData returns the element of the pixels of f.
+func (f File) pixelData(syntax string) Element {
+	if f.Encapsulated != nil {
+		return Element{tag.PixelData, "OB", f.Encapsulated}
 	}
-	return v
+	vr := f.PixelVR
+	if vr == "" {
+		vr = "OW"
+		if cmp.Or(f.Allocated, 16) <= 8 && syntax != ImplicitLE {
+			vr = "OB"
+		}
+	}
+	pix := slices.Clone(f.Pixels)
+	if len(pix)%2 == 1 {
+		pix = append(pix, 0)
+	}
+	if syntax == ExplicitBE && vr == "OW" {
+		for i := 0; i < len(pix); i += 2 {
+			pix[i], pix[i+1] = pix[i+1], pix[i]
+		}
+	}
+	return Element{tag.PixelData, vr, pix}
 }
 
 // encoder writes elements in one encoding.
@@ -254,10 +253,10 @@ func (e encoder) set(elements []Element) []byte {
 	return out
 }
 
-func (e encoder) header(tag uint32, vr string, length uint32) []byte {
-	out := e.u16(nil, uint16(tag>>16), uint16(tag))
+func (e encoder) header(id uint32, vr string, length uint32) []byte {
+	out := e.u16(nil, uint16(id>>16), uint16(id))
 	switch {
-	case e.implicit || tag>>16 == 0xfffe:
+	case e.implicit || id>>16 == 0xfffe:
 		return e.u32(out, length)
 	case strings.Contains("OB OD OF OL OV OW SQ SV UC UN UR UT UV", vr):
 		return e.u32(append(out, vr[0], vr[1], 0, 0), length)
@@ -298,15 +297,15 @@ func (e encoder) value(x Element) []byte {
 	case []Item:
 		for _, item := range v {
 			b := e.set(item)
-			out = append(out, e.header(0xfffee000, "", uint32(len(b)))...)
+			out = append(out, e.header(tag.Item, "", uint32(len(b)))...)
 			out = append(out, b...)
 		}
 	case [][]byte:
 		for _, b := range v {
-			out = append(out, e.header(0xfffee000, "", uint32(len(b)+len(b)%2))...)
+			out = append(out, e.header(tag.Item, "", uint32(len(b)+len(b)%2))...)
 			out = append(append(out, b...), make([]byte, len(b)%2)...)
 		}
-		out = append(out, e.header(0xfffee0dd, "", 0)...)
+		out = append(out, e.header(tag.SequenceDelimitationItem, "", 0)...)
 	default:
 		panic(fmt.Sprintf("dicomtest: value of type %T", x.Value))
 	}

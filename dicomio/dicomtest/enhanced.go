@@ -1,8 +1,11 @@
 package dicomtest
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
+
+	"segd/dicomio/tag"
 )
 
 // Frame says where a frame of an enhanced image lies and what tells it from
@@ -27,24 +30,24 @@ func Enhanced(size int, list []Frame) File {
 	for i, x := range list {
 		content := Item{}
 		if x.Stack != "" {
-			content = append(content, Element{0x00209056, "SH", x.Stack})
+			content = append(content, Element{tag.StackID, "SH", x.Stack})
 		}
 		if x.Temporal > 0 {
-			content = append(content, Element{0x00209128, "UL", x.Temporal})
+			content = append(content, Element{tag.TemporalPositionIndex, "UL", x.Temporal})
 		}
 		if x.Index != nil {
-			content = append(content, Element{0x00209157, "UL", append([]int{1, 1}, x.Index...)})
+			content = append(content, Element{tag.DimensionIndexValues, "UL", append([]int{1, 1}, x.Index...)})
 		}
 		item := Item{}
 		if x.EchoMS > 0 {
-			item = append(item, Element{0x00189114, "SQ", []Item{{{0x00189082, "FD", x.EchoMS}}}})
+			item = append(item, Element{tag.MREchoSequence, "SQ", []Item{{{tag.EffectiveEchoTime, "FD", x.EchoMS}}}})
 		}
-		item = append(item, Element{0x00209111, "SQ", []Item{content}})
+		item = append(item, Element{tag.FrameContentSequence, "SQ", []Item{content}})
 		if x.Position != "" {
-			item = append(item, Element{0x00209113, "SQ", []Item{{{0x00200032, "DS", x.Position}}}})
+			item = append(item, Element{tag.PlanePositionSequence, "SQ", []Item{{{tag.ImagePositionPatient, "DS", x.Position}}}})
 		}
-		item = append(item, Element{0x00209116, "SQ", []Item{{{0x00200037, "DS", or(x.Orientation, `1\0\0\0\1\0`)}}}},
-			Element{0x00289110, "SQ", []Item{{{0x00180050, "DS", "3"}, {0x00280030, "DS", or(x.Spacing, `2\2`)}}}})
+		item = append(item, Element{tag.PlaneOrientationSequence, "SQ", []Item{{{tag.ImageOrientationPatient, "DS", cmp.Or(x.Orientation, `1\0\0\0\1\0`)}}}},
+			Element{tag.PixelMeasuresSequence, "SQ", []Item{{{tag.SliceThickness, "DS", "3"}, {tag.PixelSpacing, "DS", cmp.Or(x.Spacing, `2\2`)}}}})
 		each = append(each, item)
 		for y := range 4 {
 			for c := range 4 {
@@ -52,14 +55,19 @@ func Enhanced(size int, list []Frame) File {
 			}
 		}
 	}
-	dimension := func(pointer int) Item { return Item{{0x00209165, "AT", []int{pointer >> 16, pointer & 0xffff}}} }
+	dimension := func(pointer int) Item {
+		return Item{{tag.DimensionIndexPointer, "AT", []int{pointer >> 16, pointer & 0xffff}}}
+	}
 	return File{
 		Rows: size, Columns: size, Frames: len(list), Stored: 12, Modality: "MR", Pixels: pix,
 		Elements: []Element{
-			{0x00080016, "UI", "1.2.840.10008.5.1.4.1.1.4.1"}, {0x00080018, "UI", fmt.Sprint(root, "20")},
-			{0x0020000d, "UI", root + "7"}, {0x0020000e, "UI", root + "8"}, {0x00200052, "UI", root + "6"},
-			{0x00209222, "SQ", []Item{dimension(0x00209056), dimension(0x00209057), dimension(0x00209128), dimension(0x00209153)}},
-			{0x52009229, "SQ", []Item{{}}}, {0x52009230, "SQ", each},
+			{tag.SOPClassUID, "UI", "1.2.840.10008.5.1.4.1.1.4.1"}, {tag.SOPInstanceUID, "UI", fmt.Sprint(root, "20")},
+			{tag.StudyInstanceUID, "UI", root + "7"}, {tag.SeriesInstanceUID, "UI", root + "8"}, {tag.FrameOfReferenceUID, "UI", root + "6"},
+			{tag.DimensionIndexSequence, "SQ", []Item{
+				dimension(tag.StackID), dimension(tag.InStackPositionNumber),
+				dimension(tag.TemporalPositionIndex), dimension(tag.NominalCardiacTriggerDelayTime),
+			}},
+			{tag.SharedFunctionalGroupsSequence, "SQ", []Item{{}}}, {tag.PerFrameFunctionalGroupsSequence, "SQ", each},
 		},
 	}
 }

@@ -90,7 +90,7 @@ func (i *Inspection) prepare(scan *segd.Scan, img *segd.Image, o Options) error 
 	if err != nil {
 		return err
 	}
-	steps, warnings, err := segment.Explain(m, img, segment.Options{})
+	steps, warnings, err := segment.Explain(m, scan, img, segment.Options{})
 	if err != nil {
 		return fmt.Errorf("model %s: %w", m.Name, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"segd"
+	"segd/internal/orient"
 )
 
 // Disagreement warns of a header whose place depends on who reads it: nibabel,
@@ -26,7 +27,7 @@ func (h *Header) Disagreement() []string {
 	case qform == nil:
 		return nil
 	}
-	apart, least := h.apart(sform, qform), min(sform.SpacingMM(0), sform.SpacingMM(1), sform.SpacingMM(2))
+	apart, least := orient.Apart([3]int{h.Width, h.Height, h.Depth}, *sform, *qform), min(sform.SpacingMM(0), sform.SpacingMM(1), sform.SpacingMM(2))
 	if apart <= 0.1*least {
 		return nil
 	}
@@ -57,26 +58,8 @@ func (h *Header) forms() (sform, qform *segd.Affine) {
 		}
 	}
 	if f.integer(252, 344) > 0 {
-		var q Header
-		q.quaternion(f, 1)
-		m := segd.Affine(q.Affine)
+		m := quaternionOf(f, 1)
 		qform = &m
 	}
 	return sform, qform
-}
-
-// apart is how far two maps place a voxel of h from each other at most: that is
-// at a corner.
-func (h *Header) apart(a, b *segd.Affine) (most float64) {
-	for corner := range 8 {
-		var v [3]float64
-		for axis, n := range []int{h.Width, h.Height, h.Depth} {
-			if corner>>axis&1 == 1 {
-				v[axis] = float64(n - 1)
-			}
-		}
-		p, q := a.Apply(v), b.Apply(v)
-		most = max(most, math.Sqrt((p[0]-q[0])*(p[0]-q[0])+(p[1]-q[1])*(p[1]-q[1])+(p[2]-q[2])*(p[2]-q[2])))
-	}
-	return most
 }

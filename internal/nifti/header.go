@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"segd"
+	"segd/internal/orient"
 )
 
 // Sizes of the headers, which are their first element too.
@@ -24,13 +25,15 @@ type Header struct {
 
 	// Slope and Intercept scale the values, 1 and 0 where the header has none.
 	Slope, Intercept float64
-	// Affine maps voxel (i, j, k) to a point in mm, right, anterior and superior
-	// rising: row r is Affine[r][0]·i + Affine[r][1]·j + Affine[r][2]·k +
-	// Affine[r][3].
-	Affine [3][4]float64
+	// Affine maps voxel (i, j, k) to a point in mm, with right, anterior and
+	// superior rising, which Affine.RAS turns into DICOM's axes and back.
+	Affine segd.Affine
 	// From names what Affine is made of: "sform", "qform", or "pixdim", which
 	// has distances alone and no orientation.
 	From string
+	// Disagree is how far the sform and the qform of the file place its corners
+	// apart, in mm; 0 where it has one of them.
+	Disagree float64
 	// Low and High are the display window, equal where there is none.
 	Low, High float64
 
@@ -59,14 +62,31 @@ func (h *Header) Spacing() segd.Spacing {
 	return s
 }
 
+// Grid returns the voxels of one time and where they lie, in DICOM's axes. ok is
+// false where h is not Placed or its axes flatten space.
+func (h *Header) Grid() (g segd.Grid, ok bool) {
+	g = segd.Grid{Size: [3]int{h.Width, h.Height, h.Depth}, Affine: h.Affine.RAS()}
+	_, ok = h.Affine.Inverse()
+	return g, ok && h.Placed()
+}
+
+// Warnings says what a user should know about where h lies.
+func (h *Header) Warnings() []string {
+	// Half a millimetre, or half a pixel, is more than rounding makes of one place.
+	limit := 0.5
+	if p := h.Spacing(); p.Known() {
+		limit *= min(1, p.RowMM, p.ColMM)
+	}
+	if h.Disagree <= limit {
+		return nil
+	}
+	return []string{fmt.Sprintf("the sform and the qform of the file place it up to %.3g mm apart: the sform is used, programs that take the qform put it elsewhere", h.Disagree)}
+}
+
 // distance is how far neighbouring voxels along an axis lie apart, in mm; 0
 // where that is not a positive number.
 func (h *Header) distance(axis int) float64 {
-	var sum float64
-	for _, row := range h.Affine {
-		sum += row[axis] * row[axis]
-	}
-	if d := math.Sqrt(sum); d > 0 && !math.IsInf(d, 0) {
+	if d := h.Affine.SpacingMM(axis); d > 0 && !math.IsInf(d, 0) {
 		return d
 	}
 	return 0
@@ -255,34 +275,40 @@ func (h *Header) readAffine(f fields) {
 	case 3:
 		scale = 0.001 // micrometres
 	}
-	sform, qform := f.integer(254, 348), f.integer(252, 344)
-	switch {
-	case sform > 0:
-		h.From = "sform"
-		for r := range 3 {
-			for c := range 4 {
-				h.Affine[r][c] = f.float(280+16*r, 400+32*r, c) * scale
-			}
+	var byForm, byQuaternion segd.Affine
+	for r := range 3 {
+		for c := range 4 {
+			byForm[r][c] = f.float(280+16*r, 400+32*r, c) * scale
 		}
-	case qform > 0:
-		h.From = "qform"
-		h.quaternion(f, scale)
+	}
+	byQuaternion = quaternionOf(f, scale)
+	sform, qform := f.integer(254, 348) > 0, f.integer(252, 344) > 0
+	switch {
+	case sform:
+		h.From, h.Affine = "sform", byForm
+		if qform && usable(byForm) && usable(byQuaternion) {
+			h.Disagree = orient.Apart([3]int{h.Width, h.Height, h.Depth}, byForm, byQuaternion)
+		}
+	case qform:
+		h.From, h.Affine = "qform", byQuaternion
 	default:
 		h.From = "pixdim"
 		for r := range 3 {
 			h.Affine[r][r] = math.Abs(f.float(76, 104, r+1)) * scale
 		}
 	}
-	for _, row := range h.Affine {
-		if !finite(row[:]...) {
-			h.Affine, h.From = [3][4]float64{}, "" // of no use
-			return
-		}
+	if !usable(h.Affine) {
+		h.Affine, h.From = segd.Affine{}, ""
 	}
 }
 
-// quaternion makes the affine of the qform.
-func (h *Header) quaternion(f fields, scale float64) {
+// usable reports whether all of m are numbers.
+func usable(m segd.Affine) bool {
+	return finite(m[0][:]...) && finite(m[1][:]...) && finite(m[2][:]...)
+}
+
+// quaternionOf makes the affine of the qform.
+func quaternionOf(f fields, scale float64) (m segd.Affine) {
 	b, c, d := f.float(256, 352, 0), f.float(256, 352, 1), f.float(256, 352, 2)
 	a := math.Sqrt(math.Max(0, 1-(b*b+c*c+d*d)))
 	rotation := [3][3]float64{
@@ -296,10 +322,11 @@ func (h *Header) quaternion(f fields, scale float64) {
 			if k == 2 && f.float(76, 104, 0) < 0 {
 				d = -d // qfac
 			}
-			h.Affine[r][k] = rotation[r][k] * d
+			m[r][k] = rotation[r][k] * d
 		}
-		h.Affine[r][3] = f.float(268, 376, r) * scale
+		m[r][3] = f.float(268, 376, r) * scale
 	}
+	return m
 }
 
 func finite(values ...float64) bool {

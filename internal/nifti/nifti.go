@@ -210,6 +210,26 @@ var kinds = map[int]kind{
 	2304: {name: "RGBA", bytes: 4, channels: 4},
 }
 
+// Beyond returns how far an image, which lies as in LabelsAt, reaches beyond the
+// voxels of the volume, in mm; 0 where the volume covers all pixels.
+func (v *Volume) Beyond(width, height int, origin, right, down [3]float64) (mm float64) {
+	inverse, ok := v.Affine.Inverse()
+	if !ok {
+		return 0
+	}
+	size := [3]int{v.Width, v.Height, v.Depth}
+	for corner := range 4 {
+		var p [3]float64
+		for r := range 3 {
+			p[r] = origin[r] + right[r]*float64(corner&1*(width-1)) + down[r]*float64(corner>>1*(height-1))
+		}
+		for r, at := range inverse.Apply(p) {
+			mm = max(mm, (-0.5-at)*v.distance(r), (at-float64(size[r])+0.5)*v.distance(r))
+		}
+	}
+	return mm
+}
+
 // LabelsAt returns the class indices at the pixels of an image that lies
 // anywhere in the volume: of each pixel those of the voxel that its centre is
 // in, 0 outside. origin is the centre of the first pixel and right and down are
@@ -217,7 +237,7 @@ var kinds = map[int]kind{
 // anterior and superior rising. The errors are those of Labels, and
 // segd.ErrUnprocessable for a volume that is not placed or has several times.
 func (v *Volume) LabelsAt(width, height int, origin, right, down [3]float64) (*segd.Mask, error) {
-	inverse, ok := invert(v.Affine)
+	inverse, ok := v.Affine.Inverse()
 	if !ok || !v.Placed() || v.Times > 1 {
 		return nil, fmt.Errorf("nifti: %w: labels without a place in the patient (sform or qform), or of several times", segd.ErrUnprocessable)
 	}
@@ -226,13 +246,13 @@ func (v *Volume) LabelsAt(width, height int, origin, right, down [3]float64) (*s
 	size := [3]int{v.Width, v.Height, v.Depth}
 	for i := range m.Pix {
 		x, y := float64(i%width), float64(i/width)
+		var point [3]float64
+		for r := range 3 {
+			point[r] = origin[r] + right[r]*x + down[r]*y
+		}
 		var at [3]int
 		inside := true
-		for r, row := range inverse {
-			p := row[3]
-			for c := range 3 {
-				p += row[c] * (origin[c] + right[c]*x + down[c]*y)
-			}
+		for r, p := range inverse.Apply(point) {
 			p = math.Floor(p + 0.5)
 			inside = inside && p >= 0 && p < float64(size[r])
 			if inside {
@@ -252,25 +272,4 @@ func (v *Volume) LabelsAt(width, height int, origin, right, down [3]float64) (*s
 		m.Pix[i] = planes[at[2]].Pix[at[1]*v.Width+at[0]]
 	}
 	return m, nil
-}
-
-// invert returns the affine that undoes m.
-func invert(m [3][4]float64) (out [3][4]float64, ok bool) {
-	a := [3][3]float64{[3]float64(m[0][:3]), [3]float64(m[1][:3]), [3]float64(m[2][:3])}
-	d := determinant(a)
-	if d == 0 || !finite(d, 1/d) {
-		return out, false
-	}
-	for r := range 3 {
-		for c := range 3 {
-			// The cofactor of the transposed: rows and columns cyclic, so that
-			// signs come out by themselves.
-			r1, r2, c1, c2 := (c+1)%3, (c+2)%3, (r+1)%3, (r+2)%3
-			out[r][c] = (a[r1][c1]*a[r2][c2] - a[r1][c2]*a[r2][c1]) / d
-		}
-		for c := range 3 {
-			out[r][3] -= out[r][c] * m[c][3]
-		}
-	}
-	return out, true
 }

@@ -467,12 +467,13 @@ func TestLabelsAt(t *testing.T) {
 		w, h                int
 		origin, right, down [3]float64
 		want                []uint8
+		beyond              float64
 	}{
-		"as stored":    {2, 3, [3]float64{10, -20, 7}, [3]float64{-0.5, 0, 0}, [3]float64{0, 0.75, 0}, []uint8{6, 7, 8, 9, 10, 11}},
-		"upside down":  {2, 3, [3]float64{10, -18.5, 7}, [3]float64{-0.5, 0, 0}, [3]float64{0, -0.75, 0}, []uint8{10, 11, 8, 9, 6, 7}},
-		"another axis": {2, 2, [3]float64{10, -19.25, 5}, [3]float64{-0.5, 0, 0}, [3]float64{0, 0, 2}, []uint8{2, 3, 8, 9}},
-		"finer":        {4, 1, [3]float64{10.1, -20, 5.5}, [3]float64{-0.25, 0, 0}, [3]float64{0, 1, 0}, []uint8{0, 0, 1, 1}},
-		"outside":      {3, 1, [3]float64{10.5, -20, 5}, [3]float64{-0.5, 0, 0}, [3]float64{0, 1, 0}, []uint8{0, 0, 1}},
+		"as stored":    {2, 3, [3]float64{10, -20, 7}, [3]float64{-0.5, 0, 0}, [3]float64{0, 0.75, 0}, []uint8{6, 7, 8, 9, 10, 11}, 0},
+		"upside down":  {2, 3, [3]float64{10, -18.5, 7}, [3]float64{-0.5, 0, 0}, [3]float64{0, -0.75, 0}, []uint8{10, 11, 8, 9, 6, 7}, 0},
+		"another axis": {2, 2, [3]float64{10, -19.25, 5}, [3]float64{-0.5, 0, 0}, [3]float64{0, 0, 2}, []uint8{2, 3, 8, 9}, 0},
+		"finer":        {4, 1, [3]float64{10.1, -20, 5.5}, [3]float64{-0.25, 0, 0}, [3]float64{0, 1, 0}, []uint8{0, 0, 1, 1}, 0},
+		"outside":      {3, 1, [3]float64{10.5, -20, 5}, [3]float64{-0.5, 0, 0}, [3]float64{0, 1, 0}, []uint8{0, 0, 1}, 0.25},
 	} {
 		m, err := v.LabelsAt(tt.w, tt.h, tt.origin, tt.right, tt.down)
 		if err != nil {
@@ -480,6 +481,9 @@ func TestLabelsAt(t *testing.T) {
 		}
 		if diff := cmp.Diff(tt.want, m.Pix); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		if d := v.Beyond(tt.w, tt.h, tt.origin, tt.right, tt.down); math.Abs(d-tt.beyond) > 1e-9 {
+			t.Errorf("%s: %g mm beyond, want %g", name, d, tt.beyond)
 		}
 	}
 	v = read(t, small(1, binary.LittleEndian).bytes())

@@ -34,14 +34,21 @@ func TestData(t *testing.T) {
 			continue
 		}
 		formats[s.Format]++
-		stem := filepath.Base(name)
-		stem = stem[:len(stem)-len(filepath.Ext(stem))]
-		b, err = os.ReadFile(filepath.Join(filepath.Dir(filepath.Dir(name)), "labels", stem+".png"))
+		label := Stem(filepath.Base(name)) + ".png"
+		if s.Format == "nifti" {
+			label = filepath.Base(name)
+		}
+		b, err = os.ReadFile(filepath.Join(filepath.Dir(filepath.Dir(name)), "labels", label))
 		if err != nil {
 			t.Errorf("label of %s: %v", name, err)
 			continue
 		}
-		m, err := ReadMask(b)
+		labels, err := ReadLabels(b)
+		if err != nil {
+			t.Errorf("label of %s: %v", name, err)
+			continue
+		}
+		m, err := labels.Mask(0)
 		if err != nil {
 			t.Errorf("label of %s: %v", name, err)
 			continue

@@ -17,6 +17,10 @@ func readNIfTI(b []byte) (*segd.Scan, error) {
 		Format: "nifti", Width: v.Width, Height: v.Height, Frames: v.Planes(),
 		Steps: []string{fmt.Sprintf("NIfTI-%d, %s, planes across the third axis as they are stored", v.Version, v.Type())},
 	}
+	if g, ok := v.Grid(); ok {
+		s.Affine, s.Depth, s.Times = &g.Affine, v.Depth, v.Times
+	}
+	s.Warnings = v.Warnings()
 	if v.Slope != 1 || v.Intercept != 0 {
 		s.Steps = append(s.Steps, fmt.Sprintf("scaled by %g and %g (scl_slope, scl_inter)", v.Slope, v.Intercept))
 	}

@@ -3,6 +3,7 @@ package scanio
 import (
 	"errors"
 	"image"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -37,6 +38,36 @@ func TestReadNIfTI(t *testing.T) {
 		if _, err := s.Frame(i); !errors.Is(err, segd.ErrNotFound) {
 			t.Errorf("frame %d: %v", i, err)
 		}
+	}
+}
+
+// TestReadNIfTIPlace says where a volume lies, in DICOM's axes, and warns where the
+// file says two things.
+func TestReadNIfTIPlace(t *testing.T) {
+	v := niftitest.Volume{Width: 3, Height: 2, Depth: 2, Affine: [3][4]float64{{-0.5, 0, 0, 10}, {0, 0.75, 0, -20}, {0, 0, 4, 5}}, Values: make([]int16, 12)}
+	s, err := Read(niftitest.Write(v))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &segd.Affine{{0.5, 0, 0, -10}, {0, -0.75, 0, 20}, {0, 0, 4, 5}}
+	if diff := cmp.Diff(want, s.Affine); diff != "" || s.Depth != 2 || s.Times != 1 || len(s.Warnings) > 0 {
+		t.Errorf("%d planes at %d times, warnings %q (-want +got):\n%s", s.Depth, s.Times, s.Warnings, diff)
+	}
+	// The qform puts the first voxel at the origin, the sform √(10²+20²+5²) mm away.
+	v.Qform, v.Distance = true, [3]float64{0.5, 0.75, 4}
+	if s, err = Read(niftitest.Write(v)); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, s.Affine); diff != "" || len(s.Warnings) != 1 || !strings.Contains(s.Warnings[0], "22.9 mm apart") {
+		t.Errorf("warnings %q (-want +got):\n%s", s.Warnings, diff)
+	}
+	v.Affine = [3][4]float64{{0.5, 0, 0, 0}, {0, 0.75, 0, 0}, {0, 0, 4, 0}}
+	if s, err = Read(niftitest.Write(v)); err != nil || len(s.Warnings) > 0 {
+		t.Errorf("two forms that agree: %q, %v", s.Warnings, err)
+	}
+	v.Affine, v.Qform = [3][4]float64{}, false
+	if s, err = Read(niftitest.Write(v)); err != nil || s.Affine != nil {
+		t.Errorf("no form: %v, %v", s.Affine, err)
 	}
 }
 

@@ -29,6 +29,7 @@ func Length(m *models.Model, width, height, images int, o Options) time.Duration
 		scale := float64(long) / float64(max(w, h, 1))
 		w, h = int(math.Ceil(float64(w)*scale)), int(math.Ceil(float64(h)*scale))
 	}
+	w, h = max(w, m.Recipe.MinWidth), max(h, m.Recipe.MinHeight)
 	each := Reading(float64(width)*float64(height)) + length(m, w, h, o)
 	return time.Duration(min(float64(images)*float64(each), float64(longest)))
 }

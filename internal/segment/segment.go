@@ -5,6 +5,9 @@
 //	// r.Mask is as large as img, a class for each pixel
 //	found := postprocess.Measure(r.Mask, r.Probabilities, model.Classes, img.Spacing)
 //
+// The frames of a scan go through Scan, which turns volumes to the planes that the
+// model was trained on.
+//
 // The server and the command line both come through here, so the same file
 // gives the same mask from either.
 //
@@ -77,6 +80,19 @@ type Result struct {
 // the stage in progress or one layer of the network. There shorter requests pass
 // that of ctx: see package turns.
 func Frame(ctx context.Context, m *models.Model, pool *kernel.Pool, img *segd.Image, o Options) (*Result, error) {
+	r, err := mask(ctx, m, pool, img, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := turns.Next(ctx); err != nil {
+		return nil, fmt.Errorf("segment: %w", err)
+	}
+	r.rate()
+	return r, nil
+}
+
+// mask is Frame without what the result says of the whole mask.
+func mask(ctx context.Context, m *models.Model, pool *kernel.Pool, img *segd.Image, o Options) (*Result, error) {
 	if err := m.MakesMasks(); err != nil {
 		return nil, err
 	}
@@ -96,7 +112,6 @@ func Frame(ctx context.Context, m *models.Model, pool *kernel.Pool, img *segd.Im
 				postprocess.RemoveSmall(r.Mask, o.MinSize)
 			}
 		},
-		func() { r.Confidence = confidence(r.Mask, r.Probabilities) },
 	} {
 		if err := turns.Next(ctx); err != nil {
 			return nil, fmt.Errorf("segment: %w", err)
@@ -104,10 +119,15 @@ func Frame(ctx context.Context, m *models.Model, pool *kernel.Pool, img *segd.Im
 		stage()
 	}
 	r.explain(m, o)
+	return r, nil
+}
+
+// rate fills in Confidence, and warns of an empty mask.
+func (r *Result) rate() {
+	r.Confidence = confidence(r.Mask, r.Probabilities)
 	if r.Confidence == nil {
 		r.Warnings = append(r.Warnings, "nothing was found: the mask is all background")
 	}
-	return r, nil
 }
 
 // Values is Frame for a model of values: the Result has Values and no mask. A
@@ -155,24 +175,6 @@ func predict(ctx context.Context, m *models.Model, pool *kernel.Pool, img *segd.
 		return nil, nil, err
 	}
 	return r, t, nil
-}
-
-// Explain returns the steps that Frame would take with img, and what it would
-// warn of before it has looked. Errors are those of Frame, but for the network's.
-func Explain(m *models.Model, img *segd.Image, o Options) (steps, warnings []string, err error) {
-	if err := o.Validate(); err != nil {
-		return nil, nil, err
-	}
-	if err := checkChannels(m, img); err != nil {
-		return nil, nil, err
-	}
-	place, err := m.Recipe.Place(img)
-	if err != nil {
-		return nil, nil, err
-	}
-	r := newResult(m, img, place)
-	r.explain(m, o)
-	return r.Steps, r.Warnings, nil
 }
 
 // prepare returns the network's input and a Result that says what it is.
@@ -250,6 +252,8 @@ func (r *Result) explain(m *models.Model, o Options) {
 	}
 	step("normalised (%s)", recipe.Normalise)
 	switch s := img.Spacing; {
+	case r.GridWidth != img.Width && recipe.MinWidth > 0, r.GridHeight != img.Height && recipe.MinHeight > 0:
+		step("margin of the lowest value: %d×%d pixels", r.GridWidth, r.GridHeight)
 	case recipe.LongSide > 0:
 		step("resampled to a longer side of %d pixels: %d×%d pixels", recipe.LongSide, r.GridWidth, r.GridHeight)
 	case recipe.SpacingMM == 0:

@@ -166,7 +166,7 @@ func TestFrameResamples(t *testing.T) {
 
 	rounded := model(t, func(*models.Manifest) {})
 	rounded.BFloat16 = true
-	if steps, _, err := Explain(rounded, img, Options{}); err != nil || !strings.Contains(strings.Join(steps, "; "), "rounded to bfloat16") {
+	if steps, _, err := Explain(rounded, &segd.Scan{}, img, Options{}); err != nil || !strings.Contains(strings.Join(steps, "; "), "rounded to bfloat16") {
 		t.Errorf("steps %q, %v of a model in bfloat16", steps, err)
 	}
 

@@ -13,6 +13,9 @@ type Volume struct {
 	Width, Height, Depth int
 	// Affine is the sform; the zero value leaves it out.
 	Affine [3][4]float64
+	// Qform adds one without a turn: axes along right, anterior and superior, and
+	// voxel (0, 0, 0) at the origin.
+	Qform bool
 	// Distance between voxels in mm along each axis; 1 where it is 0.
 	Distance [3]float64
 	Values   []int16
@@ -45,6 +48,9 @@ func Write(v Volume) []byte {
 				float(280+16*r+4*c, v.Affine[r][c])
 			}
 		}
+	}
+	if v.Qform {
+		le.PutUint16(b[252:], 1)
 	}
 	copy(b[344:], "n+1\x00")
 	for _, x := range v.Values {
