@@ -209,17 +209,20 @@ func (c *Case) where(path string) string {
 // other data number otherwise.
 func (c *Case) mask() (*segd.Mask, error) {
 	m, err := c.maskOf(c.Label)
-	if err == nil && c.ignore > 0 {
-		for i, v := range m.Pix {
-			if v == c.ignore {
-				m.Pix[i] = metric.Ignore
-			}
-		}
-	}
 	if err == nil {
-		c.renumber.Apply(m.Pix)
+		c.meant(m.Pix)
 	}
 	return m, err
+}
+
+// meant turns the values of the case's label into those that are meant.
+func (c *Case) meant(pix []uint8) {
+	for i, v := range pix {
+		if c.ignore > 0 && v == c.ignore {
+			pix[i] = metric.Ignore
+		}
+	}
+	c.renumber.Apply(pix)
 }
 
 // maskOf reads the mask of the case's frame out of a file.
@@ -237,8 +240,8 @@ func (c *Case) maskOf(path string) (*segd.Mask, error) {
 
 // pick takes the mask of the case's frame out of labels: where both say where they
 // lie in the patient what lies where the image does, otherwise what has the same
-// number. A picture named after the frame is the frame's alone, others have a page
-// for each frame. Labels that lie elsewhere are an orient.MatchError.
+// number. Labels that lie elsewhere are an orient.MatchError. A picture that is named
+// after the frame is the frame's alone, others have a page for each frame.
 func (c *Case) pick(o *opened) (*segd.Mask, error) {
 	l := o.labels
 	if l.SEG == nil && l.Volume == nil {
@@ -247,11 +250,11 @@ func (c *Case) pick(o *opened) (*segd.Mask, error) {
 				c.opener().note(notePictures, o.path)
 			}
 		}
-		page, err := c.page(o.path, l.Frames)
+		frame, err := c.page(o.path, l.Frames)
 		if err != nil {
 			return nil, err
 		}
-		return l.Mask(page)
+		return l.Mask(frame)
 	}
 	image, err := c.opener().open(c.Image, asImage)
 	if err != nil {

@@ -100,8 +100,10 @@ func (c *Case) drawing() (*scanio.Drawing, error) {
 		return nil, fmt.Errorf("train: mask %s: %w", c.where(c.Label), err)
 	}
 	for i, s := range d.Shades {
-		if c.ignore > 0 && !d.Coloured && s.Value == int(c.ignore) {
-			d.Shades[i] = scanio.Shade{Value: metric.Ignore}
+		if !d.Coloured && s.Value <= metric.Ignore {
+			v := []uint8{uint8(s.Value)}
+			c.meant(v)
+			d.Shades[i].Value = int(v[0])
 		}
 	}
 	return d, nil

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"segd"
-	"segd/internal/metric"
 )
 
 // shown is the colours in which a label shows its values; nil where it has no
@@ -15,34 +14,35 @@ import (
 // colour for several values.
 type shown map[uint8]color.NRGBA
 
-// palette is the palette of the label's file, by the values that mask reads; nil
-// where there is none.
+// palette is that of the case's label, by the values that mask returns; nil where
+// it has none.
 func (c *Case) palette() []color.NRGBA {
 	o, err := c.opener().open(c.Label, asMask)
-	if err != nil || o.labels.Palette == nil {
+	switch {
+	case err != nil:
 		return nil
+	case o.labels.Palette == nil, c.ignore == 0 && c.renumber == nil:
+		return o.labels.Palette
 	}
-	palette := slices.Clone(o.labels.Palette)
-	if c.renumber == nil {
-		return palette
+	values := make([]uint8, len(o.labels.Palette))
+	for i := range values {
+		values[i] = uint8(i)
 	}
-	for v, colour := range o.labels.Palette {
-		to := int(c.renumber[v])
-		for len(palette) <= to { // with classes that the file does not have
-			palette = append(palette, palette[0])
-		}
-		palette[to] = colour
+	c.meant(values)
+	p := make([]color.NRGBA, 256)
+	for i, v := range values {
+		p[v] = o.labels.Palette[i]
 	}
-	return palette
+	return p
 }
 
-// shownBy are the colours of the values that the label's mask has by the palette of
-// its file.
+// shownBy are the colours of the values that the case's mask has, by its palette.
 func (c *Case) shownBy(values *valueSet) shown {
-	if p := c.palette(); p != nil {
-		return shownIn(p, values)
+	p := c.palette()
+	if p == nil {
+		return nil
 	}
-	return nil
+	return shownIn(p, values)
 }
 
 // maskShown is mask, and notes the colours that its values are shown in.
@@ -63,10 +63,7 @@ func shownIn(palette []color.NRGBA, values *valueSet) shown {
 		if !there {
 			continue
 		}
-		switch {
-		case v == metric.Ignore && v >= len(palette): // pixels left open, whose value is another in the file
-			continue
-		case v >= len(palette) || seen[palette[v]]:
+		if v >= len(palette) || seen[palette[v]] {
 			return nil
 		}
 		p := palette[v]

@@ -180,25 +180,22 @@ func TestCheckPassedOver(t *testing.T) {
 	}
 }
 
-// Colours belong to the values that a label is read with, not to those of its file.
-func TestShownRenumbered(t *testing.T) {
+// A palette follows the values of its label: those that are left open, and those
+// that other data number otherwise.
+func TestPaletteOfMeantValues(t *testing.T) {
+	pix := objectsOn(12, canvas, 6, 4)
 	path := filepath.Join(t.TempDir(), "a.png")
-	m := image.NewPaletted(image.Rect(0, 0, 3, 1), color.Palette{opaqueBlack, red, green})
-	copy(m.Pix, []uint8{0, 1, 2})
-	writePNG(t, path, m)
-	var swapped *classes.Table
-	swapped = swapped.Set(1, 3).Set(2, 1)
-	for name, tt := range map[string]struct {
-		c    Case
-		want shown
-	}{
-		"as stored":  {Case{Label: path}, shown{0: opaqueBlack, 1: red, 2: green}},
-		"renumbered": {Case{Label: path, renumber: swapped}, shown{0: opaqueBlack, 1: green, 3: red}},
-		"left open":  {Case{Label: path, ignore: 2}, shown{0: opaqueBlack, 1: red}},
-	} {
-		var got shown
-		if _, err := tt.c.maskShown(&got); err != nil || !cmp.Equal(tt.want, got) {
-			t.Errorf("%s: %v, %v", name, err, cmp.Diff(tt.want, got))
-		}
+	writePNG(t, path, paletted(pix, class, color.Palette{opaqueBlack, red, green}))
+	table := &classes.Table{}
+	for i := range table {
+		table[i] = uint8(i)
+	}
+	table[1] = 7
+	var s shown
+	if _, err := (&Case{Label: path, ignore: 2, renumber: table}).maskShown(&s); err != nil {
+		t.Fatal(err)
+	}
+	if len(s) != 3 || s[0] != opaqueBlack || s[7] != red || s[255] != green {
+		t.Errorf("%v", s)
 	}
 }

@@ -44,15 +44,16 @@ func (c *Case) valuesOf(path string, width, height int) ([]float32, error) {
 		if image.scan.Format == "dicom" {
 			return nil, bad(segd.ErrUnsupported, "a volume of values for a DICOM image, want an image of NIfTI, PNG or TIFF")
 		}
-		if img, err = c.like(path, asValues); err != nil {
+		img, err = c.like(path, asValues)
+		if err != nil {
 			return nil, fmt.Errorf("train: values %s: %w", c.where(path), err)
 		}
 	} else {
-		page, err := c.page(path, o.scan.Frames)
+		frame, err := c.page(path, o.scan.Frames)
 		if err != nil {
 			return nil, &sizeError{fmt.Errorf("train: values %s: %w", c.where(path), err)}
 		}
-		if img, err = o.scan.Frame(page); err != nil {
+		if img, err = o.scan.Frame(frame); err != nil {
 			return nil, fmt.Errorf("train: values %s: %w", c.where(path), err)
 		}
 	}

@@ -33,21 +33,21 @@ func newCheck(a *app) *cobra.Command {
 			"evaluation, one line per problem with its remedy: masks of 0 and 255, antialiased\n" +
 			"or coloured masks, masks that number objects, palettes that contradict each other,\n" +
 			"files that are passed over, masks that differ in size from their image, missing\n" +
-			"labels, masks without foreground, duplicate images, groups on both sides of a\n" +
-			"split, and rare classes. If it finds no fault, a small network then tries to\n" +
-			"memorise a few images, for at most --overfit. If it cannot, the masks probably\n" +
-			"belong to other images.\n\n" +
+			"labels, masks without foreground or background, duplicate images, groups on both\n" +
+			"sides of a split, and rare classes. If it finds no fault, a small network then\n" +
+			"tries to memorise a few images, for at most --overfit. If it cannot, the masks\n" +
+			"probably belong to other images.\n\n" +
 			"Labels that hold values, for train --head regression, are recognised unless they\n" +
 			"could be masks; --head says which they are. For values, the command reports\n" +
 			"labels with only one value, with another size, with infinite values or outliers,\n" +
 			"with values clipped to the range of their format, and units that PNG cannot\n" +
 			"store.\n\n" +
-			"--fix writes a copy of the data set whose masks hold class indices, and compares\n" +
+			"--fix writes a copy of the data set whose masks hold class indices and compares\n" +
 			"each mask with its source. It never guesses: if the background is uncertain, or\n" +
 			"whether values are classes or number objects, it leaves the label out and prints\n" +
-			"the command that answers the question. Numbers of objects go to instances/,\n" +
-			"beside a mask of one class. Exit status: 0 without faults, even with warnings; 3\n" +
-			"with faults, or if --fix leaves labels out.",
+			"the command that settles it. Numbers of objects go to instances/, beside a mask\n" +
+			"of one class. Exit status: 0 without faults, even with warnings; 3 with faults or\n" +
+			"if --fix leaves labels out.",
 		Example: "  segd check -d mydata/train -d mydata/test\n  segd check -d mydata --fix corrected\n  segd check -d mydata --fix corrected --background ffffff\n  segd check -d distances --head regression",
 		Args:    cobra.ArbitraryArgs, // more data sets
 	}
@@ -55,9 +55,9 @@ func newCheck(a *app) *cobra.Command {
 	f.StringArrayVarP(&s.datasets, "data", "d", nil, "data set; can be repeated")
 	f.Var(newChoice(&s.head, headAuto, headAuto, headClasses, string(unet.HeadRegression)), "head", "what labels hold: classes, or values for train --head regression; auto detects it")
 	f.StringVar(&s.fix, "fix", "", "write a corrected copy of the data set to this folder, which must be empty or new")
-	f.StringSliceVar(&s.answers.Background, "background", nil, "with --fix: colour (RRGGBB) or value that is background in the masks; can be repeated")
-	f.Var(newChoice(&s.answers.Numbers, "", train.NumbersClasses, train.NumbersInstances), "numbers", "with --fix: what the values or colours of masks are, if the masks do not show it")
-	f.Var(newChoice(&s.answers.Palette, "", train.PaletteIndex, train.PaletteColour), "palette", "with --fix: what counts where palettes contradict each other")
+	f.StringSliceVar(&s.answers.Background, "background", nil, "with --fix: colour (RRGGBB) or value of masks that is background; can be repeated")
+	f.Var(newChoice(&s.answers.Numbers, "", train.NumbersClasses, train.NumbersInstances), "numbers", "with --fix: what the values or colours of masks distinguish, if the masks do not show it")
+	f.Var(newChoice(&s.answers.Palette, "", train.PaletteIndex, train.PaletteColour), "palette", "with --fix: what counts if palettes contradict each other")
 	f.DurationVar(&s.overfit, "overfit", time.Minute, "time limit of the overfit test (0: skip it)")
 	f.Var(newChoice(&s.format, "text", "text", "json"), "format", "output format")
 	a.addThreads(cmd)
@@ -188,9 +188,9 @@ func (a *app) printCheck(r *train.CheckResult, fixed *train.Fixed, out string) e
 		fmt.Fprintf(&b, "overfit test: Dice %.3f on %d images after %d steps, %.0f s\n", t.Dice, t.Cases, t.Steps, t.Seconds)
 	}
 	if fixed != nil {
-		fmt.Fprintf(&b, "%s: wrote %d of %d cases, corrected %d masks, compared each with its source", out, fixed.Cases, fixed.Original, fixed.Mended)
+		fmt.Fprintf(&b, "%s: wrote %d of %d cases, corrected %d masks, each compared with its source", out, fixed.Cases, fixed.Original, fixed.Mended)
 		if fixed.Instances > 0 {
-			fmt.Fprintf(&b, "; the objects of %d are in instances/", fixed.Instances)
+			fmt.Fprintf(&b, "; objects of %d in instances/", fixed.Instances)
 		}
 		b.WriteByte('\n')
 		for _, c := range fixed.Classes {

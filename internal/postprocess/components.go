@@ -11,22 +11,21 @@ type Part struct {
 // Parts numbers the connected sets of pixels of a value, the value 0 among them,
 // from 1 on in the order of their first pixel. Pixels touch by edges and corners.
 func Parts(pix []uint16, width, height int) (id []int32, parts []Part) {
-	return parted(pix, width, height, false)
+	return parted(pix, width, height, func(uint16) bool { return true })
 }
 
 // components numbers the connected sets of foreground pixels from 1 on, in the
 // order of their first pixel; 0 is background.
 func components(m *segd.Mask) (id []int32, parts []Part) {
-	return parted(m.Pix, m.Width, m.Height, true)
+	return parted(m.Pix, m.Width, m.Height, func(v uint8) bool { return v != 0 })
 }
 
-// parted numbers the connected sets of pixels of a value, as Parts does; zeros are
-// left out where they are background.
+// parted numbers the connected sets of pixels of the values that count.
 //
 // It is the two passes of Rosenfeld and Pfaltz (1966): the first gives a pixel
 // the label of a neighbour of its value that comes before it, or a new one, and
 // notes which labels touch; the second numbers the sets of labels.
-func parted[V uint8 | uint16](pix []V, width, height int, background bool) (id []int32, parts []Part) {
+func parted[V uint8 | uint16](pix []V, width, height int, counts func(V) bool) (id []int32, parts []Part) {
 	id = make([]int32, len(pix))
 	labels := labelSets{parent: []int32{0}}
 	var values []V // of the labels from 1 on
@@ -34,11 +33,11 @@ func parted[V uint8 | uint16](pix []V, width, height int, background bool) (id [
 		for x := range width {
 			i := y*width + x
 			value := pix[i]
-			if value == 0 && background {
+			if !counts(value) {
 				continue
 			}
 			// of is the label of the pixel dx beside this in the row that starts
-			// at row; 0 if it has another value.
+			// at row; 0 if it is of another value.
 			of := func(row, dx int) int32 {
 				if j := row + x + dx; row >= 0 && x+dx >= 0 && x+dx < width && pix[j] == value {
 					return id[j]

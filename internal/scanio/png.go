@@ -88,6 +88,9 @@ func readMask(b []byte) (*segd.Mask, []color.NRGBA, error) {
 	if len(b) == 0 {
 		return nil, nil, fmt.Errorf("scanio: %w: empty label file", segd.ErrFormat)
 	}
+	if bytes.HasPrefix(b, []byte("\xff\xd8\xff")) {
+		return nil, nil, fmt.Errorf("scanio: %w: a label image must be a PNG: JPEG changes the values of a mask", segd.ErrUnsupported)
+	}
 	if !bytes.HasPrefix(b, []byte(pngHeader)) {
 		return nil, nil, fmt.Errorf("scanio: %w: a label image must be a PNG", segd.ErrUnsupported)
 	}
