@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"path/filepath"
 	"sort"
 	"strings"
 	"sync"
@@ -16,7 +15,6 @@ import (
 	"segd"
 	"segd/internal/kernel"
 	"segd/internal/scanio"
-	"segd/internal/walk"
 	"segd/unet"
 )
 
@@ -33,10 +31,10 @@ type Finding struct {
 // Kinds of findings.
 const (
 	KindFolder      = "folder"       // no data set, or ids.csv cannot be read
-	KindPassed      = "passed-over"  // files that are no images
 	KindUnreadable  = "unreadable"   // a file that cannot be decoded
 	KindNoLabel     = "no-label"     // an image without a label
 	KindNoImage     = "no-image"     // a label without an image
+	KindPassed      = "passed-over"  // files that are not read
 	KindSize        = "size"         // image and label differ in size
 	KindPlace       = "place"        // image and label lie in different places, or one of them says two
 	KindColourMask  = "colour-mask"  // a label in colour
@@ -184,92 +182,6 @@ func (c *checker) fault(kind, file, fix, cause string, args ...any) {
 // warn adds a warning that stands for count files.
 func (c *checker) warn(kind, file string, count int, fix, cause string, args ...any) {
 	c.findings = append(c.findings, Finding{Kind: kind, File: file, Cause: fmt.Sprintf(cause, args...), Fix: fix, Count: count})
-}
-
-// list finds the files of a data set.
-func (c *checker) list(ctx context.Context, set int, dir string) error {
-	where, err := folders(dir)
-	if err != nil {
-		c.fault(KindFolder, dir, "put the images into images/ and their masks, of the same names, into labels/", "%s", cause(err))
-		return nil
-	}
-	images, err := listFiles(where.images, imageFiles())
-	if err != nil {
-		c.fault(KindFolder, where.images, "give each image a name of its own", "%s", cause(err))
-		return nil
-	}
-	masks, err := listFiles(where.labels, walk.Options{Outputs: true})
-	if err != nil {
-		c.fault(KindFolder, where.labels, "keep one label for each image", "%s", cause(err))
-		return nil
-	}
-	ids, idsErr := readIDs(filepath.Join(dir, "ids.csv"))
-	for i, l := range []*listing{images, masks} {
-		folder := []string{where.images, where.labels}[i]
-		for _, f := range l.failed {
-			c.fault(KindUnreadable, f.Path, "make it readable, or take it out", "%v", f.Err)
-		}
-		if n := l.passed.Visible(); n > 0 {
-			c.warn(KindPassed, folder, n, "see that no image is among them", "%s", l.passed)
-		}
-	}
-	if len(images.stems) == 0 {
-		c.fault(KindFolder, where.images, "put DICOM, NIfTI, PNG, JPEG or TIFF files there", "no image")
-	}
-	p, err := pair(ctx, where, images.stems, images.files, masks.files, &files{})
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if err != nil {
-		c.fault(KindFolder, where.labels, "one segmentation for each image, with the same segments in all of them", "%s", cause(err))
-		return nil
-	}
-	for _, e := range p.entries {
-		switch {
-		case e.labels == nil:
-			c.fault(KindNoLabel, e.image, "add its mask to labels/ under the same name, or take the image out", "no label")
-		case e.err != nil:
-			c.fault(KindUnreadable, e.image, "export it again, or take it and its label out", "%s", cause(e.err))
-		}
-	}
-	warning := ""
-	if idsErr == nil {
-		warning, idsErr = p.nameGroups(ids)
-	}
-	if idsErr != nil {
-		c.fault(KindFolder, filepath.Join(dir, "ids.csv"), "write a header id,group and a line for each image", "%s", cause(idsErr))
-	}
-	table := c.joinClasses(dir, p.classes)
-	for _, k := range p.cases() {
-		k.set, k.renumber = set, table
-		c.cases = append(c.cases, &checked{side: side(dir), Case: k})
-	}
-	for _, stem := range masks.stems {
-		if !p.used[stem] {
-			c.warn(KindNoImage, masks.files[stem], 1, "add its image to images/ under the same name, or take the label out", "no image")
-		}
-	}
-	c.grouping(dir, p, ids != nil || idsErr != nil, warning)
-	return nil
-}
-
-// grouping reports images that no group is known of; warning is what ids.csv
-// leaves open.
-func (c *checker) grouping(dir string, p *pairing, ids bool, warning string) {
-	alone := 0 // images that nothing joins to others
-	for _, e := range p.entries {
-		k := Case{stem: e.stem, who: e.who, Frames: e.frames}
-		if !k.grouped() {
-			alone++
-		}
-	}
-	switch {
-	case !ids && alone > 1:
-		c.warn(KindUngrouped, dir, alone, "write ids.csv (header id,group) if several images show one subject or slide: else validation images are not new to the network",
-			"no ids.csv: each image counts as a subject of its own")
-	case warning != "":
-		c.warn(KindUngrouped, filepath.Join(dir, "ids.csv"), 1, "complete it", "%s", warning)
-	}
 }
 
 // cause is the text of an error without the package and the kind before it.

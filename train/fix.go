@@ -76,7 +76,7 @@ func Fix(ctx context.Context, dir, out string, o FixOptions) (*Fixed, error) {
 	f := &fixer{dir: dir, out: out, meaning: c.meaning, copied: map[string]bool{}}
 	f.result.Original, f.result.Classes = len(c.cases), c.meaning.legend
 	for _, finding := range c.findings {
-		if finding.Fault && slices.Contains([]string{KindFolder, KindNoLabel, KindUnreadable, KindSize}, finding.Kind) {
+		if finding.Fault && slices.Contains([]string{KindFolder, KindNoLabel, KindUnreadable, KindSize, KindPlace}, finding.Kind) {
 			f.result.Left = append(f.result.Left, finding)
 		}
 	}
@@ -98,7 +98,7 @@ func Fix(ctx context.Context, dir, out string, o FixOptions) (*Fixed, error) {
 // isEmpty refuses a folder that holds something.
 func isEmpty(dir string) error {
 	entries, err := os.ReadDir(dir)
-	entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return e.Name() == output.LockName })
+	entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return e.Name() == output.LockName }) // of this run
 	switch {
 	case err == nil && len(entries) > 0:
 		return fmt.Errorf("train: %w: %s is not empty", segd.ErrOption, dir)

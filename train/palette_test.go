@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"segd"
 	"segd/internal/classes"
 	"segd/unet"
@@ -140,24 +142,41 @@ func TestCheckFullMasks(t *testing.T) {
 	}
 }
 
-// Files of other formats are named, with their number and the reason.
+// Files of other formats are named where they are passed over, whatever they are
+// called.
 func TestCheckPassedOver(t *testing.T) {
+	const jpeg = "\xff\xd8\xff\xe0"
 	dir := tree(t, t.TempDir(), map[string]any{
-		"images/a.png": pixels, "images/b.png": []uint8{1, 2, 3, 4}, "images/d.png": []uint8{1, 2, 3, 5}, "images/c.bmp": "BM",
-		"labels/a.png": pixels, "labels/a.json": "{}", "labels/b.bmp": "BM", "labels/e.gif": "GIF89a", "labels/d.jpg": "\xff\xd8\xff\xe0",
+		"images/a.png": pixels, "images/b.png": []uint8{1, 2, 3, 4}, "images/c/d.bmp": "BM", "images/Thumbs.db": "x", "images/e.png": []uint8{4, 3, 2, 1}, "images/f.png": pixels,
+		"labels/a.png": pixels, "labels/a.json": "{}", "labels/b.bmp": "BM", "labels/c.bmp": "BM", "labels/e_mask.jpg": jpeg, "labels/f.png": jpeg,
+		"labels/desktop.ini": "x", "labels/.hidden": "x",
 	})
-	got := map[string]string{}
+	want := []Finding{
+		{Kind: KindPassed, File: "images", Cause: "c/d.bmp is passed over: a format that is not read", Fix: "save them as PNG or TIFF", Count: 1},
+		{Kind: KindPassed, File: "labels", Cause: "2 files (jpeg), e_mask.jpg the first of them, are passed over: JPEG changes the values of a mask",
+			Fix: "export the masks as PNG from where they were drawn", Count: 2},
+		{Kind: KindPassed, File: "labels", Cause: "2 files (.bmp), b.bmp the first of them, are passed over: a format that is not read",
+			Fix: "save them as PNG, which keeps every value", Count: 2},
+		{Kind: KindPassed, File: "labels", Cause: "a.json is passed over: text or outlines, not masks", Fix: "if they hold the labels, draw masks of them as PNG", Count: 1},
+	}
+	var got []Finding
+	unlabelled := map[string]string{}
 	for _, f := range check(t, dir).Findings {
-		if f.Kind == KindPassed || f.Kind == KindUnreadable {
-			got[filepath.Base(f.File)] = f.Cause
+		f.File = filepath.Base(f.File)
+		switch f.Kind {
+		case KindPassed:
+			got = append(got, f)
+		case KindNoLabel:
+			unlabelled[f.File] = f.Cause
 		}
 	}
-	for file, want := range map[string][]string{"labels": {".json 1", ".bmp 1", ".gif 1"}, "images": {".bmp 1"}, "d.jpg": {"JPEG changes the values"}} {
-		for _, text := range want {
-			if !strings.Contains(got[file], text) {
-				t.Errorf("%s: %q, want %q", file, got[file], text)
-			}
-		}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(map[string]string{
+		"b.png": "no label that is read: b.bmp is passed over", "e.png": "no label that is read: e_mask.jpg is passed over", "f.png": "no label that is read: f.png is passed over",
+	}, unlabelled); diff != "" {
+		t.Error(diff)
 	}
 }
 

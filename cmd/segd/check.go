@@ -31,11 +31,12 @@ func newCheck(a *app) *cobra.Command {
 		Short: "Find problems in a data set before training",
 		Long: "Read every file of a data set and report what would spoil a training or its\n" +
 			"evaluation, one line per problem with its remedy: masks of 0 and 255, antialiased\n" +
-			"or coloured masks, numbers of objects, palettes that contradict each other, masks\n" +
-			"that differ in size from their image, missing labels, masks without foreground or\n" +
-			"background, duplicate images, groups on both sides of a split, and rare classes. If it finds no fault, a small network then tries to memorise a few\n" +
-			"images, for at most --overfit. If it cannot, the masks probably belong to other\n" +
-			"images.\n\n" +
+			"or coloured masks, masks that number objects, palettes that contradict each other,\n" +
+			"files that are passed over, masks that differ in size from their image, missing\n" +
+			"labels, masks without foreground or background, duplicate images, groups on both\n" +
+			"sides of a split, and rare classes. If it finds no fault, a small network then\n" +
+			"tries to memorise a few images, for at most --overfit. If it cannot, the masks\n" +
+			"probably belong to other images.\n\n" +
 			"Labels that hold values, for train --head regression, are recognised unless they\n" +
 			"could be masks; --head says which they are. For values, the command reports\n" +
 			"labels with only one value, with another size, with infinite values or outliers,\n" +
@@ -80,7 +81,7 @@ func (a *app) check(ctx context.Context, s checkSettings) error {
 	case s.overfit < 0:
 		return optionError("--overfit %s, want 0 or more", s.overfit)
 	case s.fix == "" && (len(s.answers.Background) > 0 || s.answers.Numbers != "" || s.answers.Palette != ""):
-		return optionError("--background, --numbers and --palette say how --fix mends masks, which is not given")
+		return optionError("--background, --numbers and --palette only apply to --fix")
 	case s.fix != "" && len(s.datasets) > 1:
 		return optionError("--fix takes one data set, got %d", len(s.datasets))
 	}
@@ -147,7 +148,7 @@ type faultsError struct{ n, left int }
 
 func (e *faultsError) Error() string {
 	if e.n == 0 {
-		return fmt.Sprintf("%d labels were left out of the copy, each with the reason", e.left)
+		return fmt.Sprintf("%d labels were left out of the copy", e.left)
 	}
 	if e.n == 1 {
 		return "the data set has 1 fault"
