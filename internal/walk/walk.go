@@ -15,6 +15,7 @@
 package walk
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -176,7 +177,7 @@ func (w *walker) file(path, name string) {
 
 // fail lists what cannot be read.
 func (w *walker) fail(path, name string, err error, dir bool) {
-	if p, ok := err.(*fs.PathError); ok {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		err = p.Err
 	}
 	if dir {

@@ -198,10 +198,10 @@ func (in *packetReader) readLengths(header *bitReader, b *block, style int) erro
 
 // passCount reads the number of coding passes (15444-1 Table B.4).
 func passCount(in *bitReader) int {
-	switch {
-	case in.bit() == 0:
+	if in.bit() == 0 {
 		return 1
-	case in.bit() == 0:
+	}
+	if in.bit() == 0 {
 		return 2
 	}
 	if v := in.bits(2); v < 3 {
