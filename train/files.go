@@ -184,18 +184,6 @@ func (c *Case) opener() *files {
 	return c.files
 }
 
-func (c *Case) frame(path string) (*segd.Image, error) {
-	o, err := c.opener().open(path, asImage)
-	if err != nil {
-		return nil, err
-	}
-	img, err := o.scan.Frame(c.Frame)
-	if err != nil {
-		return nil, fmt.Errorf("train: image %s: %w", c.where(path), err)
-	}
-	return img, nil
-}
-
 // where names a frame of a file in words.
 func (c *Case) where(path string) string {
 	if c.Frames > 1 {
