@@ -24,7 +24,8 @@ var embedded embed.FS
 // embeddedOrigin is the Origin of a model that is part of the binary.
 const embeddedOrigin = "embedded"
 
-// ErrBroken: a model is there and cannot be opened. The error says why.
+// ErrBroken is the kind of error of a model that is there and cannot be opened.
+// The error says why.
 var ErrBroken = errors.New("the model cannot be opened")
 
 // Catalogue is a set of models with different names; the zero value is empty and

@@ -126,7 +126,7 @@ func readFile(files fs.FS, name string, limit int64) ([]byte, error) {
 	// The size may change under our hands; the limit holds.
 	b := make([]byte, info.Size())
 	n, err := io.ReadFull(f, b)
-	if err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("models: %w", err)
 	}
 	return b[:n], nil

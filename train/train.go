@@ -37,8 +37,8 @@ import (
 	"segd/unet"
 )
 
-// ErrDiverged: the loss or a gradient stopped being a finite number. The best
-// model so far is kept; a lower learning rate usually mends it.
+// ErrDiverged says that the loss or a gradient stopped being a finite number. The
+// best model so far is kept; a lower learning rate usually helps.
 var ErrDiverged = errors.New("training diverged")
 
 // Options says what to train on and what to leave to the plan. The zero value

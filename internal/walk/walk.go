@@ -8,13 +8,15 @@
 // scanio reads, or if its name has the extension of one, so that a damaged scan is
 // a failure and not a gap. Hidden files, DICOMDIR, empty files without such a
 // name, and what is no regular file are passed over and counted; so are the
-// outputs of earlier runs (package output).
+// outputs of earlier runs (package output). What systems leave in folders (Thumbs.db,
+// desktop.ini, @eaDir) counts as hidden.
 //
 // Links to files and to folders are followed; a folder is read once, and a link
 // to a folder above is passed over.
 package walk
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -108,6 +110,12 @@ func (w *walker) folder(path, name, place string) {
 	}
 }
 
+// hidden reports names that are not meant to be seen: those that begin with a dot,
+// the files that Windows hides in folders, and Synology's folder of thumbnails.
+func hidden(name string) bool {
+	return strings.HasPrefix(name, ".") || strings.EqualFold(name, "Thumbs.db") || strings.EqualFold(name, "desktop.ini") || name == "@eaDir"
+}
+
 // outputs are what segd wrote into a folder.
 type outputs struct {
 	record  output.Record
@@ -116,7 +124,7 @@ type outputs struct {
 
 // entry lists one entry of a folder.
 func (w *walker) entry(path, name, place string, e fs.DirEntry, known outputs) {
-	if strings.HasPrefix(e.Name(), ".") {
+	if hidden(e.Name()) {
 		w.passed.Hidden++
 		return
 	}
@@ -159,10 +167,10 @@ func (w *walker) file(path, name string) {
 		if empty {
 			w.passed.Empty++
 		} else {
-			w.passed.other(base)
+			w.passed.other(name)
 		}
 	case w.Want != nil && !w.Want(kind):
-		w.passed.unfit(kind)
+		w.passed.unfit(kind, name)
 	default:
 		w.list = append(w.list, File{Path: path, Name: name, Kind: kind})
 	}
@@ -170,7 +178,7 @@ func (w *walker) file(path, name string) {
 
 // fail lists what cannot be read.
 func (w *walker) fail(path, name string, err error, dir bool) {
-	if p, ok := err.(*fs.PathError); ok {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		err = p.Err
 	}
 	if dir {
