@@ -135,7 +135,7 @@ func Rollback(dir string, now time.Time) (Promotion, error) {
 		return what, err
 	}
 	if p == nil {
-		return what, fmt.Errorf("models: %w: %s is no store of versions", segd.ErrNotFound, dir)
+		return what, fmt.Errorf("models: %w: %s is no store of versions%s", segd.ErrNotFound, dir, besides(dir, isStore))
 	}
 	if len(p.Before) == 0 {
 		return what, fmt.Errorf("models: %w: no version served before version %d", segd.ErrOption, p.Version)

@@ -57,4 +57,9 @@ func isDir(path string) bool {
 	return err == nil && info.IsDir()
 }
 
+func isStore(path string) bool {
+	p, err := readPointer(os.DirFS(path))
+	return err == nil && p != nil
+}
+
 func isModel(path string) bool { return isDir(path) && holdsModel(os.DirFS(path)) }
