@@ -1,6 +1,10 @@
 package dicomio
 
-import "segd/dicomio/tag"
+import (
+	"slices"
+
+	"segd/dicomio/tag"
+)
 
 // Dimensions of a segmentation: what the position of a frame in each means,
 // and the functional group that holds it.
@@ -23,65 +27,20 @@ type dimension struct {
 // Placed frames are ordered by segment and position and, where several lie at
 // one position, by time; others by segment and their order in the sources.
 func (s *SEG) setGroups(d *object) {
-	planes := make([]*plane, len(s.frames))
-	var position, repeat []int
+	a := s.arrange()
+	d.setDimensions(a.dimensions)
 	shared := dataset{}
-	oneOrientation, oneMeasure := true, true
-	dimensions := []dimension{dimensionSegment, dimensionStack, dimensionFrame}
-	if s.placed() {
-		for i, f := range s.frames {
-			planes[i] = &s.origin.Sources[f.source].planes[f.frame]
-		}
-		settleThickness(planes)
-		for i := range planes {
-			oneOrientation = oneOrientation && planes[i].orientation == planes[0].orientation
-			oneMeasure = oneMeasure && planes[i].spacing == planes[0].spacing && planes[i].thickness == planes[0].thickness && planes[i].between == planes[0].between
-		}
-		position, repeat = positionIndexes(planes)
-		dimensions = []dimension{dimensionSegment, dimensionPosition}
-		for _, r := range repeat {
-			if r > 1 {
-				dimensions = []dimension{dimensionSegment, dimensionPosition, dimensionTime}
-				break
-			}
-		}
-		if oneOrientation {
-			shared.setItems(tag.PlaneOrientationSequence, planes[0].orient())
-		}
-		if oneMeasure {
-			shared.setItems(tag.PixelMeasuresSequence, planes[0].measures())
-		}
+	if a.oneOrientation {
+		shared.setItems(tag.PlaneOrientationSequence, a.planes[0].orient())
 	}
-	d.setDimensions(dimensions)
+	if a.oneMeasure {
+		shared.setItems(tag.PixelMeasuresSequence, a.planes[0].measures())
+	}
 	d.setItems(tag.SharedFunctionalGroupsSequence, shared)
-
 	var each []dataset
 	for k := 1; k < len(s.origin.Classes); k++ {
 		for i, f := range s.frames {
-			g, content, segment := dataset{}, dataset{}, dataset{}
-			index := []int{k}
-			if p := planes[i]; p != nil {
-				index = append(index, position[i])
-				if len(dimensions) == 3 {
-					index = append(index, repeat[i])
-					content.setInts(tag.TemporalPositionIndex, repeat[i])
-				}
-				place := dataset{}
-				place.set(tag.ImagePositionPatient, p.position)
-				g.setItems(tag.PlanePositionSequence, place)
-				if !oneOrientation {
-					g.setItems(tag.PlaneOrientationSequence, p.orient())
-				}
-				if !oneMeasure {
-					g.setItems(tag.PixelMeasuresSequence, p.measures())
-				}
-			} else {
-				index = append(index, 1, i+1)
-				content.set(tag.StackID, "1")
-				content.setInts(tag.InStackPositionNumber, i+1)
-			}
-			content.setInts(tag.DimensionIndexValues, index...)
-			g.setItems(tag.FrameContentSequence, content)
+			g, segment := a.group(k, i), dataset{}
 			g.setItems(tag.DerivationImageSequence, derivation(s.origin.Sources[f.source], f.frame))
 			segment.setInts(tag.ReferencedSegmentNumber, k)
 			g.setItems(tag.SegmentIdentificationSequence, segment)
@@ -89,6 +48,68 @@ func (s *SEG) setGroups(d *object) {
 		}
 	}
 	d.setItems(tag.PerFrameFunctionalGroupsSequence, each...)
+}
+
+// arrangement says where the frames of a segmentation lie and in which
+// dimensions they are ordered.
+type arrangement struct {
+	dimensions                 []dimension
+	planes                     []*plane // nil for frames without a position
+	position, repeat           []int    // indexes from 1, as positionIndexes has them
+	oneOrientation, oneMeasure bool     // the same for all planes
+}
+
+func (s *SEG) arrange() arrangement {
+	a := arrangement{planes: make([]*plane, len(s.frames))}
+	if !s.placed() {
+		a.dimensions = []dimension{dimensionSegment, dimensionStack, dimensionFrame}
+		return a
+	}
+	for i, f := range s.frames {
+		a.planes[i] = &s.origin.Sources[f.source].planes[f.frame]
+	}
+	settleThickness(a.planes)
+	a.oneOrientation, a.oneMeasure = true, true
+	first := a.planes[0]
+	for _, p := range a.planes {
+		a.oneOrientation = a.oneOrientation && p.orientation == first.orientation
+		a.oneMeasure = a.oneMeasure && p.spacing == first.spacing && p.thickness == first.thickness && p.between == first.between
+	}
+	a.position, a.repeat = positionIndexes(a.planes)
+	a.dimensions = []dimension{dimensionSegment, dimensionPosition}
+	if slices.Max(a.repeat) > 1 {
+		a.dimensions = append(a.dimensions, dimensionTime)
+	}
+	return a
+}
+
+// group returns the functional groups that say where frame i lies, for segment k.
+func (a *arrangement) group(k, i int) dataset {
+	g, content := dataset{}, dataset{}
+	index := []int{k}
+	if p := a.planes[i]; p != nil {
+		index = append(index, a.position[i])
+		if len(a.dimensions) == 3 {
+			index = append(index, a.repeat[i])
+			content.setInts(tag.TemporalPositionIndex, a.repeat[i])
+		}
+		place := dataset{}
+		place.set(tag.ImagePositionPatient, p.position)
+		g.setItems(tag.PlanePositionSequence, place)
+		if !a.oneOrientation {
+			g.setItems(tag.PlaneOrientationSequence, p.orient())
+		}
+		if !a.oneMeasure {
+			g.setItems(tag.PixelMeasuresSequence, p.measures())
+		}
+	} else {
+		index = append(index, 1, i+1)
+		content.set(tag.StackID, "1")
+		content.setInts(tag.InStackPositionNumber, i+1)
+	}
+	content.setInts(tag.DimensionIndexValues, index...)
+	g.setItems(tag.FrameContentSequence, content)
+	return g
 }
 
 // orient is the item of PlaneOrientationSequence.

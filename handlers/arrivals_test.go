@@ -150,9 +150,9 @@ func TestSaturated(t *testing.T) {
 
 // Many clients at once, some of which stall, are each answered.
 func TestArrivalsConcurrent(t *testing.T) {
-	s := newServer(t, func(c *Config) { c.Timeout = 5 * time.Second })
+	s := newServer(t, func(c *Config) { c.Timeout = time.Minute })
 	addr, _ := serve(t, s)
-	b := disc(t, side)
+	b := disc(t, 32)
 	for range 10 {
 		send(t, addr, fmt.Sprintf("POST /v1/segment HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n", len(b))+string(b[:59]))
 	}

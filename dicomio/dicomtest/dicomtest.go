@@ -10,6 +10,7 @@ package dicomtest
 
 import (
 	"bytes"
+	"cmp"
 	"compress/flate"
 	"encoding/binary"
 	"fmt"
@@ -104,7 +105,7 @@ func Disc(size int) File {
 // Write returns the bytes of f. It does not check what it is told: nonsense is
 // written as asked. It panics where an Element's Value is of no known type.
 func Write(f File) []byte {
-	syntax := or(f.Syntax, ExplicitLE)
+	syntax := cmp.Or(f.Syntax, ExplicitLE)
 	e := encoder{order: binary.LittleEndian, implicit: syntax == ImplicitLE}
 	if syntax == ExplicitBE {
 		e.order = binary.BigEndian
@@ -155,19 +156,19 @@ func Deflate(b []byte) []byte {
 
 // elements returns the data set of f in the order of the tags.
 func (f File) elements(syntax string) []Element {
-	allocated := or(f.Allocated, 16)
-	stored := or(f.Stored, allocated)
+	allocated := cmp.Or(f.Allocated, 16)
+	stored := cmp.Or(f.Stored, allocated)
 	set := map[uint32]Element{}
 	add := func(id uint32, vr string, value any) { set[id] = Element{id, vr, value} }
 	add(tag.SOPClassUID, "UI", "1.2.840.10008.5.1.4.1.1.7")
 	add(tag.SOPInstanceUID, "UI", "1.2.826.0.1.3680043.10.543.1")
-	add(tag.Modality, "CS", or(f.Modality, "OT"))
+	add(tag.Modality, "CS", cmp.Or(f.Modality, "OT"))
 	add(tag.PatientName, "PN", Patient[0])
 	add(tag.PatientID, "LO", Patient[1])
 	add(tag.PatientBirthDate, "DA", Patient[2])
 	add(tag.InstitutionalDepartmentName, "LO", Patient[3])
-	add(tag.SamplesPerPixel, "US", or(f.Samples, 1))
-	add(tag.PhotometricInterpretation, "CS", or(f.Photometric, "MONOCHROME2"))
+	add(tag.SamplesPerPixel, "US", cmp.Or(f.Samples, 1))
+	add(tag.PhotometricInterpretation, "CS", cmp.Or(f.Photometric, "MONOCHROME2"))
 	if f.Samples > 1 {
 		add(tag.PlanarConfiguration, "US", f.Planar)
 	}
@@ -178,34 +179,14 @@ func (f File) elements(syntax string) []Element {
 	add(tag.Columns, "US", f.Columns)
 	add(tag.BitsAllocated, "US", allocated)
 	add(tag.BitsStored, "US", stored)
-	add(tag.HighBit, "US", or(f.HighBit, stored-1))
+	add(tag.HighBit, "US", cmp.Or(f.HighBit, stored-1))
 	signed := 0
 	if f.Signed {
 		signed = 1
 	}
 	add(tag.PixelRepresentation, "US", signed)
-	switch {
-	case f.NoPixels:
-	case f.Encapsulated != nil:
-		add(tag.PixelData, "OB", f.Encapsulated)
-	default:
-		vr := f.PixelVR
-		if vr == "" {
-			vr = "OW"
-			if allocated <= 8 && syntax != ImplicitLE {
-				vr = "OB"
-			}
-		}
-		pix := slices.Clone(f.Pixels)
-		if len(pix)%2 == 1 {
-			pix = append(pix, 0)
-		}
-		if syntax == ExplicitBE && vr == "OW" {
-			for i := 0; i < len(pix); i += 2 {
-				pix[i], pix[i+1] = pix[i+1], pix[i]
-			}
-		}
-		add(tag.PixelData, vr, pix)
+	if !f.NoPixels {
+		set[tag.PixelData] = f.pixelData(syntax)
 	}
 	for _, e := range f.Elements {
 		set[e.Tag] = e
@@ -221,12 +202,28 @@ func (f File) elements(syntax string) []Element {
 	return out
 }
 
-func or[T comparable](v, fallback T) T {
-	var zero T
-	if v == zero {
-		return fallback
+// pixelData returns the element of the pixels of f.
+func (f File) pixelData(syntax string) Element {
+	if f.Encapsulated != nil {
+		return Element{tag.PixelData, "OB", f.Encapsulated}
 	}
-	return v
+	vr := f.PixelVR
+	if vr == "" {
+		vr = "OW"
+		if cmp.Or(f.Allocated, 16) <= 8 && syntax != ImplicitLE {
+			vr = "OB"
+		}
+	}
+	pix := slices.Clone(f.Pixels)
+	if len(pix)%2 == 1 {
+		pix = append(pix, 0)
+	}
+	if syntax == ExplicitBE && vr == "OW" {
+		for i := 0; i < len(pix); i += 2 {
+			pix[i], pix[i+1] = pix[i+1], pix[i]
+		}
+	}
+	return Element{tag.PixelData, vr, pix}
 }
 
 // encoder writes elements in one encoding.

@@ -1,6 +1,7 @@
 package dicomtest
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 
@@ -45,8 +46,8 @@ func Enhanced(size int, list []Frame) File {
 		if x.Position != "" {
 			item = append(item, Element{tag.PlanePositionSequence, "SQ", []Item{{{tag.ImagePositionPatient, "DS", x.Position}}}})
 		}
-		item = append(item, Element{tag.PlaneOrientationSequence, "SQ", []Item{{{tag.ImageOrientationPatient, "DS", or(x.Orientation, `1\0\0\0\1\0`)}}}},
-			Element{tag.PixelMeasuresSequence, "SQ", []Item{{{tag.SliceThickness, "DS", "3"}, {tag.PixelSpacing, "DS", or(x.Spacing, `2\2`)}}}})
+		item = append(item, Element{tag.PlaneOrientationSequence, "SQ", []Item{{{tag.ImageOrientationPatient, "DS", cmp.Or(x.Orientation, `1\0\0\0\1\0`)}}}},
+			Element{tag.PixelMeasuresSequence, "SQ", []Item{{{tag.SliceThickness, "DS", "3"}, {tag.PixelSpacing, "DS", cmp.Or(x.Spacing, `2\2`)}}}})
 		each = append(each, item)
 		for y := range 4 {
 			for c := range 4 {
