@@ -25,7 +25,7 @@ var embedded embed.FS
 const embeddedOrigin = "embedded"
 
 // ErrBroken: a model is there and cannot be opened. The error says why.
-var ErrBroken = errors.New("the model cannot be opened")
+var ErrBroken = errors.New("cannot open the model")
 
 // Catalogue is a set of models with different names; the zero value is empty.
 // Of a store of versions it has the one that serves, and takes up another one as
@@ -161,7 +161,7 @@ func (c *Catalogue) Get(name string) (*Model, error) {
 	if m != nil || err != nil {
 		return m, err
 	}
-	return nil, fmt.Errorf("models: %w: no model %.80q, there is %s", segd.ErrNotFound, name, c.names())
+	return nil, fmt.Errorf("models: %w: no model %.80q, have %s", segd.ErrNotFound, name, c.names())
 }
 
 // find returns the model of that name, as it is now; nil where there is none.
@@ -214,7 +214,7 @@ func (c *Catalogue) Resolve(nameOrDir string) (*Model, error) {
 	if info, err := os.Stat(nameOrDir); err == nil && info.IsDir() {
 		return Open(nameOrDir)
 	}
-	return nil, fmt.Errorf("models: %w: no model and no directory %.200q, there is %s", segd.ErrNotFound, nameOrDir, c.names())
+	return nil, fmt.Errorf("models: %w: no model or directory %.200q, have models %s", segd.ErrNotFound, nameOrDir, c.names())
 }
 
 // modalities are the values of Modality (0008,0060) that messages repeat; what
@@ -246,13 +246,13 @@ func (c *Catalogue) Auto(s *segd.Scan) (*Model, error) {
 	case 1:
 		return found[0], nil
 	case 0:
-		return nil, fmt.Errorf("models: %w: no model is meant for a %s; choose one of %s", segd.ErrUnprocessable, kind, c.names())
+		return nil, fmt.Errorf("models: %w: no model fits a %s; choose one of %s", segd.ErrUnprocessable, kind, c.names())
 	}
 	var names []string
 	for _, m := range found {
 		names = append(names, m.Name)
 	}
-	return nil, fmt.Errorf("models: %w: several models are meant for a %s; choose one of %s", segd.ErrUnprocessable, kind, strings.Join(names, ", "))
+	return nil, fmt.Errorf("models: %w: several models fit a %s; choose one of %s", segd.ErrUnprocessable, kind, strings.Join(names, ", "))
 }
 
 // kindOf says what a scan is, in words that are fit for logs.
@@ -272,14 +272,14 @@ func (m *Model) Warnings(s *segd.Scan, auto bool) []string {
 		return nil
 	}
 	if auto && s.Modality == "" {
-		return []string{fmt.Sprintf("a %s does not say what it shows: model %s (%s) was taken by the kind of file alone; choose a model to be sure", kindOf(s), m.Name, m.Title)}
+		return []string{fmt.Sprintf("a %s does not say what it shows: model %s (%s) was chosen by file format alone; choose a model to be sure", kindOf(s), m.Name, m.Title)}
 	}
 	silent := s.Modality == "" && len(m.Match.Modalities) > 0
 	if silent || m.Match.fit(s) > 0 {
 		return nil
 	}
 	meant := strings.Join(append(slices.Clone(m.Match.Formats), m.Match.Modalities...), ", ")
-	return []string{fmt.Sprintf("model %s is meant for another kind of scan (%s) than a %s: its mask may mean nothing", m.Name, meant, kindOf(s))}
+	return []string{fmt.Sprintf("model %s is made for another kind of scan (%s) than a %s: its mask may be meaningless", m.Name, meant, kindOf(s))}
 }
 
 func (m Match) empty() bool { return len(m.Formats) == 0 && len(m.Modalities) == 0 }

@@ -54,7 +54,7 @@ func Use(name string, log *slog.Logger) error {
 		known = append(known, o.name)
 	}
 	if name != Auto && !slices.Contains(known, name) {
-		return fmt.Errorf("kernel: no set %s on this machine, which runs %s", name, strings.Join(known, ", "))
+		return fmt.Errorf("kernel: set %s is not available on this machine, choose one of %s", name, strings.Join(known, ", "))
 	}
 	ops32.mu.Lock()
 	defer ops32.mu.Unlock()
@@ -101,7 +101,7 @@ func firstGood(list []*ops[float32], log *slog.Logger) *ops[float32] {
 		if err == nil {
 			return o
 		}
-		log.Warn("kernel set refused, its self-check failed", "set", o.name, "reason", err.Error())
+		log.Warn("kernel set failed its self-check; using the next one", "set", o.name, "reason", err.Error())
 	}
 	return list[last]
 }

@@ -86,7 +86,7 @@ func (p Passed) String() string {
 		parts = append(parts, others)
 	}
 	for _, kind := range slices.Sorted(maps.Keys(p.Unfit)) {
-		parts = append(parts, fmt.Sprintf("%d of kind %s, which is not read here", p.Unfit[kind], cmp.Or(string(kind), "unknown")))
+		parts = append(parts, fmt.Sprintf("%d %s, which this command does not read", p.Unfit[kind], cmp.Or(string(kind), "unknown")))
 	}
 	for _, c := range []struct {
 		n         int
@@ -110,7 +110,7 @@ func (p Passed) String() string {
 	if len(parts) == 0 {
 		return ""
 	}
-	return "passed over: " + strings.Join(parts, ", ")
+	return "skipped: " + strings.Join(parts, ", ")
 }
 
 // others names the files that are no images.
@@ -128,7 +128,7 @@ func (p Passed) others() string {
 	var words []string
 	for i, ext := range list {
 		if i == maxExtensions && len(list) > maxExtensions+1 {
-			words = append(words, fmt.Sprintf("and %d more endings", len(list)-i))
+			words = append(words, fmt.Sprintf("and %d more extensions", len(list)-i))
 			break
 		}
 		name := ext
