@@ -26,7 +26,7 @@ const embeddedOrigin = "embedded"
 
 // ErrBroken is the kind of error of a model that is there and cannot be opened.
 // The error says why.
-var ErrBroken = errors.New("the model cannot be opened")
+var ErrBroken = errors.New("cannot open the model")
 
 // Catalogue is a set of models with different names; the zero value is empty and
 // has the default Options. Of a store of versions it has the one that serves, and
@@ -202,7 +202,7 @@ func (c *Catalogue) names() []string { return namesOf(c.List()) }
 // message.
 func (c *Catalogue) thereIs(name string) string {
 	names := c.names()
-	return nearest.Hint(name, names) + "there is " + nearest.List(name, names)
+	return nearest.Hint(name, names) + "have " + nearest.List(name, names)
 }
 
 func namesOf(list []*Model) []string {
@@ -227,7 +227,7 @@ func (c *Catalogue) Resolve(nameOrDir string) (*Model, error) {
 		}
 		return m, err
 	}
-	return nil, fmt.Errorf("models: %w: no model and no directory %.200q; %s%s",
+	return nil, fmt.Errorf("models: %w: no model or directory %.200q; %s%s",
 		segd.ErrNotFound, nameOrDir, c.thereIs(nameOrDir), besides(nameOrDir, isModel))
 }
 
@@ -260,9 +260,9 @@ func (c *Catalogue) Auto(s *segd.Scan) (*Model, error) {
 	case 1:
 		return found[0], nil
 	case 0:
-		return nil, fmt.Errorf("models: %w: no model is meant for a %s; choose one of %s", segd.ErrUnprocessable, kind, nearest.List("", c.names()))
+		return nil, fmt.Errorf("models: %w: no model fits a %s; choose one of %s", segd.ErrUnprocessable, kind, nearest.List("", c.names()))
 	}
-	return nil, fmt.Errorf("models: %w: several models are meant for a %s; choose one of %s", segd.ErrUnprocessable, kind, strings.Join(namesOf(found), ", "))
+	return nil, fmt.Errorf("models: %w: several models fit a %s; choose one of %s", segd.ErrUnprocessable, kind, strings.Join(namesOf(found), ", "))
 }
 
 // kindOf says what a scan is, in words that are fit for logs.
@@ -282,14 +282,14 @@ func (m *Model) Warnings(s *segd.Scan, auto bool) []string {
 		return nil
 	}
 	if auto && s.Modality == "" {
-		return []string{fmt.Sprintf("a %s does not say what it shows: model %s (%s) was taken by the kind of file alone; choose a model to be sure", kindOf(s), m.Name, m.Title)}
+		return []string{fmt.Sprintf("a %s does not say what it shows: model %s (%s) was chosen by file format alone; choose a model to be sure", kindOf(s), m.Name, m.Title)}
 	}
 	silent := s.Modality == "" && len(m.Match.Modalities) > 0
 	if silent || m.Match.fit(s) > 0 {
 		return nil
 	}
 	meant := strings.Join(append(slices.Clone(m.Match.Formats), m.Match.Modalities...), ", ")
-	return []string{fmt.Sprintf("model %s is meant for another kind of scan (%s) than a %s: its mask may mean nothing", m.Name, meant, kindOf(s))}
+	return []string{fmt.Sprintf("model %s is made for another kind of scan (%s) than a %s: its mask may be meaningless", m.Name, meant, kindOf(s))}
 }
 
 func (m Match) empty() bool { return len(m.Formats) == 0 && len(m.Modalities) == 0 }

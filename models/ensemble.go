@@ -28,11 +28,11 @@ var memberPattern = regexp.MustCompile(`^weights-[0-9a-f]{12}\.safetensors$`)
 
 func (m *Manifest) checkMembers() error {
 	if n := len(m.Members) + 1; n > maxMembers {
-		return fmt.Errorf("an ensemble of %d networks, limit %d", n, maxMembers)
+		return fmt.Errorf("ensemble has %d networks, limit %d", n, maxMembers)
 	}
 	for i, f := range m.Members {
 		if !memberPattern.MatchString(f.File) || !validSum(f.SHA256) || f.SHA256[:12] != f.File[8:20] {
-			return fmt.Errorf("member %d is %.80q, want weights-….safetensors named by its SHA-256", i, f.File)
+			return fmt.Errorf("member %d is named %.80q, want weights-….safetensors with its SHA-256", i, f.File)
 		}
 	}
 	return nil
@@ -44,7 +44,7 @@ func (m *Manifest) checkMembers() error {
 // until the manifest is.
 func SaveEnsemble(dir string, man Manifest, members []*unet.Params, half bool) error {
 	if len(members) < 2 || len(members) > maxMembers {
-		return fmt.Errorf("models: %w: an ensemble of %d networks, want 2 to %d", segd.ErrOption, len(members), maxMembers)
+		return fmt.Errorf("models: %w: ensemble has %d networks, want 2 to %d", segd.ErrOption, len(members), maxMembers)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("models: %w", err)
@@ -52,7 +52,7 @@ func SaveEnsemble(dir string, man Manifest, members []*unet.Params, half bool) e
 	man.Members = nil
 	for _, p := range members[1:] {
 		if p.Config() != members[0].Config() {
-			return fmt.Errorf("models: %w: networks of an ensemble differ", segd.ErrOption)
+			return fmt.Errorf("models: %w: the networks of the ensemble differ, want the same architecture", segd.ErrOption)
 		}
 		var b bytes.Buffer
 		if err := p.Write(&b, half); err != nil {
@@ -95,7 +95,7 @@ func (m *Model) Mirrors() bool { return m.Training == nil || !m.Training.NoFlip 
 // call; shorter requests pass that of ctx on its way, see package turns.
 func (m *Model) Predict(ctx context.Context, pool *unet.Pool, x *segd.Tensor, mirror bool) (*segd.Tensor, error) {
 	if mirror && !m.Mirrors() {
-		return nil, fmt.Errorf("models: %w: model %s was trained without mirrored images, since left and right differ in its data; tta averages over them", segd.ErrOption, m.Name)
+		return nil, fmt.Errorf("models: %w: tta averages over mirrored images, but model %s was trained without them because left and right differ in its data", segd.ErrOption, m.Name)
 	}
 	list, err := m.networks(ctx, pool)
 	if err != nil {

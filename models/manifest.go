@@ -206,7 +206,7 @@ func (m *Manifest) Validate() error {
 	}
 	switch {
 	case m.FormatVersion > Format:
-		return fmt.Errorf("models: %w: manifest of format %d, this version reads up to %d", segd.ErrUnsupported, m.FormatVersion, Format)
+		return fmt.Errorf("models: %w: manifest has format %d, this version reads up to %d", segd.ErrUnsupported, m.FormatVersion, Format)
 	case m.FormatVersion != Format:
 		return bad("segd_format is %d, want %d", m.FormatVersion, Format)
 	case !ValidName(m.Name):
@@ -264,7 +264,7 @@ func (m *Manifest) MakesMasks() error {
 	if m.Values == nil {
 		return nil
 	}
-	return fmt.Errorf("models: %w: model %s gives values, not classes: there is no mask to make of them", segd.ErrOption, m.Name)
+	return fmt.Errorf("models: %w: model %s predicts values, which give no mask; it needs classes", segd.ErrOption, m.Name)
 }
 
 // CheckChannels returns nil where the model takes an image of so many channels that
@@ -275,9 +275,9 @@ func (m *Manifest) CheckChannels(separate int) error {
 	case want == separate:
 		return nil
 	case want == 0:
-		return fmt.Errorf("models: %w: %d channels, each an image of its own, for model %s, which takes a single image", segd.ErrUnprocessable, separate, m.Name)
+		return fmt.Errorf("models: %w: %d separate channels for model %s, which takes a single image", segd.ErrUnprocessable, separate, m.Name)
 	case separate == 0:
-		return fmt.Errorf("models: %w: a single image for model %s, which takes %d channels, each an image of its own: %s; name their files CASE_0000, CASE_0001 and so on, over HTTP their parts file_0000, file_0001",
+		return fmt.Errorf("models: %w: a single image for model %s, which takes %d channels in separate files: %s; name the files CASE_0000, CASE_0001 and so on, or over HTTP the form fields file_0000, file_0001",
 			segd.ErrUnprocessable, m.Name, want, strings.Join(m.Channels, ", "))
 	default:
 		return fmt.Errorf("models: %w: %d channels for model %s, which takes %d: %s", segd.ErrUnprocessable, separate, m.Name, want, strings.Join(m.Channels, ", "))
@@ -289,19 +289,19 @@ func (m *Manifest) checkClasses() error {
 		return m.checkValues()
 	}
 	if m.Values != nil {
-		return fmt.Errorf("values of a network of classes")
+		return fmt.Errorf("values given, but the network predicts classes")
 	}
 	if len(m.Classes) != m.Network.Classes {
 		return fmt.Errorf("%d classes, the network has %d", len(m.Classes), m.Network.Classes)
 	}
 	if len(m.Regions) >= len(m.Classes) {
-		return fmt.Errorf("regions of %d classes, the network has %d in the foreground", len(m.Regions), len(m.Classes)-1)
+		return fmt.Errorf("regions for %d classes, the network has %d foreground classes", len(m.Regions), len(m.Classes)-1)
 	}
 	seen := map[string]bool{}
 	for i, c := range m.Classes {
 		switch {
 		case i < len(m.Regions) && m.Regions[i] < 0:
-			return fmt.Errorf("%d regions of class %d, want 0 or more", m.Regions[i], i+1)
+			return fmt.Errorf("%d regions for class %d, want 0 or more", m.Regions[i], i+1)
 		case c.Index != i:
 			return fmt.Errorf("class %d has index %d", i, c.Index)
 		case c.Name == "" || len(c.Name) > 64 || strings.ContainsFunc(c.Name, isControl):
@@ -311,7 +311,7 @@ func (m *Manifest) checkClasses() error {
 		case (c.Category == segd.Code{}) != (c.Type == segd.Code{}):
 			return fmt.Errorf("class %d has one of category and type, want both or neither", i)
 		case !validCode(c.Category) || !validCode(c.Type):
-			return fmt.Errorf("class %d has a code without value, scheme or meaning, or one that is too long or not printable", i)
+			return fmt.Errorf("class %d has an invalid code, want value, scheme and meaning, each short and printable", i)
 		}
 		seen[c.Name] = true
 	}
@@ -323,13 +323,13 @@ func (m *Manifest) checkValues() error {
 	finite := func(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 	switch v := m.Values; {
 	case m.Network.Classes != 1:
-		return fmt.Errorf("%d values a pixel, want 1", m.Network.Classes)
+		return fmt.Errorf("%d values per pixel, want 1", m.Network.Classes)
 	case len(m.Classes) > 0 || len(m.Regions) > 0:
-		return fmt.Errorf("%d classes and regions of %d, a network of values has none", len(m.Classes), len(m.Regions))
+		return fmt.Errorf("%d classes and %d regions, but a regression network has none", len(m.Classes), len(m.Regions))
 	case v == nil:
-		return fmt.Errorf("a network of values without values")
+		return fmt.Errorf("a regression network needs values: mean and deviation of its labels")
 	case !finite(v.Mean) || !finite(v.Deviation) || v.Deviation <= 0:
-		return fmt.Errorf("values of mean %v and deviation %v", v.Mean, v.Deviation)
+		return fmt.Errorf("values with mean %v and deviation %v, want finite numbers and a deviation above 0", v.Mean, v.Deviation)
 	}
 	return nil
 }
@@ -357,7 +357,7 @@ func isControl(r rune) bool { return r < 0x20 || r == 0x7f }
 // Validate.
 func ParseManifest(b []byte) (Manifest, error) {
 	if len(b) > maxManifest {
-		return Manifest{}, fmt.Errorf("models: %w: manifest of %d bytes, limit %d", segd.ErrTooLarge, len(b), maxManifest)
+		return Manifest{}, fmt.Errorf("models: %w: manifest has %d bytes, limit %d", segd.ErrTooLarge, len(b), maxManifest)
 	}
 	return decodeManifest(b)
 }
@@ -380,7 +380,7 @@ func decodeManifest(b []byte) (Manifest, error) {
 		return m, fmt.Errorf("models: %w: manifest: %v", segd.ErrFormat, err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return m, fmt.Errorf("models: %w: manifest: text after the object", segd.ErrFormat)
+		return m, fmt.Errorf("models: %w: manifest has text after the JSON object", segd.ErrFormat)
 	}
 	m.Network = m.Network.WithDefaults()
 	return m, m.Validate()

@@ -152,7 +152,7 @@ func sum(b []byte) string {
 // is a segd.ErrUnsupported.
 func (m *Model) Params() (*unet.Params, error) {
 	if n := len(m.Members); n > 0 {
-		return nil, fmt.Errorf("models: %w: model %s is an ensemble of %d networks, this takes one", segd.ErrUnsupported, m.Name, n+1)
+		return nil, fmt.Errorf("models: %w: model %s is an ensemble of %d networks, want a model with one network", segd.ErrUnsupported, m.Name, n+1)
 	}
 	return m.params(Member{weightsFile, m.WeightsSHA256})
 }
@@ -167,7 +167,7 @@ func (m *Model) params(f Member) (*unet.Params, error) {
 		if what := sniff.Placeholder(b); what != "" {
 			return nil, fmt.Errorf("models: %w: %s of model %s is %s", segd.ErrFormat, f.File, m.Name, what)
 		}
-		return nil, fmt.Errorf("models: %w: weights of model %s have SHA-256 %.12s…, the manifest says %.12s…: damaged, or replaced since the model was opened",
+		return nil, fmt.Errorf("models: %w: weights of model %s have SHA-256 %.12s…, the manifest says %.12s…: damaged, or replaced since the model was opened; open it again",
 			segd.ErrFormat, m.Name, got, f.SHA256)
 	}
 	// The second convolution of the bottleneck alone, at two bytes a weight:

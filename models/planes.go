@@ -77,7 +77,7 @@ func (p *Planes) validate() error {
 			return fmt.Errorf("planes: %w", err)
 		}
 		if t.Cases < 0 || !(t.Oblique >= 0 && t.Oblique <= 90) {
-			return fmt.Errorf("planes: %d cases up to %v° oblique", t.Cases, t.Oblique)
+			return fmt.Errorf("planes: %d cases up to %v° oblique, want 0 or more cases and 0° to 90°", t.Cases, t.Oblique)
 		}
 	}
 	return nil

@@ -27,7 +27,7 @@ import (
 // one directory must not run at once.
 func Save(dir string, man Manifest, p *unet.Params, half bool) error {
 	if got, want := p.Config(), man.Network.WithDefaults(); got != want {
-		return fmt.Errorf("models: %w: the weights are of network %+v, the manifest's is %+v", segd.ErrFormat, got, want)
+		return fmt.Errorf("models: %w: the weights belong to network %+v, but the manifest has %+v", segd.ErrFormat, got, want)
 	}
 	var weights bytes.Buffer
 	if err := p.Write(&weights, half); err != nil {
@@ -39,7 +39,7 @@ func Save(dir string, man Manifest, p *unet.Params, half bool) error {
 		return err
 	}
 	if weights.Len() > maxWeights {
-		return fmt.Errorf("models: %w: weights of %d bytes, limit %d", segd.ErrTooLarge, weights.Len(), maxWeights)
+		return fmt.Errorf("models: %w: weights have %d bytes, limit %d", segd.ErrTooLarge, weights.Len(), maxWeights)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("models: %w", err)
@@ -63,7 +63,7 @@ func Save(dir string, man Manifest, p *unet.Params, half bool) error {
 func Free(dir string, overwrite bool) error {
 	for _, name := range []string{pointerFile, versionsDir} {
 		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
-			return fmt.Errorf("models: %w: %s is a store of versions: take another folder, then add the model with segd model promote", fs.ErrExist, dir)
+			return fmt.Errorf("models: %w: %s is a version store: choose another folder, then add the model with segd model promote", fs.ErrExist, dir)
 		}
 	}
 	if overwrite {
@@ -71,7 +71,7 @@ func Free(dir string, overwrite bool) error {
 	}
 	for _, name := range []string{manifestFile, weightsFile, nextFile} {
 		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
-			return fmt.Errorf("models: %w: %s, of an earlier model: --overwrite replaces it, or take another folder", fs.ErrExist, filepath.Join(dir, name))
+			return fmt.Errorf("models: %w: %s belongs to an earlier model: replace it with --overwrite or choose another folder", fs.ErrExist, filepath.Join(dir, name))
 		}
 	}
 	return nil
@@ -90,7 +90,7 @@ func Amend(dir string, change func(*Manifest)) error {
 	man := m.Manifest
 	change(&man)
 	if man.Network != m.Network || man.WeightsSHA256 != m.WeightsSHA256 {
-		return fmt.Errorf("models: %w: a changed network or checksum needs other weights", segd.ErrFormat)
+		return fmt.Errorf("models: %w: the network or checksum changed, which needs new weights", segd.ErrFormat)
 	}
 	text, err := man.encode()
 	if err != nil {
@@ -121,7 +121,7 @@ func (m Manifest) encode() ([]byte, error) {
 		return nil, fmt.Errorf("models: manifest: %w", err)
 	}
 	if len(text) >= maxManifest {
-		return nil, fmt.Errorf("models: %w: manifest of %d bytes, limit %d", segd.ErrTooLarge, len(text), maxManifest)
+		return nil, fmt.Errorf("models: %w: manifest has %d bytes, limit %d", segd.ErrTooLarge, len(text), maxManifest)
 	}
 	return append(text, '\n'), nil
 }

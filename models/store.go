@@ -88,10 +88,10 @@ func Promote(dir, name string, m *Model, what Promotion) (Promotion, error) {
 		return what, fmt.Errorf("models: %w: the new model is significantly worse than %s in service, which stays there", segd.ErrUnprocessable, name)
 	}
 	if !ValidName(name) {
-		return what, fmt.Errorf("models: %w: %.80q cannot name a model", segd.ErrOption, name)
+		return what, fmt.Errorf("models: %w: %.80q is not a valid model name", segd.ErrOption, name)
 	}
 	if _, err := os.Stat(filepath.Join(dir, manifestFile)); err == nil {
-		return what, fmt.Errorf("models: %w: %s is a model and no store of versions: move it away, then promote it", segd.ErrOption, dir)
+		return what, fmt.Errorf("models: %w: %s is a model, not a version store: move it elsewhere, then promote it", segd.ErrOption, dir)
 	}
 	params, err := m.AllParams() // which checks them
 	if err != nil {
@@ -135,10 +135,10 @@ func Rollback(dir string, now time.Time) (Promotion, error) {
 		return what, err
 	}
 	if p == nil {
-		return what, fmt.Errorf("models: %w: %s is no store of versions%s", segd.ErrNotFound, dir, besides(dir, isStore))
+		return what, fmt.Errorf("models: %w: %s is not a version store%s", segd.ErrNotFound, dir, besides(dir, isStore))
 	}
 	if len(p.Before) == 0 {
-		return what, fmt.Errorf("models: %w: no version served before version %d", segd.ErrOption, p.Version)
+		return what, fmt.Errorf("models: %w: version %d has no predecessor", segd.ErrOption, p.Version)
 	}
 	last := len(p.Before) - 1
 	what.Version, what.Previous = p.Before[last], p.Version

@@ -84,14 +84,14 @@ func (p Placement) Labels(m *segd.Mask) (*segd.Mask, error) {
 
 func checkTensor(t *segd.Tensor, h, w int) error {
 	if t == nil || t.H != h || t.W != w || len(t.Data) != t.N*t.C*t.H*t.W {
-		return fmt.Errorf("preprocess: %w: tensor is not of %d×%d pixels", segd.ErrUnprocessable, h, w)
+		return fmt.Errorf("preprocess: %w: tensor of another size, want %d×%d pixels", segd.ErrUnprocessable, h, w)
 	}
 	return nil
 }
 
 func checkMask(m *segd.Mask, h, w int) error {
 	if m == nil || m.Height != h || m.Width != w || len(m.Pix) != h*w {
-		return fmt.Errorf("preprocess: %w: mask is not of %d×%d pixels", segd.ErrUnprocessable, h, w)
+		return fmt.Errorf("preprocess: %w: mask of another size, want %d×%d pixels", segd.ErrUnprocessable, h, w)
 	}
 	return nil
 }

@@ -116,7 +116,7 @@ func (r Recipe) Validate() error {
 	case r.Normalise == Fixed && !r.Window.Valid():
 		return fmt.Errorf("preprocess: %w: window %+v, want finite numbers with low < high and a deviation above 0", segd.ErrOption, r.Window)
 	case r.Normalise != Fixed && r.Window != (Window{}):
-		return fmt.Errorf("preprocess: %w: a window with normalise %q", segd.ErrOption, r.Normalise)
+		return fmt.Errorf("preprocess: %w: window set with normalise %q, which takes none", segd.ErrOption, r.Normalise)
 	case r.clips() && !(r.ClipLow >= 0 && r.ClipLow < r.ClipHigh && r.ClipHigh <= 100):
 		return fmt.Errorf("preprocess: %w: clip percentiles %g and %g, want 0 ≤ low < high ≤ 100", segd.ErrOption, r.ClipLow, r.ClipHigh)
 	case !(r.SpacingMM >= 0) || math.IsInf(r.SpacingMM, 0):
@@ -126,7 +126,7 @@ func (r Recipe) Validate() error {
 	case r.MinWidth < 0 || r.MinHeight < 0 || r.MinWidth > maxLongSide || r.MinHeight > maxLongSide:
 		return fmt.Errorf("preprocess: %w: min_width %d and min_height %d, want 0 to %d", segd.ErrOption, r.MinWidth, r.MinHeight, maxLongSide)
 	case (r.MinWidth > 0 || r.MinHeight > 0) && (r.SpacingMM > 0 || r.LongSide > 0):
-		return fmt.Errorf("preprocess: %w: min_width or min_height with spacing_mm or long_side, want one of them", segd.ErrOption)
+		return fmt.Errorf("preprocess: %w: min_width or min_height combined with spacing_mm or long_side, want one kind of resizing", segd.ErrOption)
 	case r.LongSide > 0 && r.SpacingMM > 0:
 		return fmt.Errorf("preprocess: %w: both spacing_mm and long_side, want one", segd.ErrOption)
 	}
@@ -175,7 +175,7 @@ func (r Recipe) Place(img *segd.Image) (Placement, error) {
 		return Placement{}, err
 	}
 	if img.Separate && img.Channels != r.Channels {
-		return Placement{}, fmt.Errorf("preprocess: %w: %d channels as images of their own, want %d", segd.ErrUnprocessable, img.Channels, r.Channels)
+		return Placement{}, fmt.Errorf("preprocess: %w: %d separate channels, want %d", segd.ErrUnprocessable, img.Channels, r.Channels)
 	}
 	return r.place(img)
 }
@@ -214,9 +214,9 @@ func (r Recipe) place(img *segd.Image) (Placement, error) {
 func checkImage(img *segd.Image) error {
 	switch {
 	case img == nil || img.Width < 1 || img.Height < 1:
-		return fmt.Errorf("preprocess: %w: image without pixels", segd.ErrUnprocessable)
+		return fmt.Errorf("preprocess: %w: image has no pixels", segd.ErrUnprocessable)
 	case img.Channels != 1 && img.Channels != 3:
-		return fmt.Errorf("preprocess: %w: image of %d channels, want 1 or 3", segd.ErrUnprocessable, img.Channels)
+		return fmt.Errorf("preprocess: %w: image has %d channels, want 1 or 3", segd.ErrUnprocessable, img.Channels)
 	case len(img.Pix) != img.Width*img.Height*img.Channels:
 		return fmt.Errorf("preprocess: %w: %d values for %d×%d pixels of %d channels",
 			segd.ErrUnprocessable, len(img.Pix), img.Height, img.Width, img.Channels)

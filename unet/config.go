@@ -163,7 +163,7 @@ func (c Config) validateSkips(bad func(field string, v any, want string) error) 
 	case BlockPlain:
 	case BlockResidual, BlockPreact:
 		if c.Convs%2 != 0 {
-			return bad("convs", c.Convs, fmt.Sprintf("an even number: a %s unit has two", c.Block))
+			return bad("convs", c.Convs, fmt.Sprintf("an even number, because a %s unit has two", c.Block))
 		}
 	case BlockDense:
 		if c.Growth < 1 || c.Growth > maxWidth {
@@ -179,11 +179,11 @@ func (c Config) validateSkips(bad func(field string, v any, want string) error) 
 	}
 	switch {
 	case c.Growth != 0 && c.Block != BlockDense:
-		return bad("growth", c.Growth, fmt.Sprintf("none with %s blocks", c.Block))
+		return bad("growth", c.Growth, fmt.Sprintf("0 with %s blocks", c.Block))
 	case c.Skip != SkipConcat && c.Skip != SkipAdd && c.Skip != SkipNone && c.Skip != SkipNested:
 		return bad("skip", c.Skip, "concat, add, none or nested")
 	case c.Attention && c.Skip != SkipConcat && c.Skip != SkipAdd:
-		return bad("attention", c.Attention, fmt.Sprintf("none with skip %s: a gate stands on one long skip, concat or add", c.Skip))
+		return bad("attention", c.Attention, fmt.Sprintf("false with skip %s: a gate needs a single long skip, concat or add", c.Skip))
 	case c.Up != UpTransposed && c.Up != UpBilinear:
 		return bad("up", c.Up, "transposed or bilinear")
 	}

@@ -89,7 +89,7 @@ func (l Loss) Validate(classes int) error {
 	in := func(v, low, high float64) bool { return v >= low && v <= high } // false for NaN
 	switch {
 	case pixel > 1 || overlap > 1:
-		return bad("loss", l.Terms, fmt.Sprintf("one of %s, one of %s, or one of each with + between",
+		return bad("loss", l.Terms, fmt.Sprintf("one of %s, one of %s, or one of each joined by +",
 			strings.Join(pixelTerms, ", "), strings.Join(overlapTerms, ", ")))
 	case l.Gamma != 0 && !l.has(LossFocal), l.Alpha+l.Beta != 0 && !l.has(LossTversky),
 		(l.BorderWeight != 0 || l.BorderSigma != 0) && !l.has(LossBorder):

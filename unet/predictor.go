@@ -67,13 +67,13 @@ func NewPredictor(c Config, p *Params, o PredictorOptions) (*Predictor, error) {
 		return nil, err
 	}
 	if p.config != c {
-		return nil, fmt.Errorf("unet: %w: parameters of another network", segd.ErrOption)
+		return nil, fmt.Errorf("unet: %w: the parameters belong to another network", segd.ErrOption)
 	}
 	if o.TilePixels < 0 {
-		return nil, fmt.Errorf("unet: %w: tiles of %d pixels", segd.ErrOption, o.TilePixels)
+		return nil, fmt.Errorf("unet: %w: tiles of %d pixels, want a positive number", segd.ErrOption, o.TilePixels)
 	}
 	if o.Exact && o.BFloat16 {
-		return nil, fmt.Errorf("unet: %w: exact in bfloat16", segd.ErrOption)
+		return nil, fmt.Errorf("unet: %w: Exact and BFloat16 cannot be combined", segd.ErrOption)
 	}
 	q := &Predictor{config: c, pool: o.Pool.inner(), budget: o.TilePixels, exact: o.Exact, bf16: o.BFloat16, layers: map[string]*weights{}}
 	if q.budget == 0 {

@@ -107,13 +107,13 @@ func newTrainer(c Config, p *Params, batch, h, w int, o TrainerOptions) (*Traine
 		return nil, nil, fmt.Errorf("unet: %w: batch of %d images of %d×%d, want multiples of %d", segd.ErrOption, batch, h, w, s)
 	}
 	if p.config != c {
-		return nil, nil, fmt.Errorf("unet: %w: parameters of another network", segd.ErrOption)
+		return nil, nil, fmt.Errorf("unet: %w: the parameters belong to another network", segd.ErrOption)
 	}
 	if err := o.Loss.ValidateFor(c); err != nil {
 		return nil, nil, err
 	}
 	if o.Deep != nil && (o.Deep.config != c || c.Head != HeadClasses) {
-		return nil, nil, fmt.Errorf("unet: %w: heads of another network, or deep supervision of values", segd.ErrOption)
+		return nil, nil, fmt.Errorf("unet: %w: the heads belong to another network, or deep supervision is set for regression", segd.ErrOption)
 	}
 	b, err := build(c, p, shape{N: batch, H: h, W: w, ValidH: h, ValidW: w}, mode{train: true, freeze: o.FreezeEncoder, deep: o.Deep, again: o.Recompute && !o.ForwardOnly}, o.Pool.inner())
 	if err != nil {
@@ -277,10 +277,10 @@ func (t *Trainer) Step(b Batch, s G.Solver) (float64, error) {
 	}
 	loss, ok := t.loss.Data().(float32)
 	if !ok {
-		return 0, fmt.Errorf("unet: loss is a %T", t.loss.Data())
+		return 0, fmt.Errorf("unet: loss is a %T, want float32", t.loss.Data())
 	}
 	if l := float64(loss); math.IsNaN(l) || math.IsInf(l, 0) {
-		return l, fmt.Errorf("unet: loss is %v", l)
+		return l, fmt.Errorf("unet: loss is %v, want a finite number; try a lower learning rate", l)
 	}
 	if s != nil {
 		if err := s.Step(t.values); err != nil {

@@ -46,9 +46,9 @@ func foreign(m *onnx.Model, head unet.Head) (*Net, error) {
 		}
 	}
 	if best == nil {
-		return nil, refuse("a U-Net with levels of %v channels and blocks of %d convolutions is none that segd has", f.widths, f.convs)
+		return nil, refuse("a U-Net with levels of %v channels and blocks of %d convolutions, which segd does not support", f.widths, f.convs)
 	}
-	return nil, fmt.Errorf("%w (of the networks that segd has, one with %s blocks and skip %s comes nearest)", why, best.config.Block, best.config.Skip)
+	return nil, fmt.Errorf("%w (the closest supported network has %s blocks and skip %s)", why, best.config.Block, best.config.Skip)
 }
 
 // matcher holds a graph against the layers of one network, from the logits to
@@ -98,7 +98,7 @@ func (m *matcher) net(out *value, file *onnx.Model) (*Net, error) {
 		pending = pending[:len(pending)-1]
 		if old, ok := bound[next.layer]; ok {
 			if old != next.value {
-				return nil, refuse("%s and %s stand for one layer of the network", old.label, next.value.label)
+				return nil, refuse("%s and %s match the same layer of the network", old.label, next.value.label)
 			}
 			continue
 		}
@@ -147,7 +147,7 @@ func other(l unet.Layer, v *value) error {
 	if len(l.Params) > 0 {
 		name += " " + l.Params[0]
 	}
-	return refuse("%s stands where the network has %s at level %d", v.label, name, l.Level)
+	return refuse("%s found, want %s at level %d of the network", v.label, name, l.Level)
 }
 
 func (m *matcher) try(l unet.Layer, i int, v *value) (*fit, error) {

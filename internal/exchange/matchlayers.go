@@ -15,7 +15,7 @@ func (m *matcher) conv(l unet.Layer, i int, v *value) (*fit, error) {
 	want := m.shapes[l.Params[0]]
 	single := i == len(m.layers)-1 && m.config.Head == unet.HeadClasses && want[0] == 2 && v.in[1].shape[0] == 1
 	if got := v.in[1].shape; !slices.Equal(got[1:], want[1:]) || got[0] != want[0] && !single {
-		return nil, refuse("%s has weights of shape %v, the network's %s %v", v.label, got, l.Params[0], want)
+		return nil, refuse("%s has weights of shape %v, want %[4]v for %[3]s", v.label, got, l.Params[0], want)
 	}
 	parts := []*value{v.in[0]}
 	if len(l.In) > 1 {
@@ -116,7 +116,7 @@ func permute(into, w []float32, shape []int, parts []*value, order []pair) {
 // matching by augmenting paths (Kuhn 1955), which tries the given order first.
 func (m *matcher) assign(l unet.Layer, parts []*value, v *value) (*fit, error) {
 	if len(parts) != len(l.In) {
-		return nil, refuse("%s reads %d things, the network's layer at level %d reads %d", v.label, len(parts), l.Level, len(l.In))
+		return nil, refuse("%s has %d inputs, want %[4]d for the layer at level %[3]d", v.label, len(parts), l.Level, len(l.In))
 	}
 	var why error
 	owner := make([]int, len(parts)) // of parts, by index in l.In; -1: free
@@ -146,7 +146,7 @@ func (m *matcher) assign(l unet.Layer, parts []*value, v *value) (*fit, error) {
 	for i := range l.In {
 		if !place(i, make([]bool, len(parts))) {
 			if why == nil {
-				why = refuse("%s reads %s, which is no part of the network at level %d", v.label, parts[min(i, len(parts)-1)].label, l.Level)
+				why = refuse("%s reads %s, which does not belong to the network at level %d", v.label, parts[min(i, len(parts)-1)].label, l.Level)
 			}
 			return nil, why
 		}
@@ -163,7 +163,7 @@ func (m *matcher) transposed(l unet.Layer, v *value) (*fit, error) {
 		return nil, other(l, v)
 	}
 	if got, want := v.in[1].shape, m.shapes[l.Params[0]]; !slices.Equal(got, want) {
-		return nil, refuse("%s has weights of shape %v, the network's %s %v", v.label, got, l.Params[0], want)
+		return nil, refuse("%s has weights of shape %v, want %[4]v for %[3]s", v.label, got, l.Params[0], want)
 	}
 	return &fit{below: []pair{{l.In[0], v.in[0]}}, take: func(p *unet.Params) error {
 		w, err := v.in[1].data.Floats()
@@ -204,10 +204,10 @@ func (m *matcher) norm(l unet.Layer, v *value) (*fit, error) {
 		return nil, other(l, v)
 	}
 	if v.op == "GroupNormalization" && v.groups != m.config.Groups {
-		return nil, refuse("%s has %d groups, others of the network %d", v.label, v.groups, m.config.Groups)
+		return nil, refuse("%s has %d groups, but other layers have %d", v.label, v.groups, m.config.Groups)
 	}
 	if v.op != "BatchNormalization" && v.eps != unet.NormEps {
-		return nil, refuse("%s has epsilon %v, want %v: of statistics of the image another cannot be converted", v.label, v.eps, unet.NormEps)
+		return nil, refuse("%s has epsilon %v, want %v: instance and group normalisation cannot be converted to another", v.label, v.eps, unet.NormEps)
 	}
 	f := &fit{below: []pair{{l.In[0], v.in[0]}}}
 	f.take = func(p *unet.Params) error { return m.takeNorm(p, l, v, bare) }
@@ -239,7 +239,7 @@ func (m *matcher) takeNorm(p *unet.Params, l unet.Layer, v *value, bare bool) er
 	case unet.NormGroup:
 		// Taking the mean of a channel takes its bias out, that of several does not.
 		if slices.ContainsFunc(bias, func(b float32) bool { return b != 0 }) {
-			return refuse("%s follows a convolution with a bias, which segd's before group normalisation do not have", v.label)
+			return refuse("%s follows a convolution with a bias, want none before group normalisation", v.label)
 		}
 	}
 	return nil

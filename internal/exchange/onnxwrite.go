@@ -30,7 +30,7 @@ const propPrefix = "segd."
 // segd.ErrFormat.
 func ONNX(man models.Manifest, p *unet.Params) ([]byte, error) {
 	if p.Config() != man.Network.WithDefaults() {
-		return nil, bad("weights of another network")
+		return nil, bad("the weights belong to another network")
 	}
 	m, err := graphOf(p.Config())
 	if err != nil {

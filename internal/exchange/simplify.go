@@ -56,7 +56,7 @@ func simplify(m *onnx.Model, h, w int) (out, image *value, err error) {
 			continue // an initializer that is listed among the inputs
 		}
 		if image != nil {
-			return nil, nil, refuse("two inputs, %.80q and %.80q", image.label, in.Name)
+			return nil, nil, refuse("two inputs, %.80q and %.80q, want one", image.label, in.Name)
 		}
 		if image, err = inputImage(in, h, w); err != nil {
 			return nil, nil, err
@@ -80,7 +80,7 @@ func simplify(m *onnx.Model, h, w int) (out, image *value, err error) {
 
 func inputImage(in onnx.Value, h, w int) (*value, error) {
 	if len(in.Dims) != 4 || in.Dtype != tensors.F32 {
-		return nil, refuse("input %.80q of type %q and %d axes, want float32 of batch, channels, height and width", in.Name, in.Dtype, len(in.Dims))
+		return nil, refuse("input %.80q has type %q and %d axes, want float32 with batch, channels, height and width", in.Name, in.Dtype, len(in.Dims))
 	}
 	v := &value{op: "image", label: in.Name}
 	for i, size := range []int{1, 0, h, w} {
@@ -88,7 +88,7 @@ func inputImage(in onnx.Value, h, w int) (*value, error) {
 			size = int(min(max(d, 0), maxAxis))
 		}
 		if size < 1 || size == maxAxis {
-			return nil, refuse("input %.80q has %d for its axis %d", in.Name, in.Dims[i].Size, i)
+			return nil, refuse("input %.80q has size %d on axis %d", in.Name, in.Dims[i].Size, i)
 		}
 		v.shape = append(v.shape, size)
 	}
@@ -179,7 +179,7 @@ func (c *call) ints(name string, i int) []int64 {
 func (s *simplifier) node(i int, n *onnx.Node) error {
 	c := &call{Node: n, s: s, label: n.Label(i)}
 	if n.Domain != "" {
-		return c.refuse("an operator that is not ONNX's own")
+		return c.refuse("not a standard ONNX operator")
 	}
 	numeric := len(n.Inputs) > 0
 	for _, name := range n.Inputs {
@@ -199,7 +199,7 @@ func (s *simplifier) node(i int, n *onnx.Node) error {
 		v.op, v.node, v.label = n.Op, n, c.label
 	}
 	if len(n.Outputs) == 0 || slices.ContainsFunc(v.shape, func(d int) bool { return d > maxAxis }) {
-		return c.refuse("%d outputs, of shape %v", len(n.Outputs), v.shape)
+		return c.refuse("%d outputs with shape %v", len(n.Outputs), v.shape)
 	}
 	for k, name := range n.Outputs {
 		if s.values[name] = v; k > 0 {

@@ -8,19 +8,19 @@ import (
 // with neither.
 func toLogits(out *value, head unet.Head) (*value, error) {
 	if len(out.shape) != 4 {
-		return nil, refuse("an output of %d axes, want batch, classes, height and width", len(out.shape))
+		return nil, refuse("output with %d axes, want batch, classes, height and width", len(out.shape))
 	}
 	switch {
 	case head == unet.HeadRegression && out.shape[1] != 1:
-		return nil, refuse("%s: %d outputs, a model of values has 1", out.label, out.shape[1])
+		return nil, refuse("%s: %d outputs, want 1 for regression", out.label, out.shape[1])
 	case head == unet.HeadRegression && (out.op == "Softmax" || out.op == "Sigmoid"):
-		return nil, refuse("%s: a network of values ends with a convolution", out.label)
+		return nil, refuse("%s: a regression network must end with a convolution", out.label)
 	case out.op == "Softmax":
 		return out.in[0], nil
 	case out.op == "Sigmoid" && out.shape[1] == 1:
 		return out.in[0], nil
 	case out.op == "Sigmoid":
-		return nil, refuse("%s: %d outputs that do not exclude each other, segd's classes do", out.label, out.shape[1])
+		return nil, refuse("%s: %d independent outputs, want mutually exclusive classes", out.label, out.shape[1])
 	}
 	return out, nil
 }
@@ -62,7 +62,7 @@ func factsOfGraph(out, image *value, head unet.Head) (facts, unet.Config, error)
 		f.widths = append(f.widths, pooled[h])
 	}
 	if len(f.widths) == 0 || first == nil || ups == nil || len(pooled) != len(f.widths) {
-		return f, told, refuse("no U-Net: it halves the resolution %d times, and doubles it again or not", len(pooled))
+		return f, told, refuse("not a U-Net: it halves the resolution %d times without doubling it as often", len(pooled))
 	}
 	f.skips = []unet.Skip{unet.SkipConcat, unet.SkipAdd, unet.SkipNone}
 	if doubled > len(f.widths) {

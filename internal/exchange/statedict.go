@@ -166,7 +166,7 @@ func rename(list []tensors.Tensor) (map[string]weight, scheme, error) {
 		for _, s := range schemes {
 			known = append(known, s.name)
 		}
-		return nil, s, refuse("%d tensors, the first named %.80q: known are the names of %s; of other networks import an ONNX export, which says what is connected with what",
+		return nil, s, refuse("%d tensors, the first named %.80q, want the names of %s; for other networks, import an ONNX export",
 			len(list), first, strings.Join(known, ", "))
 	}
 	var names []string
@@ -180,10 +180,10 @@ func rename(list []tensors.Tensor) (map[string]weight, scheme, error) {
 		}
 		name := s.rename(names[i], depth)
 		if name == "" || !strings.HasPrefix(t.Name, prefix) {
-			return nil, s, refuse("tensor %.80q is none of a network with the names of %s", t.Name, s.name)
+			return nil, s, refuse("tensor %.80q is unknown in a network with the names of %s", t.Name, s.name)
 		}
 		if _, twice := dict[name]; twice {
-			return nil, s, bad("tensor %.80q is there twice", t.Name)
+			return nil, s, bad("tensor %.80q occurs twice", t.Name)
 		}
 		// A file may show the same bytes as many tensors.
 		if n, ok := tensors.Elements(t.Shape, left); ok {
@@ -234,7 +234,7 @@ func absorb(dict map[string]weight, o Options) error {
 	w, b := dict["head.weight"], dict["head.bias"]
 	if o.Network.Head == unet.HeadRegression {
 		if len(w.shape) != 4 || w.shape[0] != 1 {
-			return refuse("tensor %.80q of shape %v, a model of values has 1 output", w.from, w.shape)
+			return refuse("tensor %.80q has shape %v, want 1 output for regression", w.from, w.shape)
 		}
 		return nil
 	}
@@ -281,10 +281,10 @@ func (n batchNorm) normalise(epsilon float64, bias []float32) error {
 // settle finds the one network that has the tensors of dict.
 func settle(dict map[string]weight, s scheme, told unet.Config) (unet.Config, error) {
 	if _, ok := dict["up.0.weight"]; !ok && s.name == "milesial/Pytorch-UNet" {
-		return told, refuse("a network of %s without transposed convolutions: it interpolates with aligned corners, which segd does not", s.name)
+		return told, refuse("a network of %s without transposed convolutions: it interpolates with aligned corners, which segd does not support", s.name)
 	}
 	if told.Norm == unet.NormGroup && told.Groups == 0 {
-		return told, fmt.Errorf("exchange: %w: group normalisation without --groups", segd.ErrOption)
+		return told, fmt.Errorf("exchange: %w: group normalisation needs --groups", segd.ErrOption)
 	}
 	f, err := factsOf(dict)
 	if err != nil {
@@ -307,11 +307,11 @@ func settle(dict map[string]weight, s scheme, told unet.Config) (unet.Config, er
 		return fit[0], nil
 	case 0:
 		if reason == "" {
-			reason = fmt.Sprintf("levels of %v channels, want each twice as wide as the one above or, from some level on, all the same", f.widths)
+			reason = fmt.Sprintf("levels of %v channels, want each twice as wide as the one above, or constant from some level on", f.widths)
 		}
-		return told, refuse("not a network that segd has: %s", reason)
+		return told, refuse("no supported network fits: %s", reason)
 	}
-	return told, refuse("names and shapes fit %d networks: say which by %s", len(fit), fieldsThatDiffer(fit))
+	return told, refuse("names and shapes fit %d networks: choose one with %s", len(fit), fieldsThatDiffer(fit))
 }
 
 // compare counts the tensors of c that dict has; why says what is wrong with
@@ -322,7 +322,7 @@ func compare(dict map[string]weight, c unet.Config) (right int, why string) {
 		w, ok := dict[t.Name]
 		switch {
 		case !ok:
-			return right, fmt.Sprintf("there is no %s", t.Name)
+			return right, fmt.Sprintf("%s is missing", t.Name)
 		case !slices.Equal(w.shape, t.Shape):
 			return right, fmt.Sprintf("tensor %s has shape %v, want %v", w.from, w.shape, t.Shape)
 		}
@@ -335,7 +335,7 @@ func compare(dict map[string]weight, c unet.Config) (right int, why string) {
 		}
 		for _, name := range slices.Sorted(maps.Keys(dict)) {
 			if !known[name] {
-				return right, fmt.Sprintf("tensor %s has no place", dict[name].from)
+				return right, fmt.Sprintf("tensor %s is not part of the network", dict[name].from)
 			}
 		}
 	}
@@ -367,7 +367,7 @@ func factsOf(dict map[string]weight) (facts, error) {
 		f.convs++
 	}
 	if len(f.widths) < 2 || slices.Contains(f.widths, 0) || f.channels == 0 || f.classes == 0 {
-		return f, refuse("no U-Net: an encoder, a bottleneck and a head are not all there")
+		return f, refuse("not a U-Net: encoder, bottleneck or head is missing")
 	}
 	return f, nil
 }

@@ -111,7 +111,7 @@ func firstGood(list []candidate, log *slog.Logger) *ops[float32] {
 			return c.ops
 		}
 		if log != nil {
-			log.Warn("kernel set refused, its self-check failed", "set", c.name, "reason", err.Error())
+			log.Warn("kernel set failed its self-check; using the next one", "set", c.name, "reason", err.Error())
 		}
 	}
 	return list[last].ops

@@ -148,7 +148,7 @@ func (g *Graph) Check() error {
 	known := map[string]bool{"": true}
 	for _, t := range g.Initializers {
 		if t.Name == "" || known[t.Name] {
-			return bad("initializer %.80q has no name or that of another", t.Name)
+			return bad("initializer %.80q has no name or a duplicate name", t.Name)
 		}
 		known[t.Name] = true
 	}
@@ -163,12 +163,12 @@ func (g *Graph) Check() error {
 		n := &g.Nodes[i]
 		for _, in := range n.Inputs {
 			if !known[in] {
-				return bad("%s reads %.80q, which nothing before it writes: a cycle, or nodes out of order", n.Label(i), in)
+				return bad("%s reads %.80q, which no earlier node writes: the graph has a cycle or is out of order", n.Label(i), in)
 			}
 		}
 		for _, out := range n.Outputs {
 			if out != "" && known[out] {
-				return bad("%s writes %.80q, which is written already", n.Label(i), out)
+				return bad("%s writes %.80q a second time", n.Label(i), out)
 			}
 			known[out] = true
 		}
@@ -178,7 +178,7 @@ func (g *Graph) Check() error {
 	}
 	for _, v := range g.Outputs {
 		if v.Name == "" || !known[v.Name] {
-			return bad("nothing writes the output %.80q", v.Name)
+			return bad("no node writes the output %.80q", v.Name)
 		}
 	}
 	return nil

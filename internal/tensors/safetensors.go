@@ -51,7 +51,7 @@ func ReadSafetensors(b []byte) ([]Tensor, error) {
 	for name, r := range raw {
 		var e Entry
 		if err := json.Unmarshal(r, &e); err != nil {
-			return nil, bad("header entry of %.80q", name)
+			return nil, bad("invalid header entry %.80q", name)
 		}
 		names, entries[name] = append(names, name), e
 	}
@@ -64,12 +64,12 @@ func ReadSafetensors(b []byte) ([]Tensor, error) {
 		e := entries[name]
 		from, to := e.Offsets[0], e.Offsets[1]
 		if from != at || to < from || to > int64(len(data)) {
-			return nil, bad("tensor at bytes %d to %d, want a start at %d and an end of at most %d", from, to, at, len(data))
+			return nil, bad("tensor at bytes %d to %d, want it to start at %d and end by %d", from, to, at, len(data))
 		}
 		list, at = append(list, Tensor{Name: name, Dtype: e.Dtype, Shape: e.Shape, Data: data[from:to]}), to
 	}
 	if at != int64(len(data)) {
-		return nil, bad("%d bytes of data, of which %d are used", len(data), at)
+		return nil, bad("%d bytes of data, but the header describes %d", len(data), at)
 	}
 	return list, nil
 }

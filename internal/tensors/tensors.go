@@ -76,7 +76,7 @@ func Elements(shape []int, limit int) (int, bool) {
 func (t Tensor) check() (elements int, err error) {
 	size := t.Dtype.Size()
 	if size == 0 {
-		return 0, fmt.Errorf("tensors: %w: tensor %.80q has elements of type %.20q", segd.ErrUnsupported, t.Name, t.Dtype)
+		return 0, fmt.Errorf("tensors: %w: tensor %.80q has type %.20q", segd.ErrUnsupported, t.Name, t.Dtype)
 	}
 	n, ok := Elements(t.Shape, len(t.Data))
 	if !ok || n*size != len(t.Data) {
@@ -119,7 +119,7 @@ func (t Tensor) float() (func(i int) float32, error) {
 	case BF16:
 		return func(i int) float32 { return math.Float32frombits(uint32(order.Uint16(b[2*i:])) << 16) }, nil
 	}
-	return nil, fmt.Errorf("tensors: %w: tensor %.80q has elements of type %s, want floating point", segd.ErrUnsupported, t.Name, t.Dtype)
+	return nil, fmt.Errorf("tensors: %w: tensor %.80q has type %s, want floating point", segd.ErrUnsupported, t.Name, t.Dtype)
 }
 
 // Ints returns the values of a tensor of integers; another type is
@@ -137,7 +137,7 @@ func (t Tensor) Ints() ([]int64, error) {
 		case I32:
 			v[i] = int64(int32(binary.LittleEndian.Uint32(t.Data[4*i:])))
 		default:
-			return nil, fmt.Errorf("tensors: %w: tensor %.80q has elements of type %s, want integers of 32 or 64 bits", segd.ErrUnsupported, t.Name, t.Dtype)
+			return nil, fmt.Errorf("tensors: %w: tensor %.80q has type %s, want 32- or 64-bit integers", segd.ErrUnsupported, t.Name, t.Dtype)
 		}
 	}
 	return v, nil

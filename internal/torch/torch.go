@@ -52,7 +52,7 @@ func refuse(format string, a ...any) error {
 // segd.ErrUnsupported for what a state dict does not have, and segd.ErrTooLarge.
 func Read(b []byte) ([]tensors.Tensor, error) {
 	if bytes.HasPrefix(b, []byte{0x80, 0x02}) {
-		return nil, refuse("a file of before PyTorch 1.6: load it there and torch.save it anew")
+		return nil, refuse("the file is older than PyTorch 1.6: load it in PyTorch and save it again with torch.save")
 	}
 	a, err := open(b)
 	if err != nil {
@@ -98,7 +98,7 @@ func (e entry) tensor() (string, *rebuilt) {
 func stateDict(top any) (*dict, error) {
 	d, ok := top.(*dict)
 	if !ok {
-		return nil, refuse("the file holds no state dict: torch.save(net.state_dict(), file) writes one")
+		return nil, refuse("the file has no state dict: write one with torch.save(net.state_dict(), file)")
 	}
 	for _, key := range dictKeys {
 		for _, e := range d.entries {
@@ -117,7 +117,7 @@ func stateDict(top any) (*dict, error) {
 		}
 	}
 	if len(found) != 1 {
-		return nil, refuse("the file holds %d dicts of tensors, want one: torch.save(net.state_dict(), file) writes one", len(found))
+		return nil, refuse("the file has %d dicts of tensors, want one: write it with torch.save(net.state_dict(), file)", len(found))
 	}
 	return found[0], nil
 }
@@ -145,7 +145,7 @@ type archive struct {
 func open(b []byte) (*archive, error) {
 	z, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
 	if err != nil {
-		return nil, bad("no zip archive: %v", err)
+		return nil, bad("not a zip archive: %v", err)
 	}
 	if len(z.File) > tensors.MaxTensors {
 		return nil, fmt.Errorf("torch: %w: %d files in the archive, limit %d", segd.ErrTooLarge, len(z.File), tensors.MaxTensors)
@@ -160,7 +160,7 @@ func open(b []byte) (*archive, error) {
 		}
 	}
 	if pickles != 1 {
-		return nil, bad("%d files data.pkl in the archive, want 1", pickles)
+		return nil, bad("%d data.pkl files in the archive, want 1", pickles)
 	}
 	if f := a.files[a.prefix+"data.pkl"]; f.UncompressedSize64 > maxPickle {
 		return nil, fmt.Errorf("torch: %w: pickle of %d bytes, limit %d", segd.ErrTooLarge, f.UncompressedSize64, maxPickle)
@@ -190,12 +190,12 @@ func (a *archive) bytes(name string) ([]byte, error) {
 	}
 	at, err := f.DataOffset()
 	if err != nil || at < 0 || at > int64(len(a.b)) || f.UncompressedSize64 != f.CompressedSize64 || f.UncompressedSize64 > uint64(int64(len(a.b))-at) {
-		return nil, bad("file %.120q of the archive is cut off", name)
+		return nil, bad("file %.120q of the archive is truncated", name)
 	}
 	b := a.b[at:][:f.UncompressedSize64]
 	if !a.sound[name] {
 		if crc32.ChecksumIEEE(b) != f.CRC32 {
-			return nil, bad("file %.120q of the archive is damaged: its checksum is wrong", name)
+			return nil, bad("file %.120q of the archive is damaged: wrong checksum", name)
 		}
 		a.sound[name] = true
 	}
@@ -213,7 +213,7 @@ func (a *archive) tensor(name string, t *rebuilt) (tensors.Tensor, error) {
 	have := len(b) / size
 	n, ok := tensors.Elements(t.size, have)
 	if !ok || len(t.stride) != len(t.size) || t.offset < 0 || t.offset > have {
-		return out, bad("tensor %.80q of shape %.80v at %d in a storage of %d elements", name, t.size, t.offset, have)
+		return out, bad("tensor %.80q of shape %.80v at offset %d exceeds its storage of %d elements", name, t.size, t.offset, have)
 	}
 	if n == 0 {
 		return out, nil
@@ -222,13 +222,13 @@ func (a *archive) tensor(name string, t *rebuilt) (tensors.Tensor, error) {
 	for i, d := range slices.Backward(t.size) {
 		s := t.stride[i]
 		if s < 0 || d > 1 && s > (have-last)/(d-1) {
-			return out, bad("tensor %.80q of shape %.80v and strides %.80v leaves its storage of %d elements", name, t.size, t.stride, have)
+			return out, bad("tensor %.80q of shape %.80v and strides %.80v exceeds its storage of %d elements", name, t.size, t.stride, have)
 		}
 		contiguous = contiguous && (d == 1 || s == next)
 		last, next = last+(d-1)*s, next*d
 	}
 	if last >= have {
-		return out, bad("tensor %.80q of shape %.80v and strides %.80v leaves its storage of %d elements", name, t.size, t.stride, have)
+		return out, bad("tensor %.80q of shape %.80v and strides %.80v exceeds its storage of %d elements", name, t.size, t.stride, have)
 	}
 	if contiguous {
 		out.Data = b[t.offset*size:][:n*size]

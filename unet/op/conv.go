@@ -94,7 +94,7 @@ func (s *Set[T]) convolve(g kernel.Geometry, out kernel.Shape, in int, w, bias *
 	total := 0
 	for _, a := range x {
 		if a.Shape.N != out.N || a.Shape.H != x[0].Shape.H || a.Shape.W != x[0].Shape.W {
-			return Act{}, fmt.Errorf("op: %w: concatenation of %s and %s: sources agree in images, height and width",
+			return Act{}, fmt.Errorf("op: %w: concatenation of %s and %s: sources must agree in images, height and width",
 				segd.ErrOption, describe(x[0].Shape), describe(a.Shape))
 		}
 		total += a.Shape.C
@@ -164,7 +164,7 @@ func (c *convolution[T]) diff(x []Act) func(in G.Nodes, out, dy *G.Node) (G.Node
 			}
 			if late := x[i].late; late != nil {
 				if late.grad != nil {
-					return nil, fmt.Errorf("op: a long skip of %v is read twice", x[i].Shape)
+					return nil, fmt.Errorf("op: a long skip of shape %v has more than one reader", x[i].Shape)
 				}
 				late.grad, grads[i] = grads[i], nil
 			}
@@ -303,7 +303,7 @@ func (s *Set[T]) MaxPool2x2(x Act) (Act, error) { return s.maxPool(x, &lateGrad{
 
 func (s *Set[T]) maxPool(x Act, late *lateGrad) (Act, error) {
 	if x.Shape.H%2 != 0 || x.Shape.W%2 != 0 {
-		return Act{}, fmt.Errorf("op: max-pool of an odd size, %v", x.Shape)
+		return Act{}, fmt.Errorf("op: max-pooling of shape %v, want even height and width", x.Shape)
 	}
 	spec, big, small := MaxPool{In: x.Shape}, x.Shape, x.Shape
 	small.H, small.W = big.H/2, big.W/2

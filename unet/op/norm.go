@@ -111,9 +111,9 @@ func (s *Set[T]) normAgain(spec Norm, st *statistics[T], x, after *G.Node) (*G.N
 func (s *Set[T]) normGrad(spec Norm, st *statistics[T], in G.Nodes, dy *G.Node) (G.Nodes, error) {
 	switch {
 	case spec.Over == Batch && !spec.Train:
-		return nil, errors.New("op: no derivative of a normalisation by running statistics")
+		return nil, errors.New("op: normalisation with running statistics has no derivative")
 	case spec.ValidH != spec.X.H || spec.ValidW != spec.X.W:
-		return nil, errors.New("op: no derivative of a normalisation with padding")
+		return nil, errors.New("op: normalisation with padding has no derivative")
 	}
 	big, vec := blocked(spec.X), plain(spec.X.C)
 	dx, err := s.apply(&operation[T]{

@@ -51,7 +51,7 @@ func (s *Set[T]) Add(relu bool, x ...Act) (Act, error) {
 	var nodes []*G.Node
 	for _, a := range x {
 		if a.Shape != spec.X {
-			return Act{}, fmt.Errorf("op: %w: addition of %s and %s: summands agree in images, channels, height and width",
+			return Act{}, fmt.Errorf("op: %w: addition of %s and %s: summands must agree in images, channels, height and width",
 				segd.ErrOption, describe(spec.X), describe(a.Shape))
 		}
 		o.in, nodes, o.wrt = append(o.in, blocked(spec.X)), append(nodes, a.Node), append(o.wrt, !a.frozen)
