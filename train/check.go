@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"segd"
-	"segd/internal/kernel"
 	"segd/unet"
 )
 
@@ -64,7 +63,7 @@ const (
 type CheckOptions struct {
 	Datasets []string      // folders, see Open
 	Head     *unet.Head    // whether labels are classes or values; nil: as they look
-	Pool     *kernel.Pool  // for the overfit test; nil: one thread
+	Pool     *unet.Pool    // for the overfit test; nil: one thread
 	Overfit  time.Duration // at most, for the overfit test; 0: a minute, negative: none
 }
 

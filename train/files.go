@@ -8,9 +8,9 @@ import (
 
 	"segd"
 	"segd/dicomio"
-	"segd/internal/metric"
 	"segd/internal/orient"
 	"segd/internal/scanio"
+	"segd/train/metric"
 )
 
 // What is kept open at once: frames of a volume follow each other, and image and

@@ -33,7 +33,6 @@ import (
 	"time"
 
 	"segd"
-	"segd/internal/kernel"
 	"segd/models"
 	"segd/unet"
 )
@@ -98,8 +97,8 @@ type Options struct {
 	// the length is, unless one is given here.
 	PlanFile string
 
-	Pool      *kernel.Pool // nil: one thread
-	MaxMemory int64        // bytes that the training may take; images beyond it are read from a file; default 4 GiB
+	Pool      *unet.Pool // nil: one thread
+	MaxMemory int64      // bytes that the training may take; images beyond it are read from a file; default 4 GiB
 
 	Trace  int  // steps between two looks at the gradient of each layer, for Result.Trace; 0: none
 	NoPage bool // without report.html

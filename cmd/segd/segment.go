@@ -13,7 +13,6 @@ import (
 
 	"segd/dicomio"
 	"segd/internal/export"
-	"segd/internal/kernel"
 	"segd/internal/output"
 	"segd/internal/overlay"
 	"segd/internal/segment"
@@ -164,12 +163,10 @@ func (a *app) segment(ctx context.Context, s segmentSettings) error {
 	if b.catalogue, err = a.openCatalogue(s.modelsDir); err != nil {
 		return err
 	}
-	a.setRounding(b.catalogue.List()...)
 	if s.model != autoModel {
 		if b.model, err = b.catalogue.Resolve(s.model); err != nil {
 			return err
 		}
-		a.setRounding(b.model)
 	}
 	if err := b.settings.fit(b.model); err != nil {
 		return err
@@ -208,11 +205,11 @@ func (a *app) segment(ctx context.Context, s segmentSettings) error {
 	if err := b.checkFree(); err != nil {
 		return err
 	}
-	b.pool = kernel.NewPool(a.threadCount())
+	b.pool = a.newPool()
 	defer b.pool.Close()
 	if b.model != nil {
 		// Read and packed once, and before the first input is blamed for it.
-		if err := b.model.Load(b.pool); err != nil {
+		if err := b.model.Load(ctx, b.pool); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"runtime"
 	"strconv"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"segd"
 	"segd/models"
+	"segd/unet"
 )
 
 // maxThreads bounds --threads against a slip of the finger.
@@ -52,7 +54,28 @@ const (
 	precisionBF16 = "bf16"
 )
 
-// addRounding gives cmd --exact and --precision; setRounding obeys them.
+// checkKernel refuses a --kernel that this machine cannot run.
+func (a *app) checkKernel() error {
+	if a.kernel == unet.FastestKernels {
+		return nil // whose self-check takes milliseconds, and not every command computes
+	}
+	if _, err := unet.ChooseKernels(a.kernel, nil); err != nil {
+		return optionError("--kernel: %v", err)
+	}
+	return nil
+}
+
+// kernels are those of --kernel, which checkKernel has seen. A set that fails its
+// self-check is passed over with a line on standard error.
+func (a *app) kernels() unet.Kernels {
+	k, _ := unet.ChooseKernels(a.kernel, slog.New(slog.NewTextHandler(a.stderr, nil)))
+	return k
+}
+
+// newPool starts the threads of --threads with the kernels of --kernel.
+func (a *app) newPool() *unet.Pool { return a.kernels().NewPool(a.threadCount()) }
+
+// addRounding gives cmd --exact and --precision; modelOptions passes them on.
 func (a *app) addRounding(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.BoolVar(&a.exact, "exact", false, "use direct convolution in every layer: slower, with less rounding error")
@@ -67,11 +90,9 @@ func (a *app) checkRounding() error {
 	return nil
 }
 
-// setRounding prepares models that have not run yet.
-func (a *app) setRounding(list ...*models.Model) {
-	for _, m := range list {
-		m.Exact, m.BFloat16 = a.exact, a.bf16()
-	}
+// modelOptions are those that every model of the run is opened with.
+func (a *app) modelOptions() models.Options {
+	return models.Options{Exact: a.exact, BFloat16: a.bf16()}
 }
 
 func (a *app) bf16() bool { return a.precision == precisionBF16 }
