@@ -14,6 +14,7 @@ import (
 	"segd"
 	"segd/internal/output"
 	"segd/models"
+	"segd/train/dataset"
 	"segd/unet"
 )
 
@@ -177,7 +178,7 @@ func prepare(ctx context.Context, o Options, saved *progress, report func(Event)
 			report(Event{Kind: EventWarning, Message: m})
 		}
 	}
-	data, err := Open(o.Datasets...)
+	data, err := dataset.Open(o.Datasets...)
 	if err != nil {
 		return nil, err
 	}
@@ -185,12 +186,12 @@ func prepare(ctx context.Context, o Options, saved *progress, report func(Event)
 		return nil, err
 	}
 	warn(data.Warnings...)
-	channels, err := channelsOf(data.Cases)
+	channels, err := data.Channels()
 	if err != nil {
 		return nil, err
 	}
-	if o.From != nil {
-		warning, err := fitChannels(o.From, data.Cases, true)
+	if o.From != nil && len(o.From.Channels) > 0 { // one of a single image may start a training on several
+		warning, err := data.FitChannels(o.From.Name, o.From.Channels)
 		if err != nil {
 			return nil, err
 		}
@@ -203,15 +204,15 @@ func prepare(ctx context.Context, o Options, saved *progress, report func(Event)
 	if err != nil {
 		return nil, err
 	}
-	for _, f := range remarks(data.Cases) {
+	for _, f := range dataset.Remarks(data.Cases) {
 		warn(f.String())
 	}
-	meant, classes := values{}, 1
+	meant, classes := dataset.Meaning{}, 1
 	if o.Network.Head == unet.HeadClasses {
 		if meant, classes, err = o.takeClasses(data, list); err != nil {
 			return nil, err
 		}
-		warn(meant.warnings...)
+		warn(meant.Warnings...)
 	}
 	f := fingerprint(data.Cases, list, meant, classes)
 	r := &run{o: o, report: report, names: data.Names, channels: channels}
@@ -260,7 +261,7 @@ func prepare(ctx context.Context, o Options, saved *progress, report func(Event)
 	}
 	if repeat := r.Plan.Repeat; len(repeat) > 0 {
 		for i, n := 0, len(r.training); i < n; i++ {
-			for range repeat[r.training[i].set] - 1 {
+			for range repeat[r.training[i].Set] - 1 {
 				r.training = append(r.training, r.training[i])
 			}
 		}
@@ -271,33 +272,12 @@ func prepare(ctx context.Context, o Options, saved *progress, report func(Event)
 	return r, nil
 }
 
-// takeClasses settles which classes the labels have and, where neither options
-// nor data name them, that they are called as in the model to start from.
-func (o *Options) takeClasses(data *Dataset, list []facts) (meant values, classes int, err error) {
-	known := 0
-	if len(o.ClassNames) > 0 {
-		known = len(o.ClassNames) + 1
-	}
-	if meant, err = surveyFacts(data.Cases, list, known); err != nil {
-		return meant, 0, err
-	}
-	classes = or(known, meant.max+1)
-	if o.From != nil && known == 0 {
-		classes = max(classes, len(o.From.Classes))
-		o.ClassNames = tunedNames(o.From, classes)
-	}
-	if classes < 2 {
-		return meant, 0, fmt.Errorf("train: %w: every label is background", segd.ErrUnprocessable)
-	}
-	return meant, classes, nil
-}
-
 // plan splits the data and plans a new training.
-func (r *run) plan(cases []Case, f Fingerprint, warn func(...string)) error {
+func (r *run) plan(cases []dataset.Case, f Fingerprint, warn func(...string)) error {
 	if r.o.PlanFile != "" {
 		return r.takePlan(cases, f, warn)
 	}
-	training, validation, warning, err := split(cases, r.o.Seed, r.o.valFraction(), r.o.Fold, r.o.Folds)
+	training, validation, warning, err := dataset.Split(cases, r.o.Seed, r.o.valFraction(), r.o.Fold, r.o.Folds)
 	if err != nil {
 		return err
 	}

@@ -1,15 +1,10 @@
-// Package train fits a U-Net to a labelled data set and measures how good it
-// is on another.
+// Package train fits a U-Net to a labelled data set.
 //
 //	result, err := train.Run(ctx, train.Options{
 //		Datasets: []string{"nuclei/train"}, Out: "my-model", Time: 20 * time.Minute,
 //	}, func(e train.Event) { … })
 //
-//	report, err := train.Evaluate(ctx, train.EvaluateOptions{
-//		Datasets: []string{"nuclei/test"}, Model: model,
-//	}, nil)
-//
-// A data set is a folder with images/ and labels/ (see Open). Run settles a
+// A data set is a folder with images/ and labels/ (see dataset.Open). Run settles a
 // Plan from the data and the options, splits the data by group into a
 // training and a validation part, trains with augmentation under
 // cross-entropy and soft Dice, keeps the weights that score best on the
@@ -17,6 +12,9 @@
 // function of the data, the options and the seed: the number of threads
 // changes nothing, and a run that was stopped and resumed ends with the very
 // same weights.
+//
+// Its rooms: package dataset reads data sets, augment cuts patches, check finds what
+// spoils a training, evaluate measures models, study compares networks.
 //
 // Limits: volumes are trained on plane by plane. Images beyond
 // Options.MaxMemory are read from a temporary file.
@@ -26,6 +24,7 @@
 package train
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -44,7 +43,7 @@ var ErrDiverged = errors.New("training diverged")
 // Options says what to train on and what to leave to the plan. The zero value
 // of a field means "as the plan sees fit".
 type Options struct {
-	Datasets []string // folders, see Open; at least one
+	Datasets []string // folders, see dataset.Open; at least one
 	Out      string   // model directory to write
 
 	Name        string            // of the model; default: the last element of Out
@@ -68,7 +67,7 @@ type Options struct {
 	Fold, Folds int     // cross-validation: part Fold of Folds validates
 
 	// Network: what is left empty is the plan's; channels and classes are the data's.
-	// With unet.HeadRegression labels are values, see Open, and Loss is l1 or l2.
+	// With unet.HeadRegression labels are values, see package dataset, and Loss is l1 or l2.
 	Network     unet.Config
 	Patch       int       // side in pixels
 	Batch       int       // patches per step
@@ -108,7 +107,7 @@ type Options struct {
 }
 
 // Memory is the number of bytes that the training may take.
-func (o Options) Memory() int64 { return or(o.MaxMemory, defaultMemory) }
+func (o Options) Memory() int64 { return cmp.Or(o.MaxMemory, defaultMemory) }
 
 func (o Options) validate() error {
 	bad := func(field string, v any, want string) error {
@@ -200,7 +199,7 @@ type Event struct {
 	Epoch    int       `json:"epoch"` // counted from 1
 	Loss     float64   `json:"loss"`  // running mean
 	Rate     float64   `json:"lr"`
-	ValDice  *float64  `json:"val_dice,omitempty"`       // of the last validation: mean over cases, as Evaluate counts
+	ValDice  *float64  `json:"val_dice,omitempty"`       // of the last validation: mean over cases, as evaluate.Run counts
 	ValGroup *float64  `json:"val_group_dice,omitempty"` // the same over groups, their pixels pooled
 	BestDice *float64  `json:"best_dice,omitempty"`      // ValDice of the weights that are kept
 

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"segd/internal/output"
-	"segd/train"
+	"segd/train/check"
 	"segd/unet"
 )
 
@@ -20,7 +20,7 @@ type checkSettings struct {
 	fix, format string
 	head        string
 	overfit     time.Duration
-	answers     train.FixOptions
+	answers     check.FixOptions
 }
 
 func newCheck(a *app) *cobra.Command {
@@ -55,8 +55,8 @@ func newCheck(a *app) *cobra.Command {
 	f.Var(newChoice(&s.head, headAuto, headAuto, headClasses, string(unet.HeadRegression)), "head", "what labels hold: classes, or values for train --head regression; auto detects it")
 	f.StringVar(&s.fix, "fix", "", "write a corrected copy of the data set to this folder, which must be empty or new")
 	f.StringSliceVar(&s.answers.Background, "background", nil, "with --fix: colour (RRGGBB) or value of masks that is background; can be repeated")
-	f.Var(newChoice(&s.answers.Numbers, "", train.NumbersClasses, train.NumbersInstances), "numbers", "with --fix: what the values or colours of masks distinguish, if the masks do not show it")
-	f.Var(newChoice(&s.answers.Palette, "", train.PaletteIndex, train.PaletteColour), "palette", "with --fix: what counts if palettes contradict each other")
+	f.Var(newChoice(&s.answers.Numbers, "", check.NumbersClasses, check.NumbersInstances), "numbers", "with --fix: what the values or colours of masks distinguish, if the masks do not show it")
+	f.Var(newChoice(&s.answers.Palette, "", check.PaletteIndex, check.PaletteColour), "palette", "with --fix: what counts if palettes contradict each other")
 	f.DurationVar(&s.overfit, "overfit", time.Minute, "time limit of the overfit test (0: skip it)")
 	f.Var(newChoice(&s.format, "text", "text", "json"), "format", "output format")
 	a.addThreads(cmd)
@@ -86,7 +86,7 @@ func (a *app) check(ctx context.Context, s checkSettings) error {
 	}
 	pool := a.newPool()
 	defer pool.Close()
-	o := train.CheckOptions{Datasets: s.datasets, Pool: pool, Overfit: s.overfit}
+	o := check.Options{Datasets: s.datasets, Pool: pool, Overfit: s.overfit}
 	if s.overfit == 0 {
 		o.Overfit = -1
 	}
@@ -98,7 +98,7 @@ func (a *app) check(ctx context.Context, s checkSettings) error {
 		o.Head = &head
 	}
 	var p *progress
-	r, err := train.Check(ctx, o, func(_, total int) {
+	r, err := check.Run(ctx, o, func(_, total int) {
 		if p == nil {
 			p = a.newProgress("image", total)
 		}
@@ -110,7 +110,7 @@ func (a *app) check(ctx context.Context, s checkSettings) error {
 	if err != nil {
 		return err
 	}
-	var fixed *train.Fixed
+	var fixed *check.Fixed
 	if s.fix != "" && r.Values != nil {
 		return optionError("--fix corrects masks, but these labels hold values")
 	}
@@ -120,14 +120,14 @@ func (a *app) check(ctx context.Context, s checkSettings) error {
 			return err
 		}
 		defer lock.Release()
-		if fixed, err = train.Fix(ctx, s.datasets[0], s.fix, s.answers); err != nil {
+		if fixed, err = check.Fix(ctx, s.datasets[0], s.fix, s.answers); err != nil {
 			return err
 		}
 	}
 	if s.format == "json" {
 		err = a.printJSON(struct {
-			*train.CheckResult
-			Fixed *train.Fixed `json:"fixed,omitempty"`
+			*check.Result
+			Fixed *check.Fixed `json:"fixed,omitempty"`
 		}{r, fixed})
 	} else {
 		err = a.printCheck(r, fixed, s.fix)
@@ -156,7 +156,7 @@ func (e *faultsError) Error() string {
 }
 
 // printCheck writes the findings for people.
-func (a *app) printCheck(r *train.CheckResult, fixed *train.Fixed, out string) error {
+func (a *app) printCheck(r *check.Result, fixed *check.Fixed, out string) error {
 	var b strings.Builder
 	for _, f := range r.Findings {
 		level := "warning"

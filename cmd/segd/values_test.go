@@ -16,7 +16,7 @@ import (
 	"segd/dicomio/dicomtest"
 	"segd/internal/scanio"
 	"segd/models/modelstest"
-	"segd/train"
+	"segd/train/check"
 	"segd/train/metric"
 )
 
@@ -176,7 +176,7 @@ func TestEvaluateValues(t *testing.T) {
 			t.Errorf("%v: exit %d, %s", args, code, stderr)
 		}
 	}
-	if code, _, stderr := command(t, "evaluate", "-d", dataset(t, 0, 2), "-m", brightModel(t), "--against", model); code != exitUsage {
+	if code, _, stderr := command(t, "evaluate", "-d", discSet(t, 0, 2), "-m", brightModel(t), "--against", model); code != exitUsage {
 		t.Errorf("masks against values: exit %d, %s", code, stderr)
 	}
 }
@@ -201,7 +201,7 @@ func TestCheckValues(t *testing.T) {
 			t.Errorf("%v: %s", args, text)
 		}
 	}
-	var r train.CheckResult
+	var r check.Result
 	if err := json.Unmarshal([]byte(done(t, "check", "-d", dir, "--overfit", "0", "--format", "json")), &r); err != nil || r.Values == nil || r.Values.Max != 1602 || r.Classes != nil {
 		t.Errorf("%+v, %v", r, err)
 	}

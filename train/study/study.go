@@ -32,7 +32,7 @@ import (
 
 // Options says what to study. The zero value of a field means its default.
 type Options struct {
-	Datasets []string // folders, see train.Open; at least one
+	Datasets []string // folders, see dataset.Open; at least one
 	Out      string   // folder to write to
 
 	Variants []Variant // default: DefaultVariants

@@ -20,6 +20,7 @@ import (
 
 	"segd"
 	"segd/train"
+	"segd/train/evaluate"
 	"segd/unet"
 )
 
@@ -464,8 +465,8 @@ func TestStages(t *testing.T) {
 // four parts.
 func TestWindows(t *testing.T) {
 	const side = 128
-	shown := func(fill image.Rectangle) *train.Shown {
-		s := &train.Shown{ID: "a", Image: &segd.Image{Width: side, Height: side, Channels: 1, Pix: make([]float32, side*side)},
+	shown := func(fill image.Rectangle) *evaluate.Shown {
+		s := &evaluate.Shown{ID: "a", Image: &segd.Image{Width: side, Height: side, Channels: 1, Pix: make([]float32, side*side)},
 			Truth: segd.NewMask(side, side), Predicted: segd.NewMask(side, side)}
 		for i := range s.Truth.Pix {
 			p := image.Pt(i%side, i/side)
