@@ -12,14 +12,14 @@ import (
 	"segd"
 )
 
-// begin writes the head of the file that the library is given: the file meta
-// information of an explicit syntax in the byte order at hand.
+// begin writes the head of the file for the library: file meta information that
+// names an explicit syntax in the byte order of r.f.
 func (r *reading) begin() {
 	syntax := explicitLE
 	if r.f.order == binary.BigEndian {
 		syntax = explicitBE
 	}
-	syntax += "\x00" // both UIDs are of odd length
+	syntax += "\x00" // both UIDs have an odd length
 	r.out.Write(make([]byte, preamble))
 	r.out.WriteString("DICM\x02\x00\x00\x00UL\x04\x00")
 	r.out.Write(binary.LittleEndian.AppendUint32(nil, uint32(itemHeader+len(syntax))))
@@ -28,7 +28,7 @@ func (r *reading) begin() {
 	r.out.WriteString(syntax)
 }
 
-// add queues the wanted ones of elements; their values will be in owner.
+// add queues the wanted elements; decode stores their values in owner.
 func (r *reading) add(elements []element, owner attributes) error {
 	for _, e := range elements {
 		allowed := wanted[e.tag]
@@ -41,7 +41,7 @@ func (r *reading) add(elements []element, owner attributes) error {
 		}
 		switch {
 		case (e.vr == "UN" || e.unnamed) && r.f.order == binary.BigEndian:
-			return unprocessable("element %s has VR UN, in big endian", name(e.tag))
+			return unprocessable("element %s has VR UN in a big endian file: its byte order is unknown", name(e.tag))
 		case !strings.Contains(allowed, vr):
 			return malformed("element %s has VR %s, want %s", name(e.tag), vr, strings.ReplaceAll(allowed, " ", " or "))
 		case e.undefined:
@@ -73,9 +73,9 @@ func (r *reading) write(e element, vr string) {
 	r.out.Write(r.f.b[e.value:e.end])
 }
 
-// decode has the library decode what was queued and hands the values to their
-// owners. Its errors hold values of elements, and none of their text is passed
-// on; nor is that of a panic.
+// decode parses the queued elements with the library and stores the values with
+// their owners. The library's errors and panics may quote values, so their text
+// is dropped.
 func (r *reading) decode() (err error) {
 	defer func() {
 		if recover() != nil {
@@ -93,15 +93,15 @@ func (r *reading) decode() (err error) {
 	}
 	for i, e := range set.Elements[meta:] {
 		if _, twice := r.owners[i][r.tags[i]]; twice {
-			return malformed("element %s is there twice", name(r.tags[i]))
+			return malformed("element %s occurs twice", name(r.tags[i]))
 		}
 		r.owners[i][r.tags[i]] = e.Value.GetValue()
 	}
 	return nil
 }
 
-// text returns the first value of a string element without its padding; the
-// empty string where there is none.
+// text returns the first value of a string element without its padding, or the
+// empty string.
 func (a attributes) text(t uint32) string {
 	if s, ok := a[t].([]string); ok && len(s) > 0 {
 		return strings.Trim(s[0], " \x00")
@@ -109,8 +109,8 @@ func (a attributes) text(t uint32) string {
 	return ""
 }
 
-// ints returns the values of an integer element, whether binary or text; nil
-// where it is absent or empty.
+// ints returns the values of an integer element, binary or text; nil if it is
+// absent or empty.
 func (a attributes) ints(t uint32) ([]int, error) {
 	switch v := a[t].(type) {
 	case []int:
@@ -142,8 +142,8 @@ func (a attributes) integer(t uint32, fallback int) (int, error) {
 	return v[0], nil
 }
 
-// floats returns the finite values of a decimal element, whether binary or
-// text; nil where it is absent or empty.
+// floats returns the values of a decimal element, binary or text; nil if it is
+// absent or empty.
 func (a attributes) floats(t uint32) ([]float64, error) {
 	var out []float64
 	switch v := a[t].(type) {
@@ -170,8 +170,8 @@ func (a attributes) floats(t uint32) ([]float64, error) {
 	return out, nil
 }
 
-// words returns the 16-bit values of a lookup table, which may be integers or
-// bytes in little endian, as the library leaves OW.
+// words returns the 16-bit values of a lookup table. The library leaves OW as
+// bytes in little endian and gives other VRs as integers.
 func (a attributes) words(t uint32) []int {
 	switch v := a[t].(type) {
 	case []int:

@@ -6,7 +6,7 @@ import (
 	"segd"
 )
 
-// Concepts that the objects name (PS3.16; SCT is SNOMED CT).
+// Coded concepts (PS3.16; SCT is SNOMED CT).
 var (
 	codeArtificialIntelligence = code{Value: "123110", Scheme: "DCM", Meaning: "Artificial Intelligence"}
 	codeSegmentation           = code{Value: "113076", Scheme: "DCM", Meaning: "Segmentation"}
@@ -19,8 +19,8 @@ var (
 	codeTissue                 = code{Value: "85756007", Scheme: "SCT", Meaning: "Tissue"}
 )
 
-// property returns the segmented property category and type of a class; tissue
-// where its model does not say.
+// property returns the segmented property category and type of a class, or
+// tissue if its model names none.
 func property(c segd.Class) (category, kind code) {
 	if c.Category == (code{}) || c.Type == (code{}) {
 		return codeTissue, codeTissue
@@ -28,11 +28,11 @@ func property(c segd.Class) (category, kind code) {
 	return c.Category, c.Type
 }
 
-// cieLab returns an sRGB colour as the 16-bit numbers of
+// cieLab returns an sRGB colour (IEC 61966-2-1) as the 16-bit numbers of
 // RecommendedDisplayCIELabValue (PS3.3 C.10.7.1.1): L* of 0..100 and a* and b*
-// of -128..127, each over 0..65535. The white is sRGB's own, D65, as dcmtk,
-// highdicom and the viewers built on dcmjs take it, so that they show the very
-// colour; sRGB after IEC 61966-2-1.
+// of -128..127, each scaled to 0..65535. The white point is D65, that of sRGB,
+// because dcmtk, highdicom and viewers built on dcmjs assume it and so show the
+// exact colour.
 func cieLab(c [3]uint8) []int {
 	var linear [3]float64
 	for i, v := range c {

@@ -8,7 +8,7 @@ import (
 	"segd/dicomio/tag"
 )
 
-// palette is a palette of colours (PS3.3 C.7.6.3.1.5) in 0..255.
+// palette is a colour palette (PS3.3 C.7.6.3.1.5) with values of 0..255.
 type palette struct {
 	first  int
 	colour [3][]float32
@@ -24,7 +24,7 @@ func readPalette(a attributes, l *layout) (*palette, error) {
 			return nil, err
 		}
 		if c > 0 && first != p.first {
-			return nil, unprocessable("palettes that begin at different values, %d and %d", p.first, first)
+			return nil, unprocessable("palettes begin at different values, %d and %d", p.first, first)
 		}
 		p.first = first
 		scale := float32(1)
@@ -45,18 +45,18 @@ type table struct {
 	bits   int // of each value
 }
 
-// readTable reads a lookup table and the stored value of its first entry. Its
-// descriptor holds the number of entries (0 stands for 65536), that first
-// value, and the bits of an entry (PS3.3 C.11.1.1.1).
+// readTable reads a lookup table and the stored value of its first entry. The
+// descriptor holds the number of entries (0 means 65536), that first value, and
+// the bits of an entry (PS3.3 C.11.1.1.1).
 //
-// Data may be written in segments instead; 0 names no such element.
+// The data may be segmented; a tag of 0 means that this table cannot be.
 func readTable(a attributes, descriptor, data, segmented uint32, signed bool) (table, int, error) {
 	d, err := a.ints(descriptor)
 	if err != nil {
 		return table{}, 0, err
 	}
 	if len(d) != 3 {
-		return table{}, 0, unprocessable("lookup table descriptor %s of %d values, want 3", name(descriptor), len(d))
+		return table{}, 0, unprocessable("lookup table descriptor %s has %d values, want 3", name(descriptor), len(d))
 	}
 	n, first, bits := d[0]&0xffff, d[1], d[2]&0xffff
 	if n == 0 {
@@ -68,24 +68,24 @@ func readTable(a attributes, descriptor, data, segmented uint32, signed bool) (t
 		first &= 0xffff
 	}
 	if bits < 8 || bits > 16 {
-		return table{}, 0, unprocessable("lookup table %s of %d bits", name(descriptor), bits)
+		return table{}, 0, unprocessable("lookup table %s has %d bits an entry, want 8 to 16", name(descriptor), bits)
 	}
 	values := a.words(data)
 	if segments := a.words(segmented); values == nil && segments != nil {
 		if bits == 8 {
 			segments = unpacked(segments)
 		} else if bits != 16 {
-			return table{}, 0, unprocessable("segmented lookup table %s of %d bits, want 8 or 16", name(segmented), bits)
+			return table{}, 0, unprocessable("segmented lookup table %s has %d bits an entry, want 8 or 16", name(segmented), bits)
 		}
 		if values = expand(segments, n, bits); values == nil {
-			return table{}, 0, unprocessable("segmented lookup table %s is not of %d entries", name(segmented), n)
+			return table{}, 0, unprocessable("segmented lookup table %s does not expand to %d entries", name(segmented), n)
 		}
 	}
 	if len(values) < n && bits == 8 && len(values) >= (n+1)/2 {
 		values = unpacked(values)
 	}
 	if len(values) < n {
-		return table{}, 0, unprocessable("lookup table %s of %d entries, want %d", name(data), len(values), n)
+		return table{}, 0, unprocessable("lookup table %s has %d entries, want %d", name(data), len(values), n)
 	}
 	out := make([]int, n)
 	for i := range out {
@@ -94,8 +94,8 @@ func readTable(a attributes, descriptor, data, segmented uint32, signed bool) (t
 	return table{values: out, bits: bits}, first, nil
 }
 
-// unpacked returns the entries of 8 bits that are packed two to a word, the
-// first one low.
+// unpacked splits words into the two 8-bit entries that they hold, the low one
+// first.
 func unpacked(words []int) []int {
 	out := make([]int, 0, 2*len(words))
 	for _, v := range words {
@@ -104,11 +104,11 @@ func unpacked(words []int) []int {
 	return out
 }
 
-// expand writes out a segmented lookup table of n entries (PS3.3 C.7.9.2), of
-// which each unit has 8 or 16 bits. Segments are discrete values (0), a straight
-// line from the value before to another (1), or earlier segments over again
-// (2), named by their number and the offset of the first in bytes. It returns
-// nil for anything else.
+// expand decodes a segmented lookup table of n entries (PS3.3 C.7.9.2), whose
+// units have 8 or 16 bits. A segment holds discrete values (0), a straight line
+// from the previous value to another (1), or a reference to earlier segments
+// (2): their number, and the byte offset of the first. expand returns nil for
+// anything else.
 func expand(units []int, n, bits int) []int {
 	s := segments{out: make([]int, 0, n), n: n}
 	for rest := units; len(rest) >= 2; {
@@ -128,7 +128,7 @@ func expand(units []int, n, bits int) []int {
 		}
 		offset /= bits / 8
 		if offset < 0 || offset > len(units)-len(rest) {
-			return nil // not before this one
+			return nil // not an earlier segment
 		}
 		again := units[offset:]
 		for range rest[1] {
@@ -144,14 +144,14 @@ func expand(units []int, n, bits int) []int {
 	return s.out
 }
 
-// segments collects the entries of a segmented lookup table, n at most.
+// segments collects at most n entries of a segmented lookup table.
 type segments struct {
 	out []int
 	n   int
 }
 
-// add writes out the first segment of units and returns what follows it; nil
-// where it is none of the two kinds that hold values.
+// add decodes the first segment of units and returns the rest; nil if the
+// segment is neither discrete nor linear.
 func (s *segments) add(units []int) []int {
 	if len(units) < 3 || units[1] == 0 || units[1] > s.n-len(s.out) {
 		return nil
@@ -171,7 +171,7 @@ func (s *segments) add(units []int) []int {
 	return nil
 }
 
-// colourImage turns the stored values of a colour frame into an RGB Image.
+// colourImage converts the stored values of a colour frame to an RGB Image.
 func (s *scan) colourImage(l *layout, raw []byte, g *grading) *segd.Image {
 	img := &segd.Image{
 		Width: l.cols, Height: l.rows, Channels: 3,
@@ -194,8 +194,8 @@ func (s *scan) colourImage(l *layout, raw []byte, g *grading) *segd.Image {
 	return img
 }
 
-// ybr holds the factors that turn Y, CB and CR into red, green and blue
-// (PS3.3 C.7.6.3.1.2), in units of the full range.
+// ybr holds the factors that convert Y, CB and CR to red, green and blue (PS3.3
+// C.7.6.3.1.2), as fractions of the full range.
 type ybr struct{ black, y, redCr, greenCb, greenCr, blueCb float64 }
 
 var (
@@ -203,8 +203,8 @@ var (
 	ybrPartial = ybr{16. / 255, 255. / 219, 1.596027, -0.391762, -0.812968, 2.017232}
 )
 
-// fromYBR writes red, green and blue, rounded to whole numbers, for the Y, CB
-// and CR of raw.
+// fromYBR converts the Y, CB and CR of raw to red, green and blue, rounded to
+// integers.
 func (l *layout) fromYBR(dst []float32, raw []byte) {
 	f := ybrFull
 	if l.photometric == "YBR_PARTIAL_422" {

@@ -11,10 +11,11 @@ import (
 type contours struct {
 	origin Origin
 	frames []contourFrame
-	edges  int // of pixels, in all
+	edges  int // pixel edges in total
 }
 
-// maxEdges bounds the edges of pixels that outlines follow: 100 MB of points.
+// maxEdges limits the pixel edges that outlines follow, to bound memory at about
+// 100 MB of points.
 const maxEdges = 4 << 20
 
 // contourFrame holds the outlines in one frame of a source.
@@ -23,10 +24,10 @@ type contourFrame struct {
 	polygons      [][]outline.Polygon // by class less one
 }
 
-// AddMask adds the outlines of what m marks in a frame, counted from 0, of
-// source, an index of Origin.Sources. m is as large as the source and is not
-// kept. Outlines of more than 4 million edges of pixels in all, which no anatomy
-// has, are segd.ErrTooLarge.
+// AddMask adds the outlines of the classes in m. frame counts from 0; source is
+// an index of Origin.Sources. m must have the size of the source and is not
+// kept. AddMask returns segd.ErrTooLarge if the outlines exceed 4 million pixel
+// edges in total, far more than any anatomy has.
 func (c *contours) AddMask(source, frame int, m *segd.Mask) error {
 	if source < 0 || source >= len(c.origin.Sources) {
 		return fmt.Errorf("dicomio: %w: source %d of %d", segd.ErrNotFound, source+1, len(c.origin.Sources))
@@ -37,7 +38,7 @@ func (c *contours) AddMask(source, frame int, m *segd.Mask) error {
 	f := contourFrame{source: source, frame: frame, polygons: make([][]outline.Polygon, len(c.origin.Classes)-1)}
 	for k := range f.polygons {
 		if c.edges += outline.Edges(m, uint8(k+1)); c.edges > maxEdges {
-			return fmt.Errorf("dicomio: %w: outlines of more than %d edges", segd.ErrTooLarge, maxEdges)
+			return fmt.Errorf("dicomio: %w: outlines with more than %d pixel edges", segd.ErrTooLarge, maxEdges)
 		}
 		f.polygons[k] = outline.Trace(m, uint8(k+1))
 	}
@@ -50,7 +51,7 @@ func newContours(o Origin) (contours, error) {
 		return contours{}, err
 	}
 	if len(o.Classes) < 2 {
-		return contours{}, unprocessable("%d classes, want background and one more", len(o.Classes))
+		return contours{}, unprocessable("%d classes, want the background and at least one more", len(o.Classes))
 	}
 	return contours{origin: o}, nil
 }

@@ -11,9 +11,9 @@ import (
 	"segd/dicomio/tag"
 )
 
-// dataset is what an object or an item of a sequence holds, by tag. Values are
-// kept as they lie in a file in little endian, so that what is copied out of a
-// source arrives byte for byte, whatever its character set.
+// dataset holds the elements of an object or of an item of a sequence, by tag.
+// Values are kept as encoded in little endian, so that those copied from a
+// source stay the same bytes whatever their character set.
 type dataset map[uint32]field
 
 // field is the value of one element: bytes or, for SQ, items.
@@ -23,14 +23,14 @@ type field struct {
 	items []dataset
 }
 
-// set puts text, whose values are joined by backslashes; none at all is an
-// element without a value. The VR is the dictionary's, here and below.
+// set sets a text element. Several values are joined by backslashes; without
+// values the element is empty. All setters take the VR from the dictionary.
 func (d dataset) set(t uint32, values ...string) {
 	d[t] = field{vr: dictionaryVR(t), b: []byte(strings.Join(values, `\`))}
 }
 
-// setInts puts whole numbers: as text for IS and DS, else in binary. A tag, of
-// VR AT, is one number with the group in its upper half.
+// setInts sets integers: as text for IS and DS, otherwise in binary. An AT value
+// is one integer with the group in its upper half.
 func (d dataset) setInts(t uint32, values ...int) {
 	f := field{vr: dictionaryVR(t)}
 	var text []string
@@ -53,7 +53,7 @@ func (d dataset) setInts(t uint32, values ...int) {
 	d[t] = f
 }
 
-// setFloats puts decimal numbers, as text for DS, else in binary.
+// setFloats sets decimal numbers: as text for DS, otherwise in binary.
 func (d dataset) setFloats(t uint32, values ...float64) {
 	f := field{vr: dictionaryVR(t)}
 	var text []string
@@ -73,13 +73,13 @@ func (d dataset) setFloats(t uint32, values ...float64) {
 	d[t] = f
 }
 
-// setItems puts a sequence.
+// setItems sets a sequence.
 func (d dataset) setItems(t uint32, items ...dataset) {
 	d[t] = field{vr: "SQ", items: items}
 }
 
-// setCode puts a code sequence of one item (PS3.3 8.8). A value too long for
-// SH goes into Long Code Value.
+// setCode sets a code sequence with one item (PS3.3 8.8). A value too long for
+// SH becomes a Long Code Value.
 func (d dataset) setCode(t uint32, c code) {
 	item := dataset{}
 	if len(c.Value) > 16 {
@@ -98,7 +98,7 @@ func (d dataset) text(t uint32) string { return strings.Trim(string(d[t].b), " \
 // has reports whether d has a value for tag.
 func (d dataset) has(t uint32) bool { return d.text(t) != "" || len(d[t].items) > 0 }
 
-// first returns the first item of a sequence, empty where there is none.
+// first returns the first item of a sequence, or an empty data set.
 func (d dataset) first(t uint32) dataset {
 	if items := d[t].items; len(items) > 0 {
 		return items[0]
@@ -106,8 +106,8 @@ func (d dataset) first(t uint32) dataset {
 	return nil
 }
 
-// numbers returns the values of a DS or IS element; nil where it is absent or
-// not made of finite numbers.
+// numbers returns the values of a DS or IS element; nil if it is absent or any
+// value is not a finite number.
 func (d dataset) numbers(t uint32) []float64 {
 	text := d.text(t)
 	if text == "" {
@@ -132,21 +132,21 @@ func (d dataset) integer(t uint32) int {
 	case f.vr == "UL" && len(f.b) >= 4:
 		return int(binary.LittleEndian.Uint32(f.b))
 	case f.vr == "IS":
-		n, _ := strconv.Atoi(d.text(t)) // 0 for what is no number
+		n, _ := strconv.Atoi(d.text(t)) // 0 if it is not a number
 		return n
 	}
 	return 0
 }
 
-// merge adds the elements of other, which go before those of d.
+// merge adds the elements of other, which replace those of d.
 func (d dataset) merge(other dataset) {
 	for t, f := range other {
 		d[t] = f
 	}
 }
 
-// ascii reports whether all text below d is free of bytes that only a character
-// set gives a meaning.
+// ascii reports whether all text in d and its items is plain ASCII, without
+// escape sequences.
 func (d dataset) ascii() bool {
 	for _, f := range d {
 		for _, item := range f.items {
@@ -166,16 +166,17 @@ func (d dataset) ascii() bool {
 	return true
 }
 
-// hasCharacters are the VRs that SpecificCharacterSet applies to (PS3.5 6.1.2.3).
+// hasCharacters lists the VRs that SpecificCharacterSet applies to (PS3.5
+// 6.1.2.3).
 var hasCharacters = map[string]bool{
 	"SH": true, "LO": true, "UC": true, "ST": true, "LT": true, "UT": true, "PN": true,
 }
 
-// tags lists the tags of d in order.
+// tags returns the tags of d in ascending order.
 func (d dataset) tags() []uint32 { return slices.Sorted(maps.Keys(d)) }
 
-// appendTo appends d to b in little endian, elements in order, sequences and
-// items with their lengths.
+// appendTo appends the encoding of d in little endian to b, with elements in
+// order and sequences and items of defined length.
 func (d dataset) appendTo(b []byte, implicit bool) []byte {
 	for _, t := range d.tags() {
 		f := d[t]
@@ -201,8 +202,8 @@ func (d dataset) appendTo(b []byte, implicit bool) []byte {
 	return b
 }
 
-// appendHeader appends tag, VR and length. A value that is too long for a VR
-// with a length of 16 bits is written as UN (PS3.5 6.2.2).
+// appendHeader appends a tag, VR and length. A value too long for a VR with a
+// 16-bit length is written as UN (PS3.5 6.2.2).
 func appendHeader(b []byte, t uint32, vr string, length int, implicit bool) []byte {
 	b = binary.LittleEndian.AppendUint16(b, uint16(t>>16))
 	b = binary.LittleEndian.AppendUint16(b, uint16(t))
@@ -218,7 +219,7 @@ func appendHeader(b []byte, t uint32, vr string, length int, implicit bool) []by
 	return binary.LittleEndian.AppendUint32(append(b, vr[0], vr[1], 0, 0), uint32(length))
 }
 
-// padding is the byte that makes a value of odd length even (PS3.5 6.2).
+// padding is the byte that pads a value to an even length (PS3.5 6.2).
 func padding(vr string) byte {
 	switch vr {
 	case "UI", "OB", "UN":
@@ -227,7 +228,7 @@ func padding(vr string) byte {
 	return ' '
 }
 
-// decimal writes v as a decimal string of at most 16 bytes (PS3.5 6.2), with as
+// decimal formats v as a decimal string of at most 16 bytes (PS3.5 6.2), with as
 // many digits as fit.
 func decimal(v float64) string {
 	s := strconv.FormatFloat(v, 'f', -1, 64)
@@ -242,8 +243,8 @@ func decimal(v float64) string {
 	return s
 }
 
-// shorten cuts s to n characters, and takes out what text of one line cannot
-// hold: control characters and the backslash that parts values.
+// shorten cuts s to n characters and replaces those that one line of text may
+// not hold: control characters, and the backslash, which separates values.
 func shorten(s string, n int) string {
 	out := make([]rune, 0, n)
 	for _, r := range s {
@@ -258,7 +259,7 @@ func shorten(s string, n int) string {
 	return strings.TrimSpace(string(out))
 }
 
-// fold writes characters outside ASCII, in the text of d and below, as question
+// fold replaces non-ASCII characters in the text of d and its items by question
 // marks.
 func (d dataset) fold() {
 	for t, f := range d {

@@ -10,7 +10,7 @@ import (
 	"segd/dicomio/tag"
 )
 
-// action is what the profile has done to an attribute.
+// action says what the profile does to an attribute.
 type action byte
 
 const (
@@ -21,7 +21,7 @@ const (
 	renew        // U
 )
 
-// actions is the table of profile.go by tag.
+// actions returns the table of profile.go by tag.
 var actions = sync.OnceValue(func() map[uint32]action {
 	m := map[uint32]action{}
 	for _, list := range []struct {
@@ -35,18 +35,18 @@ var actions = sync.OnceValue(func() map[uint32]action {
 	return m
 })
 
-// deidentify takes out of d who the patient is, by the Basic Application Level
-// Confidentiality Profile (PS3.15 E.2), to the bottom of every sequence: of
-// what is copied of the patient and study, each attribute is removed, emptied,
-// made a dummy or given another UID as profile.go says. It goes further in two
-// ways: what the profile does not name is only kept if it is a code or a UID,
-// and dates and times become dummies. What an object must have is emptied where the
-// profile would remove it; name and ID of the patient become a pseudonym, so
-// that patients stay apart.
+// deidentify removes the patient's identity from d by the Basic Application
+// Level Confidentiality Profile (PS3.15 E.2), at every level of nesting. As
+// profile.go says, each attribute copied from patient and study is removed,
+// emptied, or replaced by a dummy or another UID. It goes further in two ways:
+// it keeps attributes that the profile does not name only if they are codes or
+// UIDs, and it replaces dates and times by dummies. Attributes that an object
+// must have are emptied where the profile would remove them. Patient name and ID
+// become a pseudonym, so that patients can still be told apart.
 //
-// What is written here holds of the source's UIDs and times alone, and these
-// are replaced too: UIDs by others that are the same throughout the run.
-// Private elements are never copied.
+// The elements written by this package hold only UIDs and times of the source.
+// UIDs are replaced by others that are consistent throughout the run. Private
+// elements are never copied.
 func (d *object) deidentify() {
 	patient := d.copied.text(tag.PatientID) + "\x00" + d.copied.text(tag.PatientName)
 	study := d.studyUID()
@@ -57,7 +57,7 @@ func (d *object) deidentify() {
 	pseudonym := "SEGD-" + digits[:12]
 	for t := range d.copied {
 		if t>>16 == 0x0012 && t >= tag.PatientIdentityRemoved && t <= tag.DeidentificationMethodCodeSequence {
-			delete(d.copied, t) // how it was done before
+			delete(d.copied, t) // describes an earlier de-identification
 		}
 	}
 	clean(d.copied)
@@ -78,7 +78,7 @@ func (d *object) deidentify() {
 	d.copied.set(tag.LongitudinalTemporalInformationModified, "REMOVED")
 }
 
-// clean does to what is copied, and below, what the profile says.
+// clean applies the profile to copied attributes, at every level of nesting.
 func clean(d dataset) {
 	for t, f := range d {
 		group := t >> 16
@@ -107,8 +107,8 @@ func clean(d dataset) {
 	}
 }
 
-// sourceTerms are coded strings that objects take over of the image itself, and
-// what they may say where nothing else is to come along.
+// sourceTerms lists the coded strings that objects copy from the image itself,
+// with the terms they may hold; nothing else is kept.
 var sourceTerms = map[uint32]*regexp.Regexp{
 	tag.SpecificCharacterSet:        regexp.MustCompile(`^(ISO_IR \d{1,3}|ISO 2022 IR \d{1,3}|GB18030|GBK)?$`),
 	tag.BurnedInAnnotation:          regexp.MustCompile(`^(YES|NO)$`),
@@ -118,12 +118,12 @@ var sourceTerms = map[uint32]*regexp.Regexp{
 	tag.LossyImageCompressionMethod: regexp.MustCompile(`^ISO_[0-9_]+$`),
 	tag.Laterality:                  regexp.MustCompile(`^[LR]?$`),
 	tag.ImageLaterality:             regexp.MustCompile(`^[LRUB]?$`),
-	tag.BodyPartExamined:            regexp.MustCompile(`^$`), // in whatever words
+	tag.BodyPartExamined:            regexp.MustCompile(`^$`), // may be free text
 	tag.RescaleType:                 regexp.MustCompile(`^(HU|US)?$`),
 }
 
-// keepTerms empties elements of d and below that hold anything but the terms of
-// sourceTerms, or numbers as text that are none.
+// keepTerms clears elements of d and its items whose values are not among
+// sourceTerms, and numbers written as text that do not parse.
 func (d dataset) keepTerms() {
 	for t, f := range d {
 		for _, item := range f.items {
@@ -142,27 +142,27 @@ func (d dataset) keepTerms() {
 		switch {
 		case ok:
 		case t == tag.PatientOrientation, t == tag.Laterality:
-			d[t] = field{vr: f.vr} // may have to be there
+			d[t] = field{vr: f.vr} // may be required (type 2)
 		default:
 			delete(d, t)
 		}
 	}
 }
 
-// codeTags are texts of code sequences (PS3.3 8.8): they name things, not
+// codeTags are the texts in code sequences (PS3.3 8.8), which name things, not
 // people.
 var codeTags = map[uint32]bool{
 	tag.CodeValue: true, tag.CodingSchemeDesignator: true, tag.CodingSchemeVersion: true, tag.CodeMeaning: true,
 	tag.LongCodeValue: true, tag.SpecificCharacterSet: true,
 }
 
-// dummyOf is a value that says nothing, of the VR of f.
+// dummyOf returns a dummy value with the VR of f.
 func dummyOf(f field) field {
 	switch f.vr {
 	case "DS", "IS":
 		return field{vr: f.vr, b: []byte("0")}
 	case "DA", "TM", "DT", "UI":
-		return f // replace has one
+		return f // set by replace
 	case "AS":
 		return field{vr: f.vr, b: []byte("000Y")}
 	case "CS", "SH", "LO", "PN", "ST", "LT", "UT", "UC", "AE", "UR":
@@ -171,7 +171,7 @@ func dummyOf(f field) field {
 	return field{vr: f.vr, b: make([]byte, len(f.b))}
 }
 
-// replace puts other UIDs and times in the place of those in d and below.
+// replace replaces the UIDs, dates and times in d and its items.
 func (r *Run) replace(d dataset) {
 	for t, f := range d {
 		for _, item := range f.items {
@@ -179,8 +179,8 @@ func (r *Run) replace(d dataset) {
 		}
 		switch {
 		case f.vr == "UI" && d.has(t) && !strings.HasPrefix(d.text(t), "1.2.840.10008."):
-			// None of the standard's own, such as SOP classes. A source's UID may
-			// be several.
+			// UIDs of the standard, such as SOP classes, stay. An element of the
+			// source may hold several UIDs.
 			var other []string
 			for uid := range strings.SplitSeq(d.text(t), `\`) {
 				other = append(other, r.uid("deidentify", strings.Trim(uid, " \x00")))
@@ -192,7 +192,7 @@ func (r *Run) replace(d dataset) {
 			d.set(t, "000000")
 		case f.vr == "DT" && d.has(t):
 			d.set(t, "19000101000000")
-		case t == tag.LUTExplanation: // the one free text of an image that is copied
+		case t == tag.LUTExplanation: // the only free text copied from an image
 			delete(d, t)
 		}
 	}

@@ -2,6 +2,7 @@ package dicomio
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -227,7 +228,7 @@ func fetched(t *testing.T, path string) (status string, parts [][]byte) {
 	defer func() { _ = f.Close() }()
 	for r := multipart.NewReader(f, params["boundary"]); ; {
 		p, err := r.NextRawPart()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return status, parts
 		}
 		if err != nil {

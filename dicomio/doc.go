@@ -1,5 +1,5 @@
-// Package dicomio reads DICOM files (PS3.10) into frames of pixels, and writes
-// what was found in them as DICOM objects.
+// Package dicomio reads frames of pixels from DICOM files (PS3.10) and writes
+// results as DICOM objects.
 //
 //	scan, err := dicomio.Read(b)
 //	img, err := scan.Frame(0)
@@ -10,36 +10,36 @@
 //	err = seg.AddMask(0, 0, mask)
 //	err = seg.Write(w)
 //
-// Read takes the uncompressed transfer syntaxes (implicit and explicit VR
-// little endian, explicit VR big endian, deflated) and those of still images
-// that package codec has a decoder for; syntax.go lists them. Any other is
-// segd.ErrUnsupported, with its UID named. Each frame of compressed pixels is
-// decoded when it is asked for, out of as many fragments as it lies in.
+// Read accepts the uncompressed transfer syntaxes (implicit and explicit VR
+// little endian, explicit VR big endian, deflated) and every still-image syntax
+// that package codec has a decoder for; syntax.go lists them. For any other it
+// returns segd.ErrUnsupported with the UID. Compressed frames are decoded on
+// demand and may be spread over any number of fragments.
 //
-// A file is hostile until proven otherwise. Its structure is walked first,
-// with every length checked against what is there; the DICOM library then sees
-// only the few elements that say what the pixels mean, none of them about the
-// patient, and never the pixels, which this package decodes itself. See
+// The package treats every file as hostile. It first walks the structure and
+// checks every length against the bytes that are left. The DICOM library then
+// parses only the few elements that give the pixels their meaning. It never sees
+// the patient's attributes or the pixels, which this package decodes itself. See
 // docs/adr/0002-dicom-reading.md and 0006-codecs.md.
 //
-// Objects are Segmentations (SEG), binary and of probabilities, Secondary
+// The package writes segmentations (SEG), binary and fractional, Secondary
 // Captures (WriteSC), measurement reports (WriteSR), presentation states (GSPS)
-// and structure sets (RTStruct). Each is filed under the patient and study of
-// its Source, whose attributes it copies byte for byte, and refers to the images
-// it was made of. A Source that lies in no frame of reference (CR, DX, MG, US)
-// gets all of them but the structure set. See docs/adr/0008-dicom-writing.md.
+// and structure sets (RTStruct). Each object belongs to the patient and study of
+// its Source, copies their attributes byte for byte, and refers to its source
+// images. A Source without a frame of reference (CR, DX, MG, US) supports all of
+// them except the structure set. See docs/adr/0008-dicom-writing.md.
 //
 // Limits: 256 MiB a file, 128 MiB inflated, 200,000 elements, 32 levels of
-// nesting, 64 MiB for a value other than pixels, 1 to 16384 rows and columns,
-// 64 Mpixel a frame, 2,000 frames, 512 MiB of decoded pixels. A compressed
-// frame takes at most 256 MiB until it is an Image, unless its stream is a 32nd
-// of its pixels or more.
+// nesting, 64 MiB for a value other than pixels, 1 to 16384 rows and columns, 64
+// Mpixel a frame, 2,000 frames, 512 MiB of decoded pixels. Decoding a compressed
+// frame may take 256 MiB, or more if its stream is at least 1/32 of the size of
+// its pixels.
 //
-// Errors name tags by number and sizes, never values: no text of an element
-// leaves the package but in objects.
+// Errors name tags and sizes, never values. The text of an element leaves the
+// package only in objects and through Patient.
 package dicomio
 
-// Limits that are checked before memory is taken.
+// Limits, checked before memory is allocated.
 const (
 	maxFile     = 256 << 20
 	maxInflated = 128 << 20

@@ -94,6 +94,22 @@ func ExampleWriteStored() {
 	// Output: 8192 bytes
 }
 
+// Only files with a deflated data set grow in memory.
+func ExampleInflated() {
+	f := dicomtest.Disc(64)
+	f.Syntax = dicomtest.DeflatedLE
+	deflated, err := dicomio.Inflated(dicomtest.Write(f))
+	if err != nil {
+		log.Fatal(err)
+	}
+	plain, err := dicomio.Inflated(slice(1))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(deflated > 64*64*2, plain)
+	// Output: true 0
+}
+
 func ExamplePatient() {
 	attributes, err := dicomio.Patient(slice(1))
 	if err != nil {

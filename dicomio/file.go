@@ -15,17 +15,17 @@ import (
 
 const preamble = 128
 
-// file is the structure of a DICOM file: where its elements lie.
+// file locates the elements of a DICOM file.
 type file struct {
 	walker
 	syntax   string // transfer syntax UID
-	inflated bool   // walker.b is not the caller's
+	inflated bool   // walker.b is a copy
 	warnings []string
 }
 
-// Is reports whether b is, or sets out to be, a DICOM file: it has the prefix
-// DICM behind the preamble, or begins with an element of a kind that only a
-// DICOM data set begins with. It reads at most 132 bytes.
+// Is reports whether b is, or looks like, a DICOM file: it has the prefix DICM
+// after the preamble, or it begins with an element that only a DICOM data set
+// begins with. Is reads at most 132 bytes.
 func Is(b []byte) bool {
 	if len(b) >= preamble+4 && string(b[preamble:preamble+4]) == "DICM" {
 		return true
@@ -46,7 +46,7 @@ func open(b []byte) (*file, error) {
 	p, preambled := start(b)
 	if !preambled {
 		if _, ok := sniff(b); !ok {
-			return nil, malformed("no DICOM prefix, nor a data set without one")
+			return nil, malformed("neither a DICOM prefix nor a data set without one")
 		}
 		f.warnings = append(f.warnings, "the file lacks the DICOM preamble")
 	}
@@ -65,21 +65,21 @@ func open(b []byte) (*file, error) {
 		f.inflated = true
 	}
 	if len(f.b) == 0 {
-		return nil, malformed("truncated: no data set behind the file meta information")
+		return nil, malformed("truncated: no data set after the file meta information")
 	}
 	_, err = f.walk(0, len(f.b), 0, 0)
 	if errors.Is(err, segd.ErrFormat) && f.behindPixels() {
-		// The pixels are the last that an image needs (PS3.5 7.1 has elements in
-		// the order of their tags), and writers and media leave bytes behind them.
-		f.warnings = append(f.warnings, "what follows the pixel data is not a data set; it is left out")
+		// An image needs nothing after its pixels, as elements are in the order of
+		// their tags (PS3.5 7.1). Some writers and media leave stray bytes there.
+		f.warnings = append(f.warnings, "the bytes after the pixel data are not a data set and are ignored")
 		err = nil
 	}
 	return f, err
 }
 
-// meta reads the file meta information (PS3.10 7.1), which is in explicit VR
-// little endian whatever follows it, and returns the position behind it. Its
-// group length is not relied on: the group ends where another begins.
+// meta reads the file meta information (PS3.10 7.1), always in explicit VR
+// little endian, and returns the position after it. It ignores the group length:
+// the group ends where another begins.
 func (f *file) meta(b []byte, p int) (int, error) {
 	m := walker{b: b, order: binary.LittleEndian, limit: 256}
 	for len(b)-p >= itemHeader && m.tag(p)>>16 == 2 {
@@ -91,7 +91,7 @@ func (f *file) meta(b []byte, p int) (int, error) {
 		if p, err = m.content(&e, len(b), 0); err != nil {
 			return p, err
 		}
-		if e.tag == tag.TransferSyntaxUID && f.syntax == "" { // where a group follows over again, the first one counts
+		if e.tag == tag.TransferSyntaxUID && f.syntax == "" { // if the group is repeated, the first one counts
 			f.syntax = strings.TrimRight(string(b[e.value:e.end]), " \x00")
 			if !isUID(f.syntax) {
 				return p, malformed("element %s is not a UID", name(e.tag))
@@ -101,22 +101,22 @@ func (f *file) meta(b []byte, p int) (int, error) {
 	return p, nil
 }
 
-// choose settles the encoding of the data set b from the transfer syntax, or
-// from b itself where the file names none or the wrong one of the two plain
-// ones, as some writers do.
+// choose determines the encoding of the data set b from the transfer syntax. If
+// the file names none, or the wrong one of the two plain ones, as some writers
+// do, it examines b.
 func (f *file) choose(b []byte) error {
 	seen, ok := sniff(b)
 	switch f.syntax {
 	case "":
 		if !ok {
-			return malformed("no transfer syntax (0002,0010), and the data set does not show it")
+			return malformed("no transfer syntax (0002,0010), and the data set does not reveal one")
 		}
 		f.syntax = seen
-		f.warnings = append(f.warnings, "the file names no transfer syntax; the data set shows which it is")
+		f.warnings = append(f.warnings, "the file names no transfer syntax; it is detected from the data set")
 	case implicitLE, explicitLE:
 		if ok && seen != f.syntax && seen != explicitBE {
 			f.syntax = seen
-			f.warnings = append(f.warnings, "the data set is not in the transfer syntax that the file names; it is read as what it is")
+			f.warnings = append(f.warnings, "the data set is not in the transfer syntax that the file names; it is read in the one that is detected")
 		}
 	case explicitBE, deflatedLE:
 	default:
@@ -124,7 +124,7 @@ func (f *file) choose(b []byte) error {
 			return fmt.Errorf("dicomio: %w: transfer syntax %s%s", segd.ErrUnsupported, f.syntax, refused(f.syntax))
 		}
 		if f.implicit = ok && seen == implicitLE; f.implicit {
-			f.warnings = append(f.warnings, "the data set is in implicit VR, which the transfer syntax does not allow; it is read as what it is")
+			f.warnings = append(f.warnings, "the data set is in implicit VR, which the transfer syntax does not allow; it is read as implicit VR")
 		}
 	}
 	f.order = binary.LittleEndian
@@ -135,10 +135,10 @@ func (f *file) choose(b []byte) error {
 	return nil
 }
 
-// sniff tells the encoding of a data set, or of a file meta information
-// without a preamble, from its first element. It must be of group 2 or 8, and
-// have the VR that the dictionary gives it or, in implicit VR, be in the
-// dictionary and fit the bytes.
+// sniff detects the encoding of a data set, or of file meta information without
+// a preamble, from its first element. The element must be in group 2 or 8, and
+// have the VR of the dictionary or, in implicit VR, be in the dictionary and fit
+// the bytes.
 func sniff(b []byte) (syntax string, ok bool) {
 	if len(b) < itemHeader {
 		return "", false
@@ -172,8 +172,9 @@ func vrs2(b []byte) string {
 }
 
 // isUID reports whether s has the form of a UID (PS3.5 chapter 9): numbers
-// with dots between, the first of them 0, 1 or 2. Leading zeros are allowed,
-// since they occur. What merely looks like a number, such as a date, is none.
+// separated by dots, the first of them 0, 1 or 2. Leading zeros are accepted
+// because they occur. Something that merely resembles a number, such as a date,
+// is not a UID.
 func isUID(s string) bool {
 	if len(s) > 64 || strings.Count(s, ".") < 2 || s[0] > '2' {
 		return false
@@ -186,8 +187,8 @@ func isUID(s string) bool {
 	return true
 }
 
-// inflate expands a deflated data set (PS3.5 A.5). The size is counted before
-// memory is taken, so that a deflate bomb costs time alone, and little of it.
+// inflate expands a deflated data set (PS3.5 A.5). It measures the size before
+// allocating, so that a deflate bomb costs a little time and no memory.
 func inflate(b []byte) ([]byte, error) {
 	size, err := inflatedSize(b)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"segd/dicomio/tag"
 )
 
-// floatValue returns value i of a frame of floating point, in the precision
-// of the file.
+// floatValue returns value i of a floating-point frame at the precision of the
+// file.
 func (l *layout) floatValue(raw []byte, i int) float64 {
 	if l.allocated == 64 {
 		return math.Float64frombits(binary.LittleEndian.Uint64(raw[8*i:]))
@@ -17,9 +17,9 @@ func (l *layout) floatValue(raw []byte, i int) float64 {
 	return float64(math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:])))
 }
 
-// floatImage turns a frame of Float or Double Float Pixel Data (PS3.3 C.7.6.24
-// and C.7.6.25) into an Image. Values that are no numbers, or none that
-// float32 holds, are padding; they are given the lowest value of the others.
+// floatImage converts a frame of Float or Double Float Pixel Data (PS3.3
+// C.7.6.24 and C.7.6.25) to an Image. Values that are not finite, or do not fit
+// in float32, are padding and get the lowest of the other values.
 func (s *scan) floatImage(l *layout, raw []byte, g *grading) *segd.Image {
 	n := l.rows * l.cols
 	img := &segd.Image{
@@ -62,7 +62,7 @@ func (s *scan) floatImage(l *layout, raw []byte, g *grading) *segd.Image {
 	return img
 }
 
-// floatRange is paddingRange for values of floating point.
+// floatRange is the counterpart of paddingRange for floating-point values.
 type floatRange struct {
 	set       bool
 	low, high float64

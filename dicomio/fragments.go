@@ -10,7 +10,7 @@ import (
 	"segd/dicomio/tag"
 )
 
-// span is a stretch of bytes.
+// span is a range of bytes.
 type span struct{ start, end int }
 
 // fragments are the compressed frames of encapsulated pixel data (PS3.5 A.4).
@@ -21,8 +21,8 @@ type fragments struct {
 	first []int  // index of the first fragment of each frame, and the end
 }
 
-// findFragments lists the fragments of the pixel data e, whose structure the
-// walk has checked, and tells which belong to which frame.
+// findFragments lists the fragments of the pixel data e, which walk has checked,
+// and assigns them to frames.
 func findFragments(f *file, e element, l *layout) (*fragments, error) {
 	p := &fragments{encapsulation: encapsulations[f.syntax], b: f.b}
 	at := e.value
@@ -33,7 +33,7 @@ func findFragments(f *file, e element, l *layout) (*fragments, error) {
 		at += size
 	}
 	if len(p.spans) < 2 {
-		return nil, unprocessable("no pixel data %s: an offset table without fragments", name(tag.PixelData))
+		return nil, unprocessable("no pixel data in %s: an offset table without fragments", name(tag.PixelData))
 	}
 	table := f.b[p.spans[0].start:p.spans[0].end]
 	base := p.spans[0].end
@@ -58,17 +58,17 @@ func findFragments(f *file, e element, l *layout) (*fragments, error) {
 		if p.first = p.byOffset(offsets, base, l.frames); p.first != nil {
 			return p, nil
 		}
-		f.warnings = append(f.warnings, "the offset table of the pixel data does not fit its fragments; it is not used")
+		f.warnings = append(f.warnings, "the offset table of the pixel data does not match its fragments and is ignored")
 	}
 	if p.first = p.byStart(l.frames); p.first == nil {
-		return nil, unprocessable("%d fragments of pixel data for %d frames, and no offset table that assigns them", len(p.spans), l.frames)
+		return nil, unprocessable("%d fragments of pixel data for %d frames, and no offset table to assign them", len(p.spans), l.frames)
 	}
 	return p, nil
 }
 
-// byOffset assigns fragments to frames by the offsets of each frame's first
-// one, counted from base. It returns nil where they are not the offsets of
-// fragments in ascending order, one for each frame.
+// byOffset assigns fragments to frames by the offset of each frame's first
+// fragment, counted from base. It returns nil unless there is one offset for
+// each frame, in ascending order, and each is that of a fragment.
 func (p *fragments) byOffset(offsets []uint64, base, frames int) []int {
 	if len(offsets) != frames || offsets[0] != 0 {
 		return nil
@@ -90,9 +90,9 @@ func (p *fragments) byOffset(offsets []uint64, base, frames int) []int {
 	return append(first, len(p.spans))
 }
 
-// byStart assigns fragments to frames where no table does: one to each, but
-// for empty ones, or else each that begins as a frame does begins a frame. It
-// returns nil where neither gives the number of frames.
+// byStart assigns fragments to frames without a table. Either every fragment
+// that is not empty is a frame, or every fragment that begins like a frame
+// starts one. It returns nil if neither yields the number of frames.
 func (p *fragments) byStart(frames int) []int {
 	full, starts := make([]int, 0, frames+1), make([]int, 0, frames+1)
 	for k, s := range p.spans {
@@ -122,8 +122,8 @@ func (p *fragments) size(i int) int {
 	return size
 }
 
-// stream returns the compressed bytes of frame i. It shares the file's memory
-// where all of them are in the first fragment.
+// stream returns the compressed bytes of frame i, which share memory with the
+// file if they are one fragment.
 func (p *fragments) stream(i int) []byte {
 	spans, size := p.spans[p.first[i]:p.first[i+1]], p.size(i)
 	if s := spans[0]; s.end-s.start == size {
@@ -136,8 +136,8 @@ func (p *fragments) stream(i int) []byte {
 	return out
 }
 
-// frame decodes frame i and says how its stored values lie there, which may
-// differ from what the data set says.
+// frame decodes frame i and returns its layout, which may differ from that of
+// the data set.
 func (p *fragments) frame(l *layout, i int) (*layout, []byte, error) {
 	if err := p.checkWork(l, p.size(i)); err != nil {
 		return nil, nil, err
@@ -159,18 +159,19 @@ func (p *fragments) frame(l *layout, i int) (*layout, []byte, error) {
 	return l.decoded(info), dst, nil
 }
 
-// Bounds of what a compressed frame may take. One that takes more than maxWork
-// in all must be worth it: a stream of less than a byte for maxRatio bytes of
-// pixels is no image of that size, but a bomb. Nor is one an image that is far
-// longer than its pixels.
+// Limits on decoding a compressed frame. A frame that takes more than maxWork
+// must have at least one byte of stream for maxRatio bytes of pixels: a smaller
+// one is a bomb, not an image. A stream much longer than its pixels is refused
+// too.
 const (
 	maxWork     = 256 << 20
 	maxRatio    = 32
 	maxOverhead = 1 << 20
 )
 
-// checkWork refuses a frame of size compressed bytes that does not go with what
-// it takes: the decoded bytes, the decoder's own, the Image and its padding.
+// checkWork refuses a frame of size compressed bytes if decoding takes too much
+// memory for it: the decoded bytes, the decoder's working set, the Image and its
+// padding.
 func (p *fragments) checkWork(l *layout, size int) error {
 	n, samples := l.frameBytes(), l.rows*l.cols*l.samples
 	work := n + samples*(p.work+4)
@@ -179,15 +180,16 @@ func (p *fragments) checkWork(l *layout, size int) error {
 	}
 	switch {
 	case work > maxWork && size < n/maxRatio:
-		return fmt.Errorf("dicomio: %w: a frame of %d×%d pixels in %d bytes takes %d to decode, limit %d unless it is of %d", segd.ErrTooLarge, l.rows, l.cols, size, work, maxWork, n/maxRatio)
+		return fmt.Errorf("dicomio: %w: a frame of %d×%d pixels in %d compressed bytes takes %d bytes to decode, limit %d unless it has at least %d compressed bytes", segd.ErrTooLarge, l.rows, l.cols, size, work, maxWork, n/maxRatio)
 	case size > 2*n+maxOverhead:
-		return fmt.Errorf("dicomio: %w: a frame of %d compressed bytes, for %d of pixels", segd.ErrTooLarge, size, n)
+		return fmt.Errorf("dicomio: %w: a frame has %d compressed bytes for %d bytes of pixels", segd.ErrTooLarge, size, n)
 	}
 	return nil
 }
 
-// decoded returns the layout of a decoded frame: where the stream says what
-// its colours are or that its samples fill the low bits, it is right.
+// decoded returns the layout of a decoded frame. If the stream names its colour
+// space, or says that its samples fill the low bits, the stream is right and the
+// data set wrong.
 func (l *layout) decoded(info codec.Info) *layout {
 	d := *l
 	d.planar, d.subsampled = false, false

@@ -7,22 +7,22 @@ import (
 	"segd"
 )
 
-// grading is how stored values of a grey frame become values of its Image, and
-// how those are shown.
+// grading says how stored values of a grey frame become values of its Image, and
+// how those are displayed.
 type grading struct {
 	slope, intercept float64
 	table            []float32 // modality LUT, instead of the two above
 	first            int       // stored value of its first entry
 	turn             bool      // MONOCHROME1: low is bright in the file
 	display          segd.Display
-	badVOI           bool // the frame's VOI LUT is damaged, and not used
+	badVOI           bool // the frame's VOI LUT is damaged and ignored
 	spacing          segd.Spacing
 }
 
 // limits returns the lowest and the highest stored value that the bits allow.
 func (l *layout) limits() (low, high float64) {
 	if l.float {
-		return 0, 0 // unknown; turned round, they change their sign
+		return 0, 0 // unknown; inverting changes the sign
 	}
 	if l.signed {
 		return -math.Exp2(float64(l.stored - 1)), math.Exp2(float64(l.stored-1)) - 1
@@ -30,8 +30,8 @@ func (l *layout) limits() (low, high float64) {
 	return 0, math.Exp2(float64(l.stored)) - 1
 }
 
-// mirror returns the sum that turns modality values: v becomes mirror-v, which
-// keeps them in the range that they can have.
+// mirror returns the sum that inverts modality values: v becomes mirror-v, which
+// keeps values in their range.
 func (g *grading) mirror(l *layout) float64 {
 	if g.table != nil {
 		low, high := g.table[0], g.table[0]
@@ -44,7 +44,7 @@ func (g *grading) mirror(l *layout) float64 {
 	return g.slope*(low+high) + 2*g.intercept
 }
 
-// greyImage turns the stored values of a frame into an Image.
+// greyImage converts the stored values of a frame to an Image.
 func (s *scan) greyImage(l *layout, raw []byte, g *grading) *segd.Image {
 	img := &segd.Image{
 		Width: l.cols, Height: l.rows, Channels: 1,
@@ -73,8 +73,8 @@ func (s *scan) greyImage(l *layout, raw []byte, g *grading) *segd.Image {
 	return img
 }
 
-// value returns stored value i of raw, with the bits that are not stored
-// masked away and its sign extended.
+// value returns stored value i of raw, with unused bits masked and the sign
+// extended.
 func (l *layout) value(raw []byte, i int) int {
 	var v uint32
 	switch l.sampleBytes() {
@@ -88,12 +88,12 @@ func (l *layout) value(raw []byte, i int) int {
 	return l.cut().extend(v)
 }
 
-// cut is how the stored bits are cut out of an allocated value: those above
-// the high bit may hold an overlay, those below the lowest anything.
+// cut extracts the stored bits of an allocated value: bits above the high bit
+// may hold an overlay, those below the lowest anything.
 type cut struct {
 	shift uint
 	mask  uint32
-	sign  int // the bit that stands for the sign; 0: none
+	sign  int // the sign bit; 0: none
 }
 
 func (l *layout) cut() cut {
@@ -109,7 +109,7 @@ func (c cut) extend(v uint32) int {
 	return (int(v>>(c.shift&31)&c.mask) ^ c.sign) - c.sign
 }
 
-// scale writes slope·v + intercept for each stored value v of raw.
+// scale computes slope·v + intercept for each stored value v of raw.
 func (l *layout) scale(dst []float32, raw []byte, slope, intercept float64) {
 	switch l.sampleBytes() {
 	case 1:
@@ -152,7 +152,7 @@ type paddingRange struct {
 	low, high int
 }
 
-// mask marks the padding pixels of a frame; nil where there are none.
+// mask marks the padding pixels of a frame; nil if there are none.
 func (p paddingRange) mask(l *layout, raw []byte) []bool {
 	if !p.set {
 		return nil

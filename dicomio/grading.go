@@ -8,8 +8,8 @@ import (
 	"segd/dicomio/tag"
 )
 
-// spacings are the attributes that a spacing is read from, best first. The
-// first is that of the patient, the others that of the detector or the paper.
+// spacings lists the attributes that give a spacing, best first. The first is
+// measured in the patient, the others at the detector or on the film.
 var spacings = []struct {
 	tag    uint32
 	source string
@@ -19,8 +19,8 @@ var spacings = []struct {
 	{tag.NominalScannedPixelSpacing, "NominalScannedPixelSpacing (0018,2010)"},
 }
 
-// first returns the values of t in the innermost of the data sets that has
-// them: the functional groups of the frame, the shared ones, the file.
+// first returns the values of t in the innermost data set that has them, in the
+// order frame group, shared group, file.
 func first(t uint32, sets ...attributes) ([]float64, error) {
 	for _, a := range sets {
 		v, err := a.floats(t)
@@ -31,7 +31,7 @@ func first(t uint32, sets ...attributes) ([]float64, error) {
 	return nil, nil
 }
 
-// grade works out how frame i is graded.
+// grade determines the grading of frame i.
 func (h *header) grade(l *layout, i int) (*grading, error) {
 	sets := []attributes{h.shared, h.root}
 	if len(h.perFrame) > 0 {
@@ -63,7 +63,7 @@ func (h *header) grade(l *layout, i int) (*grading, error) {
 	if v == nil {
 		v = h.voi
 	}
-	if v != nil { // goes before a window
+	if v != nil { // takes precedence over a window
 		g.display = segd.Display{
 			Low: float32(v.first), High: float32(v.first + len(v.curve.Levels) - 1), Curve: v.curve,
 		}
@@ -86,9 +86,9 @@ func (g *grading) readSpacing(h *header, sets []attributes) error {
 	return g.readRegion(h)
 }
 
-// readRegion reads the spacing of an ultrasound image (PS3.3 C.8.5.5), where
-// it holds one region, of tissue, measured in centimetres both ways. With more
-// of them the spacing differs from place to place.
+// readRegion reads the spacing of an ultrasound image (PS3.3 C.8.5.5) if it has
+// exactly one region, of tissue, measured in centimetres in both directions.
+// With several regions the spacing varies across the image.
 func (g *grading) readRegion(h *header) error {
 	if len(h.regions) != 1 {
 		return nil
@@ -150,7 +150,7 @@ func (g *grading) readModality(h *header, l *layout, sets []attributes) error {
 	}
 	low, high := l.limits()
 	if g.slope == 0 || math.Max(math.Abs(g.slope*low), math.Abs(g.slope*high))+math.Abs(g.intercept) > math.MaxFloat32 {
-		return unprocessable("rescale slope %s is zero, or too large for float32", name(tag.RescaleSlope))
+		return unprocessable("rescale slope %s is zero or too large for float32", name(tag.RescaleSlope))
 	}
 	return nil
 }
@@ -182,8 +182,8 @@ func (g *grading) readWindow(l *layout, sets []attributes) error {
 	return nil
 }
 
-// turnDisplay turns the display of an image that is turned: what was dark is
-// bright in the values, and dark again on the screen.
+// turnDisplay inverts the display of an inverted image, so that it looks the
+// same on screen.
 func (g *grading) turnDisplay(l *layout) {
 	if d := &g.display; g.turn && d.Low != d.High {
 		m := g.mirror(l)
@@ -191,15 +191,14 @@ func (g *grading) turnDisplay(l *layout) {
 	}
 }
 
-// voi is the VOI LUT of a file (PS3.3 C.11.2.1.1), turned where its images
-// are.
+// voi is the VOI LUT of a file (PS3.3 C.11.2.1.1), inverted if its images are.
 type voi struct {
-	first int // value of its first entry, not turned
+	first int // value of its first entry, before inversion
 	curve *segd.Curve
 }
 
-// readVOI reads the VOI LUT, whose input is what g gives. It returns nil where
-// it is damaged.
+// readVOI reads the VOI LUT for input graded by g. It returns nil if the LUT is
+// damaged.
 func readVOI(a attributes, l *layout, g *grading) *voi {
 	low, _ := l.limits()
 	t, first, err := readTable(a, tag.LUTDescriptor, tag.LUTData, 0, g.table == nil && g.slope*low+g.intercept < 0)
@@ -219,8 +218,8 @@ func readVOI(a attributes, l *layout, g *grading) *voi {
 	return &voi{first, c}
 }
 
-// window turns a centre and a width into the ends of the ramp. A window that
-// the standard does not allow is as good as none.
+// window converts a centre and a width to the ends of the ramp. It ignores a
+// window that the standard does not allow.
 func window(center, width float64, function string) segd.Display {
 	var d segd.Display
 	switch function {
@@ -230,7 +229,7 @@ func window(center, width float64, function string) segd.Display {
 			d.Sigmoid = function == "SIGMOID"
 		}
 	default:
-		// At width 1 the ramp is a step at centre − ½, without extent.
+		// At width 1 the ramp is a step at centre − ½.
 		if width > 1 {
 			d.Low, d.High = float32(center-0.5-(width-1)/2), float32(center-0.5+(width-1)/2)
 		}

@@ -9,20 +9,20 @@ import (
 	"segd/internal/outline"
 )
 
-// GSPS is a softcopy presentation state in the making: it has a viewer draw the
-// outlines of the classes on the images, a layer for each class. Of grey images
-// it is a Grayscale Softcopy Presentation State (PS3.3 A.33.1), and of images in
-// colour or with a palette a Color one (A.33.2), which says by an ICC profile
-// what their colours mean in place of how they are graded. Outlines follow the
-// edges of pixels. It is not safe for concurrent use.
+// GSPS builds a softcopy presentation state, which makes a viewer draw the
+// outlines of the classes on the images, one layer for each class. For grey
+// images it is a Grayscale Softcopy Presentation State (PS3.3 A.33.1). For
+// images in colour or with a palette it is a Color one (A.33.2), which has an
+// ICC profile in place of the grading. Outlines follow the edges of pixels. A
+// GSPS is not safe for concurrent use.
 type GSPS struct {
 	contours
 	kind objectKind
 }
 
 // NewGSPS returns a presentation state without outlines; AddMask adds them. The
-// error is segd.ErrUnprocessable where some sources are grey and some are not, or
-// a source's photometric interpretation is unknown.
+// error is segd.ErrUnprocessable if the sources mix grey and colour, or if a
+// photometric interpretation is unknown.
 func NewGSPS(o Origin) (*GSPS, error) {
 	c, err := newContours(o)
 	if err != nil {
@@ -36,10 +36,10 @@ func NewGSPS(o Origin) (*GSPS, error) {
 		case p == "RGB" || p == "PALETTE COLOR" || strings.HasPrefix(p, "YBR_"):
 			k = kindCSPS
 		default:
-			return nil, unprocessable("a presentation state of an image that is not known to be grey or in colour, by %s", name(tag.PhotometricInterpretation))
+			return nil, unprocessable("a presentation state needs images that are known to be grey or in colour: %s has an unknown value", name(tag.PhotometricInterpretation))
 		}
 		if g.kind != (objectKind{}) && g.kind != k {
-			return nil, unprocessable("a presentation state of grey images and of images in colour")
+			return nil, unprocessable("a presentation state cannot hold both grey and colour images")
 		}
 		g.kind = k
 	}
@@ -96,7 +96,7 @@ func (g *GSPS) Write(w io.Writer) error {
 
 func layerName(k int) string { return fmt.Sprintf("CLASS %d", k+1) }
 
-// area shows the whole of every image (PS3.3 C.10.4).
+// area is the item that shows every image in full (PS3.3 C.10.4).
 func (o *Origin) area(images []dataset) dataset {
 	s := o.Sources[0]
 	d := dataset{}
@@ -115,8 +115,8 @@ func (o *Origin) area(images []dataset) dataset {
 	return d
 }
 
-// setGrading puts how the images are graded (PS3.3 C.11.1, C.11.8 and C.11.6),
-// as they say themselves: the state takes the place of all of it.
+// setGrading sets the grading (PS3.3 C.11.1, C.11.8 and C.11.6). It repeats that
+// of the images, because the state overrides it.
 func (g *GSPS) setGrading(d *object) {
 	s := g.origin.Sources[0]
 	find := func(group, t uint32) (field, bool) {
@@ -138,10 +138,10 @@ func (g *GSPS) setGrading(d *object) {
 		}
 		d.set(tag.RescaleType, "US") // unspecified
 		if f, ok := find(tag.PixelValueTransformationSequence, tag.RescaleType); ok && strings.TrimSpace(string(f.b)) == "HU" {
-			d.dataset[tag.RescaleType] = f // the one term that all versions of the standard have
+			d.dataset[tag.RescaleType] = f // the only term in all versions of the standard
 		}
 	}
-	if lut, ok := find(tag.FrameVOILUTSequence, tag.VOILUTSequence); ok && firstOf(lut.items).has(tag.LUTDescriptor) { // goes before a window
+	if lut, ok := find(tag.FrameVOILUTSequence, tag.VOILUTSequence); ok && firstOf(lut.items).has(tag.LUTDescriptor) { // takes precedence over a window
 		d.setItems(tag.SoftcopyVOILUTSequence, dataset{tag.VOILUTSequence: {vr: "SQ", items: lut.items[:1]}})
 	}
 	center, ok1 := find(tag.FrameVOILUTSequence, tag.WindowCenter)
@@ -167,7 +167,7 @@ func firstOf(items []dataset) dataset {
 	return items[0]
 }
 
-// annotations draws class k+1 in each frame that has some of it.
+// annotations draws class k+1 in each frame that contains it.
 func (g *GSPS) annotations(k int) []dataset {
 	var out []dataset
 	for _, f := range g.frames {
@@ -190,11 +190,12 @@ func (g *GSPS) annotations(k int) []dataset {
 	return out
 }
 
-// maxPoints keeps graphic data below the 64 KiB of a value in explicit VR.
+// maxPoints keeps graphic data below 64 KiB, the limit of a value in explicit
+// VR.
 const maxPoints = 8000
 
-// polylines draws a ring: as one closed line or, where it has more than
-// maxPoints, as several that join. The corner of the first pixel is 0\0 (PS3.3
+// polylines draws a ring as one closed line or, with more than maxPoints points,
+// as several that join. The corner of the first pixel is at 0\0 (PS3.3
 // C.10.5.1.2).
 func polylines(r outline.Ring) []dataset {
 	closed := append(append(outline.Ring{}, r...), r[0])

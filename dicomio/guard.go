@@ -16,19 +16,19 @@ const (
 	longHeader = 12
 )
 
-// element is one top-level element of a data set: its header begins at start
-// and its value, of length end-value, at value.
+// element is one top-level element of a data set. Its header begins at start,
+// its value at value; the value is end-value bytes long.
 type element struct {
 	tag               uint32
 	vr                string
 	start, value, end int
-	undefined         bool // length; end is then behind the delimiter
-	unnamed           bool // lies in a sequence of VR UN: implicit VR little endian
+	undefined         bool // undefined length; end is then after the delimiter
+	unnamed           bool // in a sequence of VR UN: implicit VR little endian
 }
 
-// walker checks the structure of a data set: each length against what is left
-// of the bytes, the nesting, the number of elements, the VRs. It allocates
-// nothing but the list of top-level elements.
+// walker checks the structure of a data set: each length against the bytes left,
+// the nesting, the number of elements, and the VRs. It allocates only the list
+// of top-level elements.
 type walker struct {
 	b        []byte
 	order    binary.ByteOrder
@@ -38,7 +38,7 @@ type walker struct {
 	top      []element
 }
 
-// pixelTag reports whether t holds pixels, whose length is not that of an
+// pixelTag reports whether t holds pixels, whose length may exceed that of an
 // ordinary value.
 func pixelTag(t uint32) bool {
 	return t == tag.PixelData || t == tag.FloatPixelData || t == tag.DoubleFloatPixelData
@@ -48,11 +48,11 @@ func malformed(format string, args ...any) error {
 	return fmt.Errorf("dicomio: %w: %s", segd.ErrFormat, fmt.Sprintf(format, args...))
 }
 
-// name writes a tag as the standard does.
+// name formats a tag as the standard does.
 func name(t uint32) string { return fmt.Sprintf("(%04X,%04X)", t>>16, t&0xffff) }
 
-// walk checks the elements from p to end, or to the delimiter where one is
-// given, and returns the position behind them.
+// walk checks the elements from p to end, or to delimiter if that is not 0, and
+// returns the position after them.
 func (w *walker) walk(p, end int, delimiter uint32, depth int) (int, error) {
 	if depth > maxDepth {
 		return p, fmt.Errorf("dicomio: %w: sequences nested deeper than %d", segd.ErrTooLarge, maxDepth)
@@ -66,7 +66,7 @@ func (w *walker) walk(p, end int, delimiter uint32, depth int) (int, error) {
 			return e.value, nil
 		}
 		if depth == 0 && e.tag == 0 && w.behindPixels() {
-			return p, malformed("element %s behind the pixels", name(e.tag)) // zeros that fill a file up
+			return p, malformed("element %s after the pixels", name(e.tag)) // zeros that pad the file
 		}
 		if p, err = w.content(&e, end, depth); err != nil {
 			return p, err
@@ -86,8 +86,8 @@ func (w *walker) behindPixels() bool {
 	return len(w.top) > 0 && pixelTag(w.top[len(w.top)-1].tag)
 }
 
-// header reads the tag, VR and length of the element at p. Its end is set
-// where the length is defined, and not checked.
+// header reads the tag, VR and length of the element at p. It sets end if the
+// length is defined, without checking it.
 func (w *walker) header(p, end int) (element, error) {
 	if end-p < itemHeader {
 		return element{}, malformed("truncated: %d bytes where an element should begin", end-p)
@@ -99,7 +99,7 @@ func (w *walker) header(p, end int) (element, error) {
 	length := w.order.Uint32(w.b[p+4:])
 	switch {
 	case e.tag>>16 == 0xfffe:
-		// Items and delimiters have no VR in any syntax.
+		// Items and delimiters never have a VR.
 	case w.implicit:
 		e.vr = dictionaryVR(e.tag)
 	default:
@@ -122,15 +122,15 @@ func (w *walker) header(p, end int) (element, error) {
 		return e, nil
 	}
 	if int64(length) > int64(len(w.b)) {
-		// Kept within int on every platform; content refuses it.
+		// Fits int on every platform; content refuses it.
 		length = uint32(len(w.b)) + 1
 	}
 	e.end = e.value + int(length)
 	return e, nil
 }
 
-// content checks the value of e, sets e.end where it was open, and returns the
-// position behind it.
+// content checks the value of e, sets e.end if its length is undefined, and
+// returns the position after it.
 func (w *walker) content(e *element, end, depth int) (int, error) {
 	var err error
 	switch {
@@ -144,13 +144,13 @@ func (w *walker) content(e *element, end, depth int) (int, error) {
 	case e.undefined && e.vr == "UN":
 		e.end, err = w.unknown(e.value, end, depth+1)
 	case e.undefined:
-		return e.value, malformed("element %s of VR %s has no length", name(e.tag), e.vr)
+		return e.value, malformed("element %s of VR %s has an undefined length", name(e.tag), e.vr)
 	case e.end > end:
-		return e.value, malformed("truncated: element %s needs %d bytes, %d are left", name(e.tag), e.end-e.value, end-e.value)
+		return e.value, malformed("truncated: element %s has %d bytes, only %d are left", name(e.tag), e.end-e.value, end-e.value)
 	case e.vr == "SQ":
 		_, err = w.items(e.value, e.end, false, depth+1)
 	case e.end-e.value > maxValue && !pixelTag(e.tag):
-		return e.value, fmt.Errorf("dicomio: %w: element %s of %d bytes, limit %d", segd.ErrTooLarge, name(e.tag), e.end-e.value, maxValue)
+		return e.value, fmt.Errorf("dicomio: %w: element %s has %d bytes, limit %d", segd.ErrTooLarge, name(e.tag), e.end-e.value, maxValue)
 	}
 	return e.end, err
 }
@@ -170,14 +170,14 @@ func (w *walker) items(p, end int, open bool, depth int) (int, error) {
 			return p, nil
 		}
 		if t != tag.Item {
-			return p, malformed("element %s where an item should be", name(t))
+			return p, malformed("element %s in place of an item", name(t))
 		}
 		var err error
 		switch {
 		case length == undefined:
 			p, err = w.walk(p, end, tag.ItemDelimitationItem, depth)
 		case int64(length) > int64(end-p):
-			return p, malformed("truncated: an item needs %d bytes, %d are left", length, end-p)
+			return p, malformed("truncated: an item has %d bytes, only %d are left", length, end-p)
 		default:
 			_, err = w.walk(p, p+int(length), 0, depth)
 			p += int(length)
@@ -192,9 +192,9 @@ func (w *walker) items(p, end int, open bool, depth int) (int, error) {
 	return p, nil
 }
 
-// unknown checks a sequence of VR UN: its items are in implicit VR little
-// endian whatever the syntax (PS3.5 6.2.2), though some writers keep to the
-// syntax of the file.
+// unknown checks a sequence of VR UN. Its items are in implicit VR little endian
+// whatever the syntax (PS3.5 6.2.2), though some writers keep to the syntax of
+// the file.
 func (w *walker) unknown(p, end, depth int) (int, error) {
 	order, implicit := w.order, w.implicit
 	w.order, w.implicit = binary.LittleEndian, true
@@ -221,9 +221,9 @@ func (w *walker) fragments(p, end int) (int, error) {
 		case t == tag.SequenceDelimitationItem:
 			return p, nil
 		case t != tag.Item:
-			return p, malformed("element %s where a fragment should be", name(t))
+			return p, malformed("element %s in place of a fragment", name(t))
 		case int64(length) > int64(end-p):
-			return p, malformed("truncated: a fragment needs %d bytes, %d are left", length, end-p)
+			return p, malformed("truncated: a fragment has %d bytes, only %d are left", length, end-p)
 		}
 		p += int(length)
 	}
@@ -240,7 +240,8 @@ func (w *walker) tag(p int) uint32 {
 	return uint32(w.order.Uint16(w.b[p:]))<<16 | uint32(w.order.Uint16(w.b[p+2:]))
 }
 
-// Kinds of explicit VR: with a length of 16 bits, or reserved bytes and 32.
+// Kinds of explicit VR: with a 16-bit length, or with two reserved bytes and a
+// 32-bit length.
 const (
 	shortVR = iota
 	longVR
@@ -256,8 +257,8 @@ var vrs = map[string]int{
 	"SQ": longVR, "SV": longVR, "UC": longVR, "UN": longVR, "UR": longVR, "UT": longVR, "UV": longVR,
 }
 
-// dictionaryVR returns the VR of a tag in an implicit syntax; UN where it is
-// private or not in the dictionary.
+// dictionaryVR returns the VR of a tag in an implicit syntax, or UN if the tag
+// is private or unknown.
 func dictionaryVR(t uint32) string {
 	if t&0xffff == 0 {
 		return "UL" // group length

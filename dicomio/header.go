@@ -8,9 +8,9 @@ import (
 	"segd/dicomio/tag"
 )
 
-// wanted lists the elements that say what the pixels mean, and the VRs that
-// their values may have in a file. No other element is ever read: none of
-// them is about the patient, the study or the people and places involved.
+// wanted lists the elements that give the pixels their meaning, and the VRs that
+// they may have. The package reads no other element of an image: none of these
+// concerns the patient, the study, or the people and places involved.
 var wanted = map[uint32]string{
 	tag.Modality:                                  "CS",
 	tag.ImagerPixelSpacing:                        "DS",
@@ -73,8 +73,7 @@ type header struct {
 	voi      *voi         // what it says
 }
 
-// reading collects elements, so that all of them are decoded by the library in
-// one go.
+// reading collects elements, so that the library decodes them all at once.
 type reading struct {
 	f      *file
 	out    bytes.Buffer // explicit VR, in the byte order of the file
@@ -128,13 +127,13 @@ func readHeader(f *file) (*header, error) {
 		return nil, err
 	}
 	if len(h.modality) == 0 {
-		h.modality = nil // some writers have a table all of whose elements are empty
+		h.modality = nil // some writers add a table whose elements are all empty
 	}
 	return h, nil
 }
 
-// sequence returns the elements of each item of e, where e is one of the
-// sequences that are looked into.
+// sequence returns the elements of each item of e if e is one of the sequences
+// that are read; otherwise nil.
 func (f *file) sequence(e element) ([][]element, error) {
 	switch e.tag {
 	case tag.SequenceOfUltrasoundRegions, tag.ModalityLUTSequence, tag.VOILUTSequence,
@@ -146,7 +145,7 @@ func (f *file) sequence(e element) ([][]element, error) {
 	return f.itemsOf(e)
 }
 
-// itemsOf returns the elements of each item of e, a sequence.
+// itemsOf returns the elements of each item of the sequence e.
 func (f *file) itemsOf(e element) ([][]element, error) {
 	w := walker{b: f.b, order: f.order, implicit: f.implicit, limit: maxElements}
 	if e.vr == "UN" || e.unnamed {
@@ -195,8 +194,8 @@ func (r *reading) groups(item []element) (attributes, error) {
 		if err := r.add(macro[0], a); err != nil {
 			return nil, err
 		}
-		// A table for each frame can be as large as the frames: it is left
-		// where it is until its frame is asked for.
+		// Tables of single frames can be as large as the frames, so they are
+		// decoded only with their frame.
 		if i := slices.IndexFunc(macro[0], func(e element) bool { return e.tag == tag.VOILUTSequence }); i >= 0 {
 			a[tag.VOILUTSequence] = macro[0][i]
 		}
@@ -204,9 +203,9 @@ func (r *reading) groups(item []element) (attributes, error) {
 	return a, nil
 }
 
-// frameVOI returns the VOI LUT of the innermost of the functional groups in
-// sets, whose input is what g gives; nil where it is damaged. ok says that
-// there is one, and that no window is further in.
+// frameVOI returns the VOI LUT of the innermost functional group in sets, for
+// input graded by g; nil if it is damaged. ok is false if there is none, or if a
+// window lies further in.
 func (h *header) frameVOI(l *layout, g *grading, sets []attributes) (v *voi, ok bool, err error) {
 	for _, a := range sets {
 		e, found := a[tag.VOILUTSequence].(element)

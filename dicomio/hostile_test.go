@@ -316,13 +316,3 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
-
-// kindOf returns which of the root's kinds err is.
-func kindOf(err error) error {
-	for _, k := range []error{segd.ErrFormat, segd.ErrTooLarge, segd.ErrUnsupported, segd.ErrUnprocessable, segd.ErrNotFound} {
-		if errors.Is(err, k) {
-			return k
-		}
-	}
-	return nil
-}

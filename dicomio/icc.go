@@ -9,9 +9,8 @@ import (
 	"segd/dicomio/tag"
 )
 
-// setProfile puts what the colours of the image mean: its own ICC profile, that
-// of the microscope's first optical path, or else sRGB, as viewers take colours
-// that nothing is said of.
+// setProfile sets the ICC profile: that of the image, that of the microscope's
+// first optical path, or else sRGB, which viewers assume by default.
 func (d *object) setProfile(s *Source) {
 	for _, in := range []dataset{s.image, s.image.first(tag.OpticalPathSequence)} {
 		if isInputProfile(in[tag.ICCProfile].b) {
@@ -23,8 +22,8 @@ func (d *object) setProfile(s *Source) {
 	d.dataset[tag.ColorSpace] = field{vr: "CS", b: []byte("SRGB")}
 }
 
-// isInputProfile reports whether b is a profile as PS3.3 C.11.15.1.1 wants it:
-// of an input device, from RGB to one of the connection spaces.
+// isInputProfile reports whether b is a profile as PS3.3 C.11.15.1.1 requires:
+// for an input device, from RGB to a connection space.
 func isInputProfile(b []byte) bool {
 	const header = 128 // ICC.1:2010 7.2
 	if len(b) < header || string(b[36:40]) != "acsp" {
@@ -35,9 +34,9 @@ func isInputProfile(b []byte) bool {
 	return size >= header && size <= len(b) && len(b) <= size+3 && string(b[12:16]) == "scnr" && string(b[16:20]) == "RGB " && (pcs == "XYZ " || pcs == "Lab ")
 }
 
-// sRGB is a profile of IEC 61966-2-1 as an input device: three curves and a
-// matrix (ICC.1:2010 8.3.3). Colours are those under D50, to which Bradford's
-// matrix takes them from D65.
+// sRGB is a profile for IEC 61966-2-1 as an input device: three curves and a
+// matrix (ICC.1:2010 8.3.3). The colours are adapted from D65 to D50 by
+// Bradford's matrix.
 var sRGB = sync.OnceValue(func() []byte {
 	fixed := func(values ...float64) []byte { // s15Fixed16Number, 4.6
 		var b []byte
@@ -91,7 +90,7 @@ var sRGB = sync.OnceValue(func() []byte {
 	binary.BigEndian.PutUint32(head, uint32(len(head)+len(table)+len(data)))
 	binary.BigEndian.PutUint32(head[8:], 0x04200000) // version 4.2
 	copy(head[12:], "scnrRGB XYZ ")
-	copy(head[24:], []byte{7, 208, 0, 1, 0, 1}) // made on 1 January 2000, so that it is always the same
+	copy(head[24:], []byte{7, 208, 0, 1, 0, 1}) // made on 1 January 2000, to be reproducible
 	copy(head[36:], "acsp")
 	copy(head[68:], white)
 	return append(append(head, table...), data...)

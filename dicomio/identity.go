@@ -9,20 +9,20 @@ import (
 	"segd/dicomio/tag"
 )
 
-// Identity says which object a file is and whom it shows, to tell files apart
-// that belong together or not. Every field may be empty, and none may be shown:
-// UIDs lead to the patient, and a hash of an ID is undone by trying IDs.
+// Identity identifies an object and its patient, so that files can be grouped.
+// Any field may be empty. None may be shown: UIDs lead to the patient, and the
+// hash of an ID can be reversed by trying IDs.
 type Identity struct {
-	Patient                 string // hash of PatientID (0010,0020); empty for a placeholder too
+	Patient                 string // hash of PatientID (0010,0020); empty if it is a placeholder
 	Issuer                  string // hash of IssuerOfPatientID (0010,0021)
 	Study, Series, Instance string // UIDs
 }
 
 var identityTags = []uint32{tag.PatientID, tag.IssuerOfPatientID, tag.StudyInstanceUID, tag.SeriesInstanceUID, tag.SOPInstanceUID}
 
-// ReadIdentity reads what the DICOM file b says of its identity, also of a file
-// that no object could refer to. The errors are those of Read on a file's
-// structure; pixels are not looked at.
+// ReadIdentity reads the identity of the DICOM file b, even if no object could
+// refer to it. The errors are those of Read about the structure of a file;
+// ReadIdentity ignores pixels.
 func ReadIdentity(b []byte) (Identity, error) {
 	f, err := open(b)
 	if err != nil {
@@ -35,7 +35,7 @@ func ReadIdentity(b []byte) (Identity, error) {
 	return identityOf(d, d, d), nil
 }
 
-// Identity returns what tells s apart from other images.
+// Identity returns the identity of s.
 func (s *Source) Identity() Identity { return identityOf(s.patient, s.study, s.image) }
 
 func identityOf(patient, study, image dataset) Identity {
@@ -49,13 +49,14 @@ func identityOf(patient, study, image dataset) Identity {
 	return id
 }
 
-// placeholders are what de-identification and careless software write in the
-// place of an ID: they tell no patient from another.
+// placeholders matches what de-identification and careless software write
+// instead of an ID, which tells no patient from another.
 var placeholders = regexp.MustCompile(`(?i)^(anon|anony|anonym|anonymous|anonymi[sz]ed|de-?identified|unknown|none|null|nil|nan|n/?a|not applicable|no ?id|removed|redacted|hidden|patient ?id|0+|x+|[^\pL\pN]*)$`)
 
 func placeholder(value string) bool { return placeholders.MatchString(strings.TrimSpace(value)) }
 
-// hashed hides a value; kind keeps equal values of other attributes apart.
+// hashed returns a hash of a value; kind keeps equal values of different
+// attributes apart.
 func hashed(kind, value string) string {
 	sum := sha256.Sum256([]byte("segd " + kind + "\x00" + strings.TrimSpace(value)))
 	return hex.EncodeToString(sum[:])

@@ -7,8 +7,8 @@ import (
 	"segd/dicomio/tag"
 )
 
-// layout is the image pixel module (PS3.3 C.7.6.3), checked: how the values of
-// a frame are stored.
+// layout is the image pixel module (PS3.3 C.7.6.3) after checks: how the values
+// of a frame are stored.
 type layout struct {
 	rows, cols, frames int
 	samples            int // 1 or 3
@@ -22,13 +22,13 @@ type layout struct {
 	photometric        string
 }
 
-// readLayout reads and checks the image pixel module of a file in a transfer
-// syntax, whose pixels are the element with the tag pixels.
+// readLayout reads and checks the image pixel module of a file. syntax is its
+// transfer syntax, pixels the tag of its pixel data.
 func readLayout(a attributes, syntax string, pixels uint32) (*layout, error) {
 	return readLayoutUpTo(maxFrames, a, syntax, pixels)
 }
 
-// readLayoutUpTo is readLayout with another limit to the number of frames.
+// readLayoutUpTo is readLayout with another limit on the number of frames.
 func readLayoutUpTo(limit int, a attributes, syntax string, pixels uint32) (*layout, error) {
 	var err error
 	get := func(t uint32, fallback int) int {
@@ -50,7 +50,7 @@ func readLayoutUpTo(limit int, a attributes, syntax string, pixels uint32) (*lay
 		return nil, err
 	}
 	if signed < 0 || signed > 1 || planar < 0 || planar > 1 {
-		return nil, unprocessable("pixel representation %d, planar configuration %d", signed, planar)
+		return nil, unprocessable("pixel representation %d and planar configuration %d, want 0 or 1", signed, planar)
 	}
 	l.signed, l.planar = signed == 1, planar == 1 && l.samples > 1
 	c, encapsulated := encapsulations[syntax]
@@ -68,13 +68,13 @@ func readLayoutUpTo(limit int, a attributes, syntax string, pixels uint32) (*lay
 func (l *layout) checkSize(limit int) error {
 	switch {
 	case l.rows < 1 || l.cols < 1:
-		return unprocessable("%d rows and %d columns", l.rows, l.cols)
+		return unprocessable("%d rows and %d columns, want at least 1", l.rows, l.cols)
 	case l.rows > maxSide || l.cols > maxSide:
 		return fmt.Errorf("dicomio: %w: %d×%d pixels, limit %d a side", segd.ErrTooLarge, l.rows, l.cols, maxSide)
 	case l.rows*l.cols > maxPixels:
 		return fmt.Errorf("dicomio: %w: %d×%d pixels, limit %d a frame", segd.ErrTooLarge, l.rows, l.cols, maxPixels)
 	case l.frames < 1:
-		return unprocessable("%d frames", l.frames)
+		return unprocessable("%d frames, want at least 1", l.frames)
 	case l.frames > limit:
 		return fmt.Errorf("dicomio: %w: %d frames, limit %d", segd.ErrTooLarge, l.frames, limit)
 	}
@@ -107,8 +107,8 @@ func (l *layout) checkBits() error {
 	case "YBR_RCT", "YBR_ICT":
 		ok = colour && l.compressed
 	default:
-		// Not named: what stands there instead is the file's own text.
-		return unprocessable("photometric interpretation %s is none of MONOCHROME1, MONOCHROME2, PALETTE COLOR, RGB, YBR_FULL, YBR_FULL_422, YBR_PARTIAL_422, YBR_RCT and YBR_ICT", name(tag.PhotometricInterpretation))
+		// The value is not quoted: it may be any text.
+		return unprocessable("photometric interpretation %s is not supported: want MONOCHROME1, MONOCHROME2, PALETTE COLOR, RGB, YBR_FULL, YBR_FULL_422, YBR_PARTIAL_422, YBR_RCT or YBR_ICT", name(tag.PhotometricInterpretation))
 	}
 	if !ok {
 		return unprocessable("%s with %d samples of %d bits, signed %t", l.photometric, l.samples, l.allocated, l.signed)
@@ -116,8 +116,8 @@ func (l *layout) checkBits() error {
 	return l.checkDecoded()
 }
 
-// checkFloat checks pixels of floating point, which are grey (PS3.3 C.7.6.24
-// and C.7.6.25). Bits stored and the like have no meaning for them.
+// checkFloat checks floating-point pixels, which must be grey (PS3.3 C.7.6.24
+// and C.7.6.25). Bits stored and the like do not apply to them.
 func (l *layout) checkFloat(pixels uint32) error {
 	want := 32
 	if pixels == tag.DoubleFloatPixelData {
@@ -132,7 +132,7 @@ func (l *layout) checkFloat(pixels uint32) error {
 
 func (l *layout) checkDecoded() error {
 	n := l.frames * l.frameBytes()
-	if l.allocated == 1 { // bits are spread over bytes a frame at a time
+	if l.allocated == 1 { // bits are unpacked to bytes frame by frame
 		n = l.frames * l.storedBits() / 8
 	}
 	if n > maxDecoded {
@@ -146,20 +146,20 @@ func (l *layout) grey() bool {
 	return l.photometric == "MONOCHROME1" || l.photometric == "MONOCHROME2"
 }
 
-// rgb reports whether the samples are red, green and blue. The transforms of
-// JPEG 2000 are undone by its decoder (PS3.5 8.2.4).
+// rgb reports whether the samples are red, green and blue. The decoder of JPEG
+// 2000 undoes its colour transforms (PS3.5 8.2.4).
 func (l *layout) rgb() bool {
 	return l.photometric == "RGB" || l.photometric == "YBR_RCT" || l.photometric == "YBR_ICT"
 }
 
-// sampleBytes is the size of one decoded stored value: 1, 2 or 4; 8 for
-// doubles.
+// sampleBytes is the size of one decoded stored value: 1, 2, 4 or, for doubles,
+// 8.
 func (l *layout) sampleBytes() int { return max(1, l.allocated/8) }
 
 // frameBytes is the size of one decoded frame of stored values.
 func (l *layout) frameBytes() int { return l.rows * l.cols * l.samples * l.sampleBytes() }
 
-// storedBits is the size of one frame as it lies in the file.
+// storedBits is the size in bits of one frame as stored in the file.
 func (l *layout) storedBits() int {
 	if l.subsampled {
 		return l.rows * l.cols * 2 * 8

@@ -2,6 +2,7 @@ package dicomio_test
 
 import (
 	"encoding/binary"
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -154,7 +155,7 @@ func TestIndirectSegments(t *testing.T) {
 				elements[i].Value = bad
 			}
 		}
-		if _, err := dicomio.Read(dicomtest.Write(f)); kindOf(err) != segd.ErrUnprocessable {
+		if _, err := dicomio.Read(dicomtest.Write(f)); !errors.Is(err, segd.ErrUnprocessable) {
 			t.Errorf("%s bits, offset beyond: got %v, want segd.ErrUnprocessable", tt.name, err)
 		}
 	}

@@ -9,8 +9,9 @@ import (
 	"segd"
 )
 
-// Inflated is how many bytes Read holds of a file whose data set is deflated; 0 for
-// any other, of which it holds little beside b itself. Errors are those of Read.
+// Inflated returns the number of bytes that Read holds for a file with a
+// deflated data set. It returns 0 for any other file, of which Read holds little
+// besides b itself. The errors are those of Read.
 func Inflated(b []byte) (int64, error) {
 	f := &file{}
 	p, _ := start(b)
@@ -21,7 +22,8 @@ func Inflated(b []byte) (int64, error) {
 	return inflatedSize(b[p:])
 }
 
-// start is where the file meta information begins, and whether behind a preamble.
+// start returns the position of the file meta information, and whether a
+// preamble precedes it.
 func start(b []byte) (at int, preambled bool) {
 	if len(b) >= preamble+4 && string(b[preamble:preamble+4]) == "DICM" {
 		return preamble + 4, true
@@ -29,14 +31,14 @@ func start(b []byte) (at int, preambled bool) {
 	return 0, false
 }
 
-// inflatedSize counts the bytes of a deflated data set, without keeping them.
+// inflatedSize counts the bytes of a deflated data set without keeping them.
 func inflatedSize(b []byte) (int64, error) {
 	size, err := io.Copy(io.Discard, io.LimitReader(flate.NewReader(bytes.NewReader(b)), maxInflated+1))
 	if err != nil {
 		return 0, malformed("the deflated data set is damaged or truncated")
 	}
 	if size > maxInflated {
-		return 0, fmt.Errorf("dicomio: %w: deflated data set of more than %d bytes", segd.ErrTooLarge, maxInflated)
+		return 0, fmt.Errorf("dicomio: %w: the deflated data set has more than %d bytes", segd.ErrTooLarge, maxInflated)
 	}
 	return size, nil
 }

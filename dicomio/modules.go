@@ -3,8 +3,8 @@ package dicomio
 import "segd/dicomio/tag"
 
 // patientTags are the attributes of the patient (PS3.3 C.7.1.1 Patient, C.7.1.3
-// Clinical Trial Subject) that an object has in common with its source. All
-// are copied: archives compare them.
+// Clinical Trial Subject) that an object shares with its source. All are copied,
+// because archives compare them.
 var patientTags = []uint32{
 	tag.ReferencedPatientSequence,
 	tag.PatientName, tag.PatientID, tag.IssuerOfPatientID, tag.TypeOfPatientID, tag.IssuerOfPatientIDQualifiersSequence,
@@ -51,7 +51,8 @@ var studyTags = []uint32{
 	tag.LongitudinalTemporalEventType, tag.ConsentForClinicalTrialUseSequence,
 }
 
-// requiredTags must be present in every object, if need be without a value (type 2).
+// requiredTags must be present in every object, if only without a value (type
+// 2).
 var requiredTags = []uint32{
 	tag.PatientName, tag.PatientID, tag.PatientBirthDate, tag.PatientSex,
 	tag.StudyDate, tag.StudyTime, tag.AccessionNumber, tag.ReferringPhysicianName, tag.StudyID,

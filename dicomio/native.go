@@ -11,10 +11,10 @@ type nativePixels struct {
 	b     []byte
 	big   bool // big endian
 	words bool // VR OW: big endian swaps samples of 8 bits and less too
-	unit  int  // bytes that big endian turns round together
+	unit  int  // bytes in the unit that big endian reverses
 }
 
-// findNative checks that the pixel data e is all there.
+// findNative checks that the pixel data e is complete.
 func findNative(f *file, e element, l *layout) (*nativePixels, error) {
 	p := &nativePixels{
 		b:     f.b[e.value:e.end],
@@ -30,15 +30,15 @@ func findNative(f *file, e element, l *layout) (*nativePixels, error) {
 		return nil, unprocessable("%d bytes of pixels, want %d for %d frames of %d×%d pixels", have, want, l.frames, l.rows, l.cols)
 	}
 	if have > want+1 {
-		f.warnings = append(f.warnings, fmt.Sprintf("the file holds %d bytes of pixels, of which it describes %d", have, want))
+		f.warnings = append(f.warnings, fmt.Sprintf("the file holds %d bytes of pixels but describes only %d; the rest is ignored", have, want))
 	}
 	return p, nil
 }
 
-// frame returns the stored values of frame i: little endian, colour
-// interleaved and 422 expanded, 1-bit values as bytes 0 and 1; otherwise as
-// wide as they are allocated and as they lie in the file. The result may share
-// the file's memory and must not be changed.
+// frame returns the stored values of frame i: in little endian, with colour
+// interleaved, 422 expanded and 1-bit values as bytes 0 and 1; otherwise as wide
+// as they are allocated and as they are in the file. The result may share the
+// file's memory and must not be changed.
 func (p *nativePixels) frame(l *layout, i int) []byte {
 	if l.allocated == 1 {
 		return p.bits(l, i)
@@ -60,8 +60,8 @@ func (p *nativePixels) frame(l *layout, i int) []byte {
 	return src
 }
 
-// bits unpacks a frame of one bit a sample: the lowest bit of a byte is first,
-// and frames follow each other without a gap (PS3.5 8.1.1 and D).
+// bits unpacks a 1-bit frame. The lowest bit of a byte comes first, and frames
+// follow each other without a gap (PS3.5 8.1.1 and D).
 func (p *nativePixels) bits(l *layout, i int) []byte {
 	n := l.rows * l.cols * l.samples
 	out := make([]byte, n)
@@ -76,10 +76,9 @@ func (p *nativePixels) bits(l *layout, i int) []byte {
 	return out
 }
 
-// swapped returns the size bytes at start in little endian. Pixels lie in a
-// row of words of 16 bits, and the bytes of each are swapped: two samples of 8
-// bits share one, and a sample of 32 takes two, the low one first (PS3.5 8.1.1
-// and 8.2).
+// swapped returns the size bytes at start in little endian. Pixels are stored in
+// 16-bit words with swapped bytes. Two 8-bit samples share a word; a 32-bit
+// sample takes two, the low one first (PS3.5 8.1.1 and 8.2).
 func (p *nativePixels) swapped(allocated, start, size int) []byte {
 	out := make([]byte, size)
 	if allocated == 8 && !p.words || len(p.b)%2 != 0 {
@@ -100,7 +99,7 @@ func (p *nativePixels) swapped(allocated, start, size int) []byte {
 	return out
 }
 
-// reversed returns src with the bytes of each value of size bytes turned round.
+// reversed returns src with the bytes of each size-byte value reversed.
 func reversed(src []byte, size int) []byte {
 	out := slices.Clone(src)
 	for v := out; len(v) >= size; v = v[size:] {
@@ -109,7 +108,7 @@ func reversed(src []byte, size int) []byte {
 	return out
 }
 
-// interleave turns three planes of n samples into n pixels.
+// interleave converts three planes of n samples to n pixels.
 func interleave(src []byte, n, sample int) []byte {
 	out := make([]byte, len(src))
 	for c := range 3 {
@@ -121,8 +120,8 @@ func interleave(src []byte, n, sample int) []byte {
 	return out
 }
 
-// expand422 gives each of two pixels the colour that they share: Y Y Cb Cr
-// becomes Y Cb Cr Y Cb Cr (PS3.3 C.7.6.3.1.2).
+// expand422 gives each of two pixels their shared colour: Y Y Cb Cr becomes Y Cb
+// Cr Y Cb Cr (PS3.3 C.7.6.3.1.2).
 func expand422(src []byte) []byte {
 	out := make([]byte, 0, len(src)/2*3)
 	for ; len(src) >= 4; src = src[4:] {

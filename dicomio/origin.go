@@ -14,20 +14,21 @@ import (
 	"segd/dicomio/tag"
 )
 
-// Run is what the objects made in one go have in common. Its zero value, but
-// for Time, will do. It may be used from several goroutines, and is not copied.
+// Run holds what the objects of one run have in common. Only Time is required.
+// It may be used by several goroutines and must not be copied.
 type Run struct {
-	Software string    // version of the program that makes them
-	Time     time.Time // when they are made
-	// Deidentify takes out of every object who the patient is, as PS3.15 has it;
-	// the pixels of a Secondary Capture are left as they are.
+	Software string    // name and version of the program
+	Time     time.Time // when the objects are made
+	// Deidentify removes the patient's identity from every object, as PS3.15
+	// specifies. It does not change the pixels of a Secondary Capture.
 	Deidentify bool
-	// Key, where given, makes every UID a function of it, the source, the model
-	// and the kind of object, so that a run can be repeated. Without one, UIDs
+	// Key, if set, makes every UID a function of the key, the source, the model
+	// and the kind of object, so that a run can be repeated. Without a key UIDs
 	// are new each time, and only those that must agree within the run do.
 	Key []byte
-	// Secret, where given, is shared by runs whose UIDs and pseudonyms are to
-	// agree: those of one place, such as a server. It is random otherwise.
+	// Secret, if set, makes the UIDs and pseudonyms of de-identification agree
+	// between the runs that share it, such as those of one server. It is random
+	// otherwise.
 	Secret []byte
 
 	once   sync.Once
@@ -48,7 +49,7 @@ func (r *Run) uid(parts ...string) string {
 	return derivedUID(r.secret, parts...)
 }
 
-// instance returns a UID for an object of its own.
+// instance returns a UID for a new object.
 func (r *Run) instance(parts ...string) string {
 	if r.Key == nil {
 		return randomUID()
@@ -56,14 +57,14 @@ func (r *Run) instance(parts ...string) string {
 	return r.uid(append(parts, "instance")...)
 }
 
-// Origin says what an object is made of and what made it.
+// Origin describes the sources of an object and the model that made it.
 type Origin struct {
 	Run *Run
 	// Model and Version name the algorithm.
 	Model, Version string
-	// Classes of the masks, background first.
+	// Classes are the classes of the masks, background first.
 	Classes []segd.Class
-	// Sources are the images: of one study, size and frame of reference.
+	// Sources are the images, which must share study, size and frame of reference.
 	Sources []*Source
 }
 
@@ -88,8 +89,8 @@ var (
 )
 
 const (
-	// implementationUID names this writer in the file meta information: a UUID
-	// made for it.
+	// implementationUID identifies this writer in the file meta information. It is
+	// a UUID.
 	implementationUID  = "2.25.304359688997396285655776192010595588679"
 	implementationName = "SEGD"
 
@@ -98,9 +99,9 @@ const (
 	dateLayout   = "20060102"
 )
 
-// object is a data set on its way to a file. What it copies of a source is kept
-// apart from what is written here, which holds nothing of the patient but UIDs
-// and times.
+// object is a data set before it is written. It keeps the elements copied from
+// the source apart from those written here, which hold nothing about the patient
+// except UIDs and times.
 type object struct {
 	dataset
 	copied   dataset
@@ -110,15 +111,15 @@ type object struct {
 	implicit bool
 }
 
-// instance returns a UID for an object of kind k; part tells those of one kind
-// and source apart.
+// instance returns a UID for an object of kind k; part distinguishes objects of
+// one kind and source.
 func (o *Origin) instance(k objectKind, part string) string {
 	return o.Run.instance(k.name, o.Model, o.Version, o.Sources[0].instance, part)
 }
 
-// begin returns an object with what all kinds have: patient and study of the
-// source, a series shared with the run's other objects of this kind and source
-// series, equipment, and its own identity, uid.
+// begin returns an object with the elements common to all kinds: the patient and
+// study of the source, a series shared by the run's objects of this kind and
+// source series, the equipment, and uid as its identity.
 func (o *Origin) begin(k objectKind, uid string) (*object, error) {
 	if err := checkSources(o.Sources); err != nil {
 		return nil, err
@@ -149,16 +150,16 @@ func (o *Origin) begin(k objectKind, uid string) (*object, error) {
 	return d, nil
 }
 
-// seriesUID is that of the run's objects of kind k from the source's series.
+// seriesUID returns the UID of the series of the run's objects of kind k.
 func (o *Origin) seriesUID(k objectKind) string {
 	return o.Run.uid("series", k.name, o.Model, o.Version, o.Sources[0].study.text(tag.StudyInstanceUID), o.Sources[0].series)
 }
 
-// number is the instance number of an object: the source's, so that those of a
-// series are in its order.
+// number returns the instance number of an object: that of the source, so that
+// the objects of a series keep its order.
 func (o *Origin) number() int { return max(1, o.Sources[0].image.integer(tag.InstanceNumber)) }
 
-// studyUID is that of the study that the object is filed under.
+// studyUID returns the UID of the study that the object belongs to.
 func (d *object) studyUID() string { return d.copied.text(tag.StudyInstanceUID) }
 
 func (r *Run) software() string {
@@ -168,7 +169,7 @@ func (r *Run) software() string {
 	return r.Software
 }
 
-// seriesNumber puts a series of ours behind the source's, so that it is told
+// seriesNumber derives a series number from the source's, so that it differs
 // from those of other series of the study.
 func seriesNumber(source string, kind int) string {
 	if n, err := strconv.Atoi(source); err == nil && n > 0 && n < 1e6 {
@@ -177,13 +178,13 @@ func seriesNumber(source string, kind int) string {
 	return strconv.Itoa(900 + kind)
 }
 
-// setContent puts the date and time that the content was made.
+// setContent sets the date and time at which the content was made.
 func (d *object) setContent(date, time uint32) {
 	d.set(date, d.run.Time.Format(dateLayout))
 	d.set(time, d.run.Time.Format(timeLayout))
 }
 
-// setLabel puts who made the content and what it is called (PS3.3 10.9).
+// setLabel sets the label, description and creator of the content (PS3.3 10.9).
 func (d *object) setLabel(label, description string) {
 	d.set(tag.ContentLabel, label)
 	d.set(tag.ContentDescription, description)
@@ -199,17 +200,17 @@ func (d *object) setSide(s *Source) {
 		}
 	}
 	if _, ok := d.dataset[tag.Laterality]; !ok && s.image.has(tag.SharedFunctionalGroupsSequence) {
-		d.set(tag.Laterality) // an enhanced image has it frame by frame
+		d.set(tag.Laterality) // an enhanced image has one for each frame
 	}
 }
 
-// setFrameOfReference puts the frame of reference of the source.
+// setFrameOfReference copies the frame of reference of the source.
 func (d *object) setFrameOfReference(s *Source) {
 	d.set(tag.FrameOfReferenceUID, s.image.text(tag.FrameOfReferenceUID))
 	d.set(tag.PositionReferenceIndicator, s.image.text(tag.PositionReferenceIndicator))
 }
 
-// setLossy says whether the source was ever compressed with loss.
+// setLossy records whether the source was ever compressed with loss.
 func (d *object) setLossy(s *Source) {
 	if s.image.text(tag.LossyImageCompression) != "01" {
 		d.set(tag.LossyImageCompression, "00")
@@ -222,10 +223,9 @@ func (d *object) setLossy(s *Source) {
 	}
 }
 
-// sourceSeries is the UID that s is referred to by the series of. A file without
-// one, which the standard does not have, gets one that is its own throughout the
-// run: the lists of what an object refers to (PS3.3 C.12.2) must be there, and
-// must name a series.
+// sourceSeries returns the UID of the series of s. A file without one violates
+// the standard, but the lists of references (PS3.3 C.12.2) must name a series,
+// so it gets a UID that stays the same throughout the run.
 func (o *Origin) sourceSeries(s *Source) string {
 	if s.series == "" {
 		return o.Run.uid("source series", s.instance)
@@ -233,7 +233,7 @@ func (o *Origin) sourceSeries(s *Source) string {
 	return s.series
 }
 
-// referenceSeries lists all sources (PS3.3 C.12.2), by series.
+// referenceSeries lists all sources by series (PS3.3 C.12.2).
 func (o *Origin) referenceSeries() []dataset {
 	var series []dataset
 	at := map[string]int{}
@@ -254,9 +254,10 @@ func (o *Origin) referenceSeries() []dataset {
 	return series
 }
 
-// charset settles the character set: that of the source, whose text is copied
-// byte for byte. Where our own text needs more, it is UTF-8 if the source's
-// allows, and else question marks.
+// charset sets the character set: that of the source, whose text is copied byte
+// for byte. If the text of this package needs more, the set becomes UTF-8 where
+// the text of the source allows it; otherwise question marks replace the
+// characters.
 func (d *object) charset() {
 	if d.dataset.ascii() {
 		return
@@ -269,11 +270,11 @@ func (d *object) charset() {
 	d.fold()
 }
 
-// write writes the object as a DICOM file, with size bytes of pixels, if any,
-// that pixels writes.
+// write writes the object as a DICOM file. pixels, if not nil, writes the size
+// bytes of its pixels.
 func (d *object) write(w io.Writer, size int64, pixels func(io.Writer) error) error {
 	if size >= undefined-1 {
-		return fmt.Errorf("dicomio: %w: an object of %d bytes of pixels, limit %d", segd.ErrTooLarge, size, undefined-2)
+		return fmt.Errorf("dicomio: %w: an object with %d bytes of pixels, limit %d", segd.ErrTooLarge, size, undefined-2)
 	}
 	syntax := explicitLE
 	if d.implicit {
@@ -319,5 +320,5 @@ func (d *object) write(w io.Writer, size int64, pixels func(io.Writer) error) er
 	return nil
 }
 
-// title is the algorithm's name as text of one line.
+// title returns the algorithm's name as one line of text.
 func (o *Origin) title() string { return strings.TrimSpace(shorten(o.Model, 64)) }

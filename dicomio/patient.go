@@ -10,19 +10,19 @@ import (
 	"segd/dicomio/tag"
 )
 
-// Attribute is one attribute of a patient or study, for a person to read.
+// Attribute is one attribute of a patient or study, for display.
 type Attribute struct {
 	Tag   string `json:"tag"`  // (gggg,eeee)
 	Name  string `json:"name"` // its keyword in PS3.6
 	Value string `json:"value"`
 }
 
-// Patient returns what the DICOM file b says of its patient and study, in the
-// order of tags: the attributes that objects copy, but sequences and what is
-// empty. It is the one function that hands out patient data, and is for a user
-// who asks for just that. Values are in UTF-8, with question marks where the
-// file's character set is not understood. Errors are those of Read on a file's
-// structure; pixels are not looked at.
+// Patient returns the attributes of patient and study in the DICOM file b that
+// objects copy, by ascending tag, without sequences and empty attributes. It is
+// the only function that returns patient data: call it only for a user who asks
+// to see them. Values are in UTF-8; question marks replace characters of an
+// unknown character set. The errors are those of Read about the structure of a
+// file; Patient ignores pixels.
 func Patient(b []byte) ([]Attribute, error) {
 	f, err := open(b)
 	if err != nil {
@@ -48,7 +48,7 @@ func Patient(b []byte) ([]Attribute, error) {
 		}
 		a.Value = strings.Map(func(r rune) rune {
 			if r < ' ' || r == 0x7f {
-				return ' ' // a terminal is not for the file to steer
+				return ' ' // a file must not control the terminal
 			}
 			return r
 		}, a.Value)
@@ -57,11 +57,12 @@ func Patient(b []byte) ([]Attribute, error) {
 	return out, nil
 }
 
-// decodeText is text in UTF-8. A name's groups may be in a character set each
-// (PS3.5 6.1.2); the last set given is that of all but ASCII.
+// decodeText converts text to UTF-8. The groups of a person's name may each use
+// another character set (PS3.5 6.1.2); the last set applies to everything but
+// ASCII.
 func decodeText(text string, sets []string) (out string) {
 	defer func() {
-		// The library panics at sets that it names and does not have.
+		// The library panics on some sets that it lists but does not implement.
 		if recover() != nil || strings.ContainsRune(out, '�') {
 			out = strings.Map(func(r rune) rune {
 				if r > '~' {

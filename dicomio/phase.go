@@ -11,29 +11,29 @@ import (
 	"segd/dicomio/tag"
 )
 
-// phase tells an image from others at its place: the phases of a heart cycle,
-// echoes, contrasts.
+// phase distinguishes an image from others at its position: phases of a heart
+// cycle, echoes, contrasts.
 type phase struct {
 	stack    string // StackID
 	instance string // SOPInstanceUID, of an image of one frame
-	// distinct are the values of distinctAttributes, which are the same at each
-	// place; loose those that order the images of a place without being so. NaN:
-	// the file has none.
+	// distinct holds the values of distinctAttributes, which are the same at each
+	// position. loose holds values that order the images of a position but may
+	// vary between positions. NaN means that the file has no value.
 	distinct []float64
 	loose    []float64
 	kind     string // magnitude, phase and so on
 }
 
-// attribute is one that tells images of a place apart, in an enhanced file below
-// a functional group.
+// attribute is one that distinguishes images at a position. Enhanced files have
+// it in a functional group.
 type attribute struct {
 	group, tag uint32
 	name       string
 }
 
-// distinctAttributes are those that images of one time have in common, the
-// slowest first (PS3.3 C.7.6.16.2.2, C.8.13.5 and C.8.3.1). Images are in the
-// order of those before the last: diffusion keeps the order of acquisition.
+// distinctAttributes are those shared by all images of one time, slowest first
+// (PS3.3 C.7.6.16.2.2, C.8.13.5 and C.8.3.1). All but the last order the images:
+// diffusion keeps the order of acquisition.
 var distinctAttributes = []attribute{
 	{tag.FrameContentSequence, tag.TemporalPositionIndex, "temporal position (0020,9128)"},
 	{0, tag.TemporalPositionIdentifier, "temporal position (0020,0100)"},
@@ -42,13 +42,13 @@ var distinctAttributes = []attribute{
 	{tag.MRDiffusionSequence, tag.DiffusionBValue, "diffusion b (0018,9087)"},
 }
 
-// looseAttributes differ from place to place all the same.
+// looseAttributes may differ from position to position.
 var looseAttributes = []attribute{
 	{tag.TemporalPositionSequence, tag.TemporalPositionTimeOffset, ""},
 	{tag.CardiacSynchronizationSequence, tag.NominalCardiacTriggerDelayTime, ""},
 }
 
-// lateAttributes order images of one instance number.
+// lateAttributes order images with the same instance number.
 var lateAttributes = []attribute{
 	{0, tag.AcquisitionNumber, ""},
 	{0, tag.TriggerTime, ""},
@@ -56,7 +56,7 @@ var lateAttributes = []attribute{
 	{0, tag.ContentTime, ""},
 }
 
-// phaseOf returns what tells frame i of s, counted from 0, from others.
+// phaseOf returns the phase of frame i of s, counted from 0.
 func (s *Source) phaseOf(i int) phase {
 	sets := []dataset{s.image}
 	if shared := s.image.first(tag.SharedFunctionalGroupsSequence); shared != nil {
@@ -87,8 +87,8 @@ func (s *Source) phaseOf(i int) phase {
 	return p
 }
 
-// dimensions are the positions of a frame in those dimensions of the file that
-// are not about where it lies (PS3.3 C.7.6.17).
+// dimensions returns the indexes of a frame in the dimensions of the file that
+// are not spatial (PS3.3 C.7.6.17).
 func (s *Source) dimensions(sets []dataset) (out []float64) {
 	b := find(sets, tag.FrameContentSequence, tag.DimensionIndexValues)[tag.DimensionIndexValues].b
 	for i, dimension := range s.image[tag.DimensionIndexSequence].items {
@@ -105,21 +105,21 @@ func (s *Source) dimensions(sets []dataset) (out []float64) {
 	return out
 }
 
-// find returns the first of sets, or of their items of group, that has tag;
-// empty where none does.
+// find returns the first of sets, or of their items of group, that has t, or an
+// empty data set.
 func find(sets []dataset, group, t uint32) dataset {
 	for _, d := range sets {
 		for _, in := range []dataset{d.first(group), d} {
 			if f := in[t]; in.has(t) || wordBytes[f.vr] > 0 && len(f.b) > 0 {
-				return in // numbers in binary may be 0
+				return in // a binary number may be 0
 			}
 		}
 	}
 	return nil
 }
 
-// real returns the first value of a number in text or binary, or of a time;
-// NaN where there is none.
+// real returns the first value of a number, text or binary, or of a time; NaN if
+// there is none.
 func (d dataset) real(t uint32) float64 {
 	switch f := d[t]; {
 	case f.vr == "FD" && len(f.b) >= 8:
@@ -135,7 +135,7 @@ func (d dataset) real(t uint32) float64 {
 	return math.NaN()
 }
 
-// compare orders images of one place.
+// compare orders images at one position.
 func (s *Slice) compare(t *Slice) int {
 	return cmp.Or(s.phase.compare(&t.phase), cmp.Compare(s.number, t.number))
 }
@@ -146,8 +146,9 @@ func (p *phase) compare(q *phase) int {
 		slices.Compare(p.loose, q.loose), strings.Compare(p.kind, q.kind))
 }
 
-// checkPhases returns segd.ErrUnprocessable unless the images at each place,
-// which are in order, are as many and belong to the same times.
+// checkPhases returns segd.ErrUnprocessable unless every position has the same
+// number of images, of the same times. The images of a position must be in
+// order.
 func checkPhases(list []Slice, places [][]int) error {
 	few, most := slices.MinFunc(places, byLength), slices.MaxFunc(places, byLength)
 	at := func(place []int) string { return millimetres(list[place[0]].plane.depth()) + " mm" }
@@ -155,21 +156,21 @@ func checkPhases(list []Slice, places [][]int) error {
 		for k, i := range place[1:] {
 			a, b := &list[place[k]], &list[i]
 			if a.phase.instance != "" && a.phase.instance == b.phase.instance {
-				return unprocessable("the same image (0008,0018) twice, %s along the normal: leave one out", at(place))
+				return unprocessable("the same image (0008,0018) occurs twice, %s along the normal: leave one out", at(place))
 			}
 			if a.compare(b) == 0 {
-				return unprocessable("two slices at one place, %s along the normal, and nothing that says which comes first: no temporal position, echo time or instance number (0020,0013)", at(place))
+				return unprocessable("two slices share a position, %s along the normal, and nothing says which comes first: they need a temporal position, echo time or instance number (0020,0013)", at(place))
 			}
 		}
 	}
 	if len(few) != len(most) {
-		return unprocessable("slices: %d at one place and %d at another, %s along the normal%s", len(most), len(few), at(few), lacking(list, few, most))
+		return unprocessable("%d slices at one position but %d at another, %s along the normal%s", len(most), len(few), at(few), lacking(list, few, most))
 	}
 	for _, place := range places[1:] {
 		for t, i := range place {
 			p, q := &list[i].phase, &list[places[0][t]].phase
 			if a := differ(p, q); a >= 0 && len(place) > 1 {
-				return unprocessable("slices that are not of the same times at each place: %s is %s at %s along the normal and %s at %s",
+				return unprocessable("the slices at each position are not of the same times: %s is %s at %s along the normal but %s at %s",
 					distinctAttributes[a].name, figure(p.distinct[a]), at(place), figure(q.distinct[a]), at(places[0]))
 			}
 		}
@@ -179,8 +180,8 @@ func checkPhases(list []Slice, places [][]int) error {
 
 func byLength(a, b []int) int { return cmp.Compare(len(a), len(b)) }
 
-// lacking names the first image that most has and few lacks, as far as an
-// attribute says which.
+// lacking names the first image that most has and few lacks, if an attribute
+// identifies it.
 func lacking(list []Slice, few, most []int) string {
 	for t, i := range most {
 		if t < len(few) && differ(&list[i].phase, &list[few[t]].phase) < 0 {
@@ -191,19 +192,19 @@ func lacking(list []Slice, few, most []int) string {
 			near = most[len(most)-1]
 		}
 		if a := differ(&list[i].phase, &list[near].phase); a >= 0 {
-			return fmt.Sprintf(", where the one of %s %s is missing", distinctAttributes[a].name, figure(list[i].phase.distinct[a]))
+			return fmt.Sprintf(", where the one with %s %s is missing", distinctAttributes[a].name, figure(list[i].phase.distinct[a]))
 		}
 		break
 	}
 	return ""
 }
 
-// differ returns the first of distinctAttributes in which p and q differ; -1
-// where they are of one time.
+// differ returns the index of the first of distinctAttributes that differs
+// between p and q; -1 if they are of one time.
 func differ(p, q *phase) int {
 	for a, v := range p.distinct {
 		w := q.distinct[a]
-		// Echo times are measured: their last digits differ.
+		// Echo times are measured, so that their last digits vary.
 		same := math.IsNaN(v) && math.IsNaN(w) || v == w || math.Trunc(v) != v && math.Abs(v-w) <= 1e-3*math.Abs(v)
 		if !same {
 			return a
@@ -214,7 +215,7 @@ func differ(p, q *phase) int {
 
 func figure(v float64) string {
 	if math.IsNaN(v) {
-		return "not there"
+		return "absent"
 	}
 	return millimetres(v)
 }

@@ -6,15 +6,15 @@ import (
 	"segd/dicomio/tag"
 )
 
-// pixels is where the stored values of all frames lie in the file, and how:
-// one of the two is set.
+// pixels locates the stored values of all frames in the file. One of its
+// pointers is set.
 type pixels struct {
 	*layout
 	native    *nativePixels
 	fragments *fragments
 }
 
-// findPixels checks that the pixel data e of f is all there.
+// findPixels checks that the pixel data e of f is complete.
 func findPixels(f *file, e element, l *layout) (*pixels, error) {
 	var err error
 	_, encapsulated := encapsulations[f.syntax]
@@ -23,12 +23,12 @@ func findPixels(f *file, e element, l *layout) (*pixels, error) {
 	case encapsulated && e.undefined:
 		p.fragments, err = findFragments(f, e, l)
 	case e.undefined:
-		err = malformed("%s is encapsulated, in transfer syntax %s", name(e.tag), f.syntax)
+		err = malformed("%s is encapsulated, which transfer syntax %s does not allow", name(e.tag), f.syntax)
 	case encapsulated && (e.end-e.value+1)&^1 != ((l.storedBits()*l.frames+7)/8+1)&^1:
-		err = malformed("%s is not encapsulated, in transfer syntax %s", name(e.tag), f.syntax)
+		err = malformed("%s is not encapsulated, as transfer syntax %s requires", name(e.tag), f.syntax)
 	default:
 		if encapsulated {
-			f.warnings = append(f.warnings, fmt.Sprintf("the pixels are not compressed, in transfer syntax %s; they are read as what they are", f.syntax))
+			f.warnings = append(f.warnings, fmt.Sprintf("the pixels are not compressed, though the transfer syntax is %s; they are read as uncompressed", f.syntax))
 		}
 		p.native, err = findNative(f, e, l)
 	}
@@ -42,11 +42,11 @@ func pixelElement(f *file) (element, error) {
 			return e, nil
 		}
 	}
-	return element{}, unprocessable("no pixel data %s, %s or %s", name(tag.PixelData), name(tag.FloatPixelData), name(tag.DoubleFloatPixelData))
+	return element{}, unprocessable("no pixel data: none of %s, %s and %s is present", name(tag.PixelData), name(tag.FloatPixelData), name(tag.DoubleFloatPixelData))
 }
 
-// frame returns the stored values of frame i and how they lie there. They may
-// share the file's memory and must not be changed.
+// frame returns the stored values of frame i and their layout. They may share
+// the file's memory and must not be changed.
 func (p *pixels) frame(i int) (*layout, []byte, error) {
 	if p.fragments != nil {
 		return p.fragments.frame(p.layout, i)

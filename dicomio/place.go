@@ -5,18 +5,18 @@ import (
 	"segd/dicomio/tag"
 )
 
-// placeTags are what says where frames lie in the patient.
+// placeTags are the attributes that locate frames in the patient.
 var placeTags = []uint32{
 	tag.NumberOfFrames, tag.FrameOfReferenceUID, tag.ImagePositionPatient, tag.ImageOrientationPatient, tag.PixelSpacing, tag.SliceThickness, tag.SpacingBetweenSlices,
 	tag.SharedFunctionalGroupsSequence, tag.PerFrameFunctionalGroupsSequence,
 }
 
-// affine returns where the frames lie, as Source.Affine does; nil where they are
-// no planes of one grid.
+// affine returns the position of the frames, as Source.Affine does; nil if they
+// do not form one grid.
 func (s *scan) affine() *segd.Affine {
 	d, err := s.file.copy(placeTags)
 	if err != nil {
-		return nil // the pixels can be read all the same
+		return nil // the pixels can still be read
 	}
 	l := s.pixels.layout
 	source := Source{image: d, rows: l.rows, cols: l.cols, frames: l.frames}

@@ -11,20 +11,20 @@ import (
 	"segd/dicomio/tag"
 )
 
-// plane is where a frame lies in the patient (PS3.3 C.7.6.2.1.1). Text is as
-// the source has it.
+// plane is the position of a frame in the patient (PS3.3 C.7.6.2.1.1). Text is
+// as in the source.
 type plane struct {
 	position, orientation, spacing string // ImagePositionPatient, ImageOrientationPatient, PixelSpacing
-	thickness, between             string // SliceThickness, SpacingBetweenSlices; the latter empty: not known
-	guessed                        bool   // thickness is the distance between rows, for want of anything better
+	thickness, between             string // SliceThickness, SpacingBetweenSlices; the latter empty if unknown
+	guessed                        bool   // thickness is the distance between rows, as nothing better is known
 
 	origin       [3]float64 // centre of the first pixel, mm
 	right, down  [3]float64 // unit vectors along a row and along a column
 	colMM, rowMM float64    // between columns and between rows
 }
 
-// at returns the point, in mm, of column x and row y, counted from 0 at the
-// centre of the first pixel.
+// at returns the point, in mm, at column x and row y, counted from the centre of
+// the first pixel.
 func (p *plane) at(x, y float64) [3]float64 {
 	var v [3]float64
 	for i := range v {
@@ -33,23 +33,23 @@ func (p *plane) at(x, y float64) [3]float64 {
 	return v
 }
 
-// depth is how far the plane lies along the normal of its orientation, in mm.
+// depth returns the position of the plane along its normal, in mm.
 func (p *plane) depth() float64 {
 	n, o := p.normal(), p.origin
 	return n[0]*o[0] + n[1]*o[1] + n[2]*o[2]
 }
 
-// readPlanes reads the plane of each frame: of the image itself or, of an
-// enhanced one, of the functional groups. It returns nil unless all are known;
-// the error says so where only some are.
+// readPlanes reads the plane of each frame, from the image itself or the
+// functional groups of an enhanced one. It returns nil unless all are known,
+// with an error if only some are.
 func (s *Source) readPlanes() ([]plane, error) {
 	shared, each := s.image.first(tag.SharedFunctionalGroupsSequence), s.image[tag.PerFrameFunctionalGroupsSequence].items
 	if shared == nil && each == nil && s.frames > 1 {
-		// The position in the file's head is not that of every frame.
+		// The position at the top level is not that of every frame.
 		return nil, nil
 	}
 	if each != nil && len(each) != s.frames {
-		return nil, unprocessable("functional groups (5200,9230) of %d frames, want %d", len(each), s.frames)
+		return nil, unprocessable("functional groups (5200,9230) for %d frames, want %d", len(each), s.frames)
 	}
 	planes := make([]plane, s.frames)
 	known, unknown := 0, 0
@@ -70,15 +70,15 @@ func (s *Source) readPlanes() ([]plane, error) {
 	case known == 0:
 		return nil, nil
 	case known < s.frames:
-		return nil, unprocessable("%d of %d frames without a position, orientation and spacing, the first of them frame %d", s.frames-known, s.frames, unknown)
+		return nil, unprocessable("%d of %d frames lack a position, orientation or spacing, first frame %d", s.frames-known, s.frames, unknown)
 	}
 	s.assumeThickness(planes)
 	return planes, nil
 }
 
-// assumeThickness gives planes without a slice thickness the distance to the
-// next one, as the file states it or as their positions have it, or else that
-// between their rows: other programs do not read a segmentation without.
+// assumeThickness sets a missing slice thickness to the distance to the next
+// plane, as stated by the file or derived from positions, or else to the
+// distance between rows. Other programs cannot read a segmentation without one.
 func (s *Source) assumeThickness(planes []plane) {
 	all := make([]*plane, len(planes))
 	for i := range planes {
@@ -102,8 +102,8 @@ func (s *Source) assumeThickness(planes []plane) {
 	}
 }
 
-// distance is the least one, in mm, between planes that follow each other and
-// are parallel, those at one place aside; 0 where there is none.
+// distance returns the least distance, in mm, between successive parallel planes
+// at different positions; 0 if there is none.
 func distance(planes []*plane) float64 {
 	near := math.Inf(1)
 	for i := 1; i < len(planes); i++ {
@@ -121,8 +121,8 @@ func distance(planes []*plane) float64 {
 	return near
 }
 
-// settleThickness puts the distance between slices in the place of guesses, now
-// that slices of several files are together. What is changed is a copy.
+// settleThickness replaces guesses by the distance between slices, once the
+// slices of several files are together. It changes copies.
 func settleThickness(planes []*plane) {
 	near := distance(planes)
 	for i, p := range planes {
@@ -160,14 +160,14 @@ func readPlane(sets []dataset) (plane, bool) {
 	p.right, p.down = [3]float64(orientation[:3]), [3]float64(orientation[3:])
 	p.rowMM, p.colMM = spacing[0], spacing[1]
 	dot := func(a, b [3]float64) float64 { return a[0]*b[0] + a[1]*b[1] + a[2]*b[2] }
-	const slack = 0.01 // of cosines as files write them, with few digits
+	const slack = 0.01 // files write cosines with few digits
 	ok := math.Abs(dot(p.right, p.right)-1) < slack && math.Abs(dot(p.down, p.down)-1) < slack && math.Abs(dot(p.right, p.down)) < slack
 	return p, ok
 }
 
 // positionIndexes numbers the distinct positions of planes from 1, along their
-// common normal where there is one, and says for each plane how many lie at its
-// position up to it, such as the phases of a heart cycle.
+// common normal if there is one. repeat counts, for each plane, the planes at
+// its position so far, such as the phases of a heart cycle.
 func positionIndexes(planes []*plane) (position, repeat []int) {
 	order := make([]int, len(planes))
 	for i := range order {
@@ -192,7 +192,7 @@ func positionIndexes(planes []*plane) (position, repeat []int) {
 	return position, repeat
 }
 
-// measures is the item of PixelMeasuresSequence (PS3.3 C.7.6.16.2.1).
+// measures returns the item of PixelMeasuresSequence (PS3.3 C.7.6.16.2.1).
 func (p *plane) measures() dataset {
 	d := dataset{}
 	d.set(tag.PixelSpacing, strings.Split(p.spacing, `\`)...)

@@ -1,14 +1,15 @@
 package dicomio
 
 // Actions of the Basic Application Level Confidentiality Profile (PS3.15 table
-// E.1-1, 2026c) by attribute. Curves and overlays, groups 50xx and 60xx, and
-// private elements are removed as well. What is not listed is kept.
+// E.1-1, 2026c) by attribute. Curves and overlays (groups 50xx and 60xx) and
+// private elements are removed as well. Attributes that are not listed are kept.
 //
-// The table is by number, unlike the rest of the package: it is a transcription
-// that is read against the standard's, which goes by number, and most of it are
-// attributes that segd neither reads nor writes.
+// Unlike the rest of the package, this table holds numbers: it transcribes a
+// table of the standard that is ordered by number, and segd neither reads nor
+// writes most of its attributes.
 
-// removed: the profile has them removed (X), also where an object of another kind than ours would keep an empty or dummy value (X/Z, X/D, X/Z/D).
+// removed lists attributes that the profile removes (X), including those that
+// objects of other kinds must keep empty or with a dummy (X/Z, X/D, X/Z/D).
 var removed = []uint32{
 	0x00001000, 0x00080012, 0x00080013, 0x00080015, 0x00080021, 0x00080022, 0x00080024, 0x00080025, 0x0008002a, 0x00080031,
 	0x00080032, 0x00080034, 0x00080035, 0x00080054, 0x00080055, 0x00080080, 0x00080081, 0x00080082, 0x00080092, 0x00080094,
@@ -58,7 +59,7 @@ var removed = []uint32{
 	0x40080300, 0x40084000, 0xfffafffa, 0xfffcfffc,
 }
 
-// emptied: their value is taken out (Z, Z/D).
+// emptied lists attributes whose value is cleared (Z, Z/D).
 var emptied = []uint32{
 	0x00080020, 0x00080023, 0x00080030, 0x00080033, 0x00080050, 0x00080090, 0x0008009c, 0x00100010, 0x00100020, 0x00100030,
 	0x00100040, 0x00120021, 0x00120030, 0x00120031, 0x00120050, 0x00120060, 0x00180010, 0x00181203, 0x00189919, 0x00200010,
@@ -67,7 +68,7 @@ var emptied = []uint32{
 	0x3010001b, 0x30100043, 0x3010005a, 0x3010005c, 0x3010007a, 0x3010007b, 0x3010007f, 0x30100081,
 }
 
-// dummies: their value becomes a dummy (D).
+// dummies lists attributes whose value is replaced by a dummy (D).
 var dummies = []uint32{
 	0x00080106, 0x00080107, 0x00120010, 0x00120020, 0x00120040, 0x00120042, 0x00120081, 0x001811bb, 0x00189074, 0x00189151,
 	0x00189367, 0x00189369, 0x0018936a, 0x00189371, 0x00189623, 0x00189701, 0x00189804, 0x00340001, 0x00340002, 0x00340005,
@@ -81,7 +82,8 @@ var dummies = []uint32{
 	0x30100035, 0x30100038, 0x30100054,
 }
 
-// renamed: UIDs, and sequences of references, in which UIDs are replaced (U, X/Z/U*).
+// renamed lists UIDs, and sequences of references whose UIDs are replaced (U,
+// X/Z/U*).
 var renamed = []uint32{
 	0x00001001, 0x00020003, 0x00041511, 0x00080014, 0x00080017, 0x00080018, 0x00080019, 0x00080058, 0x00081140, 0x00081155,
 	0x00081195, 0x00082112, 0x00083010, 0x00181002, 0x0018100b, 0x00182042, 0x0020000d, 0x0020000e, 0x00200052, 0x00200200,

@@ -8,8 +8,8 @@ import (
 	"segd/dicomio/tag"
 )
 
-// scan is an opened file, ready to give its frames. It is not changed after
-// readScan, so that frames may be decoded side by side.
+// scan is an opened file. It does not change after readScan, so that frames may
+// be decoded concurrently.
 type scan struct {
 	file    *file
 	header  *header
@@ -20,18 +20,17 @@ type scan struct {
 	floatPadding floatRange
 }
 
-// Read opens the DICOM file b. b must not change while the Scan is in use.
+// Read opens the DICOM file b, which must not change while the Scan is in use.
 //
-// The frames are decoded when Frame is called, each into memory of its own:
-// grey in modality units with high bright, or RGB of 0..255 (of the full range
-// of the stored bits for RGB of more than 8). Frame is safe for concurrent use.
-// Spacing is PixelSpacing, or that of the detector or of the digitised film,
-// as its Source says.
+// Frame decodes a frame into new memory: grey in modality units with high values
+// bright, or RGB of 0..255 (of the full range of the stored bits for RGB of more
+// than 8 bits). Frame is safe for concurrent use. Spacing is PixelSpacing, or
+// that of the detector or the digitised film; its Source says which.
 //
 // The errors are segd.ErrFormat (malformed or truncated), segd.ErrTooLarge,
-// segd.ErrUnsupported (transfer syntax, its UID named) and
-// segd.ErrUnprocessable (no pixels, or pixels described inconsistently or in a
-// way that is not handled).
+// segd.ErrUnsupported (transfer syntax; the error names its UID) and
+// segd.ErrUnprocessable (no pixels, or pixels with an inconsistent or
+// unsupported description).
 func Read(b []byte) (*segd.Scan, error) {
 	s, err := readScan(b)
 	if err != nil {
@@ -64,11 +63,11 @@ func Read(b []byte) (*segd.Scan, error) {
 	return out, nil
 }
 
-// WriteStored writes the decoded stored values of all frames of the DICOM file
-// b to w, and nothing else: little endian and as wide as BitsAllocated (values
-// of 1 bit as bytes 0 and 1), frame after frame, colour interleaved and 422
-// expanded; without masking, rescale, lookup tables or colour conversion.
-// Errors are those of Read, and those of w as they are.
+// WriteStored decodes the stored values of all frames of the DICOM file b and
+// writes them to w, frame after frame: little endian, as wide as BitsAllocated
+// (1-bit values as bytes 0 and 1), with colour interleaved and 422 expanded. It
+// does not mask, rescale, look up or convert colours. The errors are those of
+// Read and, unchanged, those of w.
 func WriteStored(w io.Writer, b []byte) error {
 	s, err := readScan(b)
 	if err != nil {
@@ -92,7 +91,7 @@ func readScan(b []byte) (*scan, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Without pixels there is no point in asking how they are laid out.
+	// Report missing pixels before their layout.
 	e, err := pixelElement(f)
 	if err != nil {
 		return nil, err
@@ -111,11 +110,11 @@ func readScan(b []byte) (*scan, error) {
 	return s, nil
 }
 
-// interpret reads what the stored values stand for.
+// interpret reads the meaning of the stored values.
 func (s *scan) interpret() error {
 	l := s.pixels.layout
 	if n := len(s.header.perFrame); n > 0 && n < l.frames {
-		return unprocessable("functional groups of %d frames for %d", n, l.frames)
+		return unprocessable("functional groups for %d frames, want %d", n, l.frames)
 	}
 	switch {
 	case l.float:
@@ -137,8 +136,8 @@ func (s *scan) interpret() error {
 	return err
 }
 
-// readPadding reads the range of padding values. They may be written as signed
-// or not, whatever the pixels are.
+// readPadding reads the range of padding values, which may be written as signed
+// or unsigned whatever the pixels are.
 func (s *scan) readPadding() error {
 	l := s.pixels.layout
 	low, err := s.header.root.ints(tag.PixelPaddingValue)

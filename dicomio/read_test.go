@@ -148,7 +148,7 @@ func TestKinds(t *testing.T) {
 		text string // in the error
 	}{
 		{"nothing", nil, segd.ErrFormat, "empty"},
-		{"text", []byte(strings.Repeat("this is not a picture ", 20)), segd.ErrFormat, "no DICOM prefix"},
+		{"text", []byte(strings.Repeat("this is not a picture ", 20)), segd.ErrFormat, "neither a DICOM prefix"},
 		{"video", dicomtest.Write(dicomtest.File{Syntax: "1.2.840.10008.1.2.4.102"}), segd.ErrUnsupported, "1.2.840.10008.1.2.4.102 (video)"},
 		{"unknown to the library", dicomtest.Write(dicomtest.File{Syntax: "1.2.840.10008.1.2.4.110"}), segd.ErrUnsupported, "1.2.840.10008.1.2.4.110 (JPEG XL)"},
 		{"not a UID", dicomtest.Write(dicomtest.File{Syntax: dicomtest.Patient[0]}), segd.ErrFormat, "(0002,0010)"},

@@ -9,16 +9,16 @@ import (
 	"segd/internal/outline"
 )
 
-// RTStruct is an RT Structure Set (PS3.3 A.19) in the making: a region of
-// interest for each class, with an outline for each connected part in each
-// frame. Outlines follow the edges of pixels; a hole is joined to the outline
-// around it by a channel without width (PS3.3 C.8.8.6.3). It is not safe for
-// concurrent use.
+// RTStruct builds an RT Structure Set (PS3.3 A.19): a region of interest for
+// each class, with an outline for each connected part in each frame. Outlines
+// follow the edges of pixels; a channel without width joins a hole to the
+// outline around it (PS3.3 C.8.8.6.3). An RTStruct is not safe for concurrent
+// use.
 type RTStruct struct{ contours }
 
 // NewRTStruct returns a structure set without outlines; AddMask adds them. The
-// error is segd.ErrUnprocessable unless all sources of o are Placed: outlines
-// are points of the patient.
+// error is segd.ErrUnprocessable unless all sources of o are Placed, because
+// outlines are in patient coordinates.
 func NewRTStruct(o Origin) (*RTStruct, error) {
 	c, err := newContours(o)
 	if err != nil {
@@ -26,14 +26,14 @@ func NewRTStruct(o Origin) (*RTStruct, error) {
 	}
 	for _, s := range o.Sources {
 		if !s.Placed() {
-			return nil, unprocessable("a structure set of an image that has no frame of reference %s, or no place in it", name(tag.FrameOfReferenceUID))
+			return nil, unprocessable("a structure set needs images with a frame of reference %s and a position, orientation and spacing", name(tag.FrameOfReferenceUID))
 		}
 	}
 	return &RTStruct{c}, nil
 }
 
-// Write writes the object as a DICOM file, in implicit VR little endian, since
-// an outline may be longer than explicit VR allows. Errors are those of w.
+// Write writes the object as a DICOM file in implicit VR little endian, since an
+// outline may be longer than explicit VR allows. The errors are those of w.
 func (r *RTStruct) Write(w io.Writer) error {
 	o := r.origin
 	d, err := o.begin(kindRTStruct, o.instance(kindRTStruct, ""))
@@ -48,7 +48,7 @@ func (r *RTStruct) Write(w io.Writer) error {
 	d.set(tag.StructureSetLabel, "SEGD")
 	d.set(tag.StructureSetName, d.text(tag.SeriesDescription))
 	d.setContent(tag.StructureSetDate, tag.StructureSetTime)
-	d.setFrameOfReference(first) // of the whole object
+	d.setFrameOfReference(first) // for the whole object
 	d.setItems(tag.ReferencedFrameOfReferenceSequence, r.reference(d))
 	d.set(tag.ApprovalStatus, "UNAPPROVED")
 	var regions, outlines, observations []dataset
@@ -84,7 +84,7 @@ func (r *RTStruct) Write(w io.Writer) error {
 	return d.write(w, 0, nil)
 }
 
-// drawn is the contour sequence of class k+1.
+// drawn returns the contour sequence of class k+1.
 func (r *RTStruct) drawn(k int) []dataset {
 	var items []dataset
 	for _, f := range r.frames {
@@ -102,8 +102,8 @@ func (r *RTStruct) drawn(k int) []dataset {
 	return items
 }
 
-// points writes a ring as contour data: x, y and z of each point in mm. The
-// middle of the first pixel is half a pixel from its corner.
+// points formats a ring as contour data: x, y and z of each point in mm. The
+// centre of the first pixel is half a pixel from its corner.
 func points(ring outline.Ring, p *plane) string {
 	var b strings.Builder
 	for i, q := range ring {
@@ -116,7 +116,7 @@ func points(ring outline.Ring, p *plane) string {
 	return b.String()
 }
 
-// millimetres writes v to a ten-thousandth, far below any pixel.
+// millimetres formats v with four decimals, far finer than any pixel.
 func millimetres(v float64) string {
 	s := strings.TrimRight(strconv.FormatFloat(v, 'f', 4, 64), "0")
 	if s = strings.TrimSuffix(s, "."); s == "-0" || len(s) > 16 {
@@ -125,7 +125,7 @@ func millimetres(v float64) string {
 	return s
 }
 
-// reference lists the images that were drawn on, by study and series.
+// reference lists the source images by study and series.
 func (r *RTStruct) reference(d *object) dataset {
 	var series []dataset
 	for _, s := range r.origin.referenceSeries() {

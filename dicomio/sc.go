@@ -10,18 +10,16 @@ import (
 	"segd/dicomio/tag"
 )
 
-// WriteSC writes picture, of frame i (from 0) of the one source of o, as a
-// Secondary Capture in RGB (PS3.3 A.8.1) in explicit VR little endian. It is
-// what viewers that know no other derived object show. picture is as large as
-// the source, or scaled; its alpha is ignored.
+// WriteSC writes picture as a Secondary Capture in RGB (PS3.3 A.8.1), for
+// viewers that support no other derived object. The file is in explicit VR
+// little endian. o must have one source, and picture shows its frame i, counted
+// from 0, at the same or another size. Alpha is ignored.
 //
-// The object says that its pixels show the patient's identity where the source
-// does, or does not deny it (BurnedInAnnotation). Errors are
-// segd.ErrUnprocessable, segd.ErrNotFound for a frame that there is not, and
-// those of w.
+// The object repeats BurnedInAnnotation of the source, if present. The error is segd.ErrUnprocessable,
+// segd.ErrNotFound for a frame that does not exist, or that of w.
 func WriteSC(w io.Writer, o Origin, i int, picture image.Image) error {
 	if len(o.Sources) != 1 {
-		return unprocessable("a picture of %d sources, want 1", len(o.Sources))
+		return unprocessable("a Secondary Capture of %d sources, want 1", len(o.Sources))
 	}
 	s := o.Sources[0]
 	if i < 0 || i >= s.frames {
@@ -29,7 +27,7 @@ func WriteSC(w io.Writer, o Origin, i int, picture image.Image) error {
 	}
 	r := picture.Bounds()
 	if r.Dx() < 1 || r.Dy() < 1 || r.Dx() > maxSide || r.Dy() > maxSide {
-		return unprocessable("a picture of %d×%d pixels", r.Dx(), r.Dy())
+		return unprocessable("a picture of %d×%d pixels, want 1 to %d a side", r.Dx(), r.Dy(), maxSide)
 	}
 	d, err := o.begin(kindSC, o.instance(kindSC, strconv.Itoa(i)))
 	if err != nil {

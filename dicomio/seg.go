@@ -9,19 +9,19 @@ import (
 	"segd/dicomio/tag"
 )
 
-// SEG is a DICOM Segmentation (PS3.3 A.51) in the making: a segment for each
-// class but background and, of each segment, a frame for every frame of the
-// sources that is added.
+// SEG builds a DICOM Segmentation (PS3.3 A.51): a segment for each class except
+// the background and, for each segment, a frame for every source frame added.
 //
-// Where all sources are Placed it lies in their frame of reference. Otherwise,
-// as for CR, DX, MG, US and Secondary Capture, it has none: frame of reference,
-// position, orientation and spacing are left out, and each frame says by
-// reference which image's pixels it covers. A frame in which a class is not
-// found is written too, empty: it was looked at.
+// If all sources are Placed, the object has their frame of reference. Otherwise,
+// as for CR, DX, MG, US and Secondary Capture, it has no frame of reference,
+// position, orientation or spacing, and each frame refers to the image whose
+// pixels it covers. A frame without any pixel of a class is written too: it
+// records that the model looked.
 //
-// Masks are kept as one bit a pixel and class, probabilities as a byte; empty
-// frames take no memory. The slices of a series are ordered by where they lie,
-// in whichever order they come. A SEG is not safe for concurrent use.
+// SEG keeps masks as one bit for each pixel and class, and probabilities as one
+// byte; empty frames take no memory. It orders the slices of a series by
+// position, whatever order they are added in. A SEG is not safe for concurrent
+// use.
 type SEG struct {
 	origin     Origin
 	kind       objectKind
@@ -31,17 +31,18 @@ type SEG struct {
 	held       int // bytes of planes
 }
 
-// segFrame is one frame of a source, with what is marked in it of each class.
+// segFrame is one source frame with what each class marks in it.
 type segFrame struct {
 	source, frame int
-	planes        [][]byte // by class less one; nil: nothing
+	planes        [][]byte // by class-1; nil: empty
 }
 
 // NewSEG returns a BINARY segmentation without frames; AddMask adds them. The
-// sources and classes of o must be there: segd.ErrUnprocessable.
+// error is segd.ErrUnprocessable if o lacks sources or classes, or the sources
+// do not belong together.
 func NewSEG(o Origin) (*SEG, error) { return newSEG(o, false) }
 
-// NewFractionalSEG returns a FRACTIONAL segmentation of probabilities, in steps
+// NewFractionalSEG returns a FRACTIONAL segmentation of probabilities in steps
 // of 1/255, without frames; AddProbabilities adds them.
 func NewFractionalSEG(o Origin) (*SEG, error) { return newSEG(o, true) }
 
@@ -50,7 +51,7 @@ func newSEG(o Origin, fractional bool) (*SEG, error) {
 		return nil, err
 	}
 	if len(o.Classes) < 2 {
-		return nil, unprocessable("%d classes, want background and one more", len(o.Classes))
+		return nil, unprocessable("%d classes, want the background and at least one more", len(o.Classes))
 	}
 	k := kindSEG
 	if fractional {
@@ -59,16 +60,16 @@ func newSEG(o Origin, fractional bool) (*SEG, error) {
 	return &SEG{origin: o, kind: k, uid: o.instance(k, ""), fractional: fractional}, nil
 }
 
-// AddMask adds what m marks in a frame, counted from 0, of source, an index of
-// Origin.Sources. m is as large as the source and is not kept. Pixels of a
-// class beyond Origin.Classes are left out. Beyond 512 MiB of what is found the
-// error is segd.ErrTooLarge.
+// AddMask adds the pixels that m marks. frame counts from 0; source is an index
+// of Origin.Sources. m must have the size of the source and is not kept. Classes
+// beyond Origin.Classes are ignored. The error is segd.ErrTooLarge if the object
+// exceeds 512 MiB.
 func (s *SEG) AddMask(source, frame int, m *segd.Mask) error {
 	if err := s.fits(source, frame, m.Width, m.Height); err != nil {
 		return err
 	}
 	if s.fractional {
-		return unprocessable("a mask for a segmentation of probabilities")
+		return unprocessable("a mask cannot be added to a segmentation of probabilities")
 	}
 	f := segFrame{source: source, frame: frame, planes: make([][]byte, len(s.origin.Classes)-1)}
 	for i, k := range m.Pix {
@@ -84,14 +85,14 @@ func (s *SEG) AddMask(source, frame int, m *segd.Mask) error {
 	return s.add(f)
 }
 
-// AddProbabilities adds p, [1, classes, H, W] in 0..1, of a frame; the rest is
-// as in AddMask. Probabilities are rounded to whole 255ths.
+// AddProbabilities adds the probabilities p, [1, classes, H, W] in 0..1, of a
+// frame, rounded to multiples of 1/255. See AddMask for the rest.
 func (s *SEG) AddProbabilities(source, frame int, p *segd.Tensor) error {
 	if err := s.fits(source, frame, p.W, p.H); err != nil {
 		return err
 	}
 	if !s.fractional || p.N != 1 || p.C != len(s.origin.Classes) {
-		return unprocessable("probabilities of %d images and %d classes, want 1 and %d, for a segmentation of probabilities", p.N, p.C, len(s.origin.Classes))
+		return unprocessable("probabilities of %d images and %d classes, want 1 and %d, and a segmentation from NewFractionalSEG", p.N, p.C, len(s.origin.Classes))
 	}
 	f := segFrame{source: source, frame: frame, planes: make([][]byte, p.C-1)}
 	for k := range f.planes {
@@ -108,13 +109,13 @@ func (s *SEG) AddProbabilities(source, frame int, p *segd.Tensor) error {
 	return s.add(f)
 }
 
-// add keeps f, within what a file may hold decoded.
+// add keeps f, unless the object becomes too large to decode.
 func (s *SEG) add(f segFrame) error {
 	for _, p := range f.planes {
 		s.held += len(p)
 	}
 	if s.held > maxDecoded {
-		return fmt.Errorf("dicomio: %w: a segmentation of more than %d bytes", segd.ErrTooLarge, maxDecoded)
+		return fmt.Errorf("dicomio: %w: a segmentation with more than %d bytes of pixels", segd.ErrTooLarge, maxDecoded)
 	}
 	s.frames = append(s.frames, f)
 	return nil
@@ -127,9 +128,9 @@ func (s *SEG) fits(source, frame, width, height int) error {
 	return s.origin.Sources[source].fits(frame, width, height)
 }
 
-// Write writes the object as a DICOM file in explicit VR little endian. Errors
-// are segd.ErrUnprocessable without frames, segd.ErrTooLarge beyond what
-// a DICOM file can hold, and those of w as they are.
+// Write writes the object as a DICOM file in explicit VR little endian. The
+// error is segd.ErrUnprocessable without frames, segd.ErrTooLarge beyond the
+// limits of a DICOM file, or that of w.
 func (s *SEG) Write(w io.Writer) error {
 	if len(s.frames) == 0 {
 		return unprocessable("a segmentation without frames")
@@ -167,7 +168,7 @@ func (s *SEG) Write(w io.Writer) error {
 	return d.write(w, s.size(), s.writePixels)
 }
 
-// placed reports whether the object lies in a frame of reference.
+// placed reports whether the object has a frame of reference.
 func (s *SEG) placed() bool {
 	for _, source := range s.origin.Sources {
 		if !source.Placed() {
@@ -177,8 +178,8 @@ func (s *SEG) placed() bool {
 	return true
 }
 
-// setPixels puts the image pixel and segmentation image modules (PS3.3
-// C.7.6.3 and C.8.20.2).
+// setPixels sets the image pixel and segmentation image modules (PS3.3 C.7.6.3
+// and C.8.20.2).
 func (s *SEG) setPixels(d *object, frames int) {
 	source := s.origin.Sources[0]
 	d.setInts(tag.SamplesPerPixel, 1)
@@ -225,7 +226,7 @@ func (o *Origin) segment(c segd.Class) dataset {
 	return d
 }
 
-// size is the number of bytes of pixels.
+// size returns the number of bytes of pixels.
 func (s *SEG) size() int64 {
 	source := s.origin.Sources[0]
 	n := int64(len(s.origin.Classes)-1) * int64(len(s.frames)) * int64(source.rows) * int64(source.cols)
@@ -235,8 +236,8 @@ func (s *SEG) size() int64 {
 	return (n + 7) / 8
 }
 
-// writePixels writes the frames, segment by segment. Bits follow each other
-// from the lowest of a byte on, across frames without a gap (PS3.5 8.1.1).
+// writePixels writes the frames, segment by segment. Bits fill a byte from the
+// lowest, without gaps between frames (PS3.5 8.1.1).
 func (s *SEG) writePixels(w io.Writer) error {
 	source := s.origin.Sources[0]
 	pixels := source.rows * source.cols

@@ -6,8 +6,8 @@ import (
 	"segd/dicomio/tag"
 )
 
-// Dimensions of a segmentation: what the position of a frame in each means,
-// and the functional group that holds it.
+// Dimensions of a segmentation: the attribute that each indexes, and the
+// functional group that holds it.
 var (
 	dimensionSegment  = dimension{tag.ReferencedSegmentNumber, tag.SegmentIdentificationSequence, "Segment"}
 	dimensionPosition = dimension{tag.ImagePositionPatient, tag.PlanePositionSequence, "Position"}
@@ -21,11 +21,11 @@ type dimension struct {
 	label          string
 }
 
-// setGroups puts the multi-frame dimensions and the functional groups (PS3.3
+// setGroups sets the multi-frame dimensions and the functional groups (PS3.3
 // C.7.6.16 and C.7.6.17).
 //
-// Placed frames are ordered by segment and position and, where several lie at
-// one position, by time; others by segment and their order in the sources.
+// Placed frames are ordered by segment, position and, if several share a
+// position, time. Others are ordered by segment and then as in the sources.
 func (s *SEG) setGroups(d *object) {
 	a := s.arrange()
 	d.setDimensions(a.dimensions)
@@ -50,8 +50,8 @@ func (s *SEG) setGroups(d *object) {
 	d.setItems(tag.PerFrameFunctionalGroupsSequence, each...)
 }
 
-// arrangement says where the frames of a segmentation lie and in which
-// dimensions they are ordered.
+// arrangement holds the planes of the frames of a segmentation and the
+// dimensions that order them.
 type arrangement struct {
 	dimensions                 []dimension
 	planes                     []*plane // nil for frames without a position
@@ -83,7 +83,7 @@ func (s *SEG) arrange() arrangement {
 	return a
 }
 
-// group returns the functional groups that say where frame i lies, for segment k.
+// group returns the functional groups that locate frame i of segment k.
 func (a *arrangement) group(k, i int) dataset {
 	g, content := dataset{}, dataset{}
 	index := []int{k}
@@ -112,15 +112,15 @@ func (a *arrangement) group(k, i int) dataset {
 	return g
 }
 
-// orient is the item of PlaneOrientationSequence.
+// orient returns the item of PlaneOrientationSequence.
 func (p *plane) orient() dataset {
 	d := dataset{}
 	d.set(tag.ImageOrientationPatient, p.orientation)
 	return d
 }
 
-// derivation is the item of DerivationImageSequence: made by segmentation of
-// frame i of s, pixel on pixel (PS3.3 C.7.6.16.2.6).
+// derivation returns the item of DerivationImageSequence: segmentation of frame
+// i of s, pixel by pixel (PS3.3 C.7.6.16.2.6).
 func derivation(s *Source, i int) dataset {
 	ref := s.reference(i)
 	ref.setCode(tag.PurposeOfReferenceCodeSequence, codeSourceImage)
@@ -131,7 +131,7 @@ func derivation(s *Source, i int) dataset {
 	return d
 }
 
-// setDimensions describes the numbers of DimensionIndexValues.
+// setDimensions describes the indexes in DimensionIndexValues.
 func (d *object) setDimensions(list []dimension) {
 	uid := d.run.instance("dimensions", d.uid)
 	organization := dataset{}

@@ -9,19 +9,19 @@ import (
 	"segd/internal/orient"
 )
 
-// Placed reports whether it is known where in the patient each frame of s lies.
+// Placed reports whether the position of each frame of s in the patient is
+// known.
 func (s *Segmentation) Placed() bool { return s.source.Placed() }
 
-// MasksIn returns what is marked in each plane of a volume, wherever and in
-// whatever orientation its frames lie: those must have the volume's voxels, and
-// what they leave out is background. Classes are as in Mask.
+// MasksIn returns the mask of each plane of a volume, from frames in any
+// position and orientation. The frames must have the voxels of the volume;
+// voxels that they leave out are background. Classes are those of Mask.
 //
-// Frames that have other voxels are an orient.MatchError with the distance;
-// other errors are those of Mask, and segd.ErrUnprocessable for a segmentation
-// that is not Placed.
+// Frames with other voxels are an orient.MatchError with the distance. Other
+// errors are those of Mask, and segd.ErrUnprocessable if s is not Placed.
 func (s *Segmentation) MasksIn(g segd.Grid) ([]*segd.Mask, error) {
 	if !s.Placed() {
-		return nil, unprocessable("a segmentation that does not say where its frames lie")
+		return nil, unprocessable("the segmentation does not say where its frames lie")
 	}
 	all := make([]int, len(s.Frames))
 	for i := range all {
@@ -30,11 +30,11 @@ func (s *Segmentation) MasksIn(g segd.Grid) ([]*segd.Mask, error) {
 	return s.placed(all, g)
 }
 
-// placed draws frames, in the order of their segments, where they lie in g.
+// placed draws frames at their position in g, in the order of their segments.
 func (s *Segmentation) placed(list []int, g segd.Grid) ([]*segd.Mask, error) {
 	inverse, ok := g.Affine.Inverse()
 	if !ok {
-		return nil, unprocessable("an image whose axes are not three")
+		return nil, unprocessable("the axes of the image do not span three dimensions")
 	}
 	masks := make([]*segd.Mask, g.Size[2])
 	for k := range masks {
@@ -60,7 +60,7 @@ func (s *Segmentation) placed(list []int, g segd.Grid) ([]*segd.Mask, error) {
 	return masks, nil
 }
 
-// voxels leads from the pixels of a frame to the voxels of a volume.
+// voxels maps the pixels of a frame to the voxels of a volume.
 type voxels struct{ origin, right, down [3]int }
 
 func (w voxels) at(x, y int) (v [3]int) {
@@ -70,12 +70,13 @@ func (w voxels) at(x, y int) (v [3]int) {
 	return v
 }
 
-// lattice returns which voxels of g the pixels of a plane are, by the inverse of
-// its affine; an orient.MatchError where they are none.
+// lattice returns the voxels of g that the pixels of a plane are; inverse
+// inverts the affine of g. The error is an orient.MatchError if they are not
+// voxels of g.
 func (s *Segmentation) lattice(p *plane, g segd.Grid, inverse segd.Affine) (w voxels, err error) {
 	rounded := func(x, y float64) (v [3]int) {
 		for r, at := range inverse.Apply(p.at(x, y)) {
-			// What is far outside is no voxel, and must not overflow.
+			// Keep positions far outside from overflowing.
 			v[r] = int(math.Round(min(max(at, -1e6), 1e6)))
 		}
 		return v
@@ -88,27 +89,27 @@ func (s *Segmentation) lattice(p *plane, g segd.Grid, inverse segd.Affine) (w vo
 	for corner := range 4 {
 		x, y := corner&1*(s.Cols-1), corner>>1*(s.Rows-1)
 		v, want := w.at(x, y), p.at(float64(x), float64(y))
-		for r := range 3 { // the nearest voxel that there is
+		for r := range 3 { // the nearest voxel of g
 			v[r] = min(max(v[r], 0), g.Size[r]-1)
 		}
 		got := g.Affine.Apply([3]float64{float64(v[0]), float64(v[1]), float64(v[2])})
 		mm = max(mm, math.Sqrt((got[0]-want[0])*(got[0]-want[0])+(got[1]-want[1])*(got[1]-want[1])+(got[2]-want[2])*(got[2]-want[2])))
 	}
-	across := 0 // voxels of g that the frame has
+	across := 0 // axes of g that the frame spans
 	for r := range 3 {
 		if (w.right[r] != 0 || w.down[r] != 0) && s.Cols*abs(w.right[r])+s.Rows*abs(w.down[r]) == g.Size[r] {
 			across++
 		}
 	}
 	if !(mm <= orient.Slack(g)) || across != 2 {
-		return w, &orient.MatchError{MM: mm, Cause: fmt.Sprintf("a segmentation of %d×%d pixels that are not those of its image, up to %.3g mm away", s.Cols, s.Rows, mm)}
+		return w, &orient.MatchError{MM: mm, Cause: fmt.Sprintf("the %d×%d pixels of the segmentation are not those of its image, up to %.3g mm away", s.Cols, s.Rows, mm)}
 	}
 	return w, nil
 }
 
 func abs(n int) int { return max(n, -n) }
 
-// grid is the voxels of frame i of an image that is Placed, as thick as they are
+// grid returns the voxels of frame i of a Placed image, as thick as they are
 // wide.
 func (s *Source) grid(i int) segd.Grid {
 	p := &s.planes[i]
@@ -119,8 +120,8 @@ func (s *Source) grid(i int) segd.Grid {
 	return segd.Grid{Size: [3]int{s.cols, s.rows, 1}, Affine: p.affine(step)}
 }
 
-// sharesPlane reports whether p lies in the plane of q, wherever in it: to a tenth of the
-// distance between rows, since files write positions with few digits.
+// sharesPlane reports whether p lies anywhere in the plane of q, to a tenth of
+// the distance between rows, since files round positions.
 func (p *plane) sharesPlane(q *plane) bool {
 	n, m := p.normal(), q.normal()
 	cosine := n[0]*m[0] + n[1]*m[1] + n[2]*m[2]

@@ -9,9 +9,9 @@ import (
 	"segd/dicomio/tag"
 )
 
-// Segmentation is a DICOM Segmentation that was read (PS3.3 A.51, and A.86 for
-// label maps): frames, each of a segment and of a frame of an image. It does
-// not change, and may be used from several goroutines.
+// Segmentation is a DICOM Segmentation (PS3.3 A.51, or A.86 for label maps) that
+// was read. Each frame belongs to a segment and to a frame of an image. It does
+// not change and may be used by several goroutines.
 type Segmentation struct {
 	Type       string // "BINARY", "FRACTIONAL" or "LABELMAP"
 	Rows, Cols int
@@ -20,37 +20,39 @@ type Segmentation struct {
 	Overlap    bool // the file says that segments overlap (0062,0013)
 
 	pixels  *pixels
-	half    int // FRACTIONAL: from this value on a pixel is marked
-	padding int // LABELMAP: a value that stands for background; -1: none
+	half    int // FRACTIONAL: the lowest value that marks a pixel
+	padding int // LABELMAP: a value that means background; -1: none
 	source  Source
-	series  map[string]bool  // UIDs of what it refers to
+	series  map[string]bool  // UIDs that it refers to
 	images  map[string][]int // frames by the instance they refer to
-	orderly bool             // no reference and no position: frames follow those of the image
+	orderly bool             // without references and positions: frames are in the order of the image
 }
 
-// Segment is a thing that is marked.
+// Segment is one segment.
 type Segment struct {
 	Number int
 	Label  string
 }
 
-// SegmentFrame says what a frame of a Segmentation is about.
+// SegmentFrame describes a frame of a Segmentation.
 type SegmentFrame struct {
-	// Segment is the number of the segment; 0 in a label map, whose values are
-	// the numbers, and in a tiled one, which gives them by the order of frames.
+	// Segment is the number of the segment. It is 0 in a label map, whose pixel
+	// values are the numbers, and in a tiled segmentation, which gives them by the
+	// order of frames.
 	Segment int
-	// Sources are the images it was made from, none if the file does not say.
+	// Sources are the images the frame was made from; none if the file does not
+	// say.
 	Sources []FrameReference
 }
 
 // FrameReference names frames of an instance.
 type FrameReference struct {
 	Instance string // SOP Instance UID
-	Frames   []int  // from 1; none: the instance as a whole
+	Frames   []int  // from 1; empty: the whole instance
 }
 
-// maxSegmentFrames bounds the frames of a segmentation, of which there is one
-// for each segment and image: more than an image may have.
+// maxSegmentFrames limits the frames of a segmentation. There is one for each
+// segment and image, so that a segmentation may have more than an image.
 const maxSegmentFrames = 20_000
 
 // segClasses are the SOP classes that ReadSEG reads.
@@ -59,9 +61,9 @@ var segClasses = map[string]bool{
 	"1.2.840.10008.5.1.4.1.1.66.7": true, // Label Map Segmentation
 }
 
-// ReadSEG opens the DICOM Segmentation b, which must not change while the
-// result is in use. The errors are those of Read; a DICOM file of another SOP
-// class is segd.ErrUnsupported.
+// ReadSEG opens the DICOM Segmentation b, which must not change while the result
+// is in use. The errors are those of Read, and segd.ErrUnsupported for a DICOM
+// file of another SOP class.
 func ReadSEG(b []byte) (*Segmentation, error) {
 	f, err := open(b)
 	if err != nil {
@@ -72,7 +74,7 @@ func ReadSEG(b []byte) (*Segmentation, error) {
 		return nil, err
 	}
 	if !segClasses[d.text(tag.SOPClassUID)] {
-		return nil, fmt.Errorf("dicomio: %w: not a segmentation: %s is another SOP class", segd.ErrUnsupported, name(tag.SOPClassUID))
+		return nil, fmt.Errorf("dicomio: %w: not a segmentation: %s names another SOP class", segd.ErrUnsupported, name(tag.SOPClassUID))
 	}
 	e, err := pixelElement(f)
 	if err != nil {
@@ -101,7 +103,7 @@ func ReadSEG(b []byte) (*Segmentation, error) {
 	return s, s.readFrames(d, l.frames)
 }
 
-// segTags are what is read of a segmentation.
+// segTags are the attributes read from a segmentation.
 var segTags = []uint32{
 	tag.SOPClassUID, tag.NumberOfFrames, tag.FrameOfReferenceUID,
 	tag.ImagePositionPatient, tag.ImageOrientationPatient,
@@ -111,14 +113,14 @@ var segTags = []uint32{
 	tag.MaximumFractionalValue, tag.SegmentsOverlap,
 }
 
-// readType checks that the values are what the type says.
+// readType checks that the pixels fit the type.
 func (s *Segmentation) readType(d dataset, l *layout) error {
 	want := map[string][]int{"BINARY": {1}, "FRACTIONAL": {8}, "LABELMAP": {8, 16}}[s.Type]
 	if want == nil {
-		return unprocessable("segmentation type %s is none of BINARY, FRACTIONAL and LABELMAP", name(tag.SegmentationType))
+		return unprocessable("segmentation type %s is not supported: want BINARY, FRACTIONAL or LABELMAP", name(tag.SegmentationType))
 	}
 	if !slices.Contains(want, l.allocated) || l.samples != 1 || l.signed {
-		return unprocessable("%s with %d samples of %d bits, want 1 of %d, unsigned", s.Type, l.samples, l.allocated, want[0])
+		return unprocessable("%s segmentation with %d samples of %d bits, want 1 of %d, unsigned", s.Type, l.samples, l.allocated, want[0])
 	}
 	switch s.Type {
 	case "FRACTIONAL":
@@ -135,7 +137,7 @@ func (s *Segmentation) readType(d dataset, l *layout) error {
 	return nil
 }
 
-// readFrames reads what each frame is about.
+// readFrames reads the segment and sources of each frame.
 func (s *Segmentation) readFrames(d dataset, frames int) error {
 	s.series, s.images = map[string]bool{}, map[string][]int{}
 	for _, series := range d[tag.ReferencedSeriesSequence].items {
@@ -150,7 +152,7 @@ func (s *Segmentation) readFrames(d dataset, frames int) error {
 	s.Frames = make([]SegmentFrame, frames)
 	shared, each := d.first(tag.SharedFunctionalGroupsSequence), d[tag.PerFrameFunctionalGroupsSequence].items
 	if n := len(each); n > 0 && n != frames {
-		return unprocessable("functional groups of %d frames for %d", n, frames)
+		return unprocessable("functional groups for %d frames, want %d", n, frames)
 	}
 	references := false
 	for i := range s.Frames {
@@ -179,9 +181,9 @@ func (s *Segmentation) readFrames(d dataset, frames int) error {
 	return nil
 }
 
-// Values returns what frame i, counted from 0, holds, row by row: 0 and 1 for
-// BINARY, 0 to MaximumFractionalValue for FRACTIONAL, numbers of segments for
-// LABELMAP. The errors are those of the pixels' decoder.
+// Values returns the pixel values of frame i, counted from 0, row by row: 0 and
+// 1 for BINARY, 0 to MaximumFractionalValue for FRACTIONAL, segment numbers for
+// LABELMAP. The errors are those of the decoder.
 func (s *Segmentation) Values(i int) ([]uint16, error) {
 	if i < 0 || i >= len(s.Frames) {
 		return nil, fmtNotFound(i, len(s.Frames))
@@ -201,8 +203,8 @@ func (s *Segmentation) Values(i int) ([]uint16, error) {
 	return out, nil
 }
 
-// Knows reports whether the segmentation is about image: refers to it or to its
-// series, or lies in its frame of reference.
+// Knows reports whether the segmentation refers to image or its series or, if it
+// refers to nothing, shares its frame of reference.
 func (s *Segmentation) Knows(image *Source) bool {
 	if s.images[image.instance] != nil || s.series[image.series] {
 		return true
@@ -211,34 +213,36 @@ func (s *Segmentation) Knows(image *Source) bool {
 		s.source.image.text(tag.FrameOfReferenceUID) == image.image.text(tag.FrameOfReferenceUID)
 }
 
-// Instances and Series return the UIDs of the images and of the series that the
-// segmentation refers to, in no order.
+// Instances returns the UIDs of the images that the segmentation refers to, in
+// no particular order.
 func (s *Segmentation) Instances() []string { return slices.Collect(maps.Keys(s.images)) }
 
-// Series is the counterpart of Instances for series.
+// Series returns the UIDs of the series that the segmentation refers to, in no
+// particular order.
 func (s *Segmentation) Series() []string { return slices.Collect(maps.Keys(s.series)) }
 
-// Mask returns what is marked in a frame, counted from 0, of image: the class of
-// a pixel is the number of its segment, of the highest where segments overlap.
-// Of a FRACTIONAL one a pixel is marked from half the maximum on.
+// Mask returns the mask of a frame, counted from 0, of image. The class of a
+// pixel is the number of its segment; where segments overlap, the highest
+// counts. In a FRACTIONAL segmentation half the maximum marks a pixel.
 //
-// The frames that refer to this frame of image are taken; if no frame of the
-// segmentation refers to image, those that lie where it does; if the
-// segmentation has no positions and refers to images as a whole or not at all,
-// those of the same place in the order of each segment. What the segmentation leaves out is background.
+// Mask takes the frames that refer to this frame of image. If no frame refers to
+// image, it takes those at the same position. If the segmentation has no
+// positions, and refers to images as a whole or not at all, it takes the frame
+// at the same index of each segment. Pixels without a frame are background.
 //
-// Where both say where they lie, the frames are turned in their plane to the
-// image's pixels, and an orient.MatchError says how far away others lie.
+// If the positions of both are known, frames are rotated in their plane to the
+// pixels of the image. An orient.MatchError gives the distance of frames that do
+// not fit.
 //
-// Sizes that differ and segments numbered beyond 255 are
-// segd.ErrUnprocessable, a segmentation of something else is segd.ErrNotFound.
+// Differing sizes and segment numbers beyond 255 are segd.ErrUnprocessable; a
+// segmentation of another image is segd.ErrNotFound.
 func (s *Segmentation) Mask(image *Source, frame int) (*segd.Mask, error) {
 	if frame < 0 || frame >= image.frames {
 		return nil, fmtNotFound(frame, image.frames)
 	}
 	placed := s.Placed() && image.Placed()
 	if (s.Rows != image.rows || s.Cols != image.cols) && !(placed && s.Rows == image.cols && s.Cols == image.rows) {
-		return nil, unprocessable("a segmentation of %d×%d pixels for an image of %d×%d: tiled, or on another grid", s.Cols, s.Rows, image.cols, image.rows)
+		return nil, unprocessable("a segmentation of %d×%d pixels for an image of %d×%d: it is tiled or has another grid", s.Cols, s.Rows, image.cols, image.rows)
 	}
 	list, err := s.framesOf(image, frame)
 	if err != nil {
@@ -254,9 +258,9 @@ func (s *Segmentation) Mask(image *Source, frame int) (*segd.Mask, error) {
 	return s.marked(list)
 }
 
-// MaskInOrder is Mask for an image of another format, to which nothing can
-// refer: the frame of the same place in the order of each segment, of which
-// there must be as many as the image has frames.
+// MaskInOrder is Mask for an image of another format, which no segmentation can
+// refer to. It takes the frame at the same index of each segment; each segment
+// must have as many frames as the image.
 func (s *Segmentation) MaskInOrder(frames, frame int) (*segd.Mask, error) {
 	list, err := s.inOrder(frames, frame)
 	if err != nil {
@@ -265,7 +269,7 @@ func (s *Segmentation) MaskInOrder(frames, frame int) (*segd.Mask, error) {
 	return s.marked(list)
 }
 
-// marked draws frames, in the order of their segments.
+// marked draws frames in the order of their segments.
 func (s *Segmentation) marked(list []int) (*segd.Mask, error) {
 	slices.SortStableFunc(list, func(a, b int) int { return s.Frames[a].Segment - s.Frames[b].Segment })
 	m := segd.NewMask(s.Cols, s.Rows)
@@ -277,7 +281,7 @@ func (s *Segmentation) marked(list []int) (*segd.Mask, error) {
 	return m, nil
 }
 
-// framesOf lists the frames about a frame of image.
+// framesOf lists the frames that belong to a frame of image.
 func (s *Segmentation) framesOf(image *Source, frame int) ([]int, error) {
 	var list []int
 	whole := false // a reference to image names no frame
@@ -311,10 +315,10 @@ func (s *Segmentation) framesOf(image *Source, frame int) ([]int, error) {
 	case s.orderly, whole:
 		return s.inOrder(image.frames, frame)
 	}
-	return nil, fmt.Errorf("dicomio: %w: the segmentation neither refers to the image nor lies where it does", segd.ErrNotFound)
+	return nil, fmt.Errorf("dicomio: %w: the segmentation neither refers to the image nor shares its position", segd.ErrNotFound)
 }
 
-// inOrder takes the frame of the same place out of those of each segment.
+// inOrder takes the frame at the same index from each segment.
 func (s *Segmentation) inOrder(frames, frame int) (list []int, err error) {
 	seen := map[int]int{}
 	for i, f := range s.Frames {
@@ -325,13 +329,13 @@ func (s *Segmentation) inOrder(frames, frame int) (list []int, err error) {
 	}
 	for number, n := range seen {
 		if n != frames {
-			return nil, unprocessable("segment %d has %d frames, the image %d, and neither references nor positions say which is whose", number, n, frames)
+			return nil, unprocessable("segment %d has %d frames but the image %d, and neither references nor positions match them", number, n, frames)
 		}
 	}
 	return list, nil
 }
 
-// mark writes what frame i marks.
+// mark draws frame i on m.
 func (s *Segmentation) mark(m *segd.Mask, i int) error {
 	values, err := s.Values(i)
 	if err != nil {
@@ -339,7 +343,7 @@ func (s *Segmentation) mark(m *segd.Mask, i int) error {
 	}
 	segment := s.Frames[i].Segment
 	if s.Type != "LABELMAP" && (segment < 1 || segment > 255) {
-		return unprocessable("frame %d is of segment %d, want 1 to 255", i+1, segment)
+		return unprocessable("frame %d belongs to segment %d, want 1 to 255", i+1, segment)
 	}
 	for k, v := range values {
 		switch {
@@ -357,8 +361,8 @@ func (s *Segmentation) mark(m *segd.Mask, i int) error {
 	return nil
 }
 
-// IsSEG reports whether the DICOM file b is a segmentation. It costs as much as
-// a walk over the file.
+// IsSEG reports whether the DICOM file b is a segmentation. It walks the whole
+// file.
 func IsSEG(b []byte) bool {
 	f, err := open(b)
 	if err != nil {

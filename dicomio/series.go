@@ -10,10 +10,10 @@ import (
 	"segd/dicomio/tag"
 )
 
-// SeriesKey is the same for images whose results belong into one object: those of
-// one study, series, frame of reference and size that are Placed. It is empty
-// for an image that stands alone, as X-rays do: nothing says how it lies to the
-// others. It holds UIDs and is not for showing.
+// SeriesKey is equal for images whose results belong in one object: Placed
+// images of one study, series, frame of reference and size. It is empty for an
+// image that stands alone, such as an X-ray, whose position relative to others
+// is unknown. It holds UIDs: do not show it.
 func (s *Source) SeriesKey() string {
 	if !s.Placed() || s.orphan || s.series == "" {
 		return ""
@@ -21,16 +21,15 @@ func (s *Source) SeriesKey() string {
 	return strings.Join([]string{s.study.text(tag.StudyInstanceUID), s.series, s.image.text(tag.FrameOfReferenceUID), fmt.Sprint(s.rows, s.cols)}, "\x00")
 }
 
-// Merge adds the sources and frames of other, which is of the same kind, model
-// and classes; the object stays the one that s is. Errors are
-// segd.ErrUnprocessable where the sources do not belong together, and
-// segd.ErrTooLarge. After an error s is as it was.
+// Merge adds the sources and frames of other, which must have the same kind,
+// model and classes. s keeps its identity. The error is segd.ErrUnprocessable if
+// the sources do not belong together, or segd.ErrTooLarge; s is then unchanged.
 func (s *SEG) Merge(other *SEG) error {
 	if s.fractional != other.fractional {
-		return unprocessable("masks and probabilities in one segmentation")
+		return unprocessable("masks and probabilities cannot share a segmentation")
 	}
 	if s.held+other.held > maxDecoded {
-		return fmt.Errorf("dicomio: %w: a segmentation of more than %d bytes", segd.ErrTooLarge, maxDecoded)
+		return fmt.Errorf("dicomio: %w: a segmentation with more than %d bytes of pixels", segd.ErrTooLarge, maxDecoded)
 	}
 	offset, err := s.origin.join(&other.origin)
 	if err != nil {
@@ -47,7 +46,7 @@ func (s *SEG) Merge(other *SEG) error {
 // merge adds the sources and outlines of other; see SEG.Merge.
 func (c *contours) merge(other *contours) error {
 	if c.edges+other.edges > maxEdges {
-		return fmt.Errorf("dicomio: %w: outlines of more than %d edges", segd.ErrTooLarge, maxEdges)
+		return fmt.Errorf("dicomio: %w: outlines with more than %d pixel edges", segd.ErrTooLarge, maxEdges)
 	}
 	offset, err := c.origin.join(&other.origin)
 	if err != nil {
@@ -64,7 +63,7 @@ func (c *contours) merge(other *contours) error {
 // Merge adds the sources and outlines of other, as SEG.Merge does.
 func (g *GSPS) Merge(other *GSPS) error {
 	if g.kind != other.kind {
-		return unprocessable("a presentation state of grey images and of images in colour")
+		return unprocessable("a presentation state cannot hold both grey and colour images")
 	}
 	return g.merge(&other.contours)
 }
@@ -72,14 +71,14 @@ func (g *GSPS) Merge(other *GSPS) error {
 // Merge adds the sources and outlines of other, as SEG.Merge does.
 func (r *RTStruct) Merge(other *RTStruct) error { return r.merge(&other.contours) }
 
-// Join adds the sources of other, which is of the same model, and returns the
-// index of the first of them. Errors are segd.ErrUnprocessable where the
-// sources do not belong together.
+// Join adds the sources of other, which must have the same model, and returns
+// the index of the first one. The error is segd.ErrUnprocessable if the sources
+// do not belong together.
 func (o *Origin) Join(other Origin) (first int, err error) { return o.join(&other) }
 
 func (o *Origin) join(other *Origin) (int, error) {
 	if o.Model != other.Model || o.Version != other.Version || len(o.Classes) != len(other.Classes) {
-		return 0, unprocessable("results of two models in one object")
+		return 0, unprocessable("results of two models cannot share an object")
 	}
 	n := len(o.Sources)
 	sources := append(slices.Clip(o.Sources), other.Sources...)
@@ -90,9 +89,9 @@ func (o *Origin) join(other *Origin) (int, error) {
 	return n, nil
 }
 
-// sort orders the frames by where their sources lie along the normal of the
-// slices and, where several lie at one place, as NewStack does. Frames of one
-// source stay as they are, and those of sources that lie nowhere.
+// sort orders the frames by the positions of their sources along the normal of
+// the slices and, if several share a position, as NewStack does. Frames of one
+// source keep their order, and so do all frames if a source has no position.
 func (s *SEG) sort() {
 	if !s.placed() {
 		return

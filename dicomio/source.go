@@ -9,10 +9,9 @@ import (
 	"segd/dicomio/tag"
 )
 
-// Source is an image that objects are derived from: what they take over of its
-// patient and study, and what they need to refer to it and to lie where it
-// lies. It holds no pixels and does not change, and may be used from several
-// goroutines.
+// Source is an image that objects are derived from. It holds the attributes that
+// they copy or refer to, and no pixels. It does not change and may be used by
+// several goroutines.
 type Source struct {
 	patient, study dataset // copied whole
 	image          dataset // imageTags
@@ -21,20 +20,20 @@ type Source struct {
 	series         string  // SeriesInstanceUID
 	rows, cols     int
 	frames         int
-	planes         []plane // where each frame lies; nil: not known, or not in which frame of reference
-	located        []plane // where each frame lies, in whichever frame of reference; nil: not known
-	lost           error   // why it is not known, where it is of some frames
+	planes         []plane // of each frame; nil if unknown or without a frame of reference
+	located        []plane // of each frame, with or without a frame of reference; nil if unknown
+	lost           error   // why planes are unknown, if only some are
 	orphan         bool    // the file names no study
-	assumed        bool    // it states no slice thickness
+	assumed        bool    // the file states no slice thickness
 }
 
-// OpenSource reads what objects take over from the DICOM image b, which is not
-// kept. The whole file is walked first, as Read does; then only the attributes
-// that modules.go lists are copied, sequences to the bottom, private elements
-// left out. Values arrive byte for byte, the source's own faults included.
+// OpenSource reads what objects need from the DICOM image b, which is not kept.
+// Like Read, it walks the whole file first. It then copies only the attributes
+// listed in modules.go, at every level of nesting but without private elements,
+// byte for byte and with any faults of the source.
 //
-// The errors are those of Read, and segd.ErrUnprocessable for a file that
-// names no SOP class or instance, since nothing could refer to it.
+// The errors are those of Read, and segd.ErrUnprocessable for a file without a
+// SOP class or instance UID, to which nothing could refer.
 func OpenSource(b []byte) (*Source, error) {
 	f, err := open(b)
 	if err != nil {
@@ -55,7 +54,7 @@ func OpenSource(b []byte) (*Source, error) {
 		to  *string
 	}{{tag.SOPClassUID, &s.class}, {tag.SOPInstanceUID, &s.instance}} {
 		if *id.to = s.image.text(id.tag); !isUID(*id.to) {
-			return nil, unprocessable("no object can refer to a file without %s, a UID", name(id.tag))
+			return nil, unprocessable("element %s is not a UID, so no object can refer to the file", name(id.tag))
 		}
 	}
 	s.series = s.image.text(tag.SeriesInstanceUID)
@@ -71,7 +70,7 @@ func OpenSource(b []byte) (*Source, error) {
 	return s, nil
 }
 
-// locate reads where the frames lie.
+// locate reads the positions of the frames.
 func (s *Source) locate() {
 	s.located, s.lost = s.readPlanes()
 	if isUID(s.image.text(tag.FrameOfReferenceUID)) {
@@ -79,31 +78,30 @@ func (s *Source) locate() {
 	}
 }
 
-// Warnings says what a user should know about objects made of s.
+// Warnings returns what a user should know about objects made from s.
 func (s *Source) Warnings() []string {
 	var out []string
 	if s.orphan {
-		out = append(out, "the file names no study (0020,000D): DICOM outputs get one of their own")
+		out = append(out, "the file names no study (0020,000D): DICOM outputs get a new one")
 	}
 	if s.series == "" {
-		out = append(out, "the file names no series (0020,000E): DICOM outputs refer to it by one of their own")
+		out = append(out, "the file names no series (0020,000E): DICOM outputs refer to it by a new one")
 	}
 	if s.assumed && s.Placed() {
-		out = append(out, "the file states no slice thickness (0018,0050): DICOM outputs take the distance between slices, or that between rows")
+		out = append(out, "the file states no slice thickness (0018,0050): DICOM outputs use the distance between slices, or between rows")
 	}
 	return out
 }
 
-// AssumesThickness reports whether s has the distance between slices or between
-// rows for a slice thickness (0018,0050), which the file does not state.
+// AssumesThickness reports whether the file states no slice thickness
+// (0018,0050), so that s uses the distance between slices or rows.
 func (s *Source) AssumesThickness() bool { return s.assumed }
 
-// Placed reports whether it is known where in the patient the frames lie: there
-// is a frame of reference, and each frame has a position, orientation and
-// spacing.
+// Placed reports whether s has a frame of reference and every frame a position,
+// orientation and spacing.
 func (s *Source) Placed() bool { return s.planes != nil }
 
-// copy returns those of the elements that tags list.
+// copy returns the elements that tags list.
 func (f *file) copy(tags []uint32) (dataset, error) {
 	d := dataset{}
 	for _, e := range f.top {
@@ -121,8 +119,8 @@ func (f *file) copy(tags []uint32) (dataset, error) {
 	return d, nil
 }
 
-// field returns the value of e in little endian; ok is false for what cannot
-// be copied: numbers whose VR is not known, and so not their byte order.
+// field returns the value of e in little endian. ok is false if it cannot be
+// copied because its VR, and so the byte order of its numbers, is unknown.
 func (f *file) field(e element) (v field, ok bool, err error) {
 	v.vr = e.vr
 	if known := dictionaryVR(e.tag); v.vr == "UN" {
@@ -168,16 +166,16 @@ func (f *file) field(e element) (v field, ok bool, err error) {
 	return v, v.vr != "UN", nil
 }
 
-// wordBytes is the size of the numbers that a binary VR consists of, which the
-// byte order applies to (PS3.5 7.3).
+// wordBytes is the size of the numbers in a binary VR, to which the byte order
+// applies (PS3.5 7.3).
 var wordBytes = map[string]int{
 	"US": 2, "SS": 2, "OW": 2, "AT": 2,
 	"UL": 4, "SL": 4, "FL": 4, "OF": 4, "OL": 4,
 	"FD": 8, "OD": 8, "SV": 8, "UV": 8, "OV": 8,
 }
 
-// checkSources returns segd.ErrUnprocessable where objects cannot be made of sources
-// together: of different studies, sizes or frames of reference.
+// checkSources returns segd.ErrUnprocessable if sources cannot share an object
+// because their studies, sizes or frames of reference differ.
 func checkSources(sources []*Source) error {
 	if len(sources) == 0 {
 		return unprocessable("no source image")
@@ -186,30 +184,30 @@ func checkSources(sources []*Source) error {
 	for _, b := range sources[1:] {
 		switch {
 		case a.study.text(tag.StudyInstanceUID) != b.study.text(tag.StudyInstanceUID) || a.orphan:
-			return unprocessable("source images of different studies (0020,000D)")
+			return unprocessable("the source images belong to different studies (0020,000D)")
 		case a.rows != b.rows || a.cols != b.cols:
-			return unprocessable("source images of %d×%d and %d×%d pixels", a.rows, a.cols, b.rows, b.cols)
+			return unprocessable("the source images differ in size: %d×%d and %d×%d pixels", a.rows, a.cols, b.rows, b.cols)
 		case a.image.text(tag.FrameOfReferenceUID) != b.image.text(tag.FrameOfReferenceUID):
-			return unprocessable("source images of different frames of reference (0020,0052)")
+			return unprocessable("the source images have different frames of reference (0020,0052)")
 		}
 	}
 	return nil
 }
 
-// fits returns segd.ErrNotFound or segd.ErrUnprocessable unless s has the frame
-// and the mask or picture is as large as it.
+// fits returns segd.ErrNotFound if s does not have the frame, and
+// segd.ErrUnprocessable if its size differs.
 func (s *Source) fits(frame, width, height int) error {
 	if frame < 0 || frame >= s.frames {
 		return fmtNotFound(frame, s.frames)
 	}
 	if width != s.cols || height != s.rows {
-		return unprocessable("a mask of %d×%d pixels on a source of %d×%d", width, height, s.cols, s.rows)
+		return unprocessable("a mask of %d×%d pixels for a source of %d×%d", width, height, s.cols, s.rows)
 	}
 	return nil
 }
 
-// reference refers to s as a whole, or to its frame i where that is not -1 and
-// its SOP class has frames. Files that have several all the same occur.
+// reference refers to s as a whole, or to its frame i if i is not -1 and the SOP
+// class has frames. Some files of single-frame classes have several.
 func (s *Source) reference(i int) dataset {
 	d := dataset{}
 	d.set(tag.ReferencedSOPClassUID, s.class)
@@ -220,7 +218,7 @@ func (s *Source) reference(i int) dataset {
 	return d
 }
 
-// singleFrame are SOP classes whose instances have one frame (PS3.4 B.5).
+// singleFrame lists SOP classes whose instances have one frame (PS3.4 B.5).
 var singleFrame = map[string]bool{
 	"1.2.840.10008.5.1.4.1.1.1":     true, // CR
 	"1.2.840.10008.5.1.4.1.1.1.1":   true, // DX for presentation
@@ -236,9 +234,8 @@ var singleFrame = map[string]bool{
 
 type code = segd.Code
 
-// Instance, Series and Study return the UIDs of s, to tell files apart that
-// belong together. They may be empty, and must not be shown: they lead to the
-// patient.
+// Instance returns the UID of the instance. It may be empty. Use it to group
+// files and never show it: it leads to the patient.
 func (s *Source) Instance() string { return s.instance }
 
 // Series returns the UID of the series; see Instance.

@@ -9,13 +9,13 @@ import (
 	"segd/dicomio/tag"
 )
 
-// Measure is one figure of a Finding, with its concept and unit in code.
+// Measure is one coded figure of a Finding.
 type Measure struct {
 	Concept segd.Code
 	Value   float64
 	Unit    segd.Code // UCUM
-	// Derivation says how the value was made of many, such as the mean; zero
-	// where it was not.
+	// Derivation says how the value was derived from several, such as the mean;
+	// zero if it was not.
 	Derivation segd.Code
 }
 
@@ -29,17 +29,17 @@ func PixelCount(n int) Measure {
 	return Measure{Concept: codeArea, Value: float64(n), Unit: code{Value: "{pixels}", Scheme: "UCUM", Meaning: "pixels"}}
 }
 
-// ComponentCount is how often something occurs: its number of connected parts.
+// ComponentCount is a number of connected parts.
 func ComponentCount(n int) Measure {
 	return Measure{Concept: codeComponents, Value: float64(n), Unit: codeNoUnit}
 }
 
-// MeanProbability is the mean, 0..1, of the probabilities of some pixels.
+// MeanProbability is the mean probability, 0..1, of some pixels.
 func MeanProbability(p float64) Measure {
 	return Measure{Concept: codeProbability, Value: p, Unit: codeNoUnit, Derivation: codeMean}
 }
 
-// Finding is what was measured of a class in one frame.
+// Finding holds the measures of a class in one frame.
 type Finding struct {
 	Source   int // index of Origin.Sources
 	Frame    int // from 0
@@ -47,14 +47,14 @@ type Finding struct {
 	Measures []Measure
 }
 
-// WriteSR writes the findings as a measurement report, a Comprehensive SR of
-// template TID 1500 (PS3.16) in explicit VR little endian: a measurement group
-// for each finding. Where seg, which may be nil, holds the masks of the
-// findings, each group refers to its segment's frame (TID 1410), else to the image that
-// was measured (TID 1501).
+// WriteSR writes the findings as a measurement report: a Comprehensive SR of
+// template TID 1500 (PS3.16) in explicit VR little endian, with a measurement
+// group for each finding. If seg, which may be nil, holds the mask of a finding,
+// its group refers to that frame of the segmentation (TID 1410); otherwise it
+// refers to the source image (TID 1501).
 //
-// Errors are segd.ErrUnprocessable, segd.ErrNotFound for a finding of a frame
-// or class that there is not, and those of w.
+// The error is segd.ErrUnprocessable, segd.ErrNotFound for a finding whose
+// source, frame or class does not exist, or that of w.
 func WriteSR(w io.Writer, o Origin, findings []Finding, seg *SEG) error {
 	if err := checkSources(o.Sources); err != nil {
 		return err
@@ -64,7 +64,7 @@ func WriteSR(w io.Writer, o Origin, findings []Finding, seg *SEG) error {
 		return err
 	}
 	if seg != nil {
-		seg.sort() // as it will be written
+		seg.sort() // in the order it is written
 	}
 	groups := make([]dataset, 0, len(findings))
 	for i, f := range findings {
@@ -95,7 +95,7 @@ func WriteSR(w io.Writer, o Origin, findings []Finding, seg *SEG) error {
 	return d.write(w, 0, nil)
 }
 
-// context says who observed what (TID 1204, 1001 and 1004).
+// context identifies the observer (TID 1204, 1001 and 1004).
 func (o *Origin) context(uid string) []dataset {
 	return []dataset{
 		codeItem("HAS CONCEPT MOD", code{Value: "121049", Scheme: "DCM", Meaning: "Language of Content Item and Descendants"},
@@ -164,7 +164,7 @@ func (o *Origin) group(f Finding, seg *SEG) dataset {
 }
 
 // frameOf returns the number, from 1, of the frame of the segmentation that
-// holds what f measured; -1 where there is none.
+// holds the mask of f; -1 if there is none.
 func (s *SEG) frameOf(f Finding) int {
 	i := slices.IndexFunc(s.frames, func(x segFrame) bool { return x.source == f.Source && x.frame == f.Frame })
 	if i < 0 {
@@ -173,7 +173,7 @@ func (s *SEG) frameOf(f Finding) int {
 	return (f.Class-1)*len(s.frames) + i + 1
 }
 
-// evidence lists all that the report refers to (PS3.3 C.17.2.3).
+// evidence lists everything that the report refers to (PS3.3 C.17.2.3).
 func (o *Origin) evidence(study string, seg *SEG) dataset {
 	var series []dataset
 	for _, s := range o.referenceSeries() {

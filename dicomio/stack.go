@@ -10,15 +10,15 @@ import (
 	"segd/dicomio/tag"
 )
 
-// Slice says where an image of one frame lies among those of its series, or a
-// frame among those of its file, and holds nothing else of it.
+// Slice is the position of a single-frame image in its series, or of a frame in
+// its file. It holds nothing else of the image.
 type Slice struct {
 	plane  plane
 	number int // InstanceNumber, or that of the frame
 	phase  phase
 }
 
-// Slice returns where s lies; ok is false where it is not Placed or has several
+// Slice returns the position of s. ok is false if s is not Placed or has several
 // frames.
 func (s *Source) Slice() (slice Slice, ok bool) {
 	if len(s.planes) != 1 {
@@ -27,35 +27,35 @@ func (s *Source) Slice() (slice Slice, ok bool) {
 	return Slice{s.planes[0], s.image.integer(tag.InstanceNumber), s.phaseOf(0)}, true
 }
 
-// Stack is how slices make up a volume.
+// Stack describes how slices form a volume.
 type Stack struct {
-	Order        []int       // indexes of the slices: the planes, along their normal, of each time
-	Depth, Times int         // planes, and slices at the place of each, such as the phases of a heart cycle
+	Order        []int       // indexes of the slices: for each time, its planes along their normal
+	Depth, Times int         // planes, and slices at each, such as the phases of a heart cycle
 	Affine       segd.Affine // of (column, row, plane); sheared where the gantry was tilted
 }
 
-// NewStack puts slices in the order of one volume. The planes follow each other
-// along their normal. Where as many lie at each place, those of a place are in
-// the order of their temporal position, echo time and diffusion weighting, as
-// far as they have any, and then of their instance number.
+// NewStack arranges slices as one volume, with planes in order along their
+// normal. If every position has the same number of slices, those of a position
+// are ordered by temporal position, echo time and diffusion weighting, if any,
+// and then by instance number.
 //
-// segd.ErrUnprocessable says why they are no volume: turned against each other,
-// of other spacing, at uneven distances, beside each other, not as many at each
-// place, or several that nothing tells apart.
+// segd.ErrUnprocessable says why slices form no volume: their orientations or
+// spacings differ, their distances are uneven, they lie beside each other,
+// positions have different numbers of slices, or nothing distinguishes those of
+// a position.
 func NewStack(list []Slice) (*Stack, error) {
 	groups := parallelSlices(list)
 	if len(groups) > 1 {
-		return nil, unprocessable("slices of %d orientations or spacings: %s of each", len(groups), counts(groups))
+		return nil, unprocessable("the slices have %d orientations or spacings, with %s slices", len(groups), counts(groups))
 	}
 	return newStack(list, groups[0])
 }
 
-// Stacks arranges the frames of s as volumes, each as NewStack has it, with
-// indexes of frames, counted from 0. Frames that are turned against each other
-// or have other spacings are stacks of their own, and so are those of each
-// StackID where together they are no volume. The result is nil where nothing
-// says where the frames lie. segd.ErrUnprocessable says why some make up no
-// volume.
+// Stacks arranges the frames of s, counted from 0, as volumes like NewStack.
+// Frames of different orientation or spacing form separate stacks, and so do
+// those of each StackID if together they form no volume. The result is nil if
+// the positions of the frames are unknown. segd.ErrUnprocessable says why some
+// frames form no volume.
 func (s *Source) Stacks() ([]*Stack, error) {
 	if s.located == nil {
 		return nil, s.lost
@@ -86,8 +86,8 @@ func (s *Source) Stacks() ([]*Stack, error) {
 	return stacks, nil
 }
 
-// parallelSlices parts the indexes of list by orientation and spacing; there is
-// a group, if an empty one, at least.
+// parallelSlices groups the indexes of list by orientation and spacing. It
+// returns at least one group, which may be empty.
 func parallelSlices(list []Slice) [][]int {
 	all := make([]int, len(list))
 	for i := range all {
@@ -96,7 +96,7 @@ func parallelSlices(list []Slice) [][]int {
 	return partition(all, func(i, j int) bool { return list[i].plane.parallel(&list[j].plane) })
 }
 
-// partition parts members by being like the first of a group.
+// partition groups members that are like the first of a group.
 func partition(members []int, like func(i, j int) bool) [][]int {
 	groups := [][]int{nil}
 next:
@@ -112,7 +112,7 @@ next:
 	return groups
 }
 
-// counts lists how many are in each group, of the first few.
+// counts lists the sizes of the first few groups.
 func counts(groups [][]int) (text string) {
 	for g, group := range groups {
 		if g == 5 {
@@ -126,11 +126,10 @@ func counts(groups [][]int) (text string) {
 	return text
 }
 
-// newStack makes a stack of those slices of list, which are parallel, that group
-// names.
+// newStack makes a stack of the slices of list in group, which must be parallel.
 func newStack(list []Slice, group []int) (*Stack, error) {
 	if len(group) == 0 {
-		return nil, unprocessable("no slice")
+		return nil, unprocessable("no slices")
 	}
 	places, err := placesOf(list, group)
 	if err != nil {
@@ -154,7 +153,8 @@ func newStack(list []Slice, group []int) (*Stack, error) {
 	return s, nil
 }
 
-// placesOf sorts slices by place along their normal, those of a place by phase.
+// placesOf sorts slices by position along their normal, and those of a position
+// by phase.
 func placesOf(list []Slice, group []int) ([][]int, error) {
 	order := slices.Clone(group)
 	depth := func(i int) float64 { return list[i].plane.depth() }
@@ -167,7 +167,7 @@ func placesOf(list []Slice, group []int) ([][]int, error) {
 		last := &places[len(places)-1]
 		*last = append(*last, i)
 		if d := list[i].plane.beside(&list[(*last)[0]].plane); d > 0 {
-			return nil, unprocessable("slices that lie beside each other in one plane, %s mm along its normal: their positions (0020,0032) differ by %s mm within it",
+			return nil, unprocessable("two slices lie beside each other in one plane, %s mm along its normal: their positions (0020,0032) differ by %s mm within it",
 				millimetres(depth(i)), millimetres(d))
 		}
 	}
@@ -177,11 +177,11 @@ func placesOf(list []Slice, group []int) ([][]int, error) {
 	return places, checkPhases(list, places)
 }
 
-// samePlaceMM is how near slices lie at one place.
+// samePlaceMM is the distance up to which slices share a position.
 const samePlaceMM = 1e-3
 
-// beside is how far q lies from p within the plane of p, in mm; 0 where that is
-// a fiftieth of a pixel or less.
+// beside returns the distance of q from p within the plane of p, in mm; 0 up to
+// a fiftieth of a pixel.
 func (p *plane) beside(q *plane) float64 {
 	var right, down float64
 	for r := range 3 {
@@ -195,8 +195,8 @@ func (p *plane) beside(q *plane) float64 {
 	return math.Hypot(right, down)
 }
 
-// parallel reports whether two planes have one orientation and spacing, except
-// for the last digits that files write.
+// parallel reports whether two planes have the same orientation and spacing, up
+// to rounding in files.
 func (p *plane) parallel(q *plane) bool {
 	const slack = 1e-4
 	for r := range 3 {
@@ -207,7 +207,7 @@ func (p *plane) parallel(q *plane) bool {
 	return math.Abs(p.rowMM-q.rowMM) <= slack*q.rowMM && math.Abs(p.colMM-q.colMM) <= slack*q.colMM
 }
 
-// affine maps column, row and number of planes that lie a step apart.
+// affine maps the column, row and index of planes that lie a step apart.
 func (p *plane) affine(step [3]float64) (m segd.Affine) {
 	for r := range 3 {
 		m[r] = [4]float64{p.right[r] * p.colMM, p.down[r] * p.rowMM, step[r], p.origin[r]}
@@ -215,8 +215,8 @@ func (p *plane) affine(step [3]float64) (m segd.Affine) {
 	return m
 }
 
-// stepOf is the way from one of planes, in their order, to the next; ok is false
-// where they are not planes of one grid.
+// stepOf returns the step from one of planes, in order, to the next. ok is false
+// if they do not form a regular grid.
 func stepOf(planes []*plane) (step [3]float64, ok bool) {
 	first, n := planes[0], len(planes)
 	if n == 1 {
@@ -242,7 +242,7 @@ func stepOf(planes []*plane) (step [3]float64, ok bool) {
 			return step, false
 		}
 		for r := range 3 {
-			// Positions are written with a few digits: a hundredth of a step.
+			// Files round positions: allow a hundredth of a step.
 			if math.Abs(first.origin[r]+float64(i)*step[r]-p.origin[r]) > 0.01*length+samePlaceMM {
 				return step, false
 			}
@@ -251,20 +251,20 @@ func stepOf(planes []*plane) (step [3]float64, ok bool) {
 	return step, true
 }
 
-// uneven is the error of planes, in order along their normal, that are no grid:
-// it names the gap that a missing slice leaves, or the distances.
+// uneven returns the error for planes, in order along their normal, that form no
+// grid. It names the gap of a missing slice, or the distances.
 func uneven(planes []*plane) error {
 	gaps := make([]float64, len(planes)-1)
 	for i := range gaps {
 		gaps[i] = planes[i+1].depth() - planes[i].depth()
 	}
 	if len(gaps) == 0 {
-		return unprocessable("a slice without a thickness (0018,0050)")
+		return unprocessable("a single slice without a thickness (0018,0050)")
 	}
 	usual := slices.Sorted(slices.Values(gaps))[(len(gaps)-1)/2]
 	least, most := slices.Min(gaps), slices.Max(gaps)
 	if most-least <= 0.02*usual+2*samePlaceMM {
-		return unprocessable("slices that do not lie on a line, though %s mm apart along their normal: positions (0020,0032) move to and fro within the plane", millimetres(usual))
+		return unprocessable("the slices lie %s mm apart along their normal, but not on a line: their positions (0020,0032) shift within the plane", millimetres(usual))
 	}
 	missing, first := 0, -1
 	for i, gap := range gaps {
@@ -281,8 +281,8 @@ func uneven(planes []*plane) error {
 		}
 	}
 	if first >= 0 {
-		return unprocessable("slices that do not lie at even distances: %d missing, the first %s mm along their normal, between the slices at %s and %s mm; the others lie %s mm apart", missing,
+		return unprocessable("the slices are unevenly spaced: %d missing, the first %s mm along their normal, between the slices at %s and %s mm; the others lie %s mm apart", missing,
 			millimetres(planes[first].depth()+usual), millimetres(planes[first].depth()), millimetres(planes[first+1].depth()), millimetres(usual))
 	}
-	return unprocessable("slices that do not lie at even distances: from %s to %s mm along their normal", millimetres(least), millimetres(most))
+	return unprocessable("the slices are unevenly spaced: %s to %s mm apart along their normal", millimetres(least), millimetres(most))
 }

@@ -92,15 +92,15 @@ func TestStacksRefused(t *testing.T) {
 		frames []dicomtest.Frame
 		want   string
 	}{
-		"uneven":        {at(0, 3, 6, 10, 13, 16, 19, 25), "from 3 to 6 mm"},
+		"uneven":        {at(0, 3, 6, 10, 13, 16, 19, 25), "3 to 6 mm apart"},
 		"missing":       {at(0, 3, 6, 12, 15), "1 missing, the first 9 mm"},
 		"three missing": {at(0, 3, 9, 18, 21), "3 missing, the first 6 mm"},
-		"phase missing": {slices.Concat(of(at(0, 3, 6), phaseAt(1)), of(at(0, 3), phaseAt(2))), "6 mm along the normal, where the one of temporal position (0020,9128) 2 is missing"},
-		"first missing": {slices.Concat(of(at(3, 6), phaseAt(1)), of(at(0, 3, 6), phaseAt(2))), "0 mm along the normal, where the one of temporal position (0020,9128) 1 is missing"},
+		"phase missing": {slices.Concat(of(at(0, 3, 6), phaseAt(1)), of(at(0, 3), phaseAt(2))), "6 mm along the normal, where the one with temporal position (0020,9128) 2 is missing"},
+		"first missing": {slices.Concat(of(at(3, 6), phaseAt(1)), of(at(0, 3, 6), phaseAt(2))), "0 mm along the normal, where the one with temporal position (0020,9128) 1 is missing"},
 		"echoes mixed":  {slices.Concat(echo(0, 10), echo(0, 20), echo(3, 10), echo(3, 30)), "echo time (0018,9082) is 30"},
 		"beside":        {[]dicomtest.Frame{{Position: `0\0\0`}, {Position: `32\0\0`}}, "beside each other"},
-		"no position":   {append(at(0, 3), dicomtest.Frame{}), "1 of 3 frames without a position"},
-		"to and fro":    {[]dicomtest.Frame{{Position: `0\0\0`}, {Position: `5\0\3`}, {Position: `0\0\6`}}, "do not lie on a line"},
+		"no position":   {append(at(0, 3), dicomtest.Frame{}), "1 of 3 frames lack a position"},
+		"to and fro":    {[]dicomtest.Frame{{Position: `0\0\0`}, {Position: `5\0\3`}, {Position: `0\0\6`}}, "but not on a line"},
 	} {
 		stacks, err := openSource(t, dicomtest.Enhanced(16, tt.frames)).Stacks()
 		if !errors.Is(err, segd.ErrUnprocessable) || !strings.Contains(err.Error(), tt.want) {
@@ -131,10 +131,10 @@ func TestNewStackPhases(t *testing.T) {
 		return slice
 	}
 	same := text(tag.InstanceNumber, "1")
-	if _, err := NewStack([]Slice{file(0, 1), file(3, 2), file(3, 2)}); err == nil || !strings.Contains(err.Error(), "the same image (0008,0018) twice") {
+	if _, err := NewStack([]Slice{file(0, 1), file(3, 2), file(3, 2)}); err == nil || !strings.Contains(err.Error(), "the same image (0008,0018) occurs twice") {
 		t.Errorf("a copy: %v", err)
 	}
-	if _, err := NewStack([]Slice{file(0, 1, same), file(0, 2, same)}); err == nil || !strings.Contains(err.Error(), "nothing that says which comes first") {
+	if _, err := NewStack([]Slice{file(0, 1, same), file(0, 2, same)}); err == nil || !strings.Contains(err.Error(), "nothing says which comes first") {
 		t.Errorf("no number: %v", err)
 	}
 	long, short := text(tag.EchoTime, "80"), text(tag.EchoTime, "10")

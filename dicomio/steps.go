@@ -6,8 +6,8 @@ import (
 	"segd/dicomio/tag"
 )
 
-// modalities are the defined terms of Modality (0008,0060) that images have.
-// Anything else a file may hold there is not passed on.
+// modalities are the defined terms of Modality (0008,0060) for images. Other
+// values are dropped, since they may be any text.
 var modalities = map[string]bool{
 	"AR": true, "BDUS": true, "BI": true, "BMD": true, "CR": true, "CT": true, "DG": true,
 	"DX": true, "ECG": true, "EPS": true, "ES": true, "GM": true, "HC": true, "HD": true, "IO": true,
@@ -24,7 +24,7 @@ func (s *scan) modality() string {
 	return ""
 }
 
-// steps says what is done to the pixels, in order, for the first frame.
+// steps lists what is done to the pixels of the first frame, in order.
 func (s *scan) steps(g *grading) []string {
 	l := s.pixels.layout
 	var out []string
@@ -43,11 +43,11 @@ func (s *scan) steps(g *grading) []string {
 	}
 	switch {
 	case s.floatPadding.set:
-		add("pixels of the values %g to %g are padding", s.floatPadding.low, s.floatPadding.high)
+		add("pixels with values %g to %g are padding", s.floatPadding.low, s.floatPadding.high)
 	case s.padding.set && s.padding.low == s.padding.high:
-		add("pixels of the stored value %d are padding", s.padding.low)
+		add("pixels with the stored value %d are padding", s.padding.low)
 	case s.padding.set:
-		add("pixels of the stored values %d to %d are padding", s.padding.low, s.padding.high)
+		add("pixels with stored values %d to %d are padding", s.padding.low, s.padding.high)
 	}
 	switch {
 	case s.palette != nil:
@@ -58,7 +58,7 @@ func (s *scan) steps(g *grading) []string {
 		}
 		switch {
 		case l.compressed:
-			add("colours as the compressed stream names them, else %s, to RGB", l.photometric)
+			add("colours to RGB, from the colour space of the compressed stream or else %s", l.photometric)
 		case l.photometric != "RGB":
 			add("%s to RGB", l.photometric)
 		}
@@ -72,7 +72,7 @@ func (s *scan) steps(g *grading) []string {
 		add("rescale slope %g intercept %g%s", g.slope, g.intercept, per)
 	}
 	if g.turn {
-		add("turned so that high is bright (MONOCHROME1)")
+		add("inverted so that high is bright (MONOCHROME1)")
 	}
 	if g.spacing.Known() {
 		add("spacing %g × %g mm from %s", g.spacing.RowMM, g.spacing.ColMM, g.spacing.Source)
@@ -80,17 +80,17 @@ func (s *scan) steps(g *grading) []string {
 	return out
 }
 
-// warnings says what a user should know about the result, of the first frame.
+// warnings lists what a user should know about the result, for the first frame.
 func (s *scan) warnings(g *grading) []string {
 	out := append([]string(nil), s.file.warnings...)
 	if v := s.header.root.text(tag.BurnedInAnnotation); v != "" && v != "NO" {
 		out = append(out, "BurnedInAnnotation (0028,0301) is not NO: the pixels may show who the patient is")
 	}
 	if p := s.pixels.native; p != nil && p.big && s.pixels.allocated == 32 {
-		out = append(out, "pixels of 32 bits in big endian: programs disagree on the order of their words; the low one is taken to be first, as the standard has it")
+		out = append(out, "32-bit pixels in big endian: programs disagree on the order of their words; the low word is read first, as the standard says")
 	}
 	if bad := s.header.voiLUT != nil && s.header.voi == nil; (bad || g.badVOI) && s.pixels.grey() {
-		out = append(out, "the VOI lookup table (0028,3010) is not one that can be used for display")
+		out = append(out, "the VOI lookup table (0028,3010) is damaged and is not used for display")
 	}
 	return out
 }

@@ -15,9 +15,9 @@ import (
 	"segd/dicomio/codec/rle"
 )
 
-// UIDs of the transfer syntaxes that a data set's own encoding follows (PS3.5
-// annex A). Every other one that is read is explicit VR little endian with its
-// pixels in fragments.
+// UIDs of the transfer syntaxes that determine the encoding of a data set (PS3.5
+// annex A). In every other supported syntax the data set is in explicit VR
+// little endian and the pixels are in fragments.
 const (
 	implicitLE = "1.2.840.10008.1.2"
 	explicitLE = "1.2.840.10008.1.2.1"
@@ -33,7 +33,7 @@ type encapsulation struct {
 	name   string
 	decode decoder
 	form   form
-	work   int // bytes that decoding takes for each sample, beside the result
+	work   int // bytes that decoding takes for each sample, besides the result
 	// start is what the first fragment of a frame begins with; empty: anything.
 	start string
 }
@@ -50,15 +50,15 @@ const (
 	native
 )
 
-// What streams begin with: the marker of JPEG and JPEG-LS, and the two of JPEG
-// 2000 codestreams.
+// The first bytes of streams: the marker of JPEG and JPEG-LS, and the two of
+// JPEG 2000 codestreams.
 const (
 	soi = "\xff\xd8\xff"
 	soc = "\xff\x4f\xff\x51"
 )
 
-// encapsulations are the transfer syntaxes with frames in fragments that are
-// read (PS3.5 A.4, PS3.6 table A-1).
+// encapsulations are the supported transfer syntaxes with frames in fragments
+// (PS3.5 A.4, PS3.6 table A-1).
 var encapsulations = map[string]encapsulation{
 	"1.2.840.10008.1.2.1.98":  {name: "encapsulated, not compressed", decode: plain, form: native},
 	"1.2.840.10008.1.2.4.50":  {name: "JPEG baseline", decode: jpeg.Decode, work: 2, start: soi},
@@ -80,17 +80,17 @@ var encapsulations = map[string]encapsulation{
 	"1.2.840.10008.1.2.8.1":   {name: "deflated frames", decode: inflateFrame, form: native},
 }
 
-// refused says, in brackets, what a transfer syntax that is not read stands for
-// (PS3.6 table A-1), where it is a known one.
+// refused describes an unsupported transfer syntax, in parentheses, if it is
+// known (PS3.6 table A-1).
 func refused(syntax string) string {
 	for prefix, what := range map[string]string{
 		"1.2.840.10008.1.2.4.10":  "video",
 		"1.2.840.10008.1.2.7.":    "video or sound",
 		"1.2.840.10008.1.2.4.11":  "JPEG XL",
-		"1.2.840.10008.1.2.4.94":  "pixels elsewhere, to be had by JPIP",
-		"1.2.840.10008.1.2.4.95":  "pixels elsewhere, to be had by JPIP",
-		"1.2.840.10008.1.2.4.204": "pixels elsewhere, to be had by JPIP",
-		"1.2.840.10008.1.2.4.205": "pixels elsewhere, to be had by JPIP",
+		"1.2.840.10008.1.2.4.94":  "pixels on a JPIP server",
+		"1.2.840.10008.1.2.4.95":  "pixels on a JPIP server",
+		"1.2.840.10008.1.2.4.204": "pixels on a JPIP server",
+		"1.2.840.10008.1.2.4.205": "pixels on a JPIP server",
 	} {
 		if strings.HasPrefix(syntax, prefix) {
 			return " (" + what + ")"
@@ -99,7 +99,7 @@ func refused(syntax string) string {
 	return ""
 }
 
-// plain is the decoder of frames that are encapsulated and not compressed.
+// plain decodes frames that are encapsulated but not compressed.
 func plain(dst, src []byte, _ codec.Layout) (codec.Info, error) {
 	if len(src) < len(dst) {
 		return codec.Info{}, fmt.Errorf("%w: truncated: %d bytes, want %d", segd.ErrFormat, len(src), len(dst))
@@ -108,7 +108,7 @@ func plain(dst, src []byte, _ codec.Layout) (codec.Info, error) {
 	return codec.Info{}, nil
 }
 
-// inflateFrame is the decoder of frames that are deflated (PS3.5 A.4.13).
+// inflateFrame decodes deflated frames (PS3.5 A.4.13).
 func inflateFrame(dst, src []byte, _ codec.Layout) (codec.Info, error) {
 	if _, err := io.ReadFull(flate.NewReader(bytes.NewReader(src)), dst); err != nil {
 		return codec.Info{}, fmt.Errorf("%w: the deflated frame is damaged or truncated", segd.ErrFormat)

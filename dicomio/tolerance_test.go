@@ -93,7 +93,7 @@ func TestWarnings(t *testing.T) {
 		t.Errorf("32 bits in big endian: warnings %q", s.Warnings)
 	}
 	s, _ := frame(t, dicomtest.Write(dicomtest.File{Rows: 1, Columns: 1, Pixels: words(1, 2, 3)}), 0)
-	if got := strings.Join(s.Warnings, "; "); !strings.Contains(got, "6 bytes of pixels, of which it describes 2") {
+	if got := strings.Join(s.Warnings, "; "); !strings.Contains(got, "6 bytes of pixels but describes only 2") {
 		t.Errorf("pixels left over: warnings %q", got)
 	}
 }
@@ -117,7 +117,7 @@ func TestBehindPixels(t *testing.T) {
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%s, %s: %s", syntax, name, diff)
 			}
-			if !strings.Contains(strings.Join(s.Warnings, "\n"), "what follows the pixel data") {
+			if !strings.Contains(strings.Join(s.Warnings, "\n"), "the bytes after the pixel data") {
 				t.Errorf("%s, %s: no warning in %q", syntax, name, s.Warnings)
 			}
 		}

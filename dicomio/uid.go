@@ -14,8 +14,8 @@ func randomUID() string {
 	return uuidUID(b)
 }
 
-// derivedUID returns the UID that parts have under key, always the same. It
-// tells nothing of them to whoever does not know the key.
+// derivedUID returns the UID derived from parts under key. It reveals nothing
+// about them without the key.
 func derivedUID(key []byte, parts ...string) string {
 	h := hmac.New(sha256.New, key)
 	for _, p := range parts {
@@ -25,8 +25,8 @@ func derivedUID(key []byte, parts ...string) string {
 	return uuidUID([16]byte(h.Sum(nil)))
 }
 
-// uuidUID writes b as a UID, with the version and variant of a random UUID
-// (RFC 9562 5.4).
+// uuidUID formats b as a UID, with the version and variant of a random UUID (RFC
+// 9562 5.4).
 func uuidUID(b [16]byte) string {
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
 	return "2.25." + new(big.Int).SetBytes(b[:]).String()

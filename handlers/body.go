@@ -126,10 +126,10 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	switch {
 	case b.n > b.limit:
-		b.ended = b.ended || err == io.EOF
+		b.ended = b.ended || errors.Is(err, io.EOF)
 		b.err = fmt.Errorf("handlers: %w: a request of more than %d bytes, which is the limit", segd.ErrTooLarge, b.limit)
 		return n, b.err
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		b.ended = true
 	case err != nil:
 		if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {

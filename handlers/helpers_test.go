@@ -18,9 +18,9 @@ import (
 	"testing"
 
 	"segd/dicomio/dicomtest"
-	"segd/internal/kernel"
 	"segd/models"
 	"segd/models/modelstest"
+	"segd/unet"
 )
 
 // newServer is a server with the one model "bright", which marks what is
@@ -35,7 +35,7 @@ func newServer(t testing.TB, change func(*Config)) *Server {
 	if err := catalogue.AddDir(dir); err != nil {
 		t.Fatal(err)
 	}
-	pool := kernel.NewPool(2)
+	pool := unet.NewPool(2)
 	t.Cleanup(pool.Close)
 	c := Config{Models: &catalogue, Pool: pool, TempDir: t.TempDir(), Version: "test"}
 	if change != nil {

@@ -13,7 +13,6 @@ import (
 	"segd/dicomio/dicomtest"
 	"segd/internal/nifti"
 	"segd/internal/nifti/niftitest"
-	"segd/internal/orient"
 	"segd/models"
 	"segd/models/modelstest"
 )
@@ -55,7 +54,7 @@ func TestSegmentNIfTI(t *testing.T) {
 func TestSegmentTurns(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "turning")
 	man := modelstest.Manifest("turning")
-	man.Planes = &models.Planes{Wants: &orient.Plane{Name: "sagittal", Right: "A", Down: "I"}}
+	man.Planes = &models.Planes{Wants: &segd.Plane{Name: "sagittal", Right: "A", Down: "I"}}
 	if err := models.Save(dir, man, modelstest.Params(), false); err != nil {
 		t.Fatal(err)
 	}

@@ -193,7 +193,9 @@ func (j *job) prepare(b []byte) (err error) {
 	if j.deidentify && j.scan.Format == "dicom" && !j.scan.Clean && (j.output == outputOverlay || j.output == outputZip || j.output == export.SC) {
 		j.scan.Warnings = append(j.scan.Warnings, export.BurnedInWarning)
 	}
-	if err := j.model.Load(j.server.Pool); err != nil {
+	if err := j.model.Load(j.ctx, j.server.Pool); j.ctx.Err() != nil {
+		return j.ctx.Err()
+	} else if err != nil {
 		return internalError{err} // whatever is wrong with its weights
 	}
 	if j.frames, err = segment.NewScan(j.model, j.server.Pool, j.scan, j.Options); err != nil {

@@ -38,16 +38,16 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"segd/internal/kernel"
 	"segd/internal/turns"
 	"segd/internal/web"
 	"segd/models"
+	"segd/unet"
 )
 
 // Config is what a Server is made of. Only Models is needed.
 type Config struct {
 	Models *models.Catalogue // not to be added to any more
-	Pool   *kernel.Pool      // the networks run on it; nil: on the request's goroutine
+	Pool   *unet.Pool        // the networks run on it; nil: on the request's goroutine
 	Log    *slog.Logger      // nil: nothing is logged
 
 	MaxBody     int64         // bytes of a request; 0: 256 MiB

@@ -105,12 +105,13 @@ func (s *Server) readForm(form *multipart.Reader, between *formReader) (u *uploa
 	for parts := 0; ; parts++ {
 		between.left, between.file = maxPartHeader, false
 		part, err := form.NextRawPart()
+		ended := err == io.EOF //nolint:errorlint // the error of a truncated form wraps io.EOF
 		switch {
-		case err == io.EOF && u == nil && len(channels) > 0:
+		case ended && u == nil && len(channels) > 0:
 			return joinUploads(channels, options)
-		case err == io.EOF && u == nil:
+		case ended && u == nil:
 			return nil, fmt.Errorf("handlers: %w: the form has no part named file, nor any named %s and so on", segd.ErrFormat, channelName(0))
-		case err == io.EOF:
+		case ended:
 			u.options = options
 			return u, nil
 		case errors.Is(err, segd.ErrTooLarge):
@@ -154,16 +155,16 @@ func (s *Server) spool(r io.Reader) (*upload, error) {
 	var buf bytes.Buffer // which grows with what comes
 	_, err := io.CopyN(&buf, r, sniffed)
 	switch head := buf.Bytes(); {
-	case err == io.EOF && len(head) == 0:
+	case errors.Is(err, io.EOF) && len(head) == 0:
 		return nil, fmt.Errorf("handlers: %w: the file is empty: send it as the body, or as the part file of a form", segd.ErrFormat)
-	case err != nil && err != io.EOF:
+	case err != nil && !errors.Is(err, io.EOF):
 		return nil, readError(err)
 	case !recognised(head):
 		return nil, fmt.Errorf("handlers: %w: the content is not DICOM, NIfTI, PNG, JPEG or TIFF", segd.ErrUnsupported)
 	case err != nil: // that was all
 		return &upload{bytes: head}, nil
 	}
-	if _, err = io.CopyN(&buf, r, inMemory-sniffed); err == io.EOF {
+	if _, err = io.CopyN(&buf, r, inMemory-sniffed); errors.Is(err, io.EOF) {
 		return &upload{bytes: buf.Bytes()}, nil
 	}
 	if err != nil {

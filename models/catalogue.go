@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"maps"
 	"os"
 	"path"
@@ -16,6 +15,7 @@ import (
 	"sync"
 
 	"segd"
+	"segd/internal/nearest"
 )
 
 //go:embed embedded
@@ -24,18 +24,16 @@ var embedded embed.FS
 // embeddedOrigin is the Origin of a model that is part of the binary.
 const embeddedOrigin = "embedded"
 
-// ErrBroken: a model is there and cannot be opened. The error says why.
+// ErrBroken is the kind of error of a model that is there and cannot be opened.
+// The error says why.
 var ErrBroken = errors.New("cannot open the model")
 
-// Catalogue is a set of models with different names; the zero value is empty.
-// Of a store of versions it has the one that serves, and takes up another one as
-// soon as that is promoted.
-// Get, List, Resolve and Auto are safe for concurrent use once no AddDir runs
-// any more.
+// Catalogue is a set of models with different names; the zero value is empty and
+// has the default Options. Of a store of versions it has the one that serves, and
+// takes up another one as soon as that is promoted. It is safe for concurrent use;
+// no call waits for another one's disk.
 type Catalogue struct {
-	// Log hears of stores whose current version cannot be read while another
-	// one goes on serving; nil: nobody does.
-	Log *slog.Logger
+	options Options
 
 	mu     sync.Mutex
 	models map[string]*Model
@@ -50,17 +48,6 @@ type Broken struct {
 	Err    error
 }
 
-// Embedded returns a catalogue of the models that are part of the binary.
-// Each call returns a catalogue of its own.
-func Embedded() (*Catalogue, error) {
-	sub, err := fs.Sub(embedded, "embedded")
-	if err != nil {
-		return nil, fmt.Errorf("models: %w", err)
-	}
-	c := &Catalogue{models: map[string]*Model{}}
-	return c, c.addAll(sub, func(string) string { return embeddedOrigin })
-}
-
 // AddDir adds the model in directory dir, or, where dir itself is none, those
 // in the directories in it; it passes over hidden directories and those without
 // a model.json.
@@ -73,37 +60,42 @@ func Embedded() (*Catalogue, error) {
 // one name, and those of Open where dir itself is a model. After an error the
 // catalogue is as it was before.
 func (c *Catalogue) AddDir(dir string) error {
-	models, broken := maps.Clone(c.models), maps.Clone(c.broken)
-	err := c.addDir(dir)
+	found, err := c.readDir(dir)
 	if err != nil {
-		c.models, c.broken = models, broken
+		return err
 	}
-	return err
+	return c.take(found)
 }
 
-func (c *Catalogue) addDir(dir string) error {
+// found is what was read from a directory for a catalogue.
+type found struct {
+	models []*Model
+	broken []Broken
+}
+
+func (c *Catalogue) readDir(dir string) (found, error) {
 	info, err := os.Stat(dir)
 	if err != nil {
-		return fmt.Errorf("models: %w: directory %s: %w", segd.ErrNotFound, dir, errors.Unwrap(err))
+		return found{}, fmt.Errorf("models: %w: directory %s: %w%s", segd.ErrNotFound, dir, errors.Unwrap(err), besides(dir, isDir))
 	}
 	if !info.IsDir() {
-		return fmt.Errorf("models: %w: %s is not a directory", segd.ErrOption, dir)
+		return found{}, fmt.Errorf("models: %w: %s is a file, want a directory of models", segd.ErrOption, dir)
 	}
 	if holdsModel(os.DirFS(dir)) {
-		m, err := Open(dir)
+		m, err := c.options.Open(dir)
 		if err != nil {
-			return err
+			return found{}, err
 		}
-		return c.add(m)
+		return found{models: []*Model{m}}, nil
 	}
-	return c.addAll(os.DirFS(dir), func(name string) string { return filepath.Join(dir, name) })
+	return c.readAll(os.DirFS(dir), func(name string) string { return filepath.Join(dir, name) })
 }
 
-// addAll adds the models in the directories of files.
-func (c *Catalogue) addAll(files fs.FS, origin func(name string) string) error {
+// readAll opens the models in the directories of files.
+func (c *Catalogue) readAll(files fs.FS, origin func(name string) string) (f found, err error) {
 	entries, err := fs.ReadDir(files, ".")
 	if err != nil {
-		return fmt.Errorf("models: %w", err)
+		return f, fmt.Errorf("models: %w", err)
 	}
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), ".") {
@@ -113,55 +105,67 @@ func (c *Catalogue) addAll(files fs.FS, origin func(name string) string) error {
 		if err != nil || !holdsModel(sub) {
 			continue
 		}
-		m, err := open(sub, origin(e.Name()))
+		m, err := c.options.open(sub, origin(e.Name()))
 		if err != nil {
-			if c.broken == nil {
-				c.broken = map[string]Broken{}
-			}
-			c.broken[e.Name()] = Broken{e.Name(), origin(e.Name()), err}
+			f.broken = append(f.broken, Broken{e.Name(), origin(e.Name()), err})
 			continue
 		}
-		if err := c.add(m); err != nil {
-			return err
-		}
+		f.models = append(f.models, m)
 	}
-	return nil
+	return f, nil
 }
 
+// holdsModel reports whether files is a model or a store. One that cannot be looked
+// into counts as one, so that opening it says why.
 func holdsModel(files fs.FS) bool {
 	for _, name := range []string{manifestFile, nextFile, pointerFile} {
-		if _, err := fs.Stat(files, name); err == nil {
+		if _, err := fs.Stat(files, name); err == nil || errors.Is(err, fs.ErrPermission) {
 			return true
 		}
 	}
 	return false
 }
 
-func (c *Catalogue) add(m *Model) error {
-	if old := c.models[m.Name]; old != nil && (old.Origin != embeddedOrigin || m.Origin == embeddedOrigin) {
-		return fmt.Errorf("models: %w: two models are named %s: %s and %s", segd.ErrOption, m.Name, old.Origin, m.Origin)
+// take adds what was found, all of it or, after an error, none.
+func (c *Catalogue) take(f found) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	models, broken := maps.Clone(c.models), maps.Clone(c.broken)
+	if models == nil {
+		models = map[string]*Model{}
 	}
-	if c.models == nil {
-		c.models = map[string]*Model{}
+	if broken == nil {
+		broken = map[string]Broken{}
 	}
-	c.models[m.Name] = m
+	for _, m := range f.models {
+		if old := models[m.Name]; old != nil && (old.Origin != embeddedOrigin || m.Origin == embeddedOrigin) {
+			return fmt.Errorf("models: %w: two models are named %s: %s and %s", segd.ErrOption, m.Name, old.Origin, m.Origin)
+		}
+		models[m.Name] = m
+	}
+	for _, b := range f.broken {
+		broken[b.Name] = b
+	}
+	c.models, c.broken = models, broken
 	return nil
 }
 
 // Broken lists the models that AddDir found and that cannot be opened, sorted by
 // name.
 func (c *Catalogue) Broken() []Broken {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	return slices.SortedFunc(maps.Values(c.broken), func(a, b Broken) int { return cmp.Compare(a.Name, b.Name) })
 }
 
 // Get returns the model of that name. Another name is a segd.ErrNotFound that
-// lists the known ones; one of Broken is an ErrBroken.
+// lists the known ones, the nearest first; one of Broken is an ErrBroken.
 func (c *Catalogue) Get(name string) (*Model, error) {
 	m, err := c.find(name)
 	if m != nil || err != nil {
 		return m, err
 	}
-	return nil, fmt.Errorf("models: %w: no model %.80q, have %s", segd.ErrNotFound, name, c.names())
+	return nil, fmt.Errorf("models: %w: no model %.80q; %s", segd.ErrNotFound, name, c.thereIs(name))
 }
 
 // find returns the model of that name, as it is now; nil where there is none.
@@ -192,16 +196,21 @@ func (c *Catalogue) List() []*Model {
 	return list
 }
 
-// names lists the names for a message.
-func (c *Catalogue) names() string {
-	var names []string
-	for _, m := range c.List() {
-		names = append(names, m.Name)
+func (c *Catalogue) names() []string { return namesOf(c.List()) }
+
+// thereIs says what there is in place of the model called name, as the end of a
+// message.
+func (c *Catalogue) thereIs(name string) string {
+	names := c.names()
+	return nearest.Hint(name, names) + "have " + nearest.List(name, names)
+}
+
+func namesOf(list []*Model) []string {
+	names := make([]string, len(list))
+	for i, m := range list {
+		names[i] = m.Name
 	}
-	if len(names) == 0 {
-		return "none"
-	}
-	return strings.Join(names, ", ")
+	return names
 }
 
 // Resolve returns the model of that name or, where there is none, the model in
@@ -212,9 +221,14 @@ func (c *Catalogue) Resolve(nameOrDir string) (*Model, error) {
 		return m, err
 	}
 	if info, err := os.Stat(nameOrDir); err == nil && info.IsDir() {
-		return Open(nameOrDir)
+		m, err := c.options.Open(nameOrDir)
+		if errors.Is(err, segd.ErrNotFound) {
+			err = fmt.Errorf("%w%s", err, within(nameOrDir))
+		}
+		return m, err
 	}
-	return nil, fmt.Errorf("models: %w: no model or directory %.200q, have models %s", segd.ErrNotFound, nameOrDir, c.names())
+	return nil, fmt.Errorf("models: %w: no model or directory %.200q; %s%s",
+		segd.ErrNotFound, nameOrDir, c.thereIs(nameOrDir), besides(nameOrDir, isModel))
 }
 
 // modalities are the values of Modality (0008,0060) that messages repeat; what
@@ -246,13 +260,9 @@ func (c *Catalogue) Auto(s *segd.Scan) (*Model, error) {
 	case 1:
 		return found[0], nil
 	case 0:
-		return nil, fmt.Errorf("models: %w: no model fits a %s; choose one of %s", segd.ErrUnprocessable, kind, c.names())
+		return nil, fmt.Errorf("models: %w: no model fits a %s; choose one of %s", segd.ErrUnprocessable, kind, nearest.List("", c.names()))
 	}
-	var names []string
-	for _, m := range found {
-		names = append(names, m.Name)
-	}
-	return nil, fmt.Errorf("models: %w: several models fit a %s; choose one of %s", segd.ErrUnprocessable, kind, strings.Join(names, ", "))
+	return nil, fmt.Errorf("models: %w: several models fit a %s; choose one of %s", segd.ErrUnprocessable, kind, strings.Join(namesOf(found), ", "))
 }
 
 // kindOf says what a scan is, in words that are fit for logs.

@@ -9,7 +9,6 @@ import (
 	"regexp"
 
 	"segd"
-	"segd/internal/kernel"
 	"segd/internal/turns"
 	"segd/unet"
 )
@@ -83,36 +82,6 @@ func (m *Model) AllParams() ([]*unet.Params, error) {
 	return all, nil
 }
 
-// Load makes the model ready to run on pool. The first call reads and packs the
-// weights, later ones with the same pool find them. The errors are those of
-// Params, and are not kept: a later call tries again.
-func (m *Model) Load(pool *kernel.Pool) error {
-	_, err := m.networks(pool)
-	return err
-}
-
-func (m *Model) networks(pool *kernel.Pool) ([]*unet.Predictor, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.loaded != nil && m.pool == pool {
-		return m.loaded, nil
-	}
-	all, err := m.AllParams()
-	if err != nil {
-		return nil, err
-	}
-	var list []*unet.Predictor
-	for _, p := range all {
-		q, err := unet.NewPredictor(m.Network, p, unet.PredictorOptions{Pool: pool, Exact: m.Exact, BFloat16: m.BFloat16})
-		if err != nil {
-			return nil, fmt.Errorf("models: model %s: %w", m.Name, err)
-		}
-		list = append(list, q)
-	}
-	m.loaded, m.pool = list, pool
-	return list, nil
-}
-
 // Mirrors reports whether Predict may mirror: whether the network was trained
 // on mirrored images, as those of segd are unless they were told not to.
 func (m *Model) Mirrors() bool { return m.Training == nil || !m.Training.NoFlip }
@@ -124,11 +93,11 @@ func (m *Model) Mirrors() bool { return m.Training == nil || !m.Training.NoFlip 
 // Mirrors is false that is a segd.ErrOption. Sums are taken in one order, so
 // the result is the same for any number of threads. When ctx ends, so does the
 // call; shorter requests pass that of ctx on its way, see package turns.
-func (m *Model) Predict(ctx context.Context, pool *kernel.Pool, x *segd.Tensor, mirror bool) (*segd.Tensor, error) {
+func (m *Model) Predict(ctx context.Context, pool *unet.Pool, x *segd.Tensor, mirror bool) (*segd.Tensor, error) {
 	if mirror && !m.Mirrors() {
 		return nil, fmt.Errorf("models: %w: tta averages over mirrored images, but model %s was trained without them because left and right differ in its data", segd.ErrOption, m.Name)
 	}
-	list, err := m.networks(pool)
+	list, err := m.networks(ctx, pool)
 	if err != nil {
 		return nil, err
 	}

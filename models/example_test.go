@@ -3,40 +3,120 @@ package models_test
 import (
 	"context"
 	"fmt"
+	"log"
 	"os"
+	"path/filepath"
+	"time"
 
 	"segd"
-	"segd/internal/segment"
 	"segd/models"
 	"segd/models/modelstest"
+	"segd/unet"
 )
 
-// A model is written, found in its directory, and segments an image.
-func Example() {
+// example writes a model into a directory of its own. Its class is what is brighter
+// than half of the image's range.
+func example() (dir string) {
 	dir, err := os.MkdirTemp("", "segd")
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	if err := models.Save(dir, modelstest.Manifest("bright"), modelstest.Params(), true); err != nil {
-		panic(err)
+	if err := models.Save(filepath.Join(dir, "bright"), modelstest.Manifest("bright"), modelstest.Params(), true); err != nil {
+		log.Fatal(err)
 	}
+	return dir
+}
 
+// A model from a directory segments an image: its recipe prepares the pixels, and
+// the placement puts the probabilities back onto them.
+func Example() {
+	dir := example()
+	defer func() { _ = os.RemoveAll(dir) }()
 	catalogue, err := models.Embedded()
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
-	m, err := catalogue.Resolve(dir)
+	if err := catalogue.AddDir(dir); err != nil {
+		log.Fatal(err)
+	}
+	m, err := catalogue.Get("bright")
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
+	pool := unet.NewPool(0)
+	defer pool.Close()
+
 	img := &segd.Image{Width: 4, Height: 1, Channels: 1, Pix: []float32{10, 200, 180, 20}}
-	r, err := segment.Frame(context.Background(), m, nil, img, segment.Options{})
+	x, place, err := m.Recipe.Apply(img)
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
-	fmt.Println(r.Model, r.Mask.Pix)
-	// Output: bright [0 1 1 0]
+	onGrid, err := m.Predict(context.Background(), pool, x, false)
+	if err != nil {
+		log.Fatal(err)
+	}
+	probabilities, err := place.ToImage(onGrid)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for i, p := range probabilities.Plane(0, 1) { // of class 1, the first after background
+		fmt.Printf("pixel %d: %s %t\n", i, m.Classes[1].Name, p > 0.5)
+	}
+	// Output:
+	// pixel 0: bright false
+	// pixel 1: bright true
+	// pixel 2: bright true
+	// pixel 3: bright false
+}
+
+// The catalogue chooses the model that is meant for a scan.
+func ExampleCatalogue_Auto() {
+	catalogue, err := models.Embedded()
+	if err != nil {
+		log.Fatal(err)
+	}
+	m, err := catalogue.Auto(&segd.Scan{Format: "dicom", Modality: "MR", Frames: 1})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(m.Name, m.ForegroundNames())
+	// Output: cardiac-lv [left ventricle]
+}
+
+// Every model of this catalogue computes by direct convolution.
+func ExampleOptions() {
+	catalogue, err := models.Options{Exact: true}.Embedded()
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, m := range catalogue.List() {
+		if !m.Options().Exact {
+			fmt.Println(m.Name)
+		}
+	}
+	// Output:
+}
+
+// A model becomes the next version of a store; a catalogue that is open serves it
+// from then on.
+func ExamplePromote() {
+	dir := example()
+	defer func() { _ = os.RemoveAll(dir) }()
+	m, err := models.Open(filepath.Join(dir, "bright"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	served := filepath.Join(dir, "served")
+	for range 2 {
+		done, err := models.Promote(filepath.Join(served, "cells"), "cells", m, models.Promotion{Time: time.Now()})
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("version %d serves in place of %d\n", done.Version, done.Previous)
+	}
+	// Output:
+	// version 1 serves in place of 0
+	// version 2 serves in place of 1
 }
 
 func ExampleNameFrom() {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -378,7 +379,7 @@ func decodeManifest(b []byte) (Manifest, error) {
 	if err := d.Decode(&m); err != nil {
 		return m, fmt.Errorf("models: %w: manifest: %v", segd.ErrFormat, err)
 	}
-	if _, err := d.Token(); err != io.EOF {
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return m, fmt.Errorf("models: %w: manifest has text after the JSON object", segd.ErrFormat)
 	}
 	m.Network = m.Network.WithDefaults()

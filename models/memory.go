@@ -1,13 +1,15 @@
 package models
 
 import (
-	"segd/internal/kernel"
+	"context"
+
+	"segd/unet"
 )
 
 // Memory is how many bytes Predict holds at the most for one image of
 // height×width pixels, that image included. Errors are those of Predict.
-func (m *Model) Memory(pool *kernel.Pool, height, width int, mirror bool) (int64, error) {
-	list, err := m.networks(pool)
+func (m *Model) Memory(pool *unet.Pool, height, width int, mirror bool) (int64, error) {
+	list, err := m.networks(context.Background(), pool)
 	if err != nil {
 		return 0, err
 	}
@@ -53,18 +55,14 @@ func (c *Catalogue) Trim(keep int64) {
 }
 
 func (m *Model) idle() (n int64) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, q := range m.loaded {
+	for _, q := range m.ready() {
 		n += q.Idle()
 	}
 	return n
 }
 
 func (m *Model) trim() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, q := range m.loaded {
+	for _, q := range m.ready() {
 		q.Trim()
 	}
 }

@@ -28,12 +28,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"sync"
 
 	"segd"
-	"segd/internal/kernel"
 	"segd/internal/sniff"
 	"segd/unet"
 )
@@ -53,42 +51,23 @@ const (
 type Model struct {
 	Manifest
 
-	// Exact has Predictor take direct convolution in every layer: see
-	// unet.PredictorOptions. It is to be set before the first call.
-	Exact bool
-
-	// BFloat16 has Predictor round to bfloat16 what most layers multiply: see
-	// unet.PredictorOptions. It is to be set before the first call.
-	BFloat16 bool
-
 	// Origin says where the model lies: a directory, or "embedded".
 	Origin string
 
-	files fs.FS
+	options Options
+	files   fs.FS
 
 	store string // the directory of versions that it is the current one of; "": none
 
 	mu     sync.Mutex
-	loaded []*unet.Predictor
-	pool   *kernel.Pool
+	loaded *loading // the last, under way or done
 }
 
-// Open reads the manifest of the model in directory dir. The weights are read
-// when they are needed.
-//
-// The errors are segd.ErrNotFound where dir holds no model, segd.ErrFormat and
-// segd.ErrTooLarge for a manifest that is not right, and segd.ErrUnsupported
-// for one of a later format.
-func Open(dir string) (*Model, error) {
-	m, err := open(os.DirFS(dir), dir)
-	if err != nil {
-		return nil, fmt.Errorf("%w (model %s)", err, filepath.Clean(dir))
-	}
-	return m, nil
-}
+// Options are those that the model was opened with.
+func (m *Model) Options() Options { return m.options }
 
 // open reads the manifest of the model in files.
-func open(files fs.FS, origin string) (*Model, error) {
+func (o Options) open(files fs.FS, origin string) (*Model, error) {
 	store := origin
 	files, in, err := current(files)
 	if err != nil {
@@ -113,7 +92,7 @@ func open(files fs.FS, origin string) (*Model, error) {
 	if _, err := fs.Stat(files, weightsFile); err != nil {
 		return nil, fmt.Errorf("models: %w: no %s", segd.ErrNotFound, weightsFile)
 	}
-	return &Model{Manifest: man, Origin: origin, files: files, store: store}, nil
+	return &Model{Manifest: man, Origin: origin, options: o, files: files, store: store}, nil
 }
 
 func readManifest(files fs.FS, name string) (Manifest, error) {
@@ -147,7 +126,7 @@ func readFile(files fs.FS, name string, limit int64) ([]byte, error) {
 	// The size may change under our hands; the limit holds.
 	b := make([]byte, info.Size())
 	n, err := io.ReadFull(f, b)
-	if err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("models: %w", err)
 	}
 	return b[:n], nil
@@ -202,18 +181,4 @@ func (m *Model) params(f Member) (*unet.Params, error) {
 		return nil, fmt.Errorf("models: model %s: %w", m.Name, err)
 	}
 	return p, nil
-}
-
-// Predictor returns the network of a model that is no ensemble, ready to run on
-// pool, and shared with Predict. The errors are those of Params.
-func (m *Model) Predictor(pool *kernel.Pool) (*unet.Predictor, error) {
-	if len(m.Members) > 0 {
-		_, err := m.Params()
-		return nil, err
-	}
-	list, err := m.networks(pool)
-	if err != nil {
-		return nil, err
-	}
-	return list[0], nil
 }

@@ -15,7 +15,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"segd"
-	"segd/internal/kernel"
 	"segd/preprocess"
 	"segd/unet"
 )
@@ -326,7 +325,7 @@ func TestPredictor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pool := kernel.NewPool(2)
+	pool := unet.NewPool(2)
 	defer pool.Close()
 	got := make([]*unet.Predictor, 8)
 	var wg sync.WaitGroup

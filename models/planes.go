@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"segd"
 	"segd/internal/orient"
 )
 
@@ -15,7 +16,7 @@ type Planes struct {
 	// Wants is the plane that volumes are turned to before the network sees them,
 	// and from which its masks are turned back; nil: they are taken as they are
 	// stored.
-	Wants *orient.Plane `json:"wants,omitempty"`
+	Wants *segd.Plane `json:"wants,omitempty"`
 	// Training lists the planes of the training images, the most frequent first;
 	// images that did not say how they lie are not counted.
 	Training []TrainingPlane `json:"training,omitempty"`
@@ -23,7 +24,7 @@ type Planes struct {
 
 // TrainingPlane is a plane of the training images.
 type TrainingPlane struct {
-	orient.Plane
+	segd.Plane
 	Cases int `json:"cases,omitempty"` // images, or frames of volumes
 	// Oblique is how far the most oblique of them was turned away from the axes of
 	// the patient, in degrees.
@@ -67,12 +68,12 @@ func (p *Planes) validate() error {
 		return nil
 	}
 	if p.Wants != nil {
-		if err := p.Wants.Validate(); err != nil {
+		if err := orient.Validate(*p.Wants); err != nil {
 			return fmt.Errorf("planes: %w", err)
 		}
 	}
 	for _, t := range p.Training {
-		if err := t.Validate(); err != nil {
+		if err := orient.Validate(t.Plane); err != nil {
 			return fmt.Errorf("planes: %w", err)
 		}
 		if t.Cases < 0 || !(t.Oblique >= 0 && t.Oblique <= 90) {

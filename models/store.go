@@ -73,15 +73,20 @@ type Promotion struct {
 	Version  int       `json:"version"`
 	Previous int       `json:"previous"` // 0: none
 	Weights  string    `json:"weights_sha256"`
+	Worse    bool      `json:"-"` // the evidence is against the new version; see metric.Verdict
 	Forced   bool      `json:"forced,omitempty"`
 	Evidence any       `json:"evidence,omitempty"` // the comparison with what served before
 }
 
 // Promote adds m to the store dir, called name, as its next version, and has it
-// serve. what's Time, Forced and Evidence are the caller's. At every moment the
-// store serves the old version or the new one. Two changes of a store must not
-// run at once.
+// serve. what's Time, Evidence, Worse and Forced are the caller's. A model that is
+// worse, unless it is forced, is a segd.ErrUnprocessable. At every moment the store
+// serves the old version or the new one. Two changes of a store must not run at
+// once.
 func Promote(dir, name string, m *Model, what Promotion) (Promotion, error) {
+	if what.Worse && !what.Forced {
+		return what, fmt.Errorf("models: %w: the new model is significantly worse than %s in service, which stays there", segd.ErrUnprocessable, name)
+	}
 	if !ValidName(name) {
 		return what, fmt.Errorf("models: %w: %.80q is not a valid model name", segd.ErrOption, name)
 	}
@@ -130,7 +135,7 @@ func Rollback(dir string, now time.Time) (Promotion, error) {
 		return what, err
 	}
 	if p == nil {
-		return what, fmt.Errorf("models: %w: %s is not a version store", segd.ErrNotFound, dir)
+		return what, fmt.Errorf("models: %w: %s is not a version store%s", segd.ErrNotFound, dir, besides(dir, isStore))
 	}
 	if len(p.Before) == 0 {
 		return what, fmt.Errorf("models: %w: version %d has no predecessor", segd.ErrOption, p.Version)
@@ -201,7 +206,7 @@ func nextVersion(dir string) (int, error) {
 }
 
 // refresh takes up what was promoted since the last call. A version that cannot
-// be opened leaves the one that serves, and Log hears of it once. The lock is not
+// be opened leaves the one that serves, and Options.Log hears of it once. The lock is not
 // held while the disk is read.
 func (c *Catalogue) refresh() {
 	c.mu.Lock()
@@ -218,8 +223,11 @@ func (c *Catalogue) refresh() {
 		switch {
 		case err != nil:
 			c.miss(m, err)
-		case next != nil && c.models[m.Name] == m:
+		case c.models[m.Name] != m: // another call was faster
+		case next != nil:
 			c.models[m.Name] = next
+			fallthrough
+		default:
 			delete(c.missed, m.store)
 		}
 		c.mu.Unlock()
@@ -236,10 +244,8 @@ func (c *Catalogue) miss(m *Model, err error) {
 		return
 	}
 	c.missed[m.store] = err.Error()
-	if c.Log != nil {
-		c.Log.Error("the current version of a model cannot be opened, another one goes on serving",
-			"model", m.Name, "serving", m.Version, "directory", m.store, "error", err.Error())
-	}
+	c.options.logError("the current version of a model cannot be opened, another one goes on serving",
+		"model", m.Name, "serving", m.Version, "directory", m.store, "error", err.Error())
 }
 
 // promoted returns the version of m's store that serves now, nil where that is m.
@@ -253,13 +259,12 @@ func (m *Model) promoted() (*Model, error) {
 	case strconv.Itoa(p.Version) == path.Base(filepath.ToSlash(m.Origin)):
 		return nil, nil
 	}
-	next, err := Open(m.store)
+	next, err := m.options.Open(m.store)
 	if err != nil {
 		return nil, err
 	}
 	if next.Name != m.Name {
 		return nil, fmt.Errorf("models: %w: version %d is named %s, not %s", segd.ErrFormat, p.Version, next.Name, m.Name)
 	}
-	next.Exact, next.BFloat16 = m.Exact, m.BFloat16
 	return next, nil
 }

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"segd"
-	"segd/internal/kernel"
 	"segd/models"
 	"segd/models/modelstest"
 	"segd/unet"
@@ -161,7 +160,7 @@ func TestPredictAverages(t *testing.T) {
 	var first []float32
 	for threads := 1; threads <= 3; threads++ {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(threads))
-		pool := kernel.NewPool(threads)
+		pool := unet.NewPool(threads)
 		defer pool.Close()
 		m, err := models.Open(dir)
 		if err != nil {
@@ -199,7 +198,7 @@ func TestPredictAverages(t *testing.T) {
 	if err := os.WriteFile(file, b, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := m.Load(nil); !errors.Is(err, segd.ErrFormat) {
+	if err := m.Load(t.Context(), nil); !errors.Is(err, segd.ErrFormat) {
 		t.Errorf("damaged member: %v", err)
 	}
 }
@@ -229,7 +228,10 @@ func TestStorePointerBroken(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	c := &models.Catalogue{Log: slog.New(slog.NewTextHandler(&log, nil))}
+	c, err := models.Options{Log: slog.New(slog.NewTextHandler(&log, nil))}.Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := c.AddDir(root); err != nil {
 		t.Fatal(err)
 	}

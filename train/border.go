@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 
 	"segd"
-	"segd/internal/metric"
 	"segd/internal/postprocess"
+	"segd/train/metric"
 	"segd/unet"
 )
 

@@ -3,8 +3,8 @@ package train
 import (
 	"fmt"
 
-	"segd/internal/metric"
 	"segd/models"
+	"segd/train/metric"
 )
 
 // saveModel writes the averaged weights, which are the best so far, as a

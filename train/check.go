@@ -13,8 +13,6 @@ import (
 	"time"
 
 	"segd"
-	"segd/internal/kernel"
-	"segd/internal/scanio"
 	"segd/unet"
 )
 
@@ -65,7 +63,7 @@ const (
 type CheckOptions struct {
 	Datasets []string      // folders, see Open
 	Head     *unet.Head    // whether labels are classes or values; nil: as they look
-	Pool     *kernel.Pool  // for the overfit test; nil: one thread
+	Pool     *unet.Pool    // for the overfit test; nil: one thread
 	Overfit  time.Duration // at most, for the overfit test; 0: a minute, negative: none
 }
 
@@ -240,45 +238,6 @@ func (c *checked) readImage() {
 		c.digest = [sha256.Size]byte(h.Sum(nil))
 	}
 }
-
-func (c *checked) readMask() {
-	mask, err := c.mask()
-	if err != nil {
-		c.labelErr = err
-		if errors.Is(err, segd.ErrUnprocessable) {
-			if d, err := c.drawing(); err == nil {
-				c.draw(d)
-			}
-		}
-		return
-	}
-	d := drawingOf(mask)
-	d.Palette = c.palette()
-	for i, s := range d.Shades {
-		if s.Value < len(d.Palette) {
-			d.Shades[i].Colour = wide(d.Palette[s.Value])
-		}
-	}
-	c.draw(d)
-	for _, v := range mask.Pix {
-		c.counts[v]++
-	}
-	for v, n := range c.counts {
-		c.values[v] = n > 0
-	}
-}
-
-// draw keeps how the label is drawn.
-func (c *checked) draw(d *scanio.Drawing) {
-	c.mw, c.mh = d.Width, d.Height
-	c.form = formOf(d, false)
-	if d.Palette != nil {
-		c.tinted = formOf(d, true)
-	}
-}
-
-// clear reports a label whose values are class indices.
-func (c *checked) clear() bool { return c.verdict.kind == "" || c.verdict.warn }
 
 // ok reports whether both files can be read and fit each other.
 func (c *checked) ok() bool {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"segd"
+	"segd/internal/scanio"
 )
 
 // What is rare: below these a class hardly shows in a loss or in a figure.
@@ -13,6 +14,45 @@ const (
 	rareShare  = 0.001 // of all pixels
 	rareImages = 3
 )
+
+func (c *checked) readMask() {
+	mask, err := c.mask()
+	if err != nil {
+		c.labelErr = err
+		if errors.Is(err, segd.ErrUnprocessable) {
+			if d, err := c.drawing(); err == nil {
+				c.draw(d)
+			}
+		}
+		return
+	}
+	d := drawingOf(mask)
+	d.Palette = c.palette()
+	for i, s := range d.Shades {
+		if s.Value < len(d.Palette) {
+			d.Shades[i].Colour = wide(d.Palette[s.Value])
+		}
+	}
+	c.draw(d)
+	for _, v := range mask.Pix {
+		c.counts[v]++
+	}
+	for v, n := range c.counts {
+		c.values[v] = n > 0
+	}
+}
+
+// draw keeps how the label is drawn.
+func (c *checked) draw(d *scanio.Drawing) {
+	c.mw, c.mh = d.Width, d.Height
+	c.form = formOf(d, false)
+	if d.Palette != nil {
+		c.tinted = formOf(d, true)
+	}
+}
+
+// clear reports a label whose values are class indices.
+func (c *checked) clear() bool { return c.verdict.kind == "" || c.verdict.warn }
 
 // images reports images that cannot be read or are of one value.
 func (c *checker) images() {

@@ -9,9 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"segd/internal/kernel"
-	"segd/internal/metric"
 	"segd/models"
+	"segd/train/metric"
+	"segd/unet"
 )
 
 // The card of each embedded model says what these very weights reach on the
@@ -22,18 +22,18 @@ func TestCardsAreTrue(t *testing.T) {
 	if testing.Short() || raceDetector {
 		t.Skip("runs every model over its test images: half a minute, far more under the race detector")
 	}
-	if kernel.Winograd() == "" {
+	if (unet.Kernels{}).Winograd() == "" {
 		t.Skip("plain Go takes minutes for it")
 	}
 	catalogue, err := models.Embedded()
 	if err != nil {
 		t.Fatal(err)
 	}
-	rounded, err := models.Embedded()
+	rounded, err := models.Options{BFloat16: true}.Embedded()
 	if err != nil {
 		t.Fatal(err)
 	}
-	pool := kernel.NewPool(0)
+	pool := unet.NewPool(0)
 	defer pool.Close()
 	for _, m := range catalogue.List() {
 		var said []models.Metric
@@ -62,7 +62,6 @@ func TestCardsAreTrue(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		low.BFloat16 = true
 		inBF16, err := Evaluate(t.Context(), EvaluateOptions{Datasets: sets, Model: low, Pool: pool}, nil)
 		if err != nil {
 			t.Fatal(err)

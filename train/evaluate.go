@@ -5,9 +5,9 @@ import (
 	"fmt"
 
 	"segd"
-	"segd/internal/kernel"
-	"segd/internal/metric"
 	"segd/models"
+	"segd/train/metric"
+	"segd/unet"
 )
 
 // EvaluateOptions says what to measure against which data: one of Model and
@@ -15,9 +15,9 @@ import (
 type EvaluateOptions struct {
 	Datasets    []string // folders, see Open
 	Model       *models.Model
-	Predictions string       // folder of masks, of any kind that labels have; see Evaluate
-	Pool        *kernel.Pool // the network runs on; nil: one thread
-	TTA         bool         // see segment.Options
+	Predictions string     // folder of masks, of any kind that labels have; see Evaluate
+	Pool        *unet.Pool // the network runs on; nil: one thread
+	TTA         bool       // see segment.Options
 	// Tolerance is how far outlines may lie apart and count as one in the
 	// normalised surface distance: in pixels and, where the spacing is known,
 	// in mm. 0: 2.

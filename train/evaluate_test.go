@@ -8,10 +8,10 @@ import (
 	"testing"
 
 	"segd"
-	"segd/internal/metric"
 	"segd/internal/overlay"
 	"segd/internal/segment"
 	"segd/models"
+	"segd/train/metric"
 )
 
 func evaluateMasks(t *testing.T, dir, predictions string) (*metric.Report, error) {

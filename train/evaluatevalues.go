@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"segd"
-	"segd/internal/metric"
+	"segd/train/metric"
 	"segd/unet"
 )
 

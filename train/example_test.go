@@ -7,16 +7,16 @@ import (
 	"os"
 	"time"
 
-	"segd/internal/kernel"
 	"segd/models"
 	"segd/train"
+	"segd/unet"
 )
 
 // A model is trained on one folder and measured on another, whose subjects it
 // has never seen.
 func Example() {
 	ctx := context.Background()
-	pool := kernel.NewPool(0)
+	pool := unet.NewPool(0)
 	defer pool.Close()
 
 	_, err := train.Run(ctx, train.Options{
@@ -40,4 +40,30 @@ func Example() {
 	if err := report.WriteText(os.Stdout, 5); err != nil {
 		log.Fatal(err)
 	}
+}
+
+// The faults of a folder are found before a training is spoilt by them.
+func ExampleCheck() {
+	pool := unet.NewPool(0)
+	defer pool.Close()
+	found, err := train.Check(context.Background(), train.CheckOptions{Datasets: []string{"nuclei/train"}, Pool: pool}, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, f := range found.Findings {
+		fmt.Printf("%+v\n", f)
+	}
+}
+
+// A training begins from the weights of a model.
+func ExampleRun() {
+	from, err := models.Open("nuclei")
+	if err != nil {
+		log.Fatal(err)
+	}
+	result, err := train.Run(context.Background(), train.Options{Datasets: []string{"mine/train"}, Out: "mine", From: from, Steps: 400}, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(result.BestStep)
 }

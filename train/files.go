@@ -8,9 +8,9 @@ import (
 
 	"segd"
 	"segd/dicomio"
-	"segd/internal/metric"
 	"segd/internal/orient"
 	"segd/internal/scanio"
+	"segd/train/metric"
 )
 
 // What is kept open at once: frames of a volume follow each other, and image and
@@ -182,18 +182,6 @@ func (c *Case) opener() *files {
 		return &files{}
 	}
 	return c.files
-}
-
-func (c *Case) frame(path string) (*segd.Image, error) {
-	o, err := c.opener().open(path, asImage)
-	if err != nil {
-		return nil, err
-	}
-	img, err := o.scan.Frame(c.Frame)
-	if err != nil {
-		return nil, fmt.Errorf("train: image %s: %w", c.where(path), err)
-	}
-	return img, nil
 }
 
 // where names a frame of a file in words.

@@ -5,7 +5,7 @@ import (
 	"image/color"
 	"slices"
 
-	"segd/internal/metric"
+	"segd/train/metric"
 )
 
 // comparePalettes looks for palettes that contradict each other, and decides

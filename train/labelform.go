@@ -7,9 +7,9 @@ import (
 	"slices"
 
 	"segd"
-	"segd/internal/metric"
 	"segd/internal/postprocess"
 	"segd/internal/scanio"
+	"segd/train/metric"
 )
 
 // ink is what a label draws a class or an object with: a value, or a colour where

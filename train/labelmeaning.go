@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"segd"
-	"segd/internal/metric"
+	"segd/train/metric"
 )
 
 // FixOptions answers what a data set does not tell by itself. Nothing is written of

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"segd/internal/metric"
+	"segd/train/metric"
 )
 
 // settleValues finds out what values mean, in the set as a whole: class indices,

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 
 	"segd"
-	"segd/internal/kernel"
 	"segd/unet"
 )
 
@@ -43,7 +42,7 @@ const landscapePatches = 8
 // the centre, the picture would show that they don't fit elsewhere.
 //
 // A loss above 1e6 or no number is written as 1e6.
-func MeasureLandscape(ctx context.Context, dir string, datasets []string, points int, seed uint64, pool *kernel.Pool) (*Landscape, error) {
+func MeasureLandscape(ctx context.Context, dir string, datasets []string, points int, seed uint64, pool *unet.Pool) (*Landscape, error) {
 	if points < 3 || points > 201 || points%2 == 0 {
 		return nil, fmt.Errorf("train: %w: %d points of a landscape, want an odd number from 3 to 201", segd.ErrOption, points)
 	}

@@ -10,9 +10,9 @@ import (
 	"sync/atomic"
 
 	"segd"
-	"segd/internal/metric"
 	"segd/internal/postprocess"
 	"segd/preprocess"
+	"segd/train/metric"
 	"segd/unet"
 )
 

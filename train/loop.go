@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"segd/internal/metric"
+	"segd/train/metric"
 	"segd/unet"
 )
 

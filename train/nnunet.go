@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"segd"
-	"segd/internal/metric"
+	"segd/train/metric"
 )
 
 // nnunet is what nnU-Net's dataset.json says, in the form of its version 2 or

@@ -6,8 +6,7 @@ import (
 	"sort"
 	"time"
 
-	"segd/internal/kernel"
-	"segd/internal/metric"
+	"segd/train/metric"
 	"segd/unet"
 )
 
@@ -57,7 +56,7 @@ func (r *OverfitResult) known(values bool) bool {
 
 // overfit trains on the images with the most foreground, or whose values differ the
 // most, without augmentation and for at most the time given.
-func overfit(ctx context.Context, all []*checked, values bool, limit time.Duration, pool *kernel.Pool) (*OverfitResult, error) {
+func overfit(ctx context.Context, all []*checked, values bool, limit time.Duration, pool *unet.Pool) (*OverfitResult, error) {
 	began := time.Now()
 	cases := worthKnowing(all)
 	o := Options{Network: unet.Config{Width: overfitWidth}, Batch: min(len(cases), overfitCases), Foreground: 0.5}
@@ -129,7 +128,7 @@ func worthKnowing(all []*checked) []Case {
 }
 
 // learnByHeart trains until the images are known or the time is over.
-func learnByHeart(ctx context.Context, p *Plan, examples []example, began time.Time, limit time.Duration, pool *kernel.Pool) (*OverfitResult, error) {
+func learnByHeart(ctx context.Context, p *Plan, examples []example, began time.Time, limit time.Duration, pool *unet.Pool) (*OverfitResult, error) {
 	params := unet.NewParams(p.Network, 1)
 	o := unet.TrainerOptions{Pool: pool, Recompute: p.Recompute}
 	if p.values() {
@@ -164,7 +163,7 @@ func learnByHeart(ctx context.Context, p *Plan, examples []example, began time.T
 }
 
 // look measures how well the examples are known, and keeps the best.
-func (r *OverfitResult) look(ctx context.Context, p *Plan, params *unet.Params, examples []example, pool *kernel.Pool) error {
+func (r *OverfitResult) look(ctx context.Context, p *Plan, params *unet.Params, examples []example, pool *unet.Pool) error {
 	if !p.values() {
 		dice, err := knownDice(ctx, p, params, examples, pool)
 		r.Dice = max(r.Dice, dice)
@@ -187,7 +186,7 @@ func (r *OverfitResult) look(ctx context.Context, p *Plan, params *unet.Params, 
 }
 
 // knownDice is the mean Dice of the examples, over the classes each holds.
-func knownDice(ctx context.Context, p *Plan, params *unet.Params, examples []example, pool *kernel.Pool) (float64, error) {
+func knownDice(ctx context.Context, p *Plan, params *unet.Params, examples []example, pool *unet.Pool) (float64, error) {
 	q, err := unet.NewPredictor(p.Network, params, unet.PredictorOptions{Pool: pool})
 	if err != nil {
 		return 0, err

@@ -4,13 +4,14 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 	"strings"
 
-	"segd/internal/metric"
 	"segd/internal/report"
 	"segd/models"
+	"segd/train/metric"
 )
 
 const researchOnly = "segd is research software and no medical device: not for diagnosis, treatment or any other clinical decision."
@@ -21,10 +22,14 @@ const shownCases = 6
 // maxRows bounds the table of cases in a page; the JSON report has all.
 const maxRows = 1000
 
-// EvaluationPage lays out an evaluation for people: figures, charts, the shown
-// cases with how their masks agree, and every case. Where compared is not nil,
-// it says how the model does against another, called against.
-func EvaluationPage(title string, r *metric.Report, shown []Shown, against string, compared []metric.Difference) *report.Page {
+// WriteEvaluationPage writes an evaluation for people, as one HTML file: figures,
+// charts, the shown cases with how their masks agree, and every case. Where compared
+// is not nil, it says how the model does against another, called against.
+func WriteEvaluationPage(w io.Writer, title string, r *metric.Report, shown []Shown, against string, compared []metric.Difference) error {
+	return evaluationPage(title, r, shown, against, compared).Write(w)
+}
+
+func evaluationPage(title string, r *metric.Report, shown []Shown, against string, compared []metric.Difference) *report.Page {
 	p := &report.Page{Title: title, Foot: researchOnly,
 		Lead: fmt.Sprintf("%d images of %d groups.", len(r.Cases), len(r.Groups))}
 	p.Add(figures(r))

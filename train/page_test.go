@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"segd"
-	"segd/internal/metric"
+	"segd/train/metric"
 )
 
 func TestPicture(t *testing.T) {
@@ -31,7 +31,7 @@ func TestEvaluationPage(t *testing.T) {
 	}
 	r := a.Report()
 	var b strings.Builder
-	if err := EvaluationPage("Masks of <someone>", &r, nil, "", nil).Write(&b); err != nil {
+	if err := WriteEvaluationPage(&b, "Masks of <someone>", &r, nil, "", nil); err != nil {
 		t.Fatal(err)
 	}
 	page := b.String()

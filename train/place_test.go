@@ -314,12 +314,12 @@ func TestPlacedSegmentation(t *testing.T) {
 func TestPlanesAreRecorded(t *testing.T) {
 	for name, tt := range map[string]struct {
 		ways  []orient.Turn
-		want  *orient.Plane
+		want  *segd.Plane
 		kinds int
 		warns bool
 	}{
-		"alike":     {[]orient.Turn{ways()[0], ways()[0]}, &orient.Plane{Name: "axial", Right: "L", Down: "P"}, 1, false},
-		"turned":    {[]orient.Turn{ways()[32], ways()[32]}, &orient.Plane{Name: "coronal", Right: "S", Down: "L"}, 1, false},
+		"alike":     {[]orient.Turn{ways()[0], ways()[0]}, &segd.Plane{Name: "axial", Right: "L", Down: "P"}, 1, false},
+		"turned":    {[]orient.Turn{ways()[32], ways()[32]}, &segd.Plane{Name: "coronal", Right: "S", Down: "L"}, 1, false},
 		"different": {[]orient.Turn{ways()[0], ways()[32]}, nil, 2, true},
 	} {
 		dir, out := t.TempDir(), filepath.Join(t.TempDir(), "out")

@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"segd"
-	"segd/internal/kernel"
 	"segd/unet"
 )
 
@@ -39,7 +38,7 @@ func (r *run) takePlan(cases []Case, f Fingerprint, warn func(...string)) error 
 	if err := p.check(f); err != nil {
 		return fmt.Errorf("train: plan %s: %w", r.o.PlanFile, err)
 	}
-	p.Data, p.Kernels, p.StoppedEarly, p.ClassNames = f, kernel.Set(), 0, r.o.ClassNames
+	p.Data, p.Kernels, p.StoppedEarly, p.ClassNames = f, r.o.Pool.Kernels().Name(), 0, r.o.ClassNames
 	if r.o.All {
 		p.ValFraction, p.Fold, p.Folds, p.Patience = 0, 0, 0, 0
 	}

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"segd"
-	"segd/internal/kernel"
 	"segd/internal/output"
 	"segd/models"
 	"segd/unet"
@@ -221,7 +220,7 @@ func prepare(ctx context.Context, o Options, saved *progress, report func(Event)
 			return nil, err
 		}
 		r.progress = *saved
-		if set := kernel.Set(); set != saved.Plan.Kernels {
+		if set := r.o.Pool.Kernels().Name(); set != saved.Plan.Kernels {
 			warn(fmt.Sprintf("checkpoint was made with %s kernels, this run has %s: weights will differ in the last digits", saved.Plan.Kernels, set))
 		}
 	} else if err := r.plan(data.Cases, f, warn); err != nil {
@@ -315,7 +314,7 @@ func (r *run) plan(cases []Case, f Fingerprint, warn func(...string)) error {
 	if r.Plan, err = newPlan(r.o, f, ids(training), ids(validation)); err != nil {
 		return err
 	}
-	r.Plan.Kernels, r.Plan.ClassNames = kernel.Set(), r.o.ClassNames
+	r.Plan.Kernels, r.Plan.ClassNames = r.o.Pool.Kernels().Name(), r.o.ClassNames
 	return r.Plan.fit(r.o.Memory(), r.o.Batch > 0)
 }
 

@@ -14,7 +14,6 @@ import (
 	"testing"
 
 	"segd"
-	"segd/internal/kernel"
 	"segd/internal/output"
 	"segd/models"
 	"segd/unet"
@@ -37,7 +36,7 @@ func weightsOf(t *testing.T, out string) []byte {
 // A small set with the plan's own choices must be learnt.
 func TestRunLearns(t *testing.T) {
 	dir, out := discs(t, 16, 24), filepath.Join(t.TempDir(), "discs")
-	pool := kernel.NewPool(0)
+	pool := unet.NewPool(0)
 	defer pool.Close()
 	var last Event
 	validations := 0
@@ -182,7 +181,7 @@ func TestRunIsDeterministic(t *testing.T) {
 	dir := discs(t, 8, 32)
 	train := func(threads int, seed uint64) []byte {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(threads))
-		pool := kernel.NewPool(threads)
+		pool := unet.NewPool(threads)
 		defer pool.Close()
 		o := tiny(dir, filepath.Join(t.TempDir(), "m"), 12)
 		o.Pool, o.Seed = pool, seed
@@ -387,7 +386,7 @@ func TestUnwritableKeepsBest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := m.Load(nil); err != nil {
+	if err := m.Load(t.Context(), nil); err != nil {
 		t.Error(err)
 	}
 	left, err := filepath.Glob(filepath.Join(o.Out, ".segd-*"))

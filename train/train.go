@@ -33,13 +33,12 @@ import (
 	"time"
 
 	"segd"
-	"segd/internal/kernel"
 	"segd/models"
 	"segd/unet"
 )
 
-// ErrDiverged: the loss or a gradient stopped being a finite number. The best
-// model so far is kept; a lower learning rate usually mends it.
+// ErrDiverged says that the loss or a gradient stopped being a finite number. The
+// best model so far is kept; a lower learning rate usually helps.
 var ErrDiverged = errors.New("training diverged")
 
 // Options says what to train on and what to leave to the plan. The zero value
@@ -98,8 +97,8 @@ type Options struct {
 	// the length is, unless one is given here.
 	PlanFile string
 
-	Pool      *kernel.Pool // nil: one thread
-	MaxMemory int64        // bytes that the training may take; images beyond it are read from a file; default 4 GiB
+	Pool      *unet.Pool // nil: one thread
+	MaxMemory int64      // bytes that the training may take; images beyond it are read from a file; default 4 GiB
 
 	Trace  int  // steps between two looks at the gradient of each layer, for Result.Trace; 0: none
 	NoPage bool // without report.html

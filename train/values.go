@@ -9,8 +9,8 @@ import (
 	"slices"
 
 	"segd"
-	"segd/internal/metric"
 	"segd/models"
+	"segd/train/metric"
 	"segd/unet"
 )
 

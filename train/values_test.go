@@ -19,7 +19,6 @@ import (
 	"golang.org/x/image/tiff"
 
 	"segd"
-	"segd/internal/kernel"
 	"segd/models"
 	"segd/preprocess"
 	"segd/unet"
@@ -68,7 +67,7 @@ func tinyValues(dir, out string, steps int) Options {
 // values in the unit of the labels.
 func TestRunValues(t *testing.T) {
 	dir, out := ramps(t, 8, 32), filepath.Join(t.TempDir(), "m")
-	pool := kernel.NewPool(0)
+	pool := unet.NewPool(0)
 	defer pool.Close()
 	o := tinyValues(dir, out, 150)
 	o.Pool, o.LearnRate = pool, 1e-2

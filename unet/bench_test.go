@@ -12,8 +12,6 @@ import (
 	"time"
 
 	G "gorgonia.org/gorgonia"
-
-	"segd/internal/kernel"
 )
 
 func anchor(width int, norm Norm) Config {
@@ -34,7 +32,7 @@ func BenchmarkPredict(b *testing.B) {
 	for _, width := range []int{16, 32} {
 		for _, threads := range []int{1, 2} {
 			b.Run(fmt.Sprintf("b=%d/threads=%d", width, threads), func(b *testing.B) {
-				pool := kernel.NewPool(threads)
+				pool := NewPool(threads)
 				defer pool.Close()
 				c := anchor(width, NormNone)
 				q, err := NewPredictor(c, NewParams(c, 1), PredictorOptions{Pool: pool})
@@ -61,7 +59,7 @@ func BenchmarkSteps(b *testing.B) {
 	for _, width := range []int{16, 32, 64} {
 		for _, threads := range []int{1, 2} {
 			b.Run(fmt.Sprintf("b=%d/threads=%d", width, threads), func(b *testing.B) {
-				pool := kernel.NewPool(threads)
+				pool := NewPool(threads)
 				defer pool.Close()
 				c := anchor(width, NormNone)
 				q, err := NewPredictor(c, NewParams(c, 1), PredictorOptions{})
@@ -78,7 +76,7 @@ func BenchmarkSteps(b *testing.B) {
 				for b.Loop() {
 					for i := range a.plan.steps {
 						start := time.Now()
-						a.step(i, pool, x.Data, logits)
+						a.step(i, pool.inner(), x.Data, logits)
 						best[i] = min(best[i], time.Since(start))
 					}
 				}
@@ -106,7 +104,7 @@ func BenchmarkImages(b *testing.B) {
 	for _, size := range []int{64, 256} {
 		for atOnce, name := range map[int]string{1: "latency", threads: "throughput"} {
 			b.Run(fmt.Sprintf("b=16/%d/%s", size, name), func(b *testing.B) {
-				pool := kernel.NewPool(threads)
+				pool := NewPool(threads)
 				defer pool.Close()
 				c := anchor(16, NormNone)
 				q, err := NewPredictor(c, NewParams(c, 1), PredictorOptions{Pool: pool})
@@ -140,7 +138,7 @@ func BenchmarkStep(b *testing.B) {
 	for _, batch := range []int{4, 8} {
 		for _, threads := range []int{1, 2} {
 			b.Run(fmt.Sprintf("b=16/batch=%d/threads=%d", batch, threads), func(b *testing.B) {
-				pool := kernel.NewPool(threads)
+				pool := NewPool(threads)
 				defer pool.Close()
 				c := anchor(16, NormBatch)
 				tr, err := NewTrainer(c, NewParams(c, 1), batch, 256, 256, TrainerOptions{Pool: pool})

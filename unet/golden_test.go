@@ -14,7 +14,6 @@ import (
 	"gorgonia.org/tensor"
 
 	"segd"
-	"segd/internal/kernel"
 )
 
 // generator repeats the one of testdata/torch_reference.py.
@@ -93,9 +92,9 @@ const (
 	tolLossesSIMD = 1e-2
 )
 
-// tolerances are those of the kernel set in use.
-func tolerances() (logits, losses float64) {
-	if kernel.Set() == "generic" {
+// tolerances are those of the kernels that pool takes.
+func tolerances(pool *Pool) (logits, losses float64) {
+	if pool.Kernels().Name() == "generic" {
 		return tolLogits, tolLosses
 	}
 	return tolSIMD * tolLogits, tolLossesSIMD
@@ -110,29 +109,25 @@ func TestAgainstPyTorch(t *testing.T) {
 	if err := json.Unmarshal(b, &refs); err != nil {
 		t.Fatal(err)
 	}
-	pool := kernel.NewPool(2)
-	defer pool.Close()
 	if len(refs) < 20 {
 		t.Errorf("%d references", len(refs))
 	}
-	defer func() {
-		if err := kernel.Use(kernel.Auto, nil); err != nil {
-			t.Error(err)
-		}
-	}()
-	for _, set := range []string{"generic", kernel.Auto} {
-		if err := kernel.Use(set, nil); err != nil {
+	for _, name := range []string{"generic", FastestKernels} {
+		kernels, err := ChooseKernels(name, nil)
+		if err != nil {
 			t.Fatal(err)
 		}
-		if set == kernel.Auto && kernel.Set() == "generic" {
+		if name == FastestKernels && kernels.Name() == "generic" {
 			continue // that was it
 		}
-		t.Run(set, func(t *testing.T) { goldenAll(t, refs, pool) })
+		pool := kernels.NewPool(2)
+		defer pool.Close()
+		t.Run(name, func(t *testing.T) { goldenAll(t, refs, pool) })
 	}
 }
 
 // goldenAll holds every reference network against PyTorch.
-func goldenAll(t *testing.T, refs map[string]reference, pool *kernel.Pool) {
+func goldenAll(t *testing.T, refs map[string]reference, pool *Pool) {
 	const batch, size = 2, 16
 	y := goldenLabels(batch * size * size)
 	for name, ref := range refs {
@@ -162,8 +157,8 @@ func goldenLabels(n int) []uint8 {
 	return y
 }
 
-func golden(t *testing.T, c Config, ref reference, x *segd.Tensor, y []uint8, pool *kernel.Pool) {
-	logits, losses := tolerances()
+func golden(t *testing.T, c Config, ref reference, x *segd.Tensor, y []uint8, pool *Pool) {
+	logits, losses := tolerances(pool)
 	p := goldenParams(c)
 	if d := cmp.Diff(ref.Names, p.Names()); d != "" {
 		t.Fatalf("names (-torch +segd):\n%s", d)
@@ -229,14 +224,14 @@ func golden(t *testing.T, c Config, ref reference, x *segd.Tensor, y []uint8, po
 		if d := apart(seventh(got), ref.Running); !(d < losses) {
 			t.Errorf("running statistics are %.1e off", d)
 		}
-		goldenTrainLogits(t, c, ref, x)
+		goldenTrainLogits(t, c, ref, x, pool)
 	}
 }
 
 // goldenTrainLogits checks the network with the statistics of the batch.
-func goldenTrainLogits(t *testing.T, c Config, ref reference, x *segd.Tensor) {
-	logits, _ := tolerances()
-	b, err := build(c, goldenParams(c), shape{x.N, x.H, x.W, x.H, x.W}, mode{train: true}, nil)
+func goldenTrainLogits(t *testing.T, c Config, ref reference, x *segd.Tensor, pool *Pool) {
+	logits, _ := tolerances(pool)
+	b, err := build(c, goldenParams(c), shape{x.N, x.H, x.W, x.H, x.W}, mode{train: true}, pool.inner())
 	if err != nil {
 		t.Fatal(err)
 	}

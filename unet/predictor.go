@@ -25,8 +25,8 @@ const (
 type PredictorOptions struct {
 	// Pool runs the kernels; nil means the calling goroutine. While fewer calls
 	// than it has threads are in progress each has all of it, else each goes on
-	// in its own goroutine alone (see kernel.Pool.Share).
-	Pool *kernel.Pool
+	// in its own goroutine alone.
+	Pool *Pool
 	// TilePixels bounds the pixels that go through the network at once, and
 	// with them the memory of a call. 0 means 2^20 at width 16 and less in
 	// proportion for wider networks.
@@ -75,7 +75,7 @@ func NewPredictor(c Config, p *Params, o PredictorOptions) (*Predictor, error) {
 	if o.Exact && o.BFloat16 {
 		return nil, fmt.Errorf("unet: %w: Exact and BFloat16 cannot be combined", segd.ErrOption)
 	}
-	q := &Predictor{config: c, pool: o.Pool, budget: o.TilePixels, exact: o.Exact, bf16: o.BFloat16, layers: map[string]*weights{}}
+	q := &Predictor{config: c, pool: o.Pool.inner(), budget: o.TilePixels, exact: o.Exact, bf16: o.BFloat16, layers: map[string]*weights{}}
 	if q.budget == 0 {
 		q.budget = max(1<<16, tilePixelsB16*16/c.Width)
 	}
@@ -392,10 +392,10 @@ func (q *Predictor) packConv(p *Params, spec op.Conv, names, norm []string) *wei
 	}
 	out.filter = kernel.NewFilter[float32](spec.Geometry, spec.Out.C, spec.Sources...)
 	if q.exact {
-		out.filter.Exact()
+		out.filter.SetExact()
 	}
 	if q.bf16 {
-		out.filter.BFloat16()
+		out.filter.SetBFloat16()
 	}
 	out.filter.Pack(w)
 	return out

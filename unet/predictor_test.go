@@ -14,7 +14,6 @@ import (
 	"gorgonia.org/tensor"
 
 	"segd"
-	"segd/internal/kernel"
 )
 
 // noise is a tensor of normal numbers.
@@ -97,7 +96,7 @@ func apart(got, want []float32) float64 {
 // folded: 1e-5 is about a hundred roundings, of which Winograd's algorithm
 // makes ten times as much.
 func TestPlanEqualsTape(t *testing.T) {
-	pool := kernel.NewPool(2)
+	pool := NewPool(2)
 	defer pool.Close()
 	for _, norm := range []Norm{NormNone, NormBatch, NormInstance, NormGroup} {
 		for _, size := range [][4]int{{1, 1, 16, 16}, {2, 3, 21, 35}, {1, 1, 1, 5}, {1, 1, 40, 8}} {
@@ -358,7 +357,7 @@ func TestProbabilities(t *testing.T) {
 // Many requests of several sizes at once get what one alone gets; run it with
 // -race.
 func TestConcurrentPredict(t *testing.T) {
-	pool := kernel.NewPool(3)
+	pool := NewPool(3)
 	defer pool.Close()
 	c := Config{Channels: 1, Classes: 2, Width: 4, Depth: 2, Norm: NormInstance}.WithDefaults()
 	q, err := NewPredictor(c, NewParams(c, 1), PredictorOptions{Pool: pool})
@@ -401,7 +400,7 @@ func TestThreadsDoNotMatter(t *testing.T) {
 	x := noise(rand.New(rand.NewPCG(1, 1)), 1, 3, 52, 47)
 	var first []float32
 	for threads := 1; threads <= 4; threads++ {
-		pool := kernel.NewPool(threads)
+		pool := NewPool(threads)
 		q, err := NewPredictor(c, NewParams(c, 1), PredictorOptions{Pool: pool})
 		if err != nil {
 			t.Fatal(err)
@@ -422,7 +421,7 @@ func TestThreadsDoNotMatter(t *testing.T) {
 // An image gets the same bits from all threads together as from one alone while
 // others have theirs.
 func TestLoadDoesNotMatter(t *testing.T) {
-	pool := kernel.NewPool(2)
+	pool := NewPool(2)
 	defer pool.Close()
 	c := Config{Channels: 1, Classes: 2, Width: 16, Depth: 2}.WithDefaults()
 	q, err := NewPredictor(c, NewParams(c, 1), PredictorOptions{Pool: pool})
@@ -434,8 +433,8 @@ func TestLoadDoesNotMatter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pool.Enter() // another image on its way
-	defer pool.Leave()
+	pool.inner().Enter() // another image on its way
+	defer pool.inner().Leave()
 	alone, err := q.Logits(context.Background(), x)
 	if err != nil {
 		t.Fatal(err)
@@ -447,7 +446,7 @@ func TestLoadDoesNotMatter(t *testing.T) {
 
 // A warm call takes memory for its result and little else.
 func TestPredictAllocates(t *testing.T) {
-	if kernel.Set() == "generic" {
+	if (Kernels{}).Name() == "generic" {
 		t.Skip("the reference kernels take scratch memory in each call")
 	}
 	c := Config{Channels: 1, Classes: 2, Width: 8, Depth: 2}.WithDefaults()
@@ -476,7 +475,7 @@ func TestPredictBFloat16(t *testing.T) {
 	p := scramble(NewParams(c, 3), rand.New(rand.NewPCG(1, 1)))
 	x := noise(rand.New(rand.NewPCG(2, 1)), 1, 1, 60, 52)
 	run := func(threads int, bf16 bool) []float32 {
-		pool := kernel.NewPool(threads)
+		pool := NewPool(threads)
 		defer pool.Close()
 		q, err := NewPredictor(c, p, PredictorOptions{Pool: pool, BFloat16: bf16})
 		if err != nil {

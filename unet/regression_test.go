@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"segd"
-	"segd/internal/kernel"
 )
 
 // distances makes a batch of noisy discs and how far each pixel lies inside
@@ -52,7 +51,7 @@ func descend(t *testing.T, tr *Trainer, velocity [][]float32, rate float32) {
 // error of the best constant.
 func TestRegressionLearnsDistances(t *testing.T) {
 	const side, batch = 16, 4
-	pool := kernel.NewPool(1)
+	pool := NewPool(1)
 	defer pool.Close()
 	for _, terms := range []string{LossL1, LossL2} {
 		c := Config{Channels: 1, Classes: 1, Width: 8, Depth: 2, Head: HeadRegression}.WithDefaults()

@@ -10,7 +10,6 @@ import (
 	"gorgonia.org/tensor"
 
 	"segd"
-	"segd/internal/kernel"
 )
 
 // Trainer is the training graph of one network for one shape of batch: an
@@ -32,8 +31,8 @@ type Trainer struct {
 
 // TrainerOptions says what a Trainer makes small and how.
 type TrainerOptions struct {
-	Pool *kernel.Pool // runs the kernels; nil: the calling goroutine
-	Loss Loss         // the zero value is cross-entropy plus soft Dice; with HeadRegression l1 or l2
+	Pool *Pool // runs the kernels; nil: the calling goroutine
+	Loss Loss  // the zero value is cross-entropy plus soft Dice; with HeadRegression l1 or l2
 
 	// Deep holds heads of DeepHeads, which are trained with the network: the
 	// loss is then the mean of the loss at each of them and at the network's
@@ -116,7 +115,7 @@ func newTrainer(c Config, p *Params, batch, h, w int, o TrainerOptions) (*Traine
 	if o.Deep != nil && (o.Deep.config != c || c.Head != HeadClasses) {
 		return nil, nil, fmt.Errorf("unet: %w: the heads belong to another network, or deep supervision is set for regression", segd.ErrOption)
 	}
-	b, err := build(c, p, shape{N: batch, H: h, W: w, ValidH: h, ValidW: w}, mode{train: true, freeze: o.FreezeEncoder, deep: o.Deep, again: o.Recompute && !o.ForwardOnly}, o.Pool)
+	b, err := build(c, p, shape{N: batch, H: h, W: w, ValidH: h, ValidW: w}, mode{train: true, freeze: o.FreezeEncoder, deep: o.Deep, again: o.Recompute && !o.ForwardOnly}, o.Pool.inner())
 	if err != nil {
 		return nil, nil, err
 	}

@@ -13,7 +13,6 @@ import (
 	G "gorgonia.org/gorgonia"
 
 	"segd"
-	"segd/internal/kernel"
 )
 
 // discs makes a batch of noisy images with a bright disc each, and the masks.
@@ -37,7 +36,7 @@ func discs(rng *rand.Rand, n, h, w int) ([]float32, []uint8) {
 // Each kind of network learns the discs, and the inference plan of what was
 // learned marks those of a batch it has not seen.
 func TestTrainingEndsInMasks(t *testing.T) {
-	pool := kernel.NewPool(2)
+	pool := NewPool(2)
 	defer pool.Close()
 	for _, norm := range []Norm{NormNone, NormBatch, NormInstance, NormGroup} {
 		t.Run(string(norm), func(t *testing.T) {
@@ -153,7 +152,7 @@ func TestStepIsNotStale(t *testing.T) {
 func TestStepUpdatesParams(t *testing.T) {
 	var first []float64
 	for threads := 1; threads <= 3; threads++ {
-		pool := kernel.NewPool(threads)
+		pool := NewPool(threads)
 		c := Config{Channels: 1, Classes: 2, Width: 8, Depth: 1}.WithDefaults()
 		p := NewParams(c, 1)
 		before := p.Clone()

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"segd/internal/kernel"
 	"segd/internal/turns"
 )
 
@@ -32,7 +31,7 @@ func (u *units) Err() error {
 // the network within one unit of the large one, which is a layer of a tile, and
 // the results of both are the same bits as ever.
 func TestSmallPassesLarge(t *testing.T) {
-	pool := kernel.NewPool(2)
+	pool := NewPool(2)
 	defer pool.Close()
 	c := Config{Channels: 1, Classes: 2, Width: 8, Depth: 2}.WithDefaults()
 	q, err := NewPredictor(c, NewParams(c, 1), PredictorOptions{Pool: pool, TilePixels: 64 * 64})
@@ -91,7 +90,7 @@ func TestSmallPassesLarge(t *testing.T) {
 	if during != at {
 		t.Errorf("the small image was done in unit %d of the large one, want %d", during, at)
 	}
-	if pool.Share() != pool {
+	if pool.inner().Share() != pool.inner() {
 		t.Error("the pool counts computations that have ended")
 	}
 }

@@ -11,7 +11,6 @@ import (
 	G "gorgonia.org/gorgonia"
 
 	"segd"
-	"segd/internal/kernel"
 )
 
 // variants are networks that between them take every choice of a Config.
@@ -52,7 +51,7 @@ func (c Config) with(channels, width, depth int, norm Norm) Config {
 // As TestPlanEqualsTape, for every variant: what differs is the order of
 // rounding where batch norm is folded.
 func TestVariantPlanEqualsTape(t *testing.T) {
-	pool := kernel.NewPool(2)
+	pool := NewPool(2)
 	defer pool.Close()
 	norms := []Norm{NormNone, NormBatch, NormInstance, NormGroup}
 	for name, v := range variants() {
@@ -151,7 +150,7 @@ func TestVariantsLearn(t *testing.T) {
 	if testing.Short() {
 		t.Skip("trains every variant")
 	}
-	pool := kernel.NewPool(2)
+	pool := NewPool(2)
 	defer pool.Close()
 	for name, v := range variants() {
 		t.Run(name, func(t *testing.T) {

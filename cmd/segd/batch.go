@@ -15,7 +15,6 @@ import (
 	"segd"
 	"segd/dicomio"
 	"segd/internal/export"
-	"segd/internal/kernel"
 	"segd/internal/output"
 	"segd/internal/overlay"
 	"segd/internal/postprocess"
@@ -23,6 +22,7 @@ import (
 	"segd/internal/segment"
 	"segd/internal/walk"
 	"segd/models"
+	"segd/unet"
 )
 
 // maxInput is one byte more than scanio takes, so that it, and not memory,
@@ -38,7 +38,7 @@ type batch struct {
 	inputs    []input
 	stems     map[string]bool // of all inputs
 	folder    *output.Folder  // where outputs go
-	pool      *kernel.Pool
+	pool      *unet.Pool
 	sources   map[string]bool // paths of the inputs, without links
 	objects   *dicomio.Run    // what the DICOM objects have in common
 	series    []*series       // by input; nil: no object of several frames is asked for

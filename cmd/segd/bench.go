@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"segd"
-	"segd/internal/kernel"
 	"segd/train"
 	"segd/unet"
 )
@@ -111,7 +110,7 @@ func (a *app) bench(ctx context.Context, s benchSettings) (*benchResult, error) 
 	if s.training && (s.model != "" || a.exact || a.bf16()) {
 		return nil, optionError("--train cannot be combined with --model, --exact or --precision bf16")
 	}
-	pool := kernel.NewPool(orEveryCore(s.threads))
+	pool := a.kernels().NewPool(orEveryCore(s.threads))
 	defer pool.Close()
 
 	c := s.network.config(s.width, s.depth)
@@ -123,12 +122,12 @@ func (a *app) bench(ctx context.Context, s benchSettings) (*benchResult, error) 
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	r := &benchResult{Mode: "infer", Batch: 1, Runs: s.runs, Threads: pool.Threads(), Kernel: kernel.Set(), Precision: a.precision}
+	r := &benchResult{Mode: "infer", Batch: 1, Runs: s.runs, Threads: pool.Threads(), Kernel: pool.Kernels().Name(), Precision: a.precision}
 	switch {
 	case a.bf16():
-		r.Winograd = kernel.BFloat16()
+		r.Winograd = pool.Kernels().BFloat16()
 	case !a.exact:
-		r.Winograd = kernel.Winograd()
+		r.Winograd = pool.Kernels().Winograd()
 	}
 	var once func() error
 	var err error
@@ -169,7 +168,7 @@ func (a *app) bench(ctx context.Context, s benchSettings) (*benchResult, error) 
 }
 
 // anchorRun returns one inference of the anchor network with random weights.
-func (a *app) anchorRun(ctx context.Context, c unet.Config, s benchSettings, pool *kernel.Pool) (func() error, error) {
+func (a *app) anchorRun(ctx context.Context, c unet.Config, s benchSettings, pool *unet.Pool) (func() error, error) {
 	q, err := unet.NewPredictor(c, unet.NewParams(c, 1), unet.PredictorOptions{Pool: pool, Exact: a.exact, BFloat16: a.bf16()})
 	if err != nil {
 		return nil, err
@@ -178,12 +177,11 @@ func (a *app) anchorRun(ctx context.Context, c unet.Config, s benchSettings, poo
 }
 
 // modelRun returns one inference of a model's network.
-func (a *app) modelRun(ctx context.Context, s benchSettings, pool *kernel.Pool) (unet.Config, func() error, error) {
+func (a *app) modelRun(ctx context.Context, s benchSettings, pool *unet.Pool) (unet.Config, func() error, error) {
 	m, err := a.resolveModel(s.model, s.modelsDir)
 	if err != nil {
 		return unet.Config{}, nil, err
 	}
-	a.setRounding(m)
 	q, err := m.Predictor(pool)
 	if err != nil {
 		return unet.Config{}, nil, err
@@ -201,7 +199,7 @@ func inference(ctx context.Context, q *unet.Predictor, c unet.Config, size int) 
 }
 
 // trainingStep returns one step of training, and what ends the trainer.
-func trainingStep(c unet.Config, s benchSettings, pool *kernel.Pool) (step, stop func() error, err error) {
+func trainingStep(c unet.Config, s benchSettings, pool *unet.Pool) (step, stop func() error, err error) {
 	t, err := unet.NewTrainer(c, unet.NewParams(c, 1), s.batch, s.size, s.size, unet.TrainerOptions{Pool: pool})
 	if err != nil {
 		return nil, nil, err

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"segd/internal/kernel"
+	"segd/unet"
 )
 
 func TestBenchJSON(t *testing.T) {
@@ -35,19 +35,19 @@ func TestBenchJSON(t *testing.T) {
 					t.Errorf("no %s in %s", k, text)
 				}
 			}
-			winograd := kernel.Winograd()
+			winograd := (unet.Kernels{}).Winograd()
 			if slices.Contains(tt.args, "--exact") {
 				winograd = ""
 			}
 			precision := precisionFP32
 			if slices.Contains(tt.args, precisionBF16) {
-				precision, winograd = precisionBF16, kernel.BFloat16()
+				precision, winograd = precisionBF16, (unet.Kernels{}).BFloat16()
 			}
 			var r benchResult
 			if err := json.Unmarshal([]byte(text), &r); err != nil {
 				t.Fatal(err)
 			}
-			if r.BaseWidth != 2 || r.Depth != 2 || r.Size != 32 || r.Threads != 2 || r.Runs != 3 || r.Mode != tt.mode || r.Kernel != kernel.Set() || r.Winograd != winograd || r.Precision != precision {
+			if r.BaseWidth != 2 || r.Depth != 2 || r.Size != 32 || r.Threads != 2 || r.Runs != 3 || r.Mode != tt.mode || r.Kernel != (unet.Kernels{}).Name() || r.Winograd != winograd || r.Precision != precision {
 				t.Errorf("%+v", r)
 			}
 			if !(r.MinMS > 0 && r.MinMS <= r.MedianMS) || !(r.RSSPeakMB > 1 && r.RSSPeakMB < 1e5) {

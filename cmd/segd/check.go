@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"segd/internal/kernel"
 	"segd/internal/output"
 	"segd/train"
 	"segd/unet"
@@ -85,7 +84,7 @@ func (a *app) check(ctx context.Context, s checkSettings) error {
 	case s.fix != "" && len(s.datasets) > 1:
 		return optionError("--fix takes one data set, got %d", len(s.datasets))
 	}
-	pool := kernel.NewPool(a.threadCount())
+	pool := a.newPool()
 	defer pool.Close()
 	o := train.CheckOptions{Datasets: s.datasets, Pool: pool, Overfit: s.overfit}
 	if s.overfit == 0 {

@@ -11,11 +11,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"segd/internal/kernel"
-	"segd/internal/metric"
 	"segd/internal/output"
 	"segd/models"
 	"segd/train"
+	"segd/train/metric"
 	"segd/unet"
 )
 
@@ -99,7 +98,7 @@ type comparison struct {
 }
 
 func (a *app) evaluate(ctx context.Context, s evaluateSettings) error {
-	o := train.EvaluateOptions{Datasets: s.datasets, Predictions: s.predictions, ClassNames: s.classes, Tolerance: s.tolerance, TTA: s.tta, Pool: kernel.NewPool(a.threadCount())}
+	o := train.EvaluateOptions{Datasets: s.datasets, Predictions: s.predictions, ClassNames: s.classes, Tolerance: s.tolerance, TTA: s.tta, Pool: a.newPool()}
 	defer o.Pool.Close()
 	for _, path := range []string{s.report, s.html} {
 		if err := freeReport(path, s.overwrite); err != nil {
@@ -111,7 +110,6 @@ func (a *app) evaluate(ctx context.Context, s evaluateSettings) error {
 		if o.Model, err = a.resolveModel(s.model, s.modelsDir); err != nil {
 			return err
 		}
-		a.setRounding(o.Model)
 	}
 	values := s.head == string(unet.HeadRegression)
 	if values && o.Model != nil {
@@ -125,7 +123,6 @@ func (a *app) evaluate(ctx context.Context, s evaluateSettings) error {
 		if other.Model, err = a.resolveModel(s.against, s.modelsDir); err != nil {
 			return err
 		}
-		a.setRounding(other.Model)
 		other.Predictions = ""
 		if o.Model != nil && len(other.ClassNames) == 0 {
 			other.ClassNames = o.Model.ForegroundNames() // of labels that nobody names, for both alike
@@ -243,7 +240,9 @@ func writePage(ctx context.Context, s evaluateSettings, o train.EvaluateOptions,
 		compared = e.Comparison.Classes
 	}
 	title := "Evaluation of " + cmp.Or(s.model, s.predictions)
-	return writeFile(s.html, train.EvaluationPage(title, e.Report, shown, s.against, compared).Write)
+	return writeFile(s.html, func(w io.Writer) error {
+		return train.WriteEvaluationPage(w, title, e.Report, shown, s.against, compared)
+	})
 }
 
 // measure runs one evaluation with its progress on standard error.

@@ -40,7 +40,7 @@ func newModelExport(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			man := c.merge(m.Manifest)
+			man := c.Merge(m.Manifest)
 			if s.format == "onnx" {
 				return s.onnx(man, p)
 			}

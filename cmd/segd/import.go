@@ -134,55 +134,23 @@ func (s *importSettings) read(path string) (*exchange.Net, error) {
 // manifest says what the model is: what segd's own file says of it, then what
 // the flags that were given say, then the card.
 func (s *importSettings) manifest(net *exchange.Net, given func(flag string) bool) (models.Manifest, error) {
-	var man models.Manifest
-	if net.Manifest != nil {
-		man = *net.Manifest
-	}
-	n := net.Params.Config()
-	if net.Manifest == nil {
-		man.Version, man.Description = "1", "Imported: "+net.Source+"."
-		man.Network, man.Recipe.Channels = n, n.Channels
-	}
-	take(&man.Name, s.name)
 	window, err := s.fixed(given)
 	if err != nil {
-		return man, err
+		return models.Manifest{}, err
 	}
-	for flag, set := range map[string]func(){
-		"normalise": func() { man.Recipe.Normalise, man.Recipe.Window = s.normalise, window },
-		"clip-low":  func() { man.Recipe.ClipLow, man.Recipe.ClipHigh = s.clipLow, s.clipHigh },
-		"clip-high": func() { man.Recipe.ClipLow, man.Recipe.ClipHigh = s.clipLow, s.clipHigh },
-		"spacing":   func() { man.Recipe.SpacingMM = s.spacing },
-	} {
-		if net.Manifest == nil || given(flag) {
-			set()
-		}
-	}
-	c, err := readCard(s.card)
+	card, err := readCard(s.card)
 	if err != nil {
-		return man, err
+		return models.Manifest{}, err
 	}
-	man = c.merge(man)
-	switch names := s.classes; {
-	case n.Head == unet.HeadRegression:
-		if len(names) > 0 {
-			return man, optionError("--classes needs a network of classes, but this one predicts values")
-		}
-		if man.Values == nil {
-			man.Values = &models.Values{Deviation: 1} // of labels that are not known
-		}
-	case len(names) > 0:
-		if len(names) != n.Classes-1 {
-			return man, optionError("--classes has %d names, want %d: the network's classes without background", len(names), n.Classes-1)
-		}
-		man.Classes = models.ClassList(names...)
-	case man.Classes == nil:
-		for i := 1; i < n.Classes; i++ {
-			names = append(names, fmt.Sprint("class ", i))
-		}
-		man.Classes = models.ClassList(names...)
+	man, err := net.Describe(exchange.Description{
+		Name: s.name, Classes: s.classes, Card: card,
+		Recipe:    preprocess.Recipe{Normalise: s.normalise, Window: window, ClipLow: s.clipLow, ClipHigh: s.clipHigh, SpacingMM: s.spacing},
+		Normalise: given("normalise"), Clip: given("clip-low") || given("clip-high"), Spacing: given("spacing"),
+	})
+	if err != nil && len(s.classes) > 0 {
+		err = fmt.Errorf("--classes: %w", err)
 	}
-	return man, nil
+	return man, err
 }
 
 // fixed is the window of --normalise fixed; the zero value of others, with which

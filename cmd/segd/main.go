@@ -22,7 +22,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
@@ -31,8 +30,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"segd"
-	"segd/internal/kernel"
 	"segd/internal/walk"
+	"segd/unet"
 )
 
 // Exit statuses; PRODUCT promises them to scripts.
@@ -78,7 +77,7 @@ type app struct {
 	started  bool // a command's own work began; errors before that are of usage
 	progress progressMode
 	threads  int
-	kernels  string // the kernel set to take
+	kernel   string // the name of the kernel set to take
 
 	exact     bool
 	precision string // of inference
@@ -146,14 +145,14 @@ func newRoot(a *app) *cobra.Command {
 			if err := fromEnvironment(cmd.Flags(), os.LookupEnv); err != nil {
 				return err
 			}
-			if err := kernel.Use(a.kernels, slog.New(slog.NewTextHandler(a.stderr, nil))); err != nil {
-				return optionError("--kernel: %v", err)
+			if err := a.checkKernel(); err != nil {
+				return err
 			}
 			return a.checkRounding()
 		},
 		RunE: needsCommand,
 	}
-	root.PersistentFlags().Var(newChoice(&a.kernels, kernel.Auto, kernel.SetNames()...), "kernel", "CPU kernels to use")
+	root.PersistentFlags().Var(newChoice(&a.kernel, unet.FastestKernels, unet.KernelNames()...), "kernel", "CPU kernels to use")
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddCommand(
 		newServe(a),

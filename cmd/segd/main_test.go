@@ -7,8 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
 
-	"segd/internal/kernel"
-	"segd/models"
+	"segd/unet"
 )
 
 func TestUsageErrors(t *testing.T) {
@@ -146,17 +145,15 @@ func TestKernelFlag(t *testing.T) {
 			t.Errorf("%s: exit %d, %q, %q; want %d and %q", tt.args, code, stdout, stderr, tt.code, tt.want)
 		}
 	}
-	if err := kernel.Use(kernel.Auto, nil); err != nil {
-		t.Error(err)
-	}
 }
 
 // best is the kernel set that auto takes here.
 func best(t *testing.T) string {
-	if err := kernel.Use(kernel.Auto, nil); err != nil {
+	k, err := unet.ChooseKernels(unet.FastestKernels, nil)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return kernel.Set()
+	return k.Name()
 }
 
 // TestPrecision: the flag, or its variable, reaches the models of each command
@@ -169,14 +166,17 @@ func TestPrecision(t *testing.T) {
 		}
 	}
 	for precision, want := range map[string]bool{precisionFP32: false, precisionBF16: true} {
-		var m models.Model
 		a := app{precision: precision}
-		if a.setRounding(&m); m.BFloat16 != want || m.Exact {
-			t.Errorf("%s: in bfloat16 %t, exact %t", precision, m.BFloat16, m.Exact)
+		m, err := a.resolveModel(brightModel(t), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o := m.Options(); o.BFloat16 != want || o.Exact {
+			t.Errorf("%s: in bfloat16 %t, exact %t", precision, o.BFloat16, o.Exact)
 		}
 	}
 	t.Setenv("SEGD_PRECISION", "bf16")
-	if got := done(t, "bench", "-m", brightModel(t), "--size", "20", "--runs", "1"); !strings.Contains(got, "bf16") || !strings.Contains(got, kernel.BFloat16()) {
+	if got := done(t, "bench", "-m", brightModel(t), "--size", "20", "--runs", "1"); !strings.Contains(got, "bf16") || !strings.Contains(got, (unet.Kernels{}).BFloat16()) {
 		t.Errorf("%q", got)
 	}
 }

@@ -12,10 +12,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"segd"
 	"segd/dicomio/dicomtest"
 	"segd/internal/nifti"
 	"segd/internal/nifti/niftitest"
-	"segd/internal/orient"
 	"segd/models"
 	"segd/models/modelstest"
 )
@@ -137,7 +137,7 @@ func TestSegmentSeriesNoVolume(t *testing.T) {
 		zs   []float64
 		want string
 	}{
-		"uneven": {[]float64{0, 3, 9}, "even distances"}, "not as many": {[]float64{0, 0, 3}, "2 at one place and 1 at another"},
+		"uneven": {[]float64{0, 3, 9}, "unevenly spaced"}, "not as many": {[]float64{0, 0, 3}, "2 slices at one position but 1 at another"},
 	} {
 		in, out := t.TempDir(), t.TempDir()
 		stacked(t, in, tt.zs...)
@@ -180,7 +180,7 @@ func TestSegmentTurnsVolumes(t *testing.T) {
 	const w, h, d = 9, 8, 7
 	model := filepath.Join(t.TempDir(), "turning")
 	man := modelstest.Manifest("turning")
-	man.Planes = &models.Planes{Wants: &orient.Plane{Name: "sagittal", Right: "A", Down: "I"}}
+	man.Planes = &models.Planes{Wants: &segd.Plane{Name: "sagittal", Right: "A", Down: "I"}}
 	if err := models.Save(model, man, modelstest.Params(), false); err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 
 	"segd/dicomio"
 	"segd/internal/export"
-	"segd/internal/kernel"
+	"segd/internal/nearest"
 	"segd/internal/output"
 	"segd/internal/overlay"
 	"segd/internal/segment"
@@ -119,7 +119,7 @@ func newSegment(a *app) *cobra.Command {
 func (s segmentSettings) validate() error {
 	for _, k := range s.kinds {
 		if !slices.Contains(outputKinds, k) {
-			return optionError("--output %s, want one or more of %s", k, strings.Join(outputKinds, ", "))
+			return optionError("--output %s: %swant one or more of %s", k, nearest.Hint(k, outputKinds), strings.Join(outputKinds, ", "))
 		}
 	}
 	switch {
@@ -164,12 +164,10 @@ func (a *app) segment(ctx context.Context, s segmentSettings) error {
 	if b.catalogue, err = a.openCatalogue(s.modelsDir); err != nil {
 		return err
 	}
-	a.setRounding(b.catalogue.List()...)
 	if s.model != autoModel {
 		if b.model, err = b.catalogue.Resolve(s.model); err != nil {
 			return err
 		}
-		a.setRounding(b.model)
 	}
 	if err := b.settings.fit(b.model); err != nil {
 		return err
@@ -208,11 +206,11 @@ func (a *app) segment(ctx context.Context, s segmentSettings) error {
 	if err := b.checkFree(); err != nil {
 		return err
 	}
-	b.pool = kernel.NewPool(a.threadCount())
+	b.pool = a.newPool()
 	defer b.pool.Close()
 	if b.model != nil {
 		// Read and packed once, and before the first input is blamed for it.
-		if err := b.model.Load(b.pool); err != nil {
+		if err := b.model.Load(ctx, b.pool); err != nil {
 			return err
 		}
 	}

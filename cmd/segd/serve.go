@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"segd/handlers"
-	"segd/internal/kernel"
 	"segd/models"
 )
 
@@ -80,19 +79,19 @@ func newServe(a *app) *cobra.Command {
 
 func (a *app) serve(ctx context.Context, s serveSettings) error {
 	log := slog.New(slog.NewTextHandler(a.stderr, nil))
-	catalogue, err := loadCatalogue(s.models)
+	options := a.modelOptions()
+	options.Log = log
+	catalogue, err := loadCatalogue(options, s.models)
 	if err != nil {
 		return err
 	}
-	catalogue.Log = log
 	for _, b := range catalogue.Broken() {
 		log.Error("cannot open a model; serving the others", "model", b.Name, "directory", b.Origin, "error", b.Err.Error())
 	}
-	a.setRounding(catalogue.List()...)
 	if os.Getenv("GOMEMLIMIT") == "" { // an operator's own goes before
 		debug.SetMemoryLimit(int64(s.maxMemory))
 	}
-	pool := kernel.NewPool(a.threadCount())
+	pool := a.newPool()
 	defer pool.Close()
 	server := handlers.New(handlers.Config{
 		Models: catalogue, Pool: pool, Log: log, MaxBody: int64(s.maxBody), Timeout: s.timeout, MaxEach: s.perClient, MaxMemory: int64(s.maxMemory),
@@ -103,7 +102,7 @@ func (a *app) serve(ctx context.Context, s serveSettings) error {
 		return err
 	}
 	url := "http://" + listener.Addr().String() + "/"
-	log.Info("listening", "url", url, "models", len(catalogue.List()), "threads", pool.Threads(), "max_memory", s.maxMemory.String(), "kernel", kernel.Set(), "precision", a.precision)
+	log.Info("listening", "url", url, "models", len(catalogue.List()), "threads", pool.Threads(), "max_memory", s.maxMemory.String(), "kernel", pool.Kernels().Name(), "precision", a.precision)
 	if _, err := fmt.Fprintln(a.stdout, url); err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -141,7 +140,7 @@ func checkHealth(ctx context.Context, listen string) error {
 // openCatalogue holds the embedded models and those in dir, if one is given, and
 // warns of those that cannot be opened.
 func (a *app) openCatalogue(dir string) (*models.Catalogue, error) {
-	c, err := loadCatalogue(dir)
+	c, err := loadCatalogue(a.modelOptions(), dir)
 	if err != nil {
 		return nil, err
 	}
@@ -151,8 +150,8 @@ func (a *app) openCatalogue(dir string) (*models.Catalogue, error) {
 	return c, nil
 }
 
-func loadCatalogue(dir string) (*models.Catalogue, error) {
-	c, err := models.Embedded()
+func loadCatalogue(o models.Options, dir string) (*models.Catalogue, error) {
+	c, err := o.Embedded()
 	if err != nil {
 		return nil, err
 	}

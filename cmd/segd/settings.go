@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"strconv"
 	"strings"
@@ -10,7 +12,9 @@ import (
 	"github.com/spf13/pflag"
 
 	"segd"
+	"segd/internal/nearest"
 	"segd/models"
+	"segd/unet"
 )
 
 // maxThreads bounds --threads against a slip of the finger.
@@ -52,7 +56,28 @@ const (
 	precisionBF16 = "bf16"
 )
 
-// addRounding gives cmd --exact and --precision; setRounding obeys them.
+// checkKernel refuses a --kernel that this machine cannot run.
+func (a *app) checkKernel() error {
+	if a.kernel == unet.FastestKernels {
+		return nil // whose self-check takes milliseconds, and not every command computes
+	}
+	if _, err := unet.ChooseKernels(a.kernel, nil); err != nil {
+		return optionError("--kernel: %v", err)
+	}
+	return nil
+}
+
+// kernels are those of --kernel, which checkKernel has seen. A set that fails its
+// self-check is passed over with a line on standard error.
+func (a *app) kernels() unet.Kernels {
+	k, _ := unet.ChooseKernels(a.kernel, slog.New(slog.NewTextHandler(a.stderr, nil)))
+	return k
+}
+
+// newPool starts the threads of --threads with the kernels of --kernel.
+func (a *app) newPool() *unet.Pool { return a.kernels().NewPool(a.threadCount()) }
+
+// addRounding gives cmd --exact and --precision; modelOptions passes them on.
 func (a *app) addRounding(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.BoolVar(&a.exact, "exact", false, "use direct convolution in every layer: slower, with less rounding error")
@@ -67,11 +92,9 @@ func (a *app) checkRounding() error {
 	return nil
 }
 
-// setRounding prepares models that have not run yet.
-func (a *app) setRounding(list ...*models.Model) {
-	for _, m := range list {
-		m.Exact, m.BFloat16 = a.exact, a.bf16()
-	}
+// modelOptions are those that every model of the run is opened with.
+func (a *app) modelOptions() models.Options {
+	return models.Options{Exact: a.exact, BFloat16: a.bf16()}
 }
 
 func (a *app) bf16() bool { return a.precision == precisionBF16 }
@@ -135,7 +158,7 @@ func (v *choice) Set(s string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("want %s", strings.Join(v.from, ", "))
+	return errors.New(nearest.Among(s, v.from))
 }
 
 // byteSize is a flag value such as 64MiB.

@@ -6,19 +6,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"segd"
-	"segd/internal/classes"
-	"segd/internal/kernel"
-	"segd/internal/metric"
 	"segd/internal/output"
 	"segd/models"
 	"segd/train"
-	"segd/unet"
+	"segd/train/metric"
 )
 
 func newModelEnsemble(a *app) *cobra.Command {
@@ -38,7 +34,13 @@ func newModelEnsemble(a *app) *cobra.Command {
 				return err
 			}
 			defer lock.Release()
-			man, all, err := a.joinModels(args, dir)
+			list := make([]*models.Model, len(args))
+			for i, name := range args {
+				if list[i], err = a.resolveModel(name, dir); err != nil {
+					return err
+				}
+			}
+			man, all, err := models.Join(list)
 			if err != nil {
 				return err
 			}
@@ -58,75 +60,12 @@ func newModelEnsemble(a *app) *cobra.Command {
 	return cmd
 }
 
-// joinModels reads the models of an ensemble, which differ in their weights
-// alone. The card is the first one's, without figures: they are of one network.
-func (a *app) joinModels(names []string, dir string) (man models.Manifest, all []*unet.Params, err error) {
-	for i, n := range names {
-		m, err := a.resolveModel(n, dir)
-		if err != nil {
-			return man, nil, err
-		}
-		p, err := m.Params()
-		if err != nil {
-			return man, nil, err
-		}
-		if i == 0 {
-			man = m.Manifest
-			man.Title, man.Metrics = "", nil
-			if tr := man.Training; tr != nil {
-				shared := *tr
-				man.Training = &shared
-			}
-		} else if m.Network != man.Network || m.Recipe != man.Recipe || !slices.Equal(m.Channels, man.Channels) {
-			return man, nil, fmt.Errorf("%w: %s and %s differ in network, preprocessing or channels: the models of an ensemble may differ only in their weights",
-				segd.ErrOption, names[0], n)
-		} else if p, err = inOrder(p, m, man, names[0]); err != nil {
-			return man, nil, err
-		} else if tr := m.Training; tr != nil && man.Training != nil {
-			man.Training.Seconds += tr.Seconds
-			man.Training.NoFlip = man.Training.NoFlip || tr.NoFlip
-		}
-		all = append(all, p)
-	}
-	return man, all, nil
-}
-
-// inOrder returns the weights p of m with its classes in the order that man, the
-// card of the model called first, has them in, by name.
-func inOrder(p *unet.Params, m *models.Model, man models.Manifest, first string) (*unet.Params, error) {
-	table, err := classes.Match(classes.List{Whose: first, Names: man.ForegroundNames()}, classes.List{Whose: m.Name, Names: m.ForegroundNames()})
-	if err != nil {
-		return nil, fmt.Errorf("%w: the models of an ensemble differ: %v", segd.ErrOption, err)
-	}
-	if table == nil {
-		return p, nil
-	}
-	from := make([]int, len(man.Classes))
-	for i := range from {
-		from[i] = int(table[i])
-	}
-	return p.Adapt(man.Network, from, 0)
-}
-
 // storeSettings are the flags of segd model verify and promote.
 type storeSettings struct {
 	datasets     []string
 	against, dir string
 	name         string
 	force, tta   bool
-}
-
-// worseP is how unlikely chance has to be for a difference to count.
-const worseP = 0.05
-
-// verdict is a comparison of a new model with the one that serves.
-type verdict struct {
-	Against string              `json:"against"`
-	Data    []string            `json:"data"` // names of the data sets
-	Cases   int                 `json:"cases"`
-	Groups  int                 `json:"groups"`
-	Classes []metric.Difference `json:"classes"`
-	Worse   bool                `json:"worse"` // in some class, significantly
 }
 
 func newModelVerify(a *app) *cobra.Command {
@@ -173,8 +112,8 @@ func newModelVerify(a *app) *cobra.Command {
 }
 
 // verify measures both models on the same cases and writes how they compare.
-func (a *app) verify(ctx context.Context, s storeSettings, m, old *models.Model) (*verdict, error) {
-	o := train.EvaluateOptions{Datasets: s.datasets, Model: m, TTA: s.tta, Pool: kernel.NewPool(a.threadCount())}
+func (a *app) verify(ctx context.Context, s storeSettings, m, old *models.Model) (*metric.Verdict, error) {
+	o := train.EvaluateOptions{Datasets: s.datasets, Model: m, TTA: s.tta, Pool: a.newPool()}
 	defer o.Pool.Close()
 	now, err := a.measure(ctx, o)
 	if err != nil {
@@ -185,16 +124,16 @@ func (a *app) verify(ctx context.Context, s storeSettings, m, old *models.Model)
 	if err != nil {
 		return nil, err
 	}
-	v := &verdict{Against: old.Name + " " + old.Version, Cases: len(now.Cases), Groups: len(now.Groups)}
+	v, err := metric.Judge(now, before)
+	if err != nil {
+		return nil, err
+	}
+	v.Against = old.Name + " " + old.Version
 	for _, d := range s.datasets {
 		v.Data = append(v.Data, filepath.Base(filepath.Clean(d)))
 	}
-	if v.Classes, err = metric.Compare(now, before); err != nil {
-		return nil, err
-	}
-	v.Worse = slices.ContainsFunc(v.Classes, func(d metric.Difference) bool { return d.Dice < 0 && d.P < worseP })
-	if v.Groups < 6 {
-		say(a.stderr, "segd: warning: %d groups are too few to show a significant difference, want at least 6\n", v.Groups)
+	if v.Groups < metric.MinGroups {
+		say(a.stderr, "segd: warning: %d groups are too few to show a significant difference, want at least %d\n", v.Groups, metric.MinGroups)
 	}
 	return v, metric.WriteDifferences(a.stdout, v.Against, v.Classes)
 }
@@ -263,13 +202,13 @@ func (a *app) promote(ctx context.Context, s storeSettings, model string) error 
 			if err != nil {
 				return err
 			}
-			if v.Worse && !s.force {
-				return fmt.Errorf("%w: %s is significantly worse than %s, which stays in service; --force promotes it anyway", segd.ErrUnprocessable, model, v.Against)
-			}
-			what.Evidence = v
+			what.Evidence, what.Worse = v, v.Worse
 		}
 	}
 	done, err := models.Promote(filepath.Join(s.dir, s.name), s.name, m, what)
+	if what.Worse && errors.Is(err, segd.ErrUnprocessable) {
+		return fmt.Errorf("%w (%s); --force promotes it anyway", err, model)
+	}
 	if err != nil {
 		return err
 	}
@@ -287,8 +226,9 @@ func newModelRollback(a *app) *cobra.Command {
 			if !models.ValidName(args[0]) {
 				return optionError("%.80q is not a valid model name", args[0])
 			}
-			if !exists(filepath.Join(dir, args[0])) {
-				return fmt.Errorf("%w: no model %s in %s", segd.ErrNotFound, args[0], dir)
+			if !exists(filepath.Join(dir, args[0])) { // a lock would make it
+				_, err := models.Rollback(filepath.Join(dir, args[0]), time.Time{})
+				return err
 			}
 			lock, err := output.Take(filepath.Join(dir, args[0]))
 			if err != nil {

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"segd/internal/kernel"
 	"segd/train/study"
 )
 
@@ -129,7 +128,7 @@ func studyCommand(flags *pflag.FlagSet, o study.Options) string {
 }
 
 func (a *app) studySkips(ctx context.Context, o study.Options) error {
-	o.Pool = kernel.NewPool(a.threadCount())
+	o.Pool = a.newPool()
 	defer o.Pool.Close()
 	show := studyProgress{a: a}
 	if err := study.Run(ctx, o, show.event); err != nil {

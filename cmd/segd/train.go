@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"segd"
-	"segd/internal/kernel"
 	"segd/models"
 	"segd/train"
 	"segd/unet"
@@ -104,7 +103,7 @@ func (a *app) train(ctx context.Context, o train.Options, s trainSettings) error
 	}
 	o.All = o.ValFraction == 0 && o.Folds == 0
 	if o.ClassNames = s.classes; len(o.ClassNames) == 0 {
-		o.ClassNames = c.foreground()
+		o.ClassNames = c.ForegroundNames()
 	}
 	if o.Epochs == 0 && o.Steps == 0 && o.Time == 0 && o.PlanFile == "" {
 		o.Time = defaultTrainingTime
@@ -115,7 +114,7 @@ func (a *app) train(ctx context.Context, o train.Options, s trainSettings) error
 		return err
 	}
 	o.Title, o.Description, o.Version, o.Data = c.Title, c.Description, c.Version, c.Data
-	o.Pool = kernel.NewPool(a.threadCount())
+	o.Pool = a.newPool()
 	defer o.Pool.Close()
 	// What is garbage counts too: near the limit it is collected more often.
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(o.Memory()))
@@ -149,8 +148,8 @@ func (a *app) train(ctx context.Context, o train.Options, s trainSettings) error
 }
 
 // applyCard rewrites the manifest of the model in dir with what the card says.
-func applyCard(dir string, c card) error {
-	return models.Amend(dir, func(m *models.Manifest) { *m = c.merge(*m) })
+func applyCard(dir string, c models.Card) error {
+	return models.Amend(dir, func(m *models.Manifest) { *m = c.Merge(*m) })
 }
 
 // trainProgress shows the events of a training.

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"segd/internal/metric"
 	"segd/models"
 	"segd/train"
+	"segd/train/metric"
 )
 
 // dataset writes a data set of n images of discs and returns its folder.

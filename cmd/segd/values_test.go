@@ -14,10 +14,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"segd/dicomio/dicomtest"
-	"segd/internal/metric"
 	"segd/internal/scanio"
 	"segd/models/modelstest"
 	"segd/train"
+	"segd/train/metric"
 )
 
 // valueModel writes a model that gives 1000 times an image's brightness, of

@@ -6,8 +6,6 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
-
-	"segd/internal/kernel"
 )
 
 // version is the release; a build may set it with -ldflags "-X main.version=…".
@@ -33,7 +31,7 @@ func newVersion(a *app) *cobra.Command {
 		Short: "Print the version, the platform and the kernel set in use",
 		Args:  cobra.NoArgs,
 		RunE: a.do(func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(a.stdout, "%s kernel %s\n", versionText(), kernel.Set())
+			_, err := fmt.Fprintf(a.stdout, "%s kernel %s\n", versionText(), a.kernels().Name())
 			return err
 		}),
 	}

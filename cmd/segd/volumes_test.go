@@ -149,7 +149,7 @@ func TestSegmentTiltedSeries(t *testing.T) {
 	}{
 		"tilted": {[]float64{0, 1.1, 2.2, 3.3}, []float64{0, 3, 6, 9}, 1, "a tilted gantry"},
 		"gap":    {[]float64{0, 0, 0, 0}, []float64{0, 3, 9, 12}, 4, "1 missing, the first 6 mm along their normal, between the slices at 3 and 9 mm"},
-		"copy":   {[]float64{0, 0, 0, 0}, []float64{0, 3, 3, 6}, 4, "nothing that says which comes first"},
+		"copy":   {[]float64{0, 0, 0, 0}, []float64{0, 3, 3, 6}, 4, "nothing says which comes first"},
 	} {
 		in, out := t.TempDir(), t.TempDir()
 		for i := range tt.zs {

@@ -1,11 +1,11 @@
 // Package dicomtest writes small synthetic DICOM files for tests: any
-// uncompressed transfer syntax, any bit depth, one frame or many, frames that
-// were compressed elsewhere, and files that are wrong on purpose.
+// uncompressed transfer syntax, any bit depth, one frame or many, frames
+// compressed elsewhere, and deliberately broken files.
 //
 //	b := dicomtest.Write(dicomtest.Disc(256))
 //
-// Every file carries a patient module of a made-up patient, so that tests can
-// check that nothing of it comes out again.
+// Every file has the patient module of a made-up patient, so that tests can
+// check that its values do not leak.
 package dicomtest
 
 import (
@@ -21,8 +21,8 @@ import (
 	"segd/dicomio/tag"
 )
 
-// Transfer syntaxes that Write encodes; any other UID is written as the label
-// of explicit VR little endian.
+// Transfer syntaxes that Write encodes. With any other UID, it writes explicit
+// VR little endian under that name.
 const (
 	ImplicitLE = "1.2.840.10008.1.2"
 	ExplicitLE = "1.2.840.10008.1.2.1"
@@ -30,12 +30,12 @@ const (
 	DeflatedLE = "1.2.840.10008.1.2.1.99"
 )
 
-// Patient are the values of the patient module of each file, none of which may
-// show up in an error or a log.
+// Patient holds the values of the patient module of each file. They must not
+// appear in an error or a log.
 var Patient = []string{"Zyxwvut^Qponmlk", "PID-8675309", "19470817", "Ward Nine Sigma"}
 
-// File says what to write. The zero value of a field stands for what is
-// usual, given behind it.
+// File describes a file. The zero value of a field means the usual value, given
+// in its comment.
 type File struct {
 	Syntax        string // transfer syntax UID; explicit VR little endian
 	Rows, Columns int
@@ -48,20 +48,20 @@ type File struct {
 	Photometric   string // MONOCHROME2
 	Planar        int
 	Modality      string // OT
-	// Pixels are the stored values of all frames: little endian, and by plane
-	// where Planar is 1. They are written as the syntax wants them.
+	// Pixels are the stored values of all frames: little endian, and by plane if
+	// Planar is 1. Write converts them to the syntax.
 	Pixels []byte
-	// PixelVR is OW, or OB for 8 bits and less outside implicit VR.
+	// PixelVR defaults to OW, or OB for up to 8 bits outside implicit VR.
 	PixelVR string
-	// Encapsulated are the items of encapsulated pixel data, written in place
-	// of Pixels where they are not nil: the offset table and the fragments.
+	// Encapsulated, if not nil, holds the items of encapsulated pixel data,
+	// written instead of Pixels: the offset table and the fragments.
 	Encapsulated [][]byte
 	// NoPixels leaves the pixel data out.
 	NoPixels bool
 	// NoPreamble leaves out the preamble and the file meta information.
 	NoPreamble bool
-	// Elements are further elements of the data set, in any order; one of a
-	// tag that is there already replaces it, and one without a VR removes it.
+	// Elements are further elements, in any order. An element replaces another
+	// with its tag; one without a VR removes it.
 	Elements []Element
 }
 
@@ -77,8 +77,8 @@ type Element struct {
 // Item is one item of a sequence.
 type Item []Element
 
-// Disc is a CT-like file: a disc of 100 HU, a third of the size across, above
-// and to the left of the middle of air at -1000 HU, with a window and a
+// Disc returns a CT-like file: a disc of 100 HU, a third of the size across,
+// above and to the left of the centre, in air at -1000 HU. It has a window and a
 // spacing of 0.5 mm between rows and 0.75 mm between columns.
 func Disc(size int) File {
 	pix := make([]byte, 2*size*size)
@@ -102,8 +102,8 @@ func Disc(size int) File {
 	}
 }
 
-// Write returns the bytes of f. It does not check what it is told: nonsense is
-// written as asked. It panics where an Element's Value is of no known type.
+// Write returns the bytes of f, without any checks. It panics if the Value of an
+// Element has an unsupported type.
 func Write(f File) []byte {
 	syntax := cmp.Or(f.Syntax, ExplicitLE)
 	e := encoder{order: binary.LittleEndian, implicit: syntax == ImplicitLE}
@@ -143,7 +143,7 @@ func Deflate(b []byte) []byte {
 		panic(err) // the level is valid
 	}
 	if _, err := w.Write(b); err != nil {
-		panic(err) // a buffer takes all
+		panic(err) // writing to a buffer cannot fail
 	}
 	if err := w.Close(); err != nil {
 		panic(err)
@@ -154,7 +154,7 @@ func Deflate(b []byte) []byte {
 	return buf.Bytes()
 }
 
-// elements returns the data set of f in the order of the tags.
+// elements returns the data set of f in the order of tags.
 func (f File) elements(syntax string) []Element {
 	allocated := cmp.Or(f.Allocated, 16)
 	stored := cmp.Or(f.Stored, allocated)
@@ -202,7 +202,7 @@ func (f File) elements(syntax string) []Element {
 	return out
 }
 
-// pixelData returns the element of the pixels of f.
+// pixelData returns the pixel data element of f.
 func (f File) pixelData(syntax string) Element {
 	if f.Encapsulated != nil {
 		return Element{tag.PixelData, "OB", f.Encapsulated}

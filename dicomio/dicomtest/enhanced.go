@@ -8,8 +8,8 @@ import (
 	"segd/dicomio/tag"
 )
 
-// Frame says where a frame of an enhanced image lies and what tells it from
-// others there. Zero values are left out.
+// Frame describes a frame of an enhanced image: its position, and what
+// distinguishes it from others there. Zero values are left out.
 type Frame struct {
 	Position    string // ImagePositionPatient; "": none
 	Orientation string // ImageOrientationPatient; "": 1\0\0\0\1\0
@@ -20,9 +20,9 @@ type Frame struct {
 	Index       []int // DimensionIndexValues beyond StackID and InStackPositionNumber, which are 1
 }
 
-// Enhanced returns an enhanced MR image of size×size pixels and slices of 3 mm.
-// Frame i has a bright square of 4×4 pixels whose corner is at column i%7 and
-// row i/7, so that no two are alike below 49 frames; size is 16 or more.
+// Enhanced returns an enhanced MR image of size×size pixels, at least 16, with 3
+// mm slices. Frame i has a bright 4×4 square whose corner is at column i%7 and
+// row i/7, so that up to 49 frames all differ.
 func Enhanced(size int, list []Frame) File {
 	const root = "1.2.826.0.1.3680043.10.543."
 	var each []Item

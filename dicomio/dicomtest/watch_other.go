@@ -4,7 +4,7 @@ package dicomtest
 
 import "time"
 
-// Watch starts a stopwatch on the wall.
+// Watch starts a stopwatch of wall time.
 func Watch() func() time.Duration {
 	start := time.Now()
 	return func() time.Duration { return time.Since(start) }

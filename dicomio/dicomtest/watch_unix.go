@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Watch starts a stopwatch for what a test does alone. It counts processor time,
-// or time on the wall where that is less: a machine that is busy with other
-// things makes the latter long, several threads the former.
+// Watch starts a stopwatch for a test. It counts processor time, or wall time if
+// that is less: other work on the machine lengthens wall time, and several
+// threads lengthen processor time.
 func Watch() func() time.Duration {
 	cpu := func() time.Duration {
 		var u syscall.Rusage

@@ -18,8 +18,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"segd/internal/metric"
 	"segd/internal/scanio"
+	"segd/train/metric"
 )
 
 func main() {

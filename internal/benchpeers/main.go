@@ -44,7 +44,6 @@ func main() {
 	flag.BoolVar(&s.train, "train", true, "time training steps too")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	err := errors.Join(parse(&s.widths, *widths), parse(&s.sizes, *sizes), parse(&s.threads, *threads))
 	if err == nil {
 		err = run(ctx, s, os.Stdout, os.Stderr)
@@ -54,6 +53,7 @@ func main() {
 		stop()
 		os.Exit(1)
 	}
+	stop()
 }
 
 // settings are the flags.

@@ -13,7 +13,7 @@ func Add[T Float](p *Pool, y Act[T], x []Act[T], relu bool) {
 	for _, a := range x {
 		a.check("add: summand", y.Shape)
 	}
-	o := opsOf[T]()
+	o := opsOf[T](p)
 	forRows(p, y.Shape, func(nb, r int) {
 		out := y.row(nb, r)
 		a := x[0].row(nb, r)

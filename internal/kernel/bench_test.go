@@ -62,7 +62,7 @@ func benchInput(r *rand.Rand, l layer) (in []Act[float32]) {
 func benchThreads(b *testing.B, l layer, f func(b *testing.B, p *Pool)) {
 	for threads := 1; threads <= 2; threads++ {
 		b.Run(fmt.Sprintf("%v/threads=%d", l, threads), func(b *testing.B) {
-			p := NewPool(threads)
+			p := NewPool(threads, Set{})
 			defer p.Close()
 			f(b, p)
 		})
@@ -123,7 +123,7 @@ func BenchmarkElementwise(b *testing.B) {
 	} {
 		for threads := 1; threads <= 2; threads++ {
 			b.Run(fmt.Sprintf("%s/threads=%d", c.name, threads), func(b *testing.B) {
-				p := NewPool(threads)
+				p := NewPool(threads, Set{})
 				defer p.Close()
 				reportRate(b, "GB/s", c.bytes, func() { c.f(p) })
 			})

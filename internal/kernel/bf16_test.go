@@ -8,12 +8,9 @@ import (
 
 // eachBFloat16 runs a test with the bfloat16 kernels of every set that this
 // machine has, the reference last.
-func eachBFloat16(t *testing.T, f func(t *testing.T)) {
-	was := ops32.get()
-	defer ops32.ops.Store(was)
+func eachBFloat16(t *testing.T, f func(t *testing.T, set Set)) {
 	for _, o := range sets() {
-		ops32.ops.Store(o)
-		t.Run(o.bf16.name, f)
+		t.Run(o.bf16.name, func(t *testing.T) { f(t, Set{o}) })
 	}
 }
 
@@ -51,10 +48,10 @@ const bf16Error = 0.15
 const bf16Apart = 0.03
 
 func TestBFloat16(t *testing.T) {
-	eachBFloat16(t, func(t *testing.T) {
+	eachBFloat16(t, func(t *testing.T, set Set) {
 		worst := 0.0
 		for i, l := range winogradLayers() {
-			d := deviation(t, l, i, true)
+			d := deviation(t, set, l, i, true)
 			if !(d <= bf16Error) {
 				t.Errorf("%v: off by %.2g σ, want %.2g", l, d, bf16Error)
 			}
@@ -123,13 +120,13 @@ func TestBFloat16Sets(t *testing.T) {
 }
 
 func TestBFloat16NotFinite(t *testing.T) {
-	eachBFloat16(t, func(t *testing.T) { testNotFinite(t, true) })
+	eachBFloat16(t, func(t *testing.T, set Set) { testNotFinite(t, set, true) })
 }
 
 // TestBFloat16Denormal: numbers below the normal range count as zero.
 func TestBFloat16Denormal(t *testing.T) {
 	l := layer{Conv3x3, 1, 13, 13, 16, []int{16}}
-	eachBFloat16(t, func(t *testing.T) {
+	eachBFloat16(t, func(t *testing.T, set Set) {
 		r := newRand(6)
 		x := randSlice[float32](r, 16*13*13)
 		for i := range x {
@@ -139,7 +136,7 @@ func TestBFloat16Denormal(t *testing.T) {
 		f.algorithm, f.bf16 = winograd, true
 		f.Pack(randSlice[float32](r, l.weights()))
 		out := NewAct[float32](l.outShape())
-		f.Run(nil, out, acts(split(l, x)), nil, false)
+		f.Run(inCaller(set), out, acts(split(l, x)), nil, false)
 		for i, v := range unpack(out) {
 			if v != 0 {
 				t.Fatalf("element %d is %g, want 0", i, v)
@@ -149,7 +146,7 @@ func TestBFloat16Denormal(t *testing.T) {
 }
 
 func TestBFloat16Allocates(t *testing.T) {
-	eachBFloat16(t, func(t *testing.T) { testAllocates(t, true) })
+	eachBFloat16(t, func(t *testing.T, set Set) { testAllocates(t, set, true) })
 }
 
 // TestBFloat16Choice: which layers are rounded is the same for all sets.
@@ -168,7 +165,7 @@ func TestBFloat16Choice(t *testing.T) {
 		{layer{Up2x2, 1, 128, 128, 32, []int{64}}, false},
 	} {
 		f := NewFilter[float32](c.l.g, c.l.out, c.l.sources...)
-		f.BFloat16()
+		f.SetBFloat16()
 		for _, o := range sets() {
 			r := convRun[float32]{f: f, ops: o, out: Act[float32]{Shape: c.l.outShape()}}
 			if _, got := r.winograd(); got != c.want {

@@ -13,7 +13,7 @@ const (
 // Bilinear2x computes the up-sampled y of x; H and W of y are twice x's.
 func Bilinear2x[T Float](p *Pool, y, x Act[T]) {
 	checkBilinear(y, x)
-	o := opsOf[T]()
+	o := opsOf[T](p)
 	forRows(p, y.Shape, func(nb, r int) {
 		i := r / 2
 		j := min(i+1, x.H-1)
@@ -28,7 +28,7 @@ func Bilinear2x[T Float](p *Pool, y, x Act[T]) {
 // map, in which each pixel gathers 4×4 of the fine ones.
 func Bilinear2xGrad[T Float](p *Pool, dx, dy Act[T]) {
 	checkBilinear(dy, dx)
-	o := opsOf[T]()
+	o := opsOf[T](p)
 	forRows(p, dx.Shape, func(nb, r int) {
 		o.bilinearGrad(dx.row(nb, r), dy.row(nb, max(2*r-1, 0)), dy.row(nb, 2*r),
 			dy.row(nb, 2*r+1), dy.row(nb, min(2*r+2, dy.H-1)))

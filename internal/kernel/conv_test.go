@@ -7,21 +7,21 @@ import (
 )
 
 func TestConvolution(t *testing.T) {
-	eachSet(t, func(t *testing.T) {
+	eachSet(t, func(t *testing.T, set Set) {
 		for i, l := range layers() {
-			testConvolution[float32](t, l, i)
+			testConvolution[float32](t, set, l, i)
 		}
 	})
 	t.Run("float64", func(t *testing.T) {
 		for i, l := range layers() {
-			testConvolution[float64](t, l, i)
+			testConvolution[float64](t, Set{}, l, i)
 		}
 	})
 }
 
 // testConvolution compares direct convolution with a plain loop, with and
 // without bias and ReLU, on 1, 2 and 3 threads.
-func testConvolution[T Float](t *testing.T, l layer, variant int) {
+func testConvolution[T Float](t *testing.T, set Set, l layer, variant int) {
 	t.Helper()
 	r := newRand(uint64(variant))
 	x := randSlice[T](r, l.n*l.in()*l.h*l.w)
@@ -45,12 +45,12 @@ func testConvolution[T Float](t *testing.T, l layer, variant int) {
 		}
 	}
 	f := NewFilter[T](l.g, l.out, l.sources...)
-	f.Exact()
+	f.SetExact()
 	f.Pack(w)
 	in := split(l, x)
 	var first []T
 	for threads := 1; threads <= 3; threads++ {
-		pool := NewPool(threads)
+		pool := NewPool(threads, set)
 		out := newGuarded[T](os, 5)
 		f.Run(pool, out.Act, acts(in), bias, relu)
 		pool.Close()
@@ -109,14 +109,14 @@ func TestAdjoint(t *testing.T) {
 
 // TestDataGradient compares every element of the adjoint with a plain loop.
 func TestDataGradient(t *testing.T) {
-	eachSet(t, func(t *testing.T) {
+	eachSet(t, func(t *testing.T, set Set) {
 		for i, l := range layers() {
-			testDataGradient[float32](t, l, i)
+			testDataGradient[float32](t, set, l, i)
 		}
 	})
 }
 
-func testDataGradient[T Float](t *testing.T, l layer, seed int) {
+func testDataGradient[T Float](t *testing.T, set Set, l layer, seed int) {
 	t.Helper()
 	r := newRand(uint64(seed))
 	w := randSlice[T](r, l.weights())
@@ -129,10 +129,10 @@ func testDataGradient[T Float](t *testing.T, l layer, seed int) {
 	first := 0
 	for s, c := range l.sources {
 		a := NewAdjoint[T](l.g, l.out, l.sources, s)
-		a.Exact()
+		a.SetExact()
 		a.PackAdjoint(w)
 		dx := newGuarded[T](l.source(s), 1)
-		a.Run(nil, dx.Act, []Act[T]{y.Act}, nil, false)
+		a.Run(inCaller(set), dx.Act, []Act[T]{y.Act}, nil, false)
 		dx.verify(t)
 		var part []value
 		for n := range l.n {
@@ -148,19 +148,19 @@ func testDataGradient[T Float](t *testing.T, l layer, seed int) {
 // input and the output gradient, so the loop is exact where finite
 // differences would only be close.
 func TestWeightGrad(t *testing.T) {
-	eachSet(t, func(t *testing.T) {
+	eachSet(t, func(t *testing.T, set Set) {
 		for i, l := range layers() {
-			testWeightGrad[float32](t, l, i)
+			testWeightGrad[float32](t, set, l, i)
 		}
 	})
 	t.Run("float64", func(t *testing.T) {
 		for i, l := range layers() {
-			testWeightGrad[float64](t, l, i)
+			testWeightGrad[float64](t, Set{}, l, i)
 		}
 	})
 }
 
-func testWeightGrad[T Float](t *testing.T, l layer, seed int) {
+func testWeightGrad[T Float](t *testing.T, set Set, l layer, seed int) {
 	t.Helper()
 	r := newRand(uint64(seed))
 	x := randSlice[T](r, l.n*l.in()*l.h*l.w)
@@ -174,7 +174,7 @@ func testWeightGrad[T Float](t *testing.T, l layer, seed int) {
 	g := NewWeightGrad[T](l.g, l.out, l.sources...)
 	var first []T
 	for threads := 1; threads <= 3; threads++ {
-		pool := NewPool(threads)
+		pool := NewPool(threads, set)
 		dw := make([]T, l.weights()+1)
 		dw[len(dw)-1] = canary
 		for i := range l.weights() {
@@ -234,7 +234,7 @@ func TestWeightGradFiniteDifference(t *testing.T) {
 }
 
 func TestReLUKeepsNaN(t *testing.T) {
-	eachSet(t, func(t *testing.T) {
+	eachSet(t, func(t *testing.T, set Set) {
 		nan := float32(math.NaN())
 		x := NewAct[float32](Shape{1, 16, 1, 7})
 		x.Data[x.at(0, 0, 0, 3)] = nan
@@ -245,7 +245,7 @@ func TestReLUKeepsNaN(t *testing.T) {
 		}
 		f.Pack(w)
 		y := NewAct[float32](x.Shape)
-		f.Run(nil, y, []Act[float32]{x}, nil, true)
+		f.Run(inCaller(set), y, []Act[float32]{x}, nil, true)
 		for px := range 7 {
 			if v := y.Data[y.at(0, 0, 0, px)]; (v != v) != (px == 3) {
 				t.Errorf("pixel %d of channel 0 is %v", px, v)

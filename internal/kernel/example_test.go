@@ -7,7 +7,7 @@ import (
 )
 
 func ExampleFilter_Run() {
-	pool := kernel.NewPool(2)
+	pool := kernel.NewPool(2, kernel.Set{})
 	defer pool.Close()
 	shape := kernel.Shape{N: 1, C: 1, H: 3, W: 4}
 	x, y := kernel.NewAct[float32](shape), kernel.NewAct[float32](shape)

@@ -97,12 +97,12 @@ const (
 	winograd
 )
 
-// Exact has Run take direct convolution whatever the shape, also where
+// SetExact has Run take direct convolution whatever the shape, also where
 // Winograd's algorithm, whose rounding error is some ten times as large, is
 // faster.
-func (f *Filter[T]) Exact() { f.algorithm = direct }
+func (f *Filter[T]) SetExact() { f.algorithm = direct }
 
-// BFloat16 has Run round what it multiplies to bfloat16, in 3×3 convolutions that
+// SetBFloat16 has Run round what it multiplies to bfloat16, in 3×3 convolutions that
 // take Winograd's algorithm: the transformed input and the transformed weights.
 // Sums, bias and all that is kept are of T. The result is off by a hundredth of
 // its standard deviation, at most by a tenth, where Winograd's algorithm alone is
@@ -111,7 +111,7 @@ func (f *Filter[T]) Exact() { f.algorithm = direct }
 // Which layers are rounded depends on their shape alone, so that results differ
 // from one kernel set to another by the order of sums and, rarely, by one
 // rounding to bfloat16.
-func (f *Filter[T]) BFloat16() { f.bf16 = true }
+func (f *Filter[T]) SetBFloat16() { f.bf16 = true }
 
 // NewFilter returns a filter of zeros with the given numbers of output
 // channels and of input channels of each source. The sources of a Run have

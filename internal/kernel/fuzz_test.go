@@ -26,17 +26,17 @@ func FuzzKernels(f *testing.F) {
 		if l.g == Down2x2 {
 			l.h, l.w = 2*l.h, 2*l.w
 		}
-		testConvolution[float32](t, l, int(seed>>1))
-		if l.g == Conv3x3 && ops32.get().winograd != nil {
-			if d := deviation(t, l, int(seed>>1), false); !(d <= relativeError) {
+		testConvolution[float32](t, Set{}, l, int(seed>>1))
+		if l.g == Conv3x3 && fastest().winograd != nil {
+			if d := deviation(t, Set{}, l, int(seed>>1), false); !(d <= relativeError) {
 				t.Errorf("%v: Winograd's result is off by %.2g σ", l, d)
 			}
 		}
 		if l.g == Conv3x3 {
 			compareBFloat16(t, l, seed)
 		}
-		testDataGradient[float32](t, l, int(seed>>1))
-		testWeightGrad[float32](t, l, int(seed>>1))
+		testDataGradient[float32](t, Set{}, l, int(seed>>1))
+		testWeightGrad[float32](t, Set{}, l, int(seed>>1))
 	})
 }
 

@@ -9,14 +9,14 @@ import (
 )
 
 // eachSet runs a test with every float32 kernel set of this machine.
-func eachSet(t *testing.T, f func(t *testing.T)) {
-	was := ops32.get()
-	defer ops32.ops.Store(was)
-	for _, s := range sets() {
-		ops32.ops.Store(s)
-		t.Run(s.name, f)
+func eachSet(t *testing.T, f func(t *testing.T, set Set)) {
+	for _, o := range sets() {
+		t.Run(o.name, func(t *testing.T) { f(t, Set{o}) })
 	}
 }
+
+// inCaller runs kernels in the caller's thread.
+func inCaller(set Set) *Pool { return NewPool(1, set) }
 
 func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 7)) }
 

@@ -4,7 +4,7 @@
 //
 // Smallest use, one 3×3 convolution with ReLU:
 //
-//	pool := kernel.NewPool(2)
+//	pool := kernel.NewPool(2, kernel.Set{})
 //	defer pool.Close()
 //	x := kernel.NewAct[float32](kernel.Shape{N: 1, C: 16, H: 256, W: 256})
 //	y := kernel.NewAct[float32](kernel.Shape{N: 1, C: 32, H: 256, W: 256})
@@ -71,17 +71,3 @@ func genericOps[T Float]() *ops[T] {
 		bf16:         winogradGeneric[T](),
 	}
 }
-
-// Winograd names the instruction set in which float32 3×3 convolutions take
-// Winograd's algorithm where it pays; empty, they all take the direct one.
-func Winograd() string {
-	if ops32.get().winograd == nil {
-		return ""
-	}
-	return ops32.get().winograd.name
-}
-
-// BFloat16 names the instruction set in which float32 filters in bfloat16 take
-// their products: "avx512bf16", or a kernel set that rounds and then multiplies in
-// float32, which is slower than float32 alone.
-func BFloat16() string { return ops32.get().bf16.name }

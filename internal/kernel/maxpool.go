@@ -6,7 +6,7 @@ import "fmt"
 // the result NaN. H and W of in are even and twice those of out.
 func MaxPool2x2[T Float](p *Pool, out, in Act[T]) {
 	checkPool(out, in)
-	o := opsOf[T]()
+	o := opsOf[T](p)
 	forRows(p, out.Shape, func(nb, y int) {
 		o.maxPool(out.row(nb, y), in.row(nb, 2*y), in.row(nb, 2*y+1))
 	})
@@ -25,7 +25,7 @@ func MaxPool2x2Grad[T Float](p *Pool, dx, x, y, dy, add Act[T]) {
 	if add.Data != nil {
 		add.check("pooling: gradient to add", x.Shape)
 	}
-	o := opsOf[T]()
+	o := opsOf[T](p)
 	forRows(p, y.Shape, func(nb, r int) {
 		var add0, add1 []T
 		if add.Data != nil {

@@ -15,7 +15,7 @@ func Moments[T Float](p *Pool, sum, sumsq []float64, x Act[T], validH, validW in
 	if validH < 0 || validW < 0 || validH > x.H || validW > x.W {
 		panic(fmt.Sprintf("kernel: moments over %d×%d of %d×%d pixels", validH, validW, x.H, x.W))
 	}
-	o := opsOf[T]()
+	o := opsOf[T](p)
 	reduceRows(p, sum, sumsq, x.Shape, validH, func(s, q *[Lanes]float64, nb, y int) {
 		o.moments(s, q, x.row(nb, y)[:validW*Lanes])
 	})
@@ -26,7 +26,7 @@ func Moments[T Float](p *Pool, sum, sumsq []float64, x Act[T], validH, validW in
 func ChannelSum[T Float](p *Pool, db []T, dy Act[T]) {
 	dy.check("channel sum: input", dy.Shape)
 	checkLen("channel sum", len(db), dy.C)
-	o := opsOf[T]()
+	o := opsOf[T](p)
 	channelSums(p, db, dy.Shape, func(s, q *[Lanes]float64, nb, y int) { o.moments(s, q, dy.row(nb, y)) })
 }
 
@@ -68,7 +68,7 @@ func ScaleShift[T Float](p *Pool, y, x Act[T], scale, shift []T, relu bool) {
 	y.check("scale: output", x.Shape)
 	checkLen("scale", len(scale), x.N*x.Blocks()*Lanes)
 	checkLen("shift", len(shift), len(scale))
-	o := opsOf[T]()
+	o := opsOf[T](p)
 	forRows(p, x.Shape, func(nb, r int) {
 		o.scaleShift(y.row(nb, r), x.row(nb, r), lanesOf(scale, nb), lanesOf(shift, nb), relu)
 	})
@@ -82,7 +82,7 @@ func NormGradSums[T Float](p *Pool, sumDy, sumDyX []float64, x, dy Act[T], scale
 	x.check("norm gradient: input", x.Shape)
 	dy.check("norm gradient: output gradient", x.Shape)
 	checkAffine(x.Shape, scale, shift, relu)
-	o := opsOf[T]()
+	o := opsOf[T](p)
 	reduceRows(p, sumDy, sumDyX, x.Shape, x.H, func(s, q *[Lanes]float64, nb, r int) {
 		k, d := affineOf(scale, shift, nb, relu)
 		o.normGradSums(s, q, x.row(nb, r), dy.row(nb, r), k, d, relu)
@@ -99,7 +99,7 @@ func NormGrad[T Float](p *Pool, dx, x, dy Act[T], a, b, c, scale, shift []T, rel
 	checkLen("norm gradient: a", len(a), x.N*x.Blocks()*Lanes)
 	checkLen("norm gradient: b", len(b), len(a))
 	checkLen("norm gradient: c", len(c), len(a))
-	o := opsOf[T]()
+	o := opsOf[T](p)
 	forRows(p, x.Shape, func(nb, r int) {
 		k, d := affineOf(scale, shift, nb, relu)
 		o.normGrad(dx.row(nb, r), x.row(nb, r), dy.row(nb, r), lanesOf(a, nb), lanesOf(b, nb), lanesOf(c, nb), k, d, relu)
@@ -130,7 +130,7 @@ func ReLUGrad[T Float](p *Pool, db []T, dx, y, dy Act[T]) {
 	if db != nil {
 		checkLen("relu gradient: bias gradient", len(db), y.C)
 	}
-	o := opsOf[T]()
+	o := opsOf[T](p)
 	channelSums(p, db, y.Shape, func(s, _ *[Lanes]float64, nb, r int) {
 		o.reluGrad(s, dx.row(nb, r), y.row(nb, r), dy.row(nb, r))
 	})

@@ -24,11 +24,11 @@ func lanesRand(s Shape, seed uint64) []float32 {
 
 // eachShape runs f for every set, shape and number of threads.
 func eachShape(t *testing.T, f func(t *testing.T, p *Pool, s Shape)) {
-	eachSet(t, func(t *testing.T) {
+	eachSet(t, func(t *testing.T, set Set) {
 		for _, s := range actShapes {
 			for threads := 1; threads <= 3; threads += 2 {
 				t.Run(fmt.Sprintf("%v/%d", s, threads), func(t *testing.T) {
-					p := NewPool(threads)
+					p := NewPool(threads, set)
 					defer p.Close()
 					f(t, p, s)
 				})

@@ -14,11 +14,12 @@ func (f *Filter[T]) RunPlain(p *Pool, dst []T, in Act[T], bias []T) {
 	checkLen("convolution: plain output", len(dst), in.N*f.out*in.H*in.W)
 	row := Shape{N: 1, C: f.out, H: 1, W: in.W}
 	bands := (in.H*in.W + taskPixels - 1) / taskPixels
+	o := opsOf[T](p)
 	p.Run(in.N*bands, func(t int) {
 		n, b := t/bands, t%bands
 		buf := f.scratch.take(row.Len() + row.Blocks()*Lanes)
 		defer f.scratch.give(buf)
-		r := convRun[T]{f: f, ops: opsOf[T](), in: []Act[T]{in}, bias: buf[row.Len():], out: Act[T]{Shape: row, Data: buf}, oneRow: true}
+		r := convRun[T]{f: f, ops: o, in: []Act[T]{in}, bias: buf[row.Len():], out: Act[T]{Shape: row, Data: buf}, oneRow: true}
 		clear(r.bias[copy(r.bias, bias):])
 		for y := b * in.H / bands; y < (b+1)*in.H/bands; y++ {
 			for pair := range pairs(f.out) {

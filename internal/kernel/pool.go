@@ -12,10 +12,13 @@ import (
 // them, and to wake a sleeping thread takes longer than many of them.
 const spin = 200 * time.Microsecond
 
-// Pool is a set of worker goroutines that share the tasks of Run calls. It is
-// safe for concurrent use; the nil Pool runs everything in the caller.
+// Pool is a number of worker goroutines that share the tasks of Run calls, and the
+// kernel set that these take. It is safe for concurrent use; the nil Pool runs
+// everything in the caller, by the fastest set.
 type Pool struct {
 	threads int
+	set     Set
+	alone   *Pool // the same set in the caller's own thread
 	jobs    chan *job
 	quit    chan struct{}
 	closed  atomic.Bool
@@ -37,12 +40,14 @@ type job struct {
 }
 
 // NewPool starts threads-1 workers; the caller of Run is the last thread.
-// threads < 1 means GOMAXPROCS. Close ends the workers.
-func NewPool(threads int) *Pool {
+// threads < 1 means GOMAXPROCS. What runs on the pool takes the kernels of set.
+// Close ends the workers.
+func NewPool(threads int, set Set) *Pool {
 	if threads < 1 {
 		threads = runtime.GOMAXPROCS(0)
 	}
-	p := &Pool{threads: threads, jobs: make(chan *job, 4*threads), quit: make(chan struct{})}
+	p := &Pool{threads: threads, set: set, jobs: make(chan *job, 4*threads), quit: make(chan struct{})}
+	p.alone = &Pool{threads: 1, set: set}
 	for range threads - 1 {
 		p.workers.Go(p.work)
 	}
@@ -56,6 +61,14 @@ func (p *Pool) Threads() int {
 		return 1
 	}
 	return p.threads
+}
+
+// Set is the kernel set of what runs on the pool.
+func (p *Pool) Set() Set {
+	if p == nil {
+		return Set{}
+	}
+	return p.set
 }
 
 // Enter and Leave stand around a computation of many Run calls, such as an image
@@ -74,13 +87,13 @@ func (p *Pool) Leave() {
 }
 
 // Share is the pool for the next Run of a computation that has entered: p while
-// there are fewer than its threads, so that each is done soon, and nil, the
-// caller's own thread, when there is one for each: a computation that has a
-// core to itself waits for no other and keeps its data in the core's cache. The
-// results are the same bits.
+// there are fewer than its threads, so that each is done soon, and a
+// pool of the caller's own thread when there is one for each: a computation that
+// has a core to itself waits for no other and keeps its data in the core's cache.
+// The results are the same bits.
 func (p *Pool) Share() *Pool {
-	if p == nil || p.users.Load() >= int64(p.threads) {
-		return nil
+	if p != nil && p.users.Load() >= int64(p.threads) {
+		return p.alone
 	}
 	return p
 }

@@ -10,7 +10,7 @@ import (
 
 func TestPoolRunsEachTaskOnce(t *testing.T) {
 	for _, threads := range []int{1, 2, 3, 8} {
-		p := NewPool(threads)
+		p := NewPool(threads, Set{})
 		for _, tasks := range []int{0, 1, 2, 100, 1000} {
 			count := make([]atomic.Int32, tasks)
 			p.Run(tasks, func(i int) { count[i].Add(1) })
@@ -25,7 +25,7 @@ func TestPoolRunsEachTaskOnce(t *testing.T) {
 }
 
 func TestPoolConcurrentAndNested(t *testing.T) {
-	p := NewPool(3)
+	p := NewPool(3, Set{})
 	defer p.Close()
 	var total atomic.Int64
 	var wg sync.WaitGroup
@@ -46,14 +46,14 @@ func TestPoolConcurrentAndNested(t *testing.T) {
 
 // A computation has the pool to share until there is one for each thread.
 func TestPoolShare(t *testing.T) {
-	p := NewPool(2)
+	p := NewPool(2, Set{})
 	defer p.Close()
 	p.Enter()
 	if p.Share() != p {
 		t.Error("one computation does not have the pool of 2 threads")
 	}
 	p.Enter()
-	if p.Share() != nil {
+	if p.Share().Threads() != 1 {
 		t.Error("the second of two computations on 2 threads has more than its own")
 	}
 	p.Leave()
@@ -69,7 +69,7 @@ func TestPoolShare(t *testing.T) {
 }
 
 func TestPoolPanic(t *testing.T) {
-	p := NewPool(3)
+	p := NewPool(3, Set{})
 	defer p.Close()
 	for _, bad := range []int{0, 7, 19} {
 		var ran atomic.Int32
@@ -102,7 +102,7 @@ func TestPoolClose(t *testing.T) {
 	before := runtime.NumGoroutine()
 	var pools []*Pool
 	for range 10 {
-		p := NewPool(4)
+		p := NewPool(4, Set{})
 		p.Run(8, func(int) {})
 		pools = append(pools, p)
 	}
@@ -126,7 +126,7 @@ func TestPoolClose(t *testing.T) {
 	}
 	var none *Pool
 	none.Close()
-	if none.Threads() != 1 || NewPool(0).Threads() != runtime.GOMAXPROCS(0) {
+	if none.Threads() != 1 || NewPool(0, Set{}).Threads() != runtime.GOMAXPROCS(0) {
 		t.Error("threads of the nil or the default pool")
 	}
 }
@@ -134,7 +134,7 @@ func TestPoolClose(t *testing.T) {
 // TestPoolCloseDuringRun closes while others run: every Run must complete.
 func TestPoolCloseDuringRun(t *testing.T) {
 	for range 50 {
-		p := NewPool(3)
+		p := NewPool(3, Set{})
 		var wg sync.WaitGroup
 		var n atomic.Int32
 		for range 4 {

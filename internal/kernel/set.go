@@ -6,102 +6,113 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 )
 
-// choice is the kernel set that float32 work takes, chosen at first use.
-type choice struct {
-	ops atomic.Pointer[ops[float32]] // nil before
+// Set is one of the sets of inner loops that float32 work may take; float64 work
+// always takes plain Go. A Pool carries the set of what runs on it. The zero Set
+// is the fastest one that passes its self-check on this machine. Results differ
+// between sets by rounding. Sets are comparable and never change.
+type Set struct{ ops *ops[float32] }
 
-	mu   sync.Mutex
-	most string // the fastest set that may be chosen
-	log  *slog.Logger
+// Auto names the fastest kernel set of the machine.
+const Auto = "auto"
+
+// SetNames are the names that Choose takes on one machine or another.
+func SetNames() []string { return []string{Auto, "avx512", "avx2", "generic"} }
+
+// Choose returns the kernel set of that name or, for Auto, the fastest that this
+// machine can run. A set whose self-check fails is refused with a line in log, and
+// Choose returns the next slower one; a nil log gets no line. A set that the
+// machine cannot run is an error. SetNames holds all names.
+func Choose(name string, log *slog.Logger) (Set, error) {
+	list := machineSets()
+	if name != Auto {
+		var known []string
+		for _, c := range list {
+			known = append(known, c.name)
+		}
+		i := slices.Index(known, name)
+		if i < 0 {
+			return Set{}, fmt.Errorf("kernel: no set %s on this machine, which runs %s", name, strings.Join(known, ", "))
+		}
+		list = list[i:]
+	}
+	return Set{firstGood(list, log)}, nil
 }
 
-// ops32 is the set in use; tests swap it.
-var (
-	ops32 = choice{most: Auto}
-	ops64 = genericOps[float64]()
-)
+// Name returns "avx512", "avx2" or "generic".
+func (s Set) Name() string { return s.float32s().name }
 
-func opsOf[T Float]() *ops[T] {
+// Winograd names the instruction set in which float32 3×3 convolutions take
+// Winograd's algorithm where it pays; empty, they all take the direct one.
+func (s Set) Winograd() string {
+	if w := s.float32s().winograd; w != nil {
+		return w.name
+	}
+	return ""
+}
+
+// BFloat16 names the instruction set in which float32 filters in bfloat16 take
+// their products: "avx512bf16", or a kernel set that rounds and then multiplies in
+// float32, which is slower than float32 alone.
+func (s Set) BFloat16() string { return s.float32s().bf16.name }
+
+func (s Set) float32s() *ops[float32] {
+	if s.ops != nil {
+		return s.ops
+	}
+	return fastest()
+}
+
+// fastest is the set that Auto names.
+var fastest = sync.OnceValue(func() *ops[float32] { return firstGood(machineSets(), nil) })
+
+var ops64 = genericOps[float64]()
+
+// opsOf returns the inner loops for work on p.
+func opsOf[T Float](p *Pool) *ops[T] {
 	if o, ok := any(ops64).(*ops[T]); ok {
 		return o
 	}
-	if o, ok := any(ops32.get()).(*ops[T]); ok {
+	var s Set
+	if p != nil {
+		s = p.set
+	}
+	if o, ok := any(s.float32s()).(*ops[T]); ok {
 		return o
 	}
 	return genericOps[T]()
 }
 
-// Auto names the fastest kernel set of the machine.
-const Auto = "auto"
-
-// SetNames are the names that Use takes on one machine or another.
-func SetNames() []string { return []string{Auto, "avx512", "avx2", "generic"} }
-
-// Use has float32 work take the kernel set of that name, or, with Auto, the
-// fastest this machine can run, from the next call of a kernel on. A set whose
-// self-check fails is refused with a line in log, and the next slower one
-// taken; a nil log is slog.Default. A set that the machine cannot run is an
-// error, and nothing changes.
-//
-// Call it before kernels run: results differ between sets by rounding. Without
-// a call the set is Auto. SetNames holds all names.
-func Use(name string, log *slog.Logger) error {
-	var known []string
-	for _, o := range sets() {
-		known = append(known, o.name)
-	}
-	if name != Auto && !slices.Contains(known, name) {
-		return fmt.Errorf("kernel: set %s is not available on this machine, choose one of %s", name, strings.Join(known, ", "))
-	}
-	ops32.mu.Lock()
-	defer ops32.mu.Unlock()
-	ops32.log = log
-	if ops32.most != name {
-		ops32.most = name
-		ops32.ops.Store(nil)
-	}
-	return nil
+// candidate is a set of this machine with its self-check, which runs once.
+type candidate struct {
+	*ops[float32]
+	fault func() error
 }
 
-// Set names the kernel set that float32 work takes: "avx512", "avx2" or
-// "generic".
-func Set() string { return ops32.get().name }
+// machineSets are the sets of this machine, fastest first.
+var machineSets = sync.OnceValue(func() []candidate { return candidates(sets()) })
 
-func (c *choice) get() *ops[float32] {
-	if o := c.ops.Load(); o != nil {
-		return o
+func candidates(list []*ops[float32]) []candidate {
+	out := make([]candidate, len(list))
+	for i, o := range list {
+		out[i] = candidate{o, sync.OnceValue(o.check)}
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if o := c.ops.Load(); o != nil {
-		return o
-	}
-	log := c.log
-	if log == nil {
-		log = slog.Default()
-	}
-	list := sets()
-	if i := slices.IndexFunc(list, func(o *ops[float32]) bool { return o.name == c.most }); i > 0 {
-		list = list[i:]
-	}
-	o := firstGood(list, log)
-	c.ops.Store(o)
-	return o
+	return out
 }
 
 // firstGood returns the first set that passes its self-check. The last is the
 // reference, which has none to pass.
-func firstGood(list []*ops[float32], log *slog.Logger) *ops[float32] {
+func firstGood(list []candidate, log *slog.Logger) *ops[float32] {
 	last := len(list) - 1
-	for _, o := range list[:last] {
-		err := o.check()
+	for _, c := range list[:last] {
+		err := c.fault()
 		if err == nil {
-			return o
+			return c.ops
 		}
-		log.Warn("kernel set failed its self-check; using the next one", "set", o.name, "reason", err.Error())
+		if log != nil {
+			log.Warn("kernel set failed its self-check; using the next one", "set", c.name, "reason", err.Error())
+		}
 	}
-	return list[last]
+	return list[last].ops
 }

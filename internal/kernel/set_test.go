@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -72,7 +73,7 @@ func TestSelfCheckRefuses(t *testing.T) {
 			bad.name, good.name = "bad", "good"
 			change(bad)
 			var log bytes.Buffer
-			got := firstGood([]*ops[float32]{bad, good, genericOps[float32]()}, slog.New(slog.NewTextHandler(&log, nil)))
+			got := firstGood(candidates([]*ops[float32]{bad, good, genericOps[float32]()}), slog.New(slog.NewTextHandler(&log, nil)))
 			if got != good {
 				t.Errorf("chose %s, want good", got.name)
 			}
@@ -160,28 +161,61 @@ func (k *winogradOps[T]) like() *winogradOps[T] {
 	}
 }
 
-func TestUse(t *testing.T) {
-	defer func() {
-		if err := Use(Auto, nil); err != nil {
-			t.Error(err)
-		}
-	}()
+func TestChoose(t *testing.T) {
 	var here []string
 	for _, o := range sets() {
 		here = append(here, o.name)
 	}
 	for _, name := range append(SetNames(), "sse9") {
-		err := Use(name, nil)
+		s, err := Choose(name, nil)
 		if ok := name == Auto || slices.Contains(here, name); ok != (err == nil) {
-			t.Errorf("Use(%s): %v on a machine that runs %v", name, err, here)
+			t.Errorf("Choose(%s): %v on a machine that runs %v", name, err, here)
 		}
-		if want := name; err == nil && name != Auto && Set() != want {
-			t.Errorf("set %s, want %s", Set(), want)
+		if err == nil && name != Auto && s.Name() != name {
+			t.Errorf("set %s, want %s", s.Name(), name)
 		}
 	}
-	if err := Use(Auto, nil); err != nil || Set() != here[0] {
-		t.Errorf("Auto: set %s, %v; want %s", Set(), err, here[0])
+	s, err := Choose(Auto, nil)
+	if zero := (Set{}).Name(); err != nil || s.Name() != here[0] || zero != here[0] {
+		t.Errorf("Auto: set %s, %v; the zero set is %s; want %s", s.Name(), err, zero, here[0])
 	}
+}
+
+// TestSetsSideBySide: pools of several sets run at once, each with its own
+// kernels, and a pool whose threads are taken keeps its set.
+func TestSetsSideBySide(t *testing.T) {
+	l := layer{Conv3x3, 1, 24, 24, 16, []int{16}}
+	f := NewFilter[float32](l.g, l.out, l.sources...)
+	f.Pack(randSlice[float32](newRand(1), l.weights()))
+	in := []Act[float32]{randAct(newRand(2), l.inShape())}
+	run := func(p *Pool) []float32 {
+		out := NewAct[float32](l.outShape())
+		f.Run(p, out, in, nil, false)
+		return out.Data
+	}
+	var wg sync.WaitGroup
+	for _, o := range sets() {
+		want := run(inCaller(Set{o}))
+		wg.Go(func() {
+			p := NewPool(2, Set{o})
+			defer p.Close()
+			for range 10 {
+				p.Enter()
+				shared := run(p.Share())
+				p.Enter()
+				alone := run(p.Share())
+				if n := p.Share().Threads(); n != 1 {
+					t.Errorf("set %s: two computations on two threads have %d each", o.name, n)
+				}
+				p.Leave()
+				p.Leave()
+				if !slices.Equal(shared, want) || !slices.Equal(alone, want) {
+					t.Errorf("set %s: other bits than by itself", o.name)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func BenchmarkSelfCheck(b *testing.B) {

@@ -18,7 +18,7 @@ func (f *Filter[T]) RunTail(p *Pool, out Act[T], in []Act[T], bias []T, tail Tai
 	if tail.Pool.Data != nil {
 		checkPool(tail.Pool, out)
 	}
-	f.run(opsOf[T](), p, out, in, bias, tail)
+	f.run(opsOf[T](p), p, out, in, bias, tail)
 }
 
 // finish does what the inner loop leaves of the tail: rows [y, y+h) and pixels

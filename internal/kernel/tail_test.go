@@ -14,9 +14,10 @@ func tailLayers() []layer {
 	}
 }
 
-func testTail[T Float](t *testing.T, l layer, a algorithm, relu bool) {
+func testTail[T Float](t *testing.T, set Set, l layer, a algorithm, relu bool) {
 	t.Helper()
 	r := newRand(11)
+	caller := inCaller(set)
 	f := NewFilter[T](l.g, l.out, l.sources...)
 	f.algorithm = a
 	f.Pack(randSlice[T](r, l.weights()))
@@ -27,11 +28,11 @@ func testTail[T Float](t *testing.T, l layer, a algorithm, relu bool) {
 	half.H, half.W = s.H/2, s.W/2
 	add := randGuarded[T](r, s)
 	plain, sum, pooled := NewAct[T](s), NewAct[T](s), NewAct[T](half)
-	f.Run(nil, plain, in, bias, false)
-	Add(nil, sum, []Act[T]{plain, add.Act}, relu)
-	MaxPool2x2(nil, pooled, sum)
+	f.Run(caller, plain, in, bias, false)
+	Add(caller, sum, []Act[T]{plain, add.Act}, relu)
+	MaxPool2x2(caller, pooled, sum)
 	for _, threads := range []int{1, 3} {
-		pool := NewPool(threads)
+		pool := NewPool(threads, set)
 		got, small := newGuarded[T](s, 5), newGuarded[T](half, 3)
 		f.RunTail(pool, got.Act, in, bias, Tail[T]{Add: add.Act, ReLU: relu, Pool: small.Act})
 		pool.Close()
@@ -42,9 +43,9 @@ func testTail[T Float](t *testing.T, l layer, a algorithm, relu bool) {
 	}
 	activated := newGuarded[T](s, 1)
 	small := newGuarded[T](half, 0)
-	f.RunTail(nil, activated.Act, in, bias, Tail[T]{ReLU: relu, Pool: small.Act})
-	f.Run(nil, plain, in, bias, relu)
-	MaxPool2x2(nil, pooled, plain)
+	f.RunTail(caller, activated.Act, in, bias, Tail[T]{ReLU: relu, Pool: small.Act})
+	f.Run(caller, plain, in, bias, relu)
+	MaxPool2x2(caller, pooled, plain)
 	sameBits(t, fmt.Sprintf("%v: output", l), plain.Data, activated.Data)
 	sameBits(t, fmt.Sprintf("%v: maxima without a sum", l), pooled.Data, small.Data)
 	add.verify(t)
@@ -52,15 +53,15 @@ func testTail[T Float](t *testing.T, l layer, a algorithm, relu bool) {
 
 // TestTail: a tail makes the bits of its parts one after the other.
 func TestTail(t *testing.T) {
-	eachSet(t, func(t *testing.T) {
+	eachSet(t, func(t *testing.T, set Set) {
 		for i, l := range tailLayers() {
-			testTail[float32](t, l, direct, i%2 == 0)
-			if l.g == Conv3x3 && ops32.get().winograd != nil {
-				testTail[float32](t, l, winograd, i%2 == 1)
+			testTail[float32](t, set, l, direct, i%2 == 0)
+			if l.g == Conv3x3 && set.ops.winograd != nil {
+				testTail[float32](t, set, l, winograd, i%2 == 1)
 			}
 		}
 	})
-	t.Run("float64", func(t *testing.T) { testTail[float64](t, tailLayers()[1], byShape, true) })
+	t.Run("float64", func(t *testing.T) { testTail[float64](t, Set{}, tailLayers()[1], byShape, true) })
 }
 
 func TestTailRefuses(t *testing.T) {
@@ -91,7 +92,7 @@ func TestTailRefuses(t *testing.T) {
 
 // TestRunPlain: it is Run and Unpack.
 func TestRunPlain(t *testing.T) {
-	eachSet(t, func(t *testing.T) {
+	eachSet(t, func(t *testing.T, set Set) {
 		for _, l := range []layer{
 			{Conv1x1, 1, 1, 1, 1, []int{1}}, {Conv1x1, 2, 7, 13, 2, []int{16}},
 			{Conv1x1, 1, 40, 300, 3, []int{64}}, {Conv1x1, 2, 5, 9, 35, []int{300}},
@@ -102,9 +103,9 @@ func TestRunPlain(t *testing.T) {
 			bias := randSlice[float32](r, l.out)
 			in := acts(split(l, randSlice[float32](r, l.n*l.in()*l.h*l.w)))
 			out := NewAct[float32](l.outShape())
-			f.Run(nil, out, in, bias, false)
+			f.Run(inCaller(set), out, in, bias, false)
 			for threads := 1; threads <= 3; threads++ {
-				pool := NewPool(threads)
+				pool := NewPool(threads, set)
 				got := make([]float32, l.n*l.out*l.h*l.w)
 				f.RunPlain(pool, got, in[0], bias)
 				pool.Close()

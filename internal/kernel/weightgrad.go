@@ -109,7 +109,7 @@ func (w *WeightGrad[T]) Run(p *Pool, dw []T, in []Act[T], dy Act[T]) {
 	if n := parts * tiles * tile; len(w.partial) < n {
 		w.partial = Aligned[T](n)
 	}
-	kernels := opsOf[T]()
+	kernels := opsOf[T](p)
 	p.Run(parts*tiles, func(t int) {
 		part, i := t/tiles, t%tiles
 		sum := w.partial[t*tile:][:tile]

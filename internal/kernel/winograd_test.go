@@ -8,18 +8,15 @@ import (
 
 // eachWinograd runs a test with Winograd's kernels for every instruction set
 // that this machine has.
-func eachWinograd(t *testing.T, f func(t *testing.T)) {
-	was := ops32.get()
-	defer ops32.ops.Store(was)
+func eachWinograd(t *testing.T, f func(t *testing.T, set Set)) {
 	sets := winogradSets()
 	if len(sets) == 0 {
 		t.Skip("this kernel set has direct convolution only")
 	}
 	for _, w := range sets {
-		s := *was
+		s := *fastest()
 		s.winograd = w
-		ops32.ops.Store(&s)
-		t.Run(w.name, f)
+		t.Run(w.name, func(t *testing.T) { f(t, Set{&s}) })
 	}
 }
 
@@ -42,7 +39,7 @@ func winogradLayers() []layer {
 // deviation computes a layer by Winograd's algorithm on 1, 2 and 3 threads and
 // returns the largest difference from a sum in float64, in units of the
 // layer's σ before bias and ReLU.
-func deviation(t *testing.T, l layer, variant int, bf16 bool) float64 {
+func deviation(t *testing.T, set Set, l layer, variant int, bf16 bool) float64 {
 	t.Helper()
 	r := newRand(uint64(variant))
 	x := randSlice[float32](r, l.n*l.in()*l.h*l.w)
@@ -71,7 +68,7 @@ func deviation(t *testing.T, l layer, variant int, bf16 bool) float64 {
 	in := split(l, x)
 	var first []float32
 	for threads := 1; threads <= 3; threads++ {
-		pool := NewPool(threads)
+		pool := NewPool(threads, set)
 		out := newGuarded[float32](os, 5)
 		f.Run(pool, out.Act, acts(in), bias, relu)
 		pool.Close()
@@ -99,14 +96,14 @@ func deviation(t *testing.T, l layer, variant int, bf16 bool) float64 {
 // order.
 func TestWinogradSameBits(t *testing.T) {
 	var first []float32
-	eachWinograd(t, func(t *testing.T) {
+	eachWinograd(t, func(t *testing.T, set Set) {
 		l := layer{Conv3x3, 1, 19, 22, 40, []int{24, 80}}
 		r := newRand(9)
 		f := NewFilter[float32](l.g, l.out, l.sources...)
 		f.algorithm = winograd
 		f.Pack(randSlice[float32](r, l.weights()))
 		out := NewAct[float32](l.outShape())
-		f.Run(nil, out, benchInput(r, l), nil, true)
+		f.Run(inCaller(set), out, benchInput(r, l), nil, true)
 		if first == nil {
 			first = out.Data
 		}
@@ -118,10 +115,10 @@ func TestWinogradSameBits(t *testing.T) {
 const relativeError = 1e-4
 
 func TestWinograd(t *testing.T) {
-	eachWinograd(t, func(t *testing.T) {
+	eachWinograd(t, func(t *testing.T, set Set) {
 		worst := 0.0
 		for i, l := range winogradLayers() {
-			d := deviation(t, l, i, false)
+			d := deviation(t, set, l, i, false)
 			if !(d <= relativeError) {
 				t.Errorf("%v: off by %.2g σ, want %.0g", l, d, relativeError)
 			}
@@ -135,7 +132,7 @@ func TestWinograd(t *testing.T) {
 // one, which is compared with a plain loop elsewhere.
 func TestWinogradDataGradient(t *testing.T) {
 	l := layer{Conv3x3, 2, 13, 18, 40, []int{24, 16}}
-	eachWinograd(t, func(t *testing.T) {
+	eachWinograd(t, func(t *testing.T, set Set) {
 		r := newRand(4)
 		w, dy := randSlice[float32](r, l.weights()), randAct(r, l.outShape())
 		for s := range l.sources {
@@ -144,7 +141,7 @@ func TestWinogradDataGradient(t *testing.T) {
 				f.algorithm = a
 				f.PackAdjoint(w)
 				dx := newGuarded[float32](l.source(s), 1)
-				f.Run(nil, dx.Act, []Act[float32]{dy}, nil, false)
+				f.Run(inCaller(set), dx.Act, []Act[float32]{dy}, nil, false)
 				dx.verify(t)
 				return unpack(dx.Act)
 			}
@@ -163,10 +160,10 @@ func TestWinogradDataGradient(t *testing.T) {
 
 // TestWinogradManyChannels is the error where sums are longest.
 func TestWinogradManyChannels(t *testing.T) {
-	eachWinograd(t, func(t *testing.T) {
+	eachWinograd(t, func(t *testing.T, set Set) {
 		for _, c := range []int{64, 256, 1024} {
 			l := layer{Conv3x3, 1, 12, 12, 16, []int{c}}
-			d := deviation(t, l, 1, false)
+			d := deviation(t, set, l, 1, false)
 			if !(d <= relativeError) {
 				t.Errorf("%v: off by %.2g σ, want %.0g", l, d, relativeError)
 			}
@@ -179,10 +176,10 @@ func TestWinogradManyChannels(t *testing.T) {
 // Winograd's result, and beyond the tiles that see the bad pixel both are the
 // same as without it.
 func TestWinogradNotFinite(t *testing.T) {
-	eachWinograd(t, func(t *testing.T) { testNotFinite(t, false) })
+	eachWinograd(t, func(t *testing.T, set Set) { testNotFinite(t, set, false) })
 }
 
-func testNotFinite(t *testing.T, bf16 bool) {
+func testNotFinite(t *testing.T, set Set, bf16 bool) {
 	const side, at = 24, 9
 	l := layer{Conv3x3, 1, side, side, 16, []int{16}}
 	run := func(a algorithm, bad float32) []float32 {
@@ -193,7 +190,7 @@ func testNotFinite(t *testing.T, bf16 bool) {
 		in := randAct(r, l.inShape())
 		in.Data[in.at(0, 0, at, at)+3] = bad
 		out := NewAct[float32](l.outShape())
-		f.Run(nil, out, []Act[float32]{in}, nil, true)
+		f.Run(inCaller(set), out, []Act[float32]{in}, nil, true)
 		return unpack(out)
 	}
 	clean := run(winograd, 0)
@@ -219,7 +216,7 @@ func testNotFinite(t *testing.T, bf16 bool) {
 // range allows, 2⁻¹⁴⁹ for each of some hundred roundings.
 func TestWinogradDenormal(t *testing.T) {
 	l := layer{Conv3x3, 1, 13, 13, 16, []int{16}}
-	eachWinograd(t, func(t *testing.T) {
+	eachWinograd(t, func(t *testing.T, set Set) {
 		r := newRand(6)
 		x := randSlice[float32](r, 16*13*13)
 		for i := range x {
@@ -232,7 +229,7 @@ func TestWinogradDenormal(t *testing.T) {
 		f.algorithm = winograd
 		f.Pack(w)
 		out := NewAct[float32](l.outShape())
-		f.Run(nil, out, acts(split(l, x)), nil, false)
+		f.Run(inCaller(set), out, acts(split(l, x)), nil, false)
 		for i, v := range unpack(out) {
 			if d := math.Abs(float64(v) - want[i]); !(d <= 0x1p-149*1000) {
 				t.Fatalf("element %d is %g, want %g", i, v, want[i])
@@ -244,15 +241,15 @@ func TestWinogradDenormal(t *testing.T) {
 // TestWinogradConcurrent: Runs of one filter do not meet in scratch memory.
 func TestWinogradConcurrent(t *testing.T) {
 	l := layer{Conv3x3, 1, 40, 44, 96, []int{80}}
-	eachWinograd(t, func(t *testing.T) {
+	eachWinograd(t, func(t *testing.T, set Set) {
 		r := newRand(8)
 		f := NewFilter[float32](l.g, l.out, l.sources...)
 		f.algorithm = winograd
 		f.Pack(randSlice[float32](r, l.weights()))
 		in := []Act[float32]{randAct(r, l.inShape())}
 		want := NewAct[float32](l.outShape())
-		f.Run(nil, want, in, nil, false)
-		pool := NewPool(3)
+		f.Run(inCaller(set), want, in, nil, false)
+		pool := NewPool(3, set)
 		defer pool.Close()
 		done := make(chan []float32)
 		for range 4 {
@@ -271,15 +268,16 @@ func TestWinogradConcurrent(t *testing.T) {
 // TestWinogradAllocates: a Run leaves little garbage, whatever its scratch
 // memory: the descriptions of the run and of its tasks.
 func TestWinogradAllocates(t *testing.T) {
-	eachWinograd(t, func(t *testing.T) { testAllocates(t, false) })
+	eachWinograd(t, func(t *testing.T, set Set) { testAllocates(t, set, false) })
 }
 
-func testAllocates(t *testing.T, bf16 bool) {
+func testAllocates(t *testing.T, set Set, bf16 bool) {
 	f := NewFilter[float32](Conv3x3, 64, 64)
 	f.algorithm, f.bf16 = winograd, bf16
 	s := Shape{1, 64, 32, 32}
 	in, out, bias := []Act[float32]{NewAct[float32](s)}, NewAct[float32](s), make([]float32, 64)
-	n := testing.AllocsPerRun(20, func() { f.Run(nil, out, in, bias, true) })
+	pool := inCaller(set)
+	n := testing.AllocsPerRun(20, func() { f.Run(pool, out, in, bias, true) })
 	if n > 8 {
 		t.Errorf("%v allocations a Run", n)
 	}
@@ -287,13 +285,13 @@ func testAllocates(t *testing.T, bf16 bool) {
 
 // TestAlgorithm pins the choice for layers of known kinds.
 func TestAlgorithm(t *testing.T) {
-	pays := func(l layer) bool {
+	pays := func(set Set, l layer) bool {
 		f := NewFilter[float32](l.g, l.out, l.sources...)
-		r := convRun[float32]{f: f, ops: ops32.get(), out: Act[float32]{Shape: l.outShape()}}
+		r := convRun[float32]{f: f, ops: set.ops, out: Act[float32]{Shape: l.outShape()}}
 		_, pays := r.winograd()
 		return pays
 	}
-	eachWinograd(t, func(t *testing.T) {
+	eachWinograd(t, func(t *testing.T, set Set) {
 		for _, c := range []struct {
 			l    layer
 			want bool
@@ -306,14 +304,14 @@ func TestAlgorithm(t *testing.T) {
 			{layer{Conv1x1, 1, 256, 256, 32, []int{32}}, false},
 			{layer{Up2x2, 1, 128, 128, 32, []int{64}}, false},
 		} {
-			if got := pays(c.l); got != c.want {
+			if got := pays(set, c.l); got != c.want {
 				t.Errorf("%v: Winograd %v, want %v", c.l, got, c.want)
 			}
 		}
 	})
 	f := NewFilter[float32](Conv3x3, 32, 32)
-	f.Exact()
-	r := convRun[float32]{f: f, ops: ops32.get(), out: Act[float32]{Shape: Shape{1, 32, 256, 256}}}
+	f.SetExact()
+	r := convRun[float32]{f: f, ops: fastest(), out: Act[float32]{Shape: Shape{1, 32, 256, 256}}}
 	if _, pays := r.winograd(); pays {
 		t.Error("an exact filter takes Winograd's algorithm")
 	}

@@ -15,6 +15,7 @@ import (
 // Content is what a Writer's planes hold.
 type Content int
 
+// Kinds of Content.
 const (
 	Masks  Content = iota // class indices, uint8
 	Values                // float32

@@ -103,7 +103,7 @@ func TestToPlane(t *testing.T) {
 	n := [3]int{4, 3, 5}
 	src := stored(n)
 	for _, angle := range []float64{0, 10, 30} {
-		want := Plane{"sagittal", "A", "I"}
+		want := segd.Plane{Name: "sagittal", Right: "A", Down: "I"}
 		var reference map[string]bool
 		for _, way := range turns(n) {
 			planes, err := Reslice(way, 0, way.Size()[2], 2, reader(src))
@@ -142,24 +142,24 @@ func TestToPlane(t *testing.T) {
 func TestPlaneOf(t *testing.T) {
 	for _, tt := range []struct {
 		m    segd.Affine
-		want Plane
+		want segd.Plane
 	}{
-		{segd.Affine{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}, Plane{"axial", "L", "P"}},
-		{segd.Affine{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}.RAS(), Plane{"axial", "R", "A"}},
-		{segd.Affine{{0, 0, 3}, {1, 0, 0}, {0, -1, 0}}, Plane{"sagittal", "P", "I"}},
-		{segd.Affine{{1, 0, 0}, {0, 0, 3}, {0, -1, 0}}, Plane{"coronal", "L", "I"}},
-		{segd.Affine{}, Plane{"axial", "L", "P"}}, // of no use, and no panic
+		{segd.Affine{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}, segd.Plane{Name: "axial", Right: "L", Down: "P"}},
+		{segd.Affine{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}.RAS(), segd.Plane{Name: "axial", Right: "R", Down: "A"}},
+		{segd.Affine{{0, 0, 3}, {1, 0, 0}, {0, -1, 0}}, segd.Plane{Name: "sagittal", Right: "P", Down: "I"}},
+		{segd.Affine{{1, 0, 0}, {0, 0, 3}, {0, -1, 0}}, segd.Plane{Name: "coronal", Right: "L", Down: "I"}},
+		{segd.Affine{}, segd.Plane{Name: "axial", Right: "L", Down: "P"}}, // of no use, and no panic
 	} {
 		got, _ := PlaneOf(tt.m)
 		if got != tt.want {
 			t.Errorf("%v: %v, want %v", tt.m, got, tt.want)
 		}
-		if err := got.Validate(); err != nil {
+		if err := Validate(got); err != nil {
 			t.Error(err)
 		}
 	}
-	for _, p := range []Plane{{}, {"axial", "L", "R"}, {"axial", "L", "S"}, {"axial", "X", "P"}, {"", "L", "P"}} {
-		if err := p.Validate(); !errors.Is(err, segd.ErrFormat) {
+	for _, p := range []segd.Plane{{}, {Name: "axial", Right: "L", Down: "R"}, {Name: "axial", Right: "L", Down: "S"}, {Name: "axial", Right: "X", Down: "P"}, {Name: "", Right: "L", Down: "P"}} {
+		if err := Validate(p); !errors.Is(err, segd.ErrFormat) {
 			t.Errorf("%+v: %v", p, err)
 		}
 	}

@@ -18,23 +18,6 @@ import (
 	"segd"
 )
 
-// Plane is the orientation of an image in the patient.
-type Plane struct {
-	// Name is axial, coronal or sagittal.
-	Name string `json:"plane"`
-	// Right and Down are the directions in which the columns and the rows of the
-	// image rise: R (right), L (left), A (anterior), P (posterior), S (superior)
-	// or I (inferior). They are those of DICOM's PatientOrientation (0020,0020),
-	// which has H (head) for S and F (foot) for I.
-	Right string `json:"right"`
-	Down  string `json:"down"`
-}
-
-// String says in words how the plane lies.
-func (p Plane) String() string {
-	return fmt.Sprintf("%s (columns to %s, rows to %s)", p.Name, p.Right, p.Down)
-}
-
 // letters are the directions against and along each axis of the patient, as
 // DICOM has them: left, posterior and superior rise.
 var letters = [3][2]string{{"R", "L"}, {"A", "P"}, {"I", "S"}}
@@ -68,7 +51,7 @@ func parse(letter string) (direction, bool) {
 }
 
 // Validate returns segd.ErrFormat for a plane that is none.
-func (p Plane) Validate() error {
+func Validate(p segd.Plane) error {
 	right, ok := parse(p.Right)
 	down, also := parse(p.Down)
 	if !ok || !also || right.axis == down.axis {
@@ -83,9 +66,9 @@ func (p Plane) Validate() error {
 // PlaneOf returns the plane of the images of a volume, by the axes of the
 // patient that are nearest to its own, and how far the volume is turned away
 // from them: the largest angle between the two, in degrees.
-func PlaneOf(m segd.Affine) (p Plane, degrees float64) {
+func PlaneOf(m segd.Affine) (p segd.Plane, degrees float64) {
 	near, degrees := nearest(m)
-	return Plane{Name: names[near[2].axis], Right: near[0].String(), Down: near[1].String()}, degrees
+	return segd.Plane{Name: names[near[2].axis], Right: near[0].String(), Down: near[1].String()}, degrees
 }
 
 // permutations are the orders of three axes.

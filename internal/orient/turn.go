@@ -23,7 +23,7 @@ func Keep(size [3]int) Turn { return Turn{Axis: [3]int{0, 1, 2}, Stored: size} }
 // ToPlane returns the turn to planes of an orientation, which must be valid.
 // Planes follow each other as they are stored, or as the axis does that they are
 // cut across.
-func ToPlane(g segd.Grid, want Plane) Turn {
+func ToPlane(g segd.Grid, want segd.Plane) Turn {
 	near, _ := nearest(g.Affine)
 	right, _ := parse(want.Right)
 	down, _ := parse(want.Down)

@@ -2,6 +2,7 @@ package output
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -37,7 +38,7 @@ func WriteFile(path string, write func(io.Writer) error) (err error) {
 	if err != nil {
 		_ = os.Remove(f.Name()) // err says what went wrong
 	}
-	if l, ok := err.(*os.LinkError); ok {
+	if l, ok := errors.AsType[*os.LinkError](err); ok {
 		err = &os.PathError{Op: "write", Path: path, Err: l.Err}
 	}
 	return err

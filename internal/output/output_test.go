@@ -194,7 +194,7 @@ func TestWriteFile(t *testing.T) {
 	if err := write("one", nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := write("two", io.ErrShortWrite); err != io.ErrShortWrite {
+	if err := write("two", io.ErrShortWrite); !errors.Is(err, io.ErrShortWrite) {
 		t.Error(err)
 	}
 	b, err := os.ReadFile(path)

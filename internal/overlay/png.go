@@ -6,6 +6,7 @@ import (
 	"image/color"
 	"image/png"
 	"io"
+	"slices"
 	"sync"
 )
 
@@ -43,7 +44,7 @@ func EncodePNG(w io.Writer, m image.Image) error {
 // the palette, so it is filled up with black to 17 entries; longer ones stay.
 func encodePaletted(w io.Writer, m *image.Paletted) error {
 	padded := *m
-	padded.Palette = append(m.Palette[:len(m.Palette):len(m.Palette)], make(color.Palette, max(0, 17-len(m.Palette)))...)
+	padded.Palette = slices.Concat(m.Palette, make(color.Palette, max(0, 17-len(m.Palette))))
 	for i := len(m.Palette); i < len(padded.Palette); i++ {
 		padded.Palette[i] = color.NRGBA{A: 255}
 	}

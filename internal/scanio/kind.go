@@ -2,6 +2,7 @@ package scanio
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -69,7 +70,7 @@ func KindOfFile(path string) (kind Kind, empty bool, err error) {
 	defer func() { _ = f.Close() }() // read only
 	head := make([]byte, HeadBytes)
 	n, err := io.ReadFull(f, head)
-	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return Unknown, false, err
 	}
 	return KindOf(head[:n]), n == 0, nil

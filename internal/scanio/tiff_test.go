@@ -42,8 +42,7 @@ func ascending(n, from int) (b []byte) {
 
 // Pages are frames of a scan, of labels and of values.
 func TestTIFFPages(t *testing.T) {
-	small, large := tiffSpec{}, spec(4, 3, ascending(12, 90), nil)
-	small = spec(2, 1, []byte{1, 2}, nil)
+	small, large := spec(2, 1, []byte{1, 2}, nil), spec(4, 3, ascending(12, 90), nil)
 	reduced := spec(4, 3, ascending(12, 7), map[uint16][]uint32{tiffNewSubfile: {subfileReduced}})
 	page := func(from int) tiffSpec { return spec(4, 3, ascending(12, from), nil) }
 	imageJ := spec(4, 3, slices.Concat(ascending(12, 0), ascending(12, 5), ascending(12, 9)), nil)

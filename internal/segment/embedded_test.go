@@ -10,11 +10,11 @@ import (
 	"testing"
 
 	"segd"
-	"segd/internal/kernel"
-	"segd/internal/metric"
 	"segd/internal/phantom"
 	"segd/internal/scanio"
 	"segd/models"
+	"segd/train/metric"
+	"segd/unet"
 )
 
 // TestEmbeddedModels runs the models inside the binary on phantoms of what
@@ -25,7 +25,7 @@ func TestEmbeddedModels(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pool := kernel.NewPool(2)
+	pool := unet.NewPool(2)
 	defer pool.Close()
 	for _, c := range []struct {
 		model string
@@ -66,18 +66,18 @@ func TestEmbeddedModels(t *testing.T) {
 // convolution, on phantoms and, where they lie beside the project, on test
 // images of the models' data: 9,999 of 10,000 pixels are the same.
 func TestExactMasks(t *testing.T) {
-	if kernel.Winograd() == "" || testing.Short() {
+	if (unet.Kernels{}).Winograd() == "" || testing.Short() {
 		t.Skip("no Winograd kernels here, or -short")
 	}
 	fast, err := models.Embedded()
 	if err != nil {
 		t.Fatal(err)
 	}
-	exact, err := models.Embedded()
+	exact, err := models.Options{Exact: true}.Embedded()
 	if err != nil {
 		t.Fatal(err)
 	}
-	pool := kernel.NewPool(2)
+	pool := unet.NewPool(2)
 	defer pool.Close()
 	for _, a := range fast.List() {
 		name := a.Name
@@ -85,7 +85,6 @@ func TestExactMasks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b.Exact = true
 		var differ, pixels int
 		for _, img := range testImages(t, a) {
 			masks := [2]*segd.Mask{}

@@ -2,15 +2,15 @@ package segment
 
 import (
 	"segd"
-	"segd/internal/kernel"
 	"segd/models"
+	"segd/unet"
 )
 
 // Memory is about how many bytes Frame or Values holds at its peak, and the caller
 // with its Result, for an image of width×height pixels and that many channels: the
 // image, the network's input, what it computes in, and what is made of its output.
 // The model is loaded for it. Errors are those of Frame.
-func Memory(m *models.Model, pool *kernel.Pool, width, height, channels int, spacing segd.Spacing, o Options) (int64, error) {
+func Memory(m *models.Model, pool *unet.Pool, width, height, channels int, spacing segd.Spacing, o Options) (int64, error) {
 	p, err := m.Recipe.Grid(width, height, spacing)
 	if err != nil {
 		return 0, err

@@ -7,10 +7,10 @@ import (
 	"time"
 
 	"segd"
-	"segd/internal/kernel"
 	"segd/internal/orient"
 	"segd/internal/turns"
 	"segd/models"
+	"segd/unet"
 )
 
 // Memory of volumes that are turned: of the planes that are cut out of the stored
@@ -31,7 +31,7 @@ const (
 type Scan struct {
 	orientation
 	model *models.Model
-	pool  *kernel.Pool
+	pool  *unet.Pool
 	scan  *segd.Scan
 	o     Options
 
@@ -45,7 +45,7 @@ type Scan struct {
 // NewScan returns a Scan. The errors are those of options and model that do not
 // fit, and segd.ErrTooLarge for a volume whose results would take too much
 // memory.
-func NewScan(m *models.Model, pool *kernel.Pool, scan *segd.Scan, o Options) (*Scan, error) {
+func NewScan(m *models.Model, pool *unet.Pool, scan *segd.Scan, o Options) (*Scan, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}

@@ -12,15 +12,15 @@ import (
 	"testing"
 
 	"segd"
-	"segd/internal/kernel"
-	"segd/internal/metric"
 	"segd/internal/orient"
 	"segd/internal/scanio"
 	"segd/models"
+	"segd/train/metric"
+	"segd/unet"
 )
 
 // sagittal is the plane of the tests' models.
-var sagittal = orient.Plane{Name: "sagittal", Right: "A", Down: "I"}
+var sagittal = segd.Plane{Name: "sagittal", Right: "A", Down: "I"}
 
 // wanting opens the model of model, which wants sagittal planes.
 func wanting(t *testing.T) *models.Model {
@@ -210,7 +210,7 @@ func TestScanErrors(t *testing.T) {
 	if n := Turned(m, s); n < 9*5*6*7 {
 		t.Errorf("%d bytes for the results of %d voxels in 2 classes", n, 5*6*7)
 	}
-	if err := m.Load(nil); err != nil {
+	if err := m.Load(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := run.Memory(1, segd.Spacing{}); err != nil || n < 4*5*6*7/5 {
@@ -242,7 +242,7 @@ func TestHippocampusVolumes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pool := kernel.NewPool(2)
+	pool := unet.NewPool(2)
 	defer pool.Close()
 	n := 4
 	if testing.Short() {

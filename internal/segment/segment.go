@@ -22,11 +22,11 @@ import (
 	"time"
 
 	"segd"
-	"segd/internal/kernel"
 	"segd/internal/postprocess"
 	"segd/internal/turns"
 	"segd/models"
 	"segd/preprocess"
+	"segd/unet"
 )
 
 // Options are what a user may ask for. The zero value takes the most likely
@@ -79,7 +79,7 @@ type Result struct {
 // come from the stages; when ctx ends, so does the call, with its error, after
 // the stage in progress or one layer of the network. There shorter requests pass
 // that of ctx: see package turns.
-func Frame(ctx context.Context, m *models.Model, pool *kernel.Pool, img *segd.Image, o Options) (*Result, error) {
+func Frame(ctx context.Context, m *models.Model, pool *unet.Pool, img *segd.Image, o Options) (*Result, error) {
 	r, err := mask(ctx, m, pool, img, o)
 	if err != nil {
 		return nil, err
@@ -92,7 +92,7 @@ func Frame(ctx context.Context, m *models.Model, pool *kernel.Pool, img *segd.Im
 }
 
 // mask is Frame without what the result says of the whole mask.
-func mask(ctx context.Context, m *models.Model, pool *kernel.Pool, img *segd.Image, o Options) (*Result, error) {
+func mask(ctx context.Context, m *models.Model, pool *unet.Pool, img *segd.Image, o Options) (*Result, error) {
 	if err := m.MakesMasks(); err != nil {
 		return nil, err
 	}
@@ -132,7 +132,7 @@ func (r *Result) rate() {
 
 // Values is Frame for a model of values: the Result has Values and no mask. A
 // model of classes is segd.ErrOption, and so are options that are about classes.
-func Values(ctx context.Context, m *models.Model, pool *kernel.Pool, img *segd.Image, o Options) (*Result, error) {
+func Values(ctx context.Context, m *models.Model, pool *unet.Pool, img *segd.Image, o Options) (*Result, error) {
 	if m.Values == nil {
 		return nil, fmt.Errorf("segment: %w: model %s gives classes, not values", segd.ErrOption, m.Name)
 	}
@@ -150,8 +150,8 @@ func Values(ctx context.Context, m *models.Model, pool *kernel.Pool, img *segd.I
 
 // predict returns what the network gives, [1, K, H, W] on the image's own pixels,
 // and a Result that says what went in.
-func predict(ctx context.Context, m *models.Model, pool *kernel.Pool, img *segd.Image, o Options) (*Result, *segd.Tensor, error) {
-	if err := m.Load(pool); err != nil { // before the clock
+func predict(ctx context.Context, m *models.Model, pool *unet.Pool, img *segd.Image, o Options) (*Result, *segd.Tensor, error) {
+	if err := m.Load(ctx, pool); err != nil { // before the clock
 		return nil, nil, err
 	}
 	if err := turns.Next(ctx); err != nil {
@@ -263,7 +263,7 @@ func (r *Result) explain(m *models.Model, o Options) {
 		warn("the pixel spacing is unknown, so the image was not resampled to the %g mm that the model was trained at", recipe.SpacingMM)
 	}
 	step("model %s %s", r.Model, r.Version)
-	if m.BFloat16 {
+	if m.Options().BFloat16 {
 		step("factors of 3×3 convolutions rounded to bfloat16")
 	}
 	if n := len(m.Members); n > 0 {

@@ -13,9 +13,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"segd"
-	"segd/internal/kernel"
 	"segd/models"
 	"segd/models/modelstest"
+	"segd/unet"
 )
 
 // model opens the model that marks what is brighter than half, after change.
@@ -64,7 +64,7 @@ func bright(img *segd.Image) []uint8 {
 
 // The mask lies where the image's bright pixels are, to the pixel.
 func TestFrame(t *testing.T) {
-	pool := kernel.NewPool(2)
+	pool := unet.NewPool(2)
 	defer pool.Close()
 	img := picture(37, 21, [4]int{0, 0, 3, 2}, [4]int{30, 15, 37, 21}, [4]int{10, 5, 11, 6})
 	pix := slices.Clone(img.Pix)
@@ -164,8 +164,10 @@ func TestFrameResamples(t *testing.T) {
 		}
 	}
 
-	rounded := model(t, func(*models.Manifest) {})
-	rounded.BFloat16 = true
+	rounded, err := models.Options{BFloat16: true}.Open(model(t, nil).Origin)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if steps, _, err := Explain(rounded, &segd.Scan{}, img, Options{}); err != nil || !strings.Contains(strings.Join(steps, "; "), "rounded to bfloat16") {
 		t.Errorf("steps %q, %v of a model in bfloat16", steps, err)
 	}
@@ -223,7 +225,7 @@ func TestFrameErrors(t *testing.T) {
 
 // Many at once give what one does.
 func TestFrameConcurrent(t *testing.T) {
-	pool := kernel.NewPool(2)
+	pool := unet.NewPool(2)
 	defer pool.Close()
 	m := model(t, nil)
 	var wg sync.WaitGroup

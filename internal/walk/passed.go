@@ -15,7 +15,7 @@ import (
 type Passed struct {
 	Other    map[string][]string      // files that are no images: names by extension in lower case
 	Unfit    map[scanio.Kind][]string // images of a kind that was not wanted: names
-	Hidden   int                      // files and folders, and what Windows leaves in folders
+	Hidden   int                      // files and folders, among them what systems leave in folders
 	DICOMDIR int
 	Empty    int // files without a byte
 	Outputs  int // of segd

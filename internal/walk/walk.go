@@ -8,13 +8,15 @@
 // scanio reads, or if its name has the extension of one, so that a damaged scan is
 // a failure and not a gap. Hidden files, DICOMDIR, empty files without such a
 // name, and what is no regular file are passed over and counted; so are the
-// outputs of earlier runs (package output).
+// outputs of earlier runs (package output). What systems leave in folders (Thumbs.db,
+// desktop.ini, @eaDir) counts as hidden.
 //
 // Links to files and to folders are followed; a folder is read once, and a link
 // to a folder above is passed over.
 package walk
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -109,9 +111,9 @@ func (w *walker) folder(path, name, place string) {
 }
 
 // hidden reports names that are not meant to be seen: those that begin with a dot,
-// and the files that Windows hides in folders.
+// the files that Windows hides in folders, and Synology's folder of thumbnails.
 func hidden(name string) bool {
-	return strings.HasPrefix(name, ".") || strings.EqualFold(name, "Thumbs.db") || strings.EqualFold(name, "desktop.ini")
+	return strings.HasPrefix(name, ".") || strings.EqualFold(name, "Thumbs.db") || strings.EqualFold(name, "desktop.ini") || name == "@eaDir"
 }
 
 // outputs are what segd wrote into a folder.
@@ -176,7 +178,7 @@ func (w *walker) file(path, name string) {
 
 // fail lists what cannot be read.
 func (w *walker) fail(path, name string, err error, dir bool) {
-	if p, ok := err.(*fs.PathError); ok {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		err = p.Err
 	}
 	if dir {

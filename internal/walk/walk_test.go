@@ -75,7 +75,7 @@ func TestWalk(t *testing.T) {
 		"a/b.png": img, "a.png": img, "new\nline.png": img, strings.Repeat("n", 240) + ".png": img, "ä.png": img,
 		"damaged.png": []byte("no picture"), "empty.dcm": nil,
 		"notes.txt": []byte("text"), "more.TXT": []byte("text"), "README": []byte("text"), "nothing": nil, "DICOMDIR": dicom,
-		".hidden/c.png": img, ".DS_Store": img, "a/Thumbs.db": []byte("x"), "Desktop.ini": []byte("x"),
+		".hidden/c.png": img, ".DS_Store": img, "a/Thumbs.db": []byte("x"), "Desktop.ini": []byte("x"), "a/@eaDir/b.png/thumb.png": img,
 	})
 	if err := syscall.Mkfifo(filepath.Join(dir, "pipe.png"), 0o644); err != nil {
 		t.Fatal(err)
@@ -86,7 +86,7 @@ func TestWalk(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	text := "skipped: 3 files that are not DICOM, NIfTI, PNG, JPEG or TIFF (.txt 2, no extension 1), 4 hidden, 1 DICOMDIR, 1 empty file, 1 pipe, socket or device"
+	text := "skipped: 3 files that are not DICOM, NIfTI, PNG, JPEG or TIFF (.txt 2, no extension 1), 5 hidden, 1 DICOMDIR, 1 empty file, 1 pipe, socket or device"
 	if passed.String() != text {
 		t.Errorf("got  %s\nwant %s", passed, text)
 	}

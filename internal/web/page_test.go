@@ -25,12 +25,12 @@ import (
 	"segd/dicomio"
 	"segd/dicomio/dicomtest"
 	"segd/handlers"
-	"segd/internal/kernel"
 	"segd/internal/overlay"
 	"segd/internal/phantom"
 	"segd/internal/scanio"
 	"segd/models"
 	"segd/models/modelstest"
+	"segd/unet"
 )
 
 // handler is a server with those models of names; bright marks what is brighter than
@@ -49,7 +49,7 @@ func handler(t *testing.T, names ...string) http.Handler {
 			t.Fatal(err)
 		}
 	}
-	pool := kernel.NewPool(2)
+	pool := unet.NewPool(2)
 	t.Cleanup(pool.Close)
 	var c models.Catalogue // without the embedded models: auto has no choice
 	if err := c.AddDir(dir); err != nil {

@@ -7,10 +7,10 @@ import (
 	"image/draw"
 	"slices"
 
-	"segd/internal/metric"
 	"segd/internal/overlay"
 	"segd/models"
 	"segd/train"
+	"segd/train/metric"
 	"segd/unet"
 )
 

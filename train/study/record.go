@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"segd"
-	"segd/internal/kernel"
 	"segd/train"
 	"segd/unet"
 )
@@ -120,9 +119,9 @@ const costSize = 256
 const costRuns = 3
 
 // cost measures what the network takes.
-func (t *training) cost(pool *kernel.Pool) error {
+func (t *training) cost(pool *unet.Pool) error {
 	c, p := t.config(), &t.Plan
-	t.Threads, t.Kernel = pool.Threads(), kernel.Set()
+	t.Threads, t.Kernel = pool.Threads(), pool.Kernels().Name()
 	weights := unet.NewParams(c, t.Seed)
 	for _, name := range weights.Names() {
 		w, _ := weights.Get(name)

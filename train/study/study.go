@@ -25,7 +25,6 @@ import (
 	"time"
 
 	"segd"
-	"segd/internal/kernel"
 	"segd/internal/output"
 	"segd/train"
 	"segd/unet"
@@ -60,8 +59,8 @@ type Options struct {
 	SweepWidth   int   // channels of their first level, default 4
 	SweepPatch   int   // side in pixels, default Patch
 
-	Command string       // that makes the page again, for the page; empty: left out
-	Pool    *kernel.Pool // nil: one thread
+	Command string     // that makes the page again, for the page; empty: left out
+	Pool    *unet.Pool // nil: one thread
 }
 
 // Defaults.

@@ -80,7 +80,7 @@ type graph struct {
 func (b *bench) build(f func(g *graph) (*G.Node, error), weights *tensor.Dense) (*graph, *tensor.Dense) {
 	b.t.Helper()
 	e := G.NewGraph()
-	g := &graph{ops: New[float64](kernel.NewPool(1))}
+	g := &graph{ops: New[float64](kernel.NewPool(1, kernel.Set{}))}
 	for i, l := range b.leaves {
 		dt := tensor.Float64
 		if l.labels != nil {

@@ -5,6 +5,8 @@ import (
 	"math"
 
 	G "gorgonia.org/gorgonia"
+
+	"segd/internal/kernel"
 )
 
 // Regression describes the mean absolute (L1) or squared (L2) error of values.
@@ -32,7 +34,7 @@ func (s *Set[T]) Regression(squared bool, values, targets *G.Node) (*G.Node, err
 			sum, n := 0.0, 0
 			for i, t := range a.f[1] {
 				e := float64(a.f[0][i]) - float64(t)
-				if t != t {
+				if isNaN(t) {
 					continue
 				}
 				if n++; squared {
@@ -53,14 +55,14 @@ func (s *Set[T]) Regression(squared bool, values, targets *G.Node) (*G.Node, err
 				run: func(out []T, a args[T]) error {
 					n := 0
 					for _, t := range a.f[1] {
-						if t == t {
+						if !isNaN(t) {
 							n++
 						}
 					}
 					each := a.f[2][0] / T(max(1, n))
 					for i, t := range a.f[1] {
 						switch e := a.f[0][i] - t; {
-						case t != t:
+						case isNaN(t):
 							out[i] = 0
 						case squared:
 							out[i] = 2 * e * each
@@ -79,3 +81,6 @@ func (s *Set[T]) Regression(squared bool, values, targets *G.Node) (*G.Node, err
 		},
 	}, values, targets)
 }
+
+// isNaN reports whether a target is not known.
+func isNaN[T kernel.Float](v T) bool { return math.IsNaN(float64(v)) }

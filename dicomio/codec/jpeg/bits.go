@@ -2,18 +2,18 @@ package jpeg
 
 import "encoding/binary"
 
-// bits reads the entropy-coded bytes of a scan. The bits at hand are the
-// highest n of acc; hot loops keep the two in registers and call fill.
+// bits reads the entropy-coded bytes of a scan. The available bits are the
+// highest n of acc; hot loops keep both in registers and call fill.
 type bits struct {
 	b   []byte
 	p   int
 	acc uint64
 	n   int
-	pad int // bits of zero that stand for what lies behind the end
+	pad int // zero bits appended after the end
 }
 
-// fill adds bytes until at least 57 bits are at hand. Stuffed zeros are left
-// out (T.81 B.1.1.5); from a marker on it gives zeros.
+// fill adds bytes until at least 57 bits are available. It drops stuffed zeros
+// (T.81 B.1.1.5) and appends zeros from a marker on.
 func (r *bits) fill(acc uint64, n int) (uint64, int) {
 	if len(r.b)-r.p >= 8 {
 		w := binary.BigEndian.Uint64(r.b[r.p:])
@@ -23,12 +23,12 @@ func (r *bits) fill(acc uint64, n int) (uint64, int) {
 			r.p += k
 			acc |= w >> (uint(n) & 63)
 			n += k << 3
-			// The bits below n are what comes next, or half of a byte of it:
+			// The bits below n are the next ones, or part of a byte of them:
 			// the same again when they are filled in.
 			return acc, n
 		}
 	}
-	// Bits of a byte that was not taken whole must go.
+	// Drop the bits of a byte that was not taken whole.
 	acc &= ^uint64(0) << (uint(64-n) & 63)
 	if n == 0 {
 		acc = 0
@@ -53,7 +53,7 @@ func (r *bits) fill(acc uint64, n int) (uint64, int) {
 	return acc, n
 }
 
-// exhausted reports whether bits were taken that the scan does not have.
+// exhausted reports whether more bits were taken than the scan has.
 func (r *bits) exhausted() bool { return r.pad > r.n }
 
 // take returns the next k bits, at most 16.
@@ -73,7 +73,7 @@ func extend(v, s int) int {
 	return v + (v-half)>>31&(1-1<<(uint(s)&31))
 }
 
-// symbol decodes a symbol of h; -1: there is no such code.
+// symbol decodes a symbol of h; -1 if there is no such code.
 func (r *bits) symbol(h *huffman) int {
 	if r.n < 16 {
 		r.acc, r.n = r.fill(r.acc, r.n)
@@ -89,7 +89,7 @@ func (r *bits) symbol(h *huffman) int {
 	return int(e & 0xff)
 }
 
-// resume passes over restart marker number i and begins anew behind it.
+// resume skips restart marker number i and starts again after it.
 func (r *bits) resume(i int) error {
 	for ; r.p+1 < len(r.b); r.p++ {
 		m := r.b[r.p+1]
@@ -97,7 +97,7 @@ func (r *bits) resume(i int) error {
 			continue
 		}
 		if want := byte(mRST0 + i&7); m != want {
-			return malformed("marker %02X where %02X should be", m, want)
+			return malformed("marker %02X in place of %02X", m, want)
 		}
 		r.p += 2
 		r.acc, r.n, r.pad = 0, 0, 0

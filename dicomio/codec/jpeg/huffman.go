@@ -1,19 +1,19 @@
 package jpeg
 
-// lutBits is how long a code may be to be found in one step.
+// lutBits is the longest code that is found in one step.
 const lutBits = 10
 
 // huffman is a Huffman table (T.81 annex C).
 type huffman struct {
-	// lut holds length<<8 | symbol of the code that lutBits bits begin with;
-	// 0: it is longer.
+	// lut holds length<<8 | symbol of the code at the start of lutBits bits; 0 if
+	// it is longer.
 	lut [1 << lutBits]uint16
 	// fast holds what the same bits say where they take in the bits of an AC
 	// coefficient, or of a difference, too: value<<16 | run<<8 | length of
 	// both; 0: they do not.
 	fast [1 << lutBits]int32
-	// limit is, for each length, the code behind the last one, aligned to 16
-	// bits; offset added to a code is the index of its symbol.
+	// limit is, for each length, the code after the last one, aligned to 16 bits;
+	// offset plus a code is the index of its symbol.
 	limit   [17]uint32
 	offset  [17]int32
 	symbols [256]byte
@@ -28,14 +28,14 @@ func (d *decoder) huffmanTables(s []byte) error {
 		}
 		class, t := s[0]>>4, s[0]&15
 		if class > 1 || t > 3 {
-			return malformed("Huffman table %02X", s[0])
+			return malformed("Huffman table with class and number %02X", s[0])
 		}
 		n := 0
 		for _, c := range s[1:17] {
 			n += int(c)
 		}
 		if n > 256 || len(s) < 17+n {
-			return malformed("Huffman table of %d symbols in %d bytes", n, len(s)-17)
+			return malformed("Huffman table with %d symbols in %d bytes", n, len(s)-17)
 		}
 		h, err := newHuffman(s[1:17], s[17:17+n])
 		if err != nil {
@@ -52,8 +52,8 @@ func (d *decoder) huffmanTables(s []byte) error {
 	return nil
 }
 
-// newHuffman makes a table of the numbers of codes of each length and their
-// symbols. Codes may be left over, but there can't be too many.
+// newHuffman makes a table from the numbers of codes of each length and their
+// symbols. There may be too few codes, but not too many.
 func newHuffman(counts, symbols []byte) (*huffman, error) {
 	h := &huffman{}
 	copy(h.symbols[:], symbols)
@@ -83,7 +83,7 @@ func newHuffman(counts, symbols []byte) (*huffman, error) {
 	return h, nil
 }
 
-// long decodes a code that lut does not hold; 0: there is none.
+// long decodes a code that lut does not hold; 0 if there is none.
 func (h *huffman) long(acc uint64) uint16 {
 	v := uint32(acc >> 48)
 	for length := lutBits + 1; length <= 16; length++ {

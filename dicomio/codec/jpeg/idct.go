@@ -39,10 +39,10 @@ func eight(x0, x1, x2, x3, x4, x5, x6, x7 int) (o0, o1, o2, o3, o4, o5, o6, o7 i
 	return e0 + a3, e1 + a2, e2 + a1, e3 + a0, e3 - a0, e2 - a1, e1 - a2, e0 - a3
 }
 
-// inverse writes the 8×8 samples of a block of dequantised coefficients to
-// dst, whose rows are width apart (T.81 A.3.3). As in the integer transform of
-// the IJG's library, the columns keep 2 further bits (1 at 12 bits), and each
-// pass rounds to nearest.
+// inverse writes the 8×8 samples of a block of dequantised coefficients to dst,
+// whose rows are width apart (T.81 A.3.3). As in the integer transform of the
+// IJG library, the columns keep 2 more bits (1 at 12 bits), and each pass rounds
+// to nearest.
 func inverse(dst []uint16, width int, block *[64]int32, precision, limit int) {
 	extra := 2
 	if precision > 8 {

@@ -1,20 +1,19 @@
-// Package jpeg decodes JPEG as DICOM uses it: baseline and extended sequential
-// (8 and 12 bits), progressive, and lossless (2 to 16 bits, all predictors,
-// point transform), with Huffman coding, any sampling factors of the lossy
-// kinds and restart intervals.
+// Package jpeg decodes the JPEG processes of DICOM: baseline and extended
+// sequential (8 and 12 bits), progressive, and lossless (2 to 16 bits, all
+// predictors, point transform), with Huffman coding, restart intervals and, in
+// the lossy processes, any sampling factors.
 //
 //	info, err := jpeg.Decode(dst, src, layout)
 //
-// Samples are those of the stream: no colour conversion is done, info says
-// what its markers tell of the colours. The inverse transform and the
-// interpolation of subsampled components are the integer ones of the
-// Independent JPEG Group's library, which the programs that read DICOM share,
-// so that the same file gives the same values everywhere; the standard
-// library's decoder rounds in another way, knows neither 12 bits nor lossless,
-// and gives no access to samples before its colour conversion.
+// Decode does not convert colours: info says which colours the markers announce.
+// The inverse transform and the interpolation of subsampled components are the
+// integer ones of the Independent JPEG Group's library. Other DICOM programs
+// share that library, so that a file gives the same values everywhere. The
+// decoder of the standard library rounds differently, supports neither 12 bits
+// nor lossless, and gives no access to samples before colour conversion.
 //
 // Arithmetic coding, hierarchical streams and lossless streams with subsampled
-// components are segd.ErrUnsupported. Beside dst, decoding takes at most three
+// components are segd.ErrUnsupported. Besides dst, decoding takes at most three
 // times its size.
 //
 // Source: ITU-T T.81 (ISO 10918-1), T.871 (JFIF), T.872 (Adobe marker); PS3.5
@@ -36,7 +35,7 @@ const (
 	mSOF2  = 0xc2 // progressive
 	mSOF3  = 0xc3 // lossless
 	mDHT   = 0xc4
-	mSOF5  = 0xc5 // to SOF15: differential or arithmetic, but for DHT, JPG and DAC
+	mSOF5  = 0xc5 // to SOF15, except DHT, JPG and DAC: differential or arithmetic
 	mJPG   = 0xc8
 	mDAC   = 0xcc
 	mSOF15 = 0xcf
@@ -89,7 +88,7 @@ type decoder struct {
 	transform int // of the Adobe marker; -1: none
 }
 
-// Decode decodes one frame; package codec says how.
+// Decode decodes one frame; see package codec.
 func Decode(dst, src []byte, l codec.Layout) (codec.Info, error) {
 	d := &decoder{layout: l, dst: dst[:l.Bytes()], b: src, transform: -1}
 	if len(src) < 2 || src[0] != 0xff || src[1] != mSOI {
@@ -108,8 +107,8 @@ func Decode(dst, src []byte, l codec.Layout) (codec.Info, error) {
 		if err := d.segment(m); err != nil {
 			return codec.Info{}, err
 		}
-		// What is not progressive shows every component once. Nothing behind
-		// that matters, and a missing end of image harms nobody.
+		// A frame that is not progressive has every component once. The rest
+		// does not matter, and a missing end of image does no harm.
 		if m == mSOS && d.sof != mSOF2 && d.complete() {
 			if d.sof != mSOF3 {
 				d.output()
@@ -131,7 +130,7 @@ func (d *decoder) info() codec.Info {
 	case d.transform == 1:
 		info.Colour = codec.ColourYCbCr
 	case d.sof == mSOF3:
-		// Lossless streams carry whatever they were given, JFIF or not.
+		// Lossless streams hold any colours, whatever JFIF says.
 	case d.jfif:
 		info.Colour = codec.ColourYCbCr
 	case c[0].id == 'R' && c[1].id == 'G' && c[2].id == 'B':
@@ -140,7 +139,7 @@ func (d *decoder) info() codec.Info {
 	return info
 }
 
-// marker returns the next marker; bytes before it are passed over.
+// marker returns the next marker and skips the bytes before it.
 func (d *decoder) marker() (byte, error) {
 	for ; d.p+1 < len(d.b); d.p++ {
 		if m := d.b[d.p+1]; d.b[d.p] == 0xff && m != 0 && m != 0xff {
@@ -151,11 +150,11 @@ func (d *decoder) marker() (byte, error) {
 	return 0, malformed("truncated: no end of image")
 }
 
-// segment reads the marker segment behind m.
+// segment reads the marker segment after m.
 func (d *decoder) segment(m byte) error {
 	switch {
 	case m == mEOI:
-		return malformed("the image ends before all of its components were seen")
+		return malformed("the image ends without all of its components")
 	case m >= mRST0 && m <= mRST7, m == mTEM:
 		return nil
 	case m == mSOI:
@@ -166,7 +165,7 @@ func (d *decoder) segment(m byte) error {
 	}
 	n := int(binary.BigEndian.Uint16(d.b[d.p:]))
 	if n < 2 || n > len(d.b)-d.p {
-		return malformed("marker %02X of %d bytes, %d are left", m, n, len(d.b)-d.p)
+		return malformed("marker %02X with %d bytes, only %d are left", m, n, len(d.b)-d.p)
 	}
 	s := d.b[d.p+2 : d.p+n]
 	d.p += n
@@ -177,7 +176,7 @@ func (d *decoder) segment(m byte) error {
 		return d.quantTables(s)
 	case m == mDRI:
 		if len(s) != 2 {
-			return malformed("restart interval of %d bytes, want 2", len(s))
+			return malformed("restart interval with %d bytes, want 2", len(s))
 		}
 		d.restart = int(binary.BigEndian.Uint16(s))
 	case m >= mSOF0 && m <= mSOF3:
@@ -201,7 +200,7 @@ func (d *decoder) quantTables(s []byte) error {
 	for len(s) > 0 {
 		width, t := 1+int(s[0]>>4), s[0]&15
 		if width > 2 || t > 3 {
-			return malformed("quantisation table %02X", s[0])
+			return malformed("quantisation table with precision and number %02X", s[0])
 		}
 		if len(s) < 1+64*width {
 			return malformed("truncated in a quantisation table")
@@ -220,19 +219,19 @@ func (d *decoder) quantTables(s []byte) error {
 	return nil
 }
 
-// frame reads a frame header (B.2.2), and takes memory for the frame once it
-// is known to be the one that was announced.
+// frame reads a frame header (B.2.2). It allocates memory for the frame only
+// after checking it against the layout.
 func (d *decoder) frame(m byte, s []byte) error {
 	if d.sof != 0 {
 		return malformed("a second frame header")
 	}
 	if len(s) < 6 || len(s) != 6+3*int(s[5]) {
-		return malformed("frame header of %d bytes", len(s))
+		return malformed("frame header with %d bytes", len(s))
 	}
 	d.precision = int(s[0])
 	rows, cols, n := int(binary.BigEndian.Uint16(s[1:])), int(binary.BigEndian.Uint16(s[3:])), int(s[5])
 	if rows == 0 {
-		rows = d.layout.Rows // said behind the first scan (B.2.5)
+		rows = d.layout.Rows // given after the first scan (B.2.5)
 	}
 	if rows != d.layout.Rows || cols != d.layout.Columns || n != d.layout.Samples {
 		return unprocessable("the stream has %d×%d pixels of %d components, want %d×%d of %d", rows, cols, n, d.layout.Rows, d.layout.Columns, d.layout.Samples)
@@ -248,7 +247,7 @@ func (d *decoder) frame(m byte, s []byte) error {
 		return malformed("%d bits a sample with SOF%d", d.precision, m-mSOF0)
 	}
 	if d.precision > d.layout.BitsAllocated {
-		return unprocessable("the stream has %d bits a sample, %d are allocated", d.precision, d.layout.BitsAllocated)
+		return unprocessable("the stream has %d bits a sample, only %d are allocated", d.precision, d.layout.BitsAllocated)
 	}
 	d.components = make([]component, n)
 	for i := range d.components {
@@ -259,7 +258,7 @@ func (d *decoder) frame(m byte, s []byte) error {
 		}
 		for _, other := range d.components[:i] {
 			if other.id == c.id {
-				return malformed("two components of one name")
+				return malformed("two components with the same identifier")
 			}
 		}
 		d.hmax, d.vmax = max(d.hmax, c.h), max(d.vmax, c.v)

@@ -2,7 +2,7 @@ package jpeg
 
 import "encoding/binary"
 
-// losslessFrame checks that a lossless frame is of a kind that is decoded.
+// losslessFrame checks that a lossless frame is of a supported kind.
 func (d *decoder) losslessFrame() error {
 	for i := range d.components {
 		if c := &d.components[i]; c.h != d.hmax || c.v != d.vmax {
@@ -17,7 +17,7 @@ func (d *decoder) losslessFrame() error {
 // 2^16.
 func (d *decoder) lossless(r *bits, h *scanHeader) error {
 	if h.ss < 1 || h.ss > 7 || h.se != 0 || h.ah != 0 || h.al >= d.precision {
-		return malformed("a lossless scan with predictor %d, point transform %d", h.ss, h.al)
+		return malformed("a lossless scan with predictor %d and point transform %d", h.ss, h.al)
 	}
 	n := len(h.parts)
 	for i := range h.parts {
@@ -27,7 +27,7 @@ func (d *decoder) lossless(r *bits, h *scanHeader) error {
 	}
 	rows, cols := d.layout.Rows, d.layout.Columns
 	if d.restart%cols != 0 {
-		return malformed("a restart interval of %d samples in lines of %d", d.restart, cols)
+		return malformed("a restart interval of %d samples is no multiple of the line, %d", d.restart, cols)
 	}
 	interval := d.restart / cols // in lines
 	// The line above and this one, components interleaved.
@@ -61,7 +61,7 @@ func (d *decoder) lossless(r *bits, h *scanHeader) error {
 			ok = d.line(r, h, line, above, predictor)
 		}
 		if !ok {
-			return malformed("a code that the Huffman table does not have")
+			return malformed("a code that is not in the Huffman table")
 		}
 		if r.exhausted() {
 			return malformed("truncated in a scan")
@@ -72,9 +72,8 @@ func (d *decoder) lossless(r *bits, h *scanHeader) error {
 	return nil
 }
 
-// difference decodes a difference (H.1.2.2). There are 16 bits at hand for
-// the code, and as many for what follows it. n is negative where there is no
-// such code.
+// difference decodes a difference (H.1.2.2). Sixteen bits must be available for
+// the code and as many for its value. n is negative if there is no such code.
 func difference(t *huffman, acc uint64, n int) (int, uint64, int) {
 	e := t.lut[acc>>(64-lutBits)]
 	if e == 0 {
@@ -92,8 +91,8 @@ func difference(t *huffman, acc uint64, n int) (int, uint64, int) {
 	return extend(v, s), acc << (uint(s) & 31), n - s
 }
 
-// left decodes a line of one component, each sample predicted by the one to
-// its left, the first by pred.
+// left decodes a line of one component. pred predicts the first sample, and each
+// sample predicts the next.
 func left(r *bits, t *huffman, line []uint16, pred uint16) bool {
 	acc, n := r.acc, r.n
 	for x := range line {
@@ -170,7 +169,7 @@ func (d *decoder) store(h *scanHeader, line []uint16, y int) {
 	dst := d.dst[y*d.layout.Columns*all*width:]
 	mask := uint16(1<<d.precision - 1)
 	for i := range h.parts {
-		// Where this component lies in a pixel.
+		// The position of this component in a pixel.
 		at := 0
 		for &d.components[at] != h.parts[i].component {
 			at++

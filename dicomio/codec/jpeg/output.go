@@ -2,7 +2,7 @@ package jpeg
 
 import "encoding/binary"
 
-// output writes the planes of all components to dst, as large as the image.
+// output writes the planes of all components to dst at the size of the image.
 func (d *decoder) output() {
 	l := d.layout
 	width, n := l.BitsAllocated/8, l.Samples
@@ -38,10 +38,10 @@ func (d *decoder) output() {
 	}
 }
 
-// upsample returns row y of component c in the width of the image, where it
-// must in row. Halves are interpolated as the IJG's library does ("fancy
-// upsampling"): a sample lies between its neighbours, 3/4 of the near one and
-// 1/4 of the far one. Other factors repeat samples.
+// upsample returns row y of component c at the width of the image; it may use
+// row. Halves are interpolated like "fancy upsampling" in the IJG library: a
+// sample lies between its neighbours, 3/4 of the near one and 1/4 of the far
+// one. Other factors repeat samples.
 func (d *decoder) upsample(c *component, y int, row []uint16) []uint16 {
 	stride := 8 * c.stride
 	line := func(y int) []uint16 { return c.plane[y*stride : y*stride+c.width : (y+1)*stride] }

@@ -2,14 +2,15 @@ package jpeg
 
 import bits64 "math/bits"
 
-// maxWork is how often a progressive stream may visit each of its blocks. It
-// allows every coefficient to come in a scan of its own, and no more.
+// maxWork limits how often a progressive stream may visit each of its blocks. It
+// lets every coefficient have a scan of its own, and no more.
 const maxWork = 64
 
-// progressive decodes a scan of some coefficients or bits of them (T.81 G.2).
+// progressive decodes a scan of some coefficients, or of some of their bits
+// (T.81 G.2).
 func (d *decoder) progressive(r *bits, h *scanHeader) error {
 	if h.se > 63 || h.ss > h.se || h.ss == 0 && h.se != 0 || h.ss > 0 && len(h.parts) > 1 || h.al > 13 || h.ah > 0 && h.ah != h.al+1 {
-		return malformed("a progressive scan of coefficients %d to %d, bits %d to %d, %d components", h.ss, h.se, h.ah, h.al, len(h.parts))
+		return malformed("a progressive scan with coefficients %d to %d, bits %d to %d and %d components", h.ss, h.se, h.ah, h.al, len(h.parts))
 	}
 	total, visits := 0, 0
 	for i := range h.parts {
@@ -19,7 +20,7 @@ func (d *decoder) progressive(r *bits, h *scanHeader) error {
 		}
 		for k := h.ss; k <= h.se; k++ {
 			if before := int(p.al[k]); h.ah == 0 && before >= 0 || h.ah > 0 && before != h.ah {
-				return malformed("coefficient %d is sent twice, or refined before it is sent", k)
+				return malformed("coefficient %d is sent twice or refined before it is sent", k)
 			}
 			p.al[k] = int8(h.al)
 		}
@@ -52,9 +53,9 @@ func (d *decoder) progressive(r *bits, h *scanHeader) error {
 
 var errBlock = malformed("a damaged block of a progressive scan")
 
-// band decodes a scan of AC coefficients, which is of one component.
+// band decodes a scan of AC coefficients, which has one component.
 func (d *decoder) band(r *bits, h *scanHeader) error {
-	run := 0 // blocks to come that have nothing new in this band
+	run := 0 // following blocks without anything new in this band
 	band := ^uint64(0) << h.ss & (^uint64(0) >> (63 - h.se))
 	return d.mcus(r, h, func() { run = 0 }, func(p *part, by, bx int) error {
 		i := by*p.stride + bx
@@ -77,8 +78,8 @@ func (d *decoder) band(r *bits, h *scanHeader) error {
 	})
 }
 
-// first decodes the first bits of the AC coefficients of a block, and returns
-// how many blocks behind it have none (G.1.2.2).
+// first decodes the first bits of the AC coefficients of a block and returns how
+// many of the following blocks have none (G.1.2.2).
 func (p *part) first(r *bits, h *scanHeader, c *[64]int16, marks *uint64) (int, bool) {
 	acc, n, ac, set := r.acc, r.n, p.ac, *marks
 	for k := h.ss; k <= h.se; k++ {
@@ -129,13 +130,13 @@ func (p *part) first(r *bits, h *scanHeader, c *[64]int16, marks *uint64) (int, 
 	return 0, true
 }
 
-// refine adds one bit to the AC coefficients of a block (G.1.2.3): those that
-// are zero and no longer are come in runs, those that were not have a bit each
-// in passing. With run blocks to come that have none of the first kind, it
+// refine adds one bit to the AC coefficients of a block (G.1.2.3). Coefficients
+// that become nonzero come in runs; those passed over that already were nonzero
+// have one bit each. If run following blocks have no new coefficients, refine
 // returns one less.
 func (p *part) refine(r *bits, h *scanHeader, c *[64]int16, marks *uint64, run int) (int, bool) {
 	bit := int16(1) << h.al
-	old := *marks // those that have a bit each
+	old := *marks // those with one bit each
 	for k := h.ss; k <= h.se; k++ {
 		zeros, v := 64, int16(0)
 		if run == 0 {
@@ -156,7 +157,7 @@ func (p *part) refine(r *bits, h *scanHeader, c *[64]int16, marks *uint64, run i
 				zeros = 64
 			}
 		}
-		// Pass zeros coefficients that are zero, and correct the others.
+		// Skip zeros coefficients that are zero, and correct the others.
 		for k <= h.se {
 			gap := bits64.TrailingZeros64(old >> (uint(k) & 63))
 			if gap > zeros {
@@ -191,10 +192,10 @@ func (p *part) refine(r *bits, h *scanHeader, c *[64]int16, marks *uint64, run i
 	return 0, true
 }
 
-// finish transforms the coefficients that all scans gave together.
+// finish transforms the coefficients collected from all scans.
 func (d *decoder) finish() error {
 	if !d.complete() {
-		return malformed("the image ends before all of its components were seen")
+		return malformed("the image ends without all of its components")
 	}
 	var block [64]int32
 	limit := 1<<d.precision - 1

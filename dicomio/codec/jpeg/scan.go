@@ -22,13 +22,13 @@ type scanHeader struct {
 	ss, se, ah, al int
 }
 
-// scan reads a scan header and the entropy-coded data behind it.
+// scan reads a scan header and the entropy-coded data after it.
 func (d *decoder) scan(s []byte) error {
 	if d.sof == 0 {
 		return malformed("a scan before the frame header")
 	}
 	if len(s) < 1 || s[0] < 1 || int(s[0]) > len(d.components) || len(s) != 4+2*int(s[0]) {
-		return malformed("scan header of %d bytes", len(s))
+		return malformed("scan header with %d bytes", len(s))
 	}
 	n := int(s[0])
 	tail := s[1+2*n:]
@@ -40,12 +40,12 @@ func (d *decoder) scan(s []byte) error {
 			next++ // in the order of the frame header
 		}
 		if next == len(d.components) {
-			return malformed("a scan of a component that is not there, or not in order")
+			return malformed("a scan of a component that does not exist or is out of order")
 		}
 		c := &d.components[next]
 		next++
 		if tables>>4 > 3 || tables&15 > 3 {
-			return malformed("Huffman tables %02X", tables)
+			return malformed("Huffman table numbers %02X", tables)
 		}
 		h.parts[i] = part{component: c, dc: d.dc[tables>>4], ac: d.ac[tables&15]}
 		blocks += c.h * c.v
@@ -74,8 +74,9 @@ func (d *decoder) scan(s []byte) error {
 	return err
 }
 
-// sequential decodes a scan of whole blocks (F.2). That it is of coefficients
-// 0 to 63 goes without saying, and some writers say something else.
+// sequential decodes a scan of whole blocks (F.2). It ignores the range of
+// coefficients in the header, which must be 0 to 63 and which some writers get
+// wrong.
 func (d *decoder) sequential(r *bits, h *scanHeader) error {
 	for i := range h.parts {
 		p := &h.parts[i]
@@ -83,7 +84,7 @@ func (d *decoder) sequential(r *bits, h *scanHeader) error {
 			return malformed("a scan without its tables")
 		}
 		if p.dc.top > 15 {
-			return malformed("a DC difference of %d bits", p.dc.top)
+			return malformed("a DC difference with %d bits", p.dc.top)
 		}
 	}
 	var block [64]int32
@@ -105,7 +106,7 @@ func (d *decoder) sequential(r *bits, h *scanHeader) error {
 }
 
 // mcus calls do for each block of a scan, in the order of the stream, and
-// takes care of restarts, at which it calls reset (A.2, E.2.4).
+// handles restarts, at which it calls reset (A.2, E.2.4).
 func (d *decoder) mcus(r *bits, h *scanHeader, reset func(), do func(p *part, by, bx int) error) error {
 	rows, cols := d.mcuy, d.mcux
 	single := len(h.parts) == 1
@@ -162,7 +163,7 @@ func (p *part) block(r *bits, q *[64]int32, block *[64]int32) (int, error) {
 	*block = [64]int32{}
 	s := r.symbol(p.dc)
 	if s < 0 {
-		return 0, malformed("a code that the Huffman table does not have")
+		return 0, malformed("a code that is not in the Huffman table")
 	}
 	p.pred += extend(r.take(s), s)
 	block[0] = int32(p.pred) * q[0]
@@ -186,7 +187,7 @@ func (p *part) block(r *bits, q *[64]int32, block *[64]int32) (int, error) {
 		e := ac.lut[acc>>(64-lutBits)]
 		if e == 0 {
 			if e = ac.long(acc); e == 0 {
-				return 0, malformed("a code that the Huffman table does not have")
+				return 0, malformed("a code that is not in the Huffman table")
 			}
 		}
 		acc <<= e >> 8 & 31

@@ -26,7 +26,7 @@ type blockDecoder struct {
 	zero          *[512]uint8
 	flags         [maxFlags]uint64
 	samples       [maxBlock]uint32
-	data          []byte // of one segment, with two bytes 0xFF behind
+	data          []byte // of one segment, followed by two bytes 0xFF
 }
 
 const (
@@ -101,14 +101,14 @@ const (
 	cleanup
 )
 
-// maxFill is the number of bytes past its end that a segment may want before
-// its passes are taken for invented: an encoder may cut a segment where ones
-// continue it, which is some three bytes; a hostile one would have thousands of
-// blocks decoded in full for a byte each.
+// maxFill is the number of bytes past its end that a segment may read before its
+// passes are considered bogus. An encoder may cut a segment where ones continue
+// it, about three bytes; a hostile one would have thousands of blocks decoded in
+// full for a byte each.
 const maxFill = 64
 
-// gather joins the pieces of the segment that pieces[i] begins into d.data and
-// returns its number of passes and the next piece's index.
+// gather joins the pieces of the segment that starts at pieces[i] in d.data. It
+// returns the number of passes and the index of the next piece.
 func (d *blockDecoder) gather(body []byte, pieces []piece, i int) (passes, next int) {
 	d.data = d.data[:0]
 	segment := pieces[i].segment
@@ -149,9 +149,9 @@ func near(f uint64) uint64 {
 	return f | f>>3 | f>>6
 }
 
-// become makes a sample significant: the one of word at f[i] whose bits are
-// shifted by s, negative or not; its neighbours learn of it. word is a copy of
-// f[i], which is returned changed and not stored.
+// become marks a sample as significant: the one of the word at f[i] whose bits
+// are shifted by s, negative or not. It updates the sample's neighbours. word is
+// a copy of f[i], which is returned changed and not stored.
 func (d *blockDecoder) become(i int, word uint64, s int, sign uint64) uint64 {
 	v := 1 | sign<<signShift
 	d.flags[i-1] |= v << (s + own + 1)
@@ -171,8 +171,8 @@ func (d *blockDecoder) become(i int, word uint64, s int, sign uint64) uint64 {
 	return word | v<<(s+own)
 }
 
-// signIndex gathers the four neighbours that the context of a sign looks at,
-// their significance in the odd bits and their signs in the even ones.
+// signIndex gathers the four neighbours in the context of a sign: their
+// significance in the odd bits and their signs in the even ones.
 func signIndex(word uint64, s int) uint64 {
 	return word>>s&0xAA | word>>(s+signShift+1)&0x55
 }
@@ -249,9 +249,9 @@ func (d *blockDecoder) refine(plane int) {
 	m.a, m.c = a, c
 }
 
-// cleanup is the cleanup pass (15444-1 D.3.4); it ends the plane, so that no
-// sample is visited any more. A run of zeros mostly needs no renormalisation: that
-// is looked at first.
+// cleanup is the cleanup pass (15444-1 D.3.4). It ends the plane and so resets
+// the visited bits. Most runs of zeros need no renormalisation, so that is
+// checked first.
 func (d *blockDecoder) cleanup(plane int) {
 	m, a, c := &d.mq, d.mq.a, d.mq.c
 	var bit uint64

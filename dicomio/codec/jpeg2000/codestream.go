@@ -26,9 +26,9 @@ const (
 	markMCO = 0xFF77
 )
 
-// size is what the SIZ marker says: the image area and the tiles on the
-// reference grid, and the components. Components are not subsampled, so the
-// grid's points are pixels.
+// size holds the SIZ marker: the image area and the tiles on the reference grid,
+// and the components. Components are not subsampled, so the points of the grid
+// are pixels.
 type size struct {
 	image       rect
 	first       rect // the first tile, before it is cut to the image area
@@ -56,12 +56,12 @@ func (r rect) ceilShift(n int) rect {
 func ceilShift(v, n int) int { return (v + 1<<n - 1) >> n }
 func ceilDiv(a, b int) int   { return (a + b - 1) / b }
 
-// A tileStream is all that the codestream has of a tile.
+// A tileStream holds everything in the codestream about a tile.
 type tileStream struct {
 	header [][]byte // the marker segments of each tile-part
 	packed [][]byte // packet headers from PPM and PPT, in order
 	body   [][]byte // packets, of each tile-part
-	parts  int      // tile-parts that the headers announce, 0 if they do not
+	parts  int      // tile-parts announced by headers, 0 if unknown
 }
 
 // segment splits the marker segment off b that follows a marker; the length
@@ -72,7 +72,7 @@ func segment(b []byte) (content, rest []byte, err error) {
 	}
 	n := int(binary.BigEndian.Uint16(b))
 	if n < 2 || n > len(b) {
-		return nil, nil, malformed("marker segment of %d bytes, %d are left", n, len(b))
+		return nil, nil, malformed("marker segment with %d bytes, only %d are left", n, len(b))
 	}
 	return b[2:n], b[n:], nil
 }
@@ -148,14 +148,14 @@ func (d *decoder) unpack(ppm [256][]byte) error {
 	return nil
 }
 
-// parseSize reads the SIZ marker and holds it against the layout, before any
-// memory is taken (15444-1 A.5.1, B.3).
+// parseSize reads the SIZ marker and checks it against the layout before any
+// memory is allocated (15444-1 A.5.1, B.3).
 func (d *decoder) parseSize(b []byte) error {
 	if d.comps != nil {
 		return malformed("second SIZ marker")
 	}
 	if len(b) < 36 {
-		return malformed("SIZ marker of %d bytes", len(b))
+		return malformed("SIZ marker with %d bytes", len(b))
 	}
 	var v [8]int
 	for i := range v {
@@ -169,7 +169,7 @@ func (d *decoder) parseSize(b []byte) error {
 	d.first = rect{v[6], v[7], v[6] + v[4], v[7] + v[5]}
 	if d.image.empty() || d.first.empty() || d.first.x0 > d.image.x0 || d.first.y0 > d.image.y0 ||
 		d.first.x1 <= d.image.x0 || d.first.y1 <= d.image.y0 {
-		return malformed("image area and tiles do not meet")
+		return malformed("the image area and the tiles do not overlap")
 	}
 	count := int(binary.BigEndian.Uint16(b[34:]))
 	l := d.layout
@@ -178,7 +178,7 @@ func (d *decoder) parseSize(b []byte) error {
 			d.image.height(), d.image.width(), count, l.Rows, l.Columns, l.Samples)
 	}
 	if len(b) < 36+3*count {
-		return malformed("SIZ marker of %d bytes for %d components", len(b), count)
+		return malformed("SIZ marker with %d bytes for %d components", len(b), count)
 	}
 	d.comps = make([]component, count)
 	for i := range d.comps {
@@ -188,7 +188,7 @@ func (d *decoder) parseSize(b []byte) error {
 		case s[1] != 1 || s[2] != 1:
 			return unsupported("component %d is subsampled %d×%d", i, s[2], s[1])
 		case c.precision > 38:
-			return malformed("component %d of %d bits", i, c.precision)
+			return malformed("component %d with %d bits a sample", i, c.precision)
 		case c.precision > l.BitsAllocated:
 			return contradiction("samples of %d bits, %d are allocated", c.precision, l.BitsAllocated)
 		case c.signed != (b[36]&0x80 != 0):
@@ -206,8 +206,8 @@ func (d *decoder) parseSize(b []byte) error {
 	return nil
 }
 
-// parseTileParts collects the tile-parts up to EOC, or to the end where there
-// is none (15444-1 A.4.2).
+// parseTileParts collects the tile-parts up to EOC, or to the end if there is
+// none (15444-1 A.4.2).
 func (d *decoder) parseTileParts(b []byte) error {
 	for part := 0; len(b) >= 2; part++ {
 		marker := int(binary.BigEndian.Uint16(b))
@@ -223,7 +223,7 @@ func (d *decoder) parseTileParts(b []byte) error {
 		index := int(binary.BigEndian.Uint16(b[4:]))
 		length := uint64(binary.BigEndian.Uint32(b[6:]))
 		if index >= len(d.tiles) {
-			return malformed("tile-part of tile %d of %d", index, len(d.tiles))
+			return malformed("tile-part of tile %d, but there are %d tiles", index, len(d.tiles))
 		}
 		if length == 0 { // the last tile-part: up to EOC
 			length = uint64(len(b))
@@ -232,7 +232,7 @@ func (d *decoder) parseTileParts(b []byte) error {
 			}
 		}
 		if length < 14 || length > uint64(len(b)) {
-			return malformed("tile-part of %d bytes, %d are left", length, len(b))
+			return malformed("tile-part with %d bytes, only %d are left", length, len(b))
 		}
 		tile := &d.tiles[index]
 		tile.parts = max(tile.parts, int(b[11]))
@@ -249,7 +249,7 @@ func (d *decoder) parseTileParts(b []byte) error {
 	return nil
 }
 
-// parseTilePart splits a tile-part, from behind its SOT, at its SOD marker.
+// parseTilePart splits a tile-part, after its SOT, at its SOD marker.
 func (d *decoder) parseTilePart(t *tileStream, part int, b []byte) error {
 	header, at := b, 0
 	if part < len(d.packed) {

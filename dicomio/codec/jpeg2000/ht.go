@@ -1,9 +1,9 @@
 package jpeg2000
 
 // decodeHT decodes block b with the high-throughput block coder into d.samples
-// (15444-15 clause 7). It has up to three passes: cleanup, which says all of a
-// number of planes at once, and for the plane beneath significance propagation
-// and magnitude refinement.
+// (15444-15 clause 7). It has up to three passes: cleanup decodes several planes
+// at once; significance propagation and magnitude refinement decode the plane
+// below.
 func (d *blockDecoder) decodeHT(b *block, body []byte, planes, style int) error {
 	d.width, d.height = int(b.width), int(b.height)
 	d.stride = d.width + 2
@@ -13,7 +13,7 @@ func (d *blockDecoder) decodeHT(b *block, body []byte, planes, style int) error 
 		return nil
 	}
 	passes, next := d.gather(body, b.pieces, 0)
-	// Passes in front of the cleanup pass hold the place of planes that have none.
+	// Passes before the cleanup pass are placeholders for empty planes.
 	zeros := int(b.zeros) + (passes-1)/3
 	plane := planes - 1 - zeros
 	if plane < 0 {
@@ -57,17 +57,17 @@ func (d *blockDecoder) decodeHT(b *block, body []byte, planes, style int) error 
 //	bits 12-15  e_k: of which samples they are known
 type quad = uint16
 
-// cleanupHT is the HT cleanup pass: three streams in data, MagSgn from the
-// front, MEL behind it, and VLC backwards from the end (15444-15 7.1, 7.3).
-// plane is where the last bit of the magnitudes belongs.
+// cleanupHT is the HT cleanup pass. data holds three streams: MagSgn from the
+// front, MEL after it, and VLC backwards from the end (15444-15 7.1, 7.3). plane
+// is the position of the last bit of the magnitudes.
 func (d *blockDecoder) cleanupHT(data []byte, zeros, plane int) error {
 	n := len(data)
 	if n < 2 {
-		return malformed("HT cleanup pass of %d bytes", n)
+		return malformed("HT cleanup pass with %d bytes", n)
 	}
 	suffix := int(data[n-1])<<4 + int(data[n-2]&15)
 	if suffix < 2 || suffix > n || suffix > 4079 {
-		return malformed("HT cleanup pass of %d bytes with a suffix of %d", n, suffix)
+		return malformed("HT cleanup pass with %d bytes and a suffix of %d", n, suffix)
 	}
 	c := htCleanup{
 		mel:    melReader{data: data[n-suffix : n-1]},
@@ -106,7 +106,8 @@ type htCleanup struct {
 	above, here *[1024 + 4]uint8
 }
 
-// quadRow decodes a row of quads, two at a time, and reports whether it could.
+// quadRow decodes a row of quads, two at a time, and reports whether it
+// succeeded.
 func (c *htCleanup) quadRow(width int, first bool) bool {
 	left := uint32(0) // the context's part from the quad to the left
 	for x := 0; x < width; x += 4 {
@@ -234,7 +235,7 @@ func (c *htCleanup) samples(width, x int, q quad, u uint32, first bool) bool {
 	return true
 }
 
-// markHT sets the flags of what the cleanup pass found.
+// markHT sets the flags for the samples that the cleanup pass found.
 func (d *blockDecoder) markHT() {
 	clear(d.flags[:d.stride*((d.height+3)/4+2)])
 	for y := range d.height {

@@ -8,8 +8,8 @@ import (
 func bitLength(v uint32) uint8 { return uint8(bits.Len32(v)) }
 
 // A forwardReader reads the MagSgn and the significance propagation stream:
-// least significant bit first, a zero bit stuffed behind each byte of ones
-// (15444-15 7.1.2). Past the end it reads fill.
+// least significant bit first, with a zero bit stuffed after each byte of ones
+// (15444-15 7.1.2). Past the end it returns fill.
 type forwardReader struct {
 	data []byte
 	at   int
@@ -27,8 +27,8 @@ func (r *forwardReader) peek() uint64 {
 	return r.held
 }
 
-// read reads until there are 32 bits: four bytes at once where none of them has a
-// bit stuffed behind it, nor the one before.
+// read reads until it holds 32 bits: four bytes at once if no stuffed bit
+// follows any of them or the byte before.
 func (r *forwardReader) read() {
 	if r.at+4 <= len(r.data) && !r.ones {
 		v := binary.LittleEndian.Uint32(r.data[r.at:])
@@ -61,17 +61,17 @@ func (r *forwardReader) skip(n int) {
 }
 
 // A reverseReader reads the VLC and the magnitude refinement stream, which run
-// backwards: least significant bit first, and a byte above 0x8F has a zero bit
-// stuffed behind it if seven ones would follow (15444-15 7.1.4). Past the end
-// it reads zeros.
+// backwards: least significant bit first, with a zero bit stuffed after a byte
+// above 0x8F if seven ones would follow (15444-15 7.1.4). Past the end it
+// returns zeros.
 type reverseReader struct {
-	data []byte // what is left
+	data []byte // the rest
 	held uint64
 	n    int
 	high bool // the last byte was above 0x8F
 }
 
-// newVLC begins at the end of data, the last byte of which has four bits of the
+// newVLC starts at the end of data, whose last byte holds four bits of the
 // stream.
 func newVLC(data []byte) reverseReader {
 	last := len(data) - 1
@@ -108,12 +108,12 @@ func (r *reverseReader) skip(n int) {
 
 // A melReader decodes the MEL stream, an adaptive run-length code of events
 // (15444-15 7.1.3, 7.2). The last byte shares its lower half with the VLC
-// stream; past the end it reads ones.
+// stream. Past the end it returns ones.
 type melReader struct {
 	data  []byte
 	at    int
 	last  byte
-	left  int // bits of last that are still to come
+	left  int // unread bits of last
 	state int
 	run   int  // events 0 to come,
 	one   bool // and whether an event 1 follows them

@@ -3,24 +3,24 @@
 //
 //	info, err := jpeg2000.Decode(dst, src, layout)
 //
-// All of Part 1 is decoded but subsampled components: every progression and
+// It decodes all of Part 1 except subsampled components: every progression and
 // progression change, tiles and tile-parts, precincts, layers, both wavelets,
 // both colour transforms, regions of interest, all styles of code block, and
-// packed packet headers; and of Part 15 code blocks that are all of the HT kind.
-// Of the JP2 file format only the codestream and the colour space are looked
-// at; DICOM has the codestream alone. Refused as unsupported are subsampled
-// components, the array transforms of Part 2, and HT mixed with other blocks.
+// packed packet headers. It decodes Part 15 if all code blocks are HT blocks. Of
+// a JP2 file it reads only the codestream and the colour space; DICOM holds
+// codestreams alone. Subsampled components, the array transforms of Part 2, and
+// HT mixed with other blocks are segd.ErrUnsupported.
 //
-// The way through the package is that of the data: codestream.go and params.go
-// read the markers, tile.go lays out a tile, order.go says which packet comes
-// next, packet.go reads it, block.go (EBCOT) or ht.go (HT) decode the code
-// blocks, wavelet.go joins the subbands, samples.go writes the samples.
+// Data flows through the files in this order: codestream.go and params.go read
+// the markers, tile.go lays out a tile, order.go finds the next packet,
+// packet.go reads it, block.go (EBCOT) or ht.go (HT) decodes the code blocks,
+// wavelet.go joins the subbands, and samples.go writes the samples.
 //
-// Irreversible streams decode to the bits that OpenJPEG gives: all arithmetic is
-// in float32 and in its order, and no product is fused with a sum.
+// Irreversible streams decode to the same bits as in OpenJPEG: all arithmetic is
+// in float32 and in the same order, and no product is fused with a sum.
 //
-// Sources: ISO/IEC 15444-1 (ITU-T T.800), ISO/IEC 15444-15 (ITU-T T.814),
-// PS3.5 8.2.4, A.4.4 and 10.
+// Sources: ISO/IEC 15444-1 (ITU-T T.800), ISO/IEC 15444-15 (ITU-T T.814), PS3.5
+// 8.2.4, A.4.4 and 10.
 package jpeg2000
 
 import (
@@ -31,9 +31,9 @@ import (
 	"segd/dicomio/codec"
 )
 
-// Limits of what a tile may ask for. They leave room for every frame of 32 Mi
-// samples at precincts of 32×32 and blocks of 16×16 or more (usual are one
-// precinct and blocks of 64×64), and bound the working set at some 250 MiB.
+// Limits of a tile. They allow every frame of 32 Mi samples with precincts of at
+// least 32×32 and blocks of at least 16×16 (usual are one precinct and blocks of
+// 64×64), and bound the working set at about 250 MiB.
 const (
 	maxTileSamples   = 32 << 20 // in memory at once: 128 MiB
 	maxTilePrecincts = 1 << 16  // some 40 MiB
@@ -41,14 +41,14 @@ const (
 	maxTilePieces    = 2 << 20  // contributions of packets to blocks: some 50 MiB
 )
 
-// Decode decodes the frame src into dst, whose length is l.Bytes(), as package
-// codec says: stored values with the colour transform undone, components
-// interleaved, and signed ones extended. The image area of the stream must have
-// the layout's rows, columns and samples.
+// Decode decodes the frame src into dst, whose length must be l.Bytes(). It
+// writes stored values as package codec describes: with the colour transform
+// undone, components interleaved, and signed values extended. The image area of
+// the stream must have the rows, columns and samples of the layout.
 //
-// A stream that ends before what its headers announce is malformed, as it is for
-// OpenJPEG; so is a tile that ends within a packet, while one that ends between
-// packets, as when its last layers were taken away, decodes without them.
+// A stream shorter than its headers announce is malformed, as in OpenJPEG. So is
+// a tile that ends within a packet. A tile that ends between packets, because
+// its last layers were removed, decodes without them.
 func Decode(dst, src []byte, l codec.Layout) (codec.Info, error) {
 	switch l.BitsAllocated {
 	case 8, 16, 32:
@@ -85,7 +85,8 @@ func Decode(dst, src []byte, l codec.Layout) (codec.Info, error) {
 	return info, nil
 }
 
-// A decoder is one call of Decode; its buffers serve one tile after another.
+// A decoder holds the state of one call of Decode. It reuses its buffers from
+// tile to tile.
 type decoder struct {
 	dst    []byte
 	layout codec.Layout
@@ -102,8 +103,8 @@ type decoder struct {
 	block  *blockDecoder
 }
 
-// malformed, unsupported and contradiction are the three kinds of error, with
-// the package's name.
+// malformed, unsupported and contradiction return the three kinds of error with
+// the name of the package.
 func malformed(format string, args ...any) error {
 	return fmt.Errorf("jpeg2000: %w: %s", segd.ErrFormat, fmt.Sprintf(format, args...))
 }

@@ -22,7 +22,7 @@ type mqDecoder struct {
 	ahead    int // bits of the segment that C has below its 16 high ones
 	data     []byte
 	at       int
-	fill     int        // bytes that were wanted past the end
+	fill     int        // bytes read past the end
 	contexts [32]uint64 // entries, see mqEntry; a power of two needs no check
 }
 
@@ -39,7 +39,7 @@ const (
 )
 
 // mqTable is Table C.2: Qe, the next state after the more and the less probable
-// symbol, and whether the latter exchanges their meaning.
+// symbol, and whether the latter swaps their meaning.
 var mqTable = [47]struct {
 	qe       uint64
 	mps, lps uint64
@@ -154,7 +154,7 @@ func mqStep(e, a, c uint64) (next, nextA, nextC uint64) {
 	return e, (a ^ (a^qe)&lower) << n, (c + qe&lower) << n
 }
 
-// mqShift is by how many bits the step to e has shifted the registers.
+// mqShift is the number of bits by which the step to e shifted the registers.
 func mqShift(e uint64) uint64 { return e >> 11 & 15 }
 
 // mqBit is the symbol that led to e.

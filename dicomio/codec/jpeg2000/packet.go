@@ -5,14 +5,14 @@ import (
 	"math/bits"
 )
 
-// A bitReader reads packet headers: most significant bit first, and a zero bit
-// is stuffed behind each byte of ones (15444-1 B.10.1). Past the end it reads
-// zeros and remembers that it did.
+// A bitReader reads packet headers: most significant bit first, with a zero bit
+// stuffed after each byte of ones (15444-1 B.10.1). Past the end it returns
+// zeros and records that it did.
 type bitReader struct {
 	b    []byte
 	at   int
 	last byte
-	left int // bits of last that are still to come
+	left int // unread bits of last
 	over bool
 }
 
@@ -41,8 +41,8 @@ func (r *bitReader) bits(n int) int {
 	return v
 }
 
-// rest ends a header and returns what follows it: the rest of its last byte is
-// padding, and so is a byte behind a byte of ones.
+// rest ends a header and returns the bytes after it. The rest of the last byte
+// is padding, and so is a byte after a byte of ones.
 func (r *bitReader) rest() []byte {
 	if r.last == 0xFF && r.at < len(r.b) {
 		r.at++
@@ -50,14 +50,14 @@ func (r *bitReader) rest() []byte {
 	return r.b[r.at:]
 }
 
-// A delivery is a piece whose data follow in the body of the packet.
+// A delivery is a piece whose data follows in the body of the packet.
 type delivery struct {
 	to    *block
 	piece piece
 }
 
-// readPackets reads the packets of the tile from its body; their headers are in
-// headers where that is not nil.
+// readPackets reads the packets of the tile from its body, and their headers
+// from headers if that is not nil.
 func (t *tile) readPackets(headers []byte) error {
 	for c := range t.comps {
 		for r := range t.comps[c].resolutions {
@@ -70,16 +70,15 @@ func (t *tile) readPackets(headers []byte) error {
 	return t.packets(in.read)
 }
 
-// A packetReader is where a tile stands in its data.
+// A packetReader is the reading position in the data of a tile.
 type packetReader struct {
 	tile          *tile
 	body, headers []byte
 	pending       []delivery
 }
 
-// read reads the next packet, which is the one of layer l in precinct p of
-// resolution r of component c; more is false where the data have ended
-// (15444-1 B.9, B.10).
+// read reads the next packet: that of layer l in precinct p of resolution r of
+// component c. more is false at the end of the data (15444-1 B.9, B.10).
 func (in *packetReader) read(c, r, p, l int) (more bool, err error) {
 	if len(in.body) == 0 && len(in.headers) == 0 {
 		return false, nil
@@ -111,7 +110,7 @@ func (in *packetReader) read(c, r, p, l int) (more bool, err error) {
 	}
 	for _, d := range in.pending {
 		if uint64(d.piece.length) > uint64(len(in.body)) {
-			return false, malformed("code block of %d bytes, %d are left of the tile", d.piece.length, len(in.body))
+			return false, malformed("code block with %d bytes, only %d are left in the tile", d.piece.length, len(in.body))
 		}
 		d.piece.at = uint32(len(in.tile.body) - len(in.body))
 		d.to.pieces = append(d.to.pieces, d.piece)
@@ -120,7 +119,7 @@ func (in *packetReader) read(c, r, p, l int) (more bool, err error) {
 	return true, nil
 }
 
-// readBlocks reads what the header of a packet says of its code blocks.
+// readBlocks reads the code blocks from the header of a packet.
 func (in *packetReader) readBlocks(header *bitReader, c, r, p, l int) error {
 	tc := &in.tile.comps[c]
 	res := &tc.resolutions[r]
@@ -163,13 +162,13 @@ func (in *packetReader) readBlocks(header *bitReader, c, r, p, l int) error {
 	return nil
 }
 
-// readLengths reads how many passes of block b the packet has, and the length
-// of each codeword segment they are in (15444-1 B.10.6, B.10.7).
+// readLengths reads the number of passes of block b in the packet, and the
+// length of each codeword segment that holds them (15444-1 B.10.6, B.10.7).
 func (in *packetReader) readLengths(header *bitReader, b *block, style int) error {
 	n := passCount(header)
 	for header.bit() == 1 {
 		if b.lengthBits++; b.lengthBits > 32 {
-			return malformed("length of more than %d bits", b.lengthBits-1)
+			return malformed("length with more than %d bits", b.lengthBits-1)
 		}
 	}
 	for n > 0 {
@@ -182,7 +181,7 @@ func (in *packetReader) readLengths(header *bitReader, b *block, style int) erro
 		m := min(n, room)
 		width := int(b.lengthBits) + bits.Len(uint(m)) - 1
 		if width > 32 {
-			return malformed("length of %d bits", width)
+			return malformed("length with %d bits", width)
 		}
 		if in.tile.pieces++; in.tile.pieces > maxTilePieces {
 			return unsupported("%d contributions to code blocks, limit %d", in.tile.pieces, maxTilePieces)
@@ -198,10 +197,10 @@ func (in *packetReader) readLengths(header *bitReader, b *block, style int) erro
 
 // passCount reads the number of coding passes (15444-1 Table B.4).
 func passCount(in *bitReader) int {
-	switch {
-	case in.bit() == 0:
+	if in.bit() == 0 {
 		return 1
-	case in.bit() == 0:
+	}
+	if in.bit() == 0 {
 		return 2
 	}
 	if v := in.bits(2); v < 3 {
@@ -213,8 +212,8 @@ func passCount(in *bitReader) int {
 	return 37 + in.bits(7)
 }
 
-// segmentPasses is the number of coding passes in the codeword segment where
-// block b stands, before n more (15444-1 Table D.9, 15444-15 B.2).
+// segmentPasses is the number of coding passes in the current codeword segment
+// of block b, before n more (15444-1 Table D.9, 15444-15 B.2).
 func segmentPasses(style int, b *block, n int) int {
 	switch {
 	case style&styleHT != 0 && b.segment == 0:

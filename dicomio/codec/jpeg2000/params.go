@@ -8,7 +8,7 @@ import (
 // Styles of a code block (15444-1 Table A.19, 15444-15 Table A.4).
 const (
 	styleBypass   = 1 << iota // raw bits in the low planes
-	styleReset                // contexts start anew with each pass
+	styleReset                // each pass resets the contexts
 	styleTermAll              // a codeword segment for each pass
 	styleCausal               // contexts do not look into the next stripe
 	stylePredict              // predictable termination; nothing changes for a decoder
@@ -32,8 +32,8 @@ const (
 	maxBands  = 3*maxLevels + 1
 )
 
-// params is what the headers say of how a tile is coded; those of the main
-// header hold for every tile whose own header does not differ.
+// params holds the coding parameters of a tile. Those of the main header apply
+// unless the header of the tile overrides them.
 type params struct {
 	order     int
 	layers    int
@@ -48,7 +48,8 @@ type params struct {
 	ownQuant  []bool
 }
 
-// coding is the decomposition of a component and its code blocks (COD, COC).
+// coding describes the decomposition and the code blocks of a component (COD,
+// COC).
 type coding struct {
 	levels                    int
 	blockWidth, blockHeight   int // exponents of 2
@@ -58,7 +59,7 @@ type coding struct {
 }
 
 // quant is the quantisation of a component (QCD, QCC): for each subband from LL
-// on exponent and mantissa of its step (15444-1 E.1).
+// on, exponent and mantissa of its step (15444-1 E.1).
 type quant struct {
 	guard    int
 	exponent [maxBands]int
@@ -81,7 +82,7 @@ func (p *params) init(components int) {
 	p.ownQuant = make([]bool, components)
 }
 
-// clone returns what a tile starts from.
+// clone returns the initial parameters of a tile.
 func (p *params) clone() params {
 	q := *p
 	q.coding = slices.Clone(p.coding)
@@ -99,8 +100,8 @@ func (p *params) complete() error {
 	return nil
 }
 
-// parse reads one marker segment of a main or tile header; markers that do not
-// change the decoding (TLM, PLT, CRG, COM ...) are passed over.
+// parse reads one marker segment of a main or tile header. It skips markers that
+// do not affect decoding (TLM, PLT, CRG, COM ...).
 func (p *params) parse(marker int, b []byte, components int) error {
 	switch marker {
 	case markCOD:
@@ -139,7 +140,7 @@ func (p *params) parse(marker int, b []byte, components int) error {
 			return err
 		}
 		if len(b) < 2 || b[0] != 0 {
-			return malformed("RGN marker of an unknown style")
+			return malformed("RGN marker with an unknown style")
 		}
 		p.roi[i] = int(b[1])
 	case markPOC:
@@ -148,18 +149,18 @@ func (p *params) parse(marker int, b []byte, components int) error {
 	return nil
 }
 
-// componentIndex splits the component index off a COC, QCC, RGN or POC marker;
-// there are never as many components as its second byte is for.
+// componentIndex splits the component index off a COC, QCC, RGN or POC marker.
+// There are never enough components to need its second byte.
 func componentIndex(b []byte, components int) (int, []byte, error) {
 	if len(b) < 1 || int(b[0]) >= components {
-		return 0, nil, malformed("marker for a component that is not there")
+		return 0, nil, malformed("marker for a component that does not exist")
 	}
 	return int(b[0]), b[1:], nil
 }
 
 func (p *params) parseCOD(b []byte) error {
 	if len(b) < 10 {
-		return malformed("COD marker of %d bytes", len(b))
+		return malformed("COD marker with %d bytes", len(b))
 	}
 	p.order = int(b[1])
 	p.layers = int(binary.BigEndian.Uint16(b[2:]))
@@ -188,7 +189,7 @@ func (p *params) parseCOD(b []byte) error {
 // parse reads the SPcod or SPcoc parameters (15444-1 Table A.20).
 func (c *coding) parse(b []byte, precincts bool) error {
 	if len(b) < 5 {
-		return malformed("coding style of %d bytes", len(b))
+		return malformed("coding style with %d bytes", len(b))
 	}
 	*c = coding{
 		levels:      int(b[0]),
@@ -223,8 +224,8 @@ func (c *coding) parse(b []byte, precincts bool) error {
 	return nil
 }
 
-// parse reads the Sqcd and SPqcd parameters (15444-1 Table A.27). Exponents
-// that a header leaves out are those of no bit at all.
+// parse reads the Sqcd and SPqcd parameters (15444-1 Table A.27). Omitted
+// exponents are those of no bits.
 func (q *quant) parse(b []byte) error {
 	if len(b) < 1 {
 		return malformed("empty quantisation marker")
@@ -265,7 +266,7 @@ func (q *quant) parse(b []byte) error {
 // parsePOC reads progression order changes, which add up (15444-1 A.6.6).
 func (p *params) parsePOC(b []byte, components int) error {
 	if len(b) == 0 || len(b)%7 != 0 {
-		return malformed("POC marker of %d bytes", len(b))
+		return malformed("POC marker with %d bytes", len(b))
 	}
 	for ; len(b) > 0; b = b[7:] {
 		v := volume{

@@ -11,11 +11,11 @@ func (d *decoder) reconstruct(t *tile) error {
 	together := 0 // components of the transform
 	if t.transform {
 		if together = 3; len(t.comps) < 3 {
-			return malformed("component transform of %d components", len(t.comps))
+			return malformed("component transform with %d components", len(t.comps))
 		}
 		for c := range 3 {
 			if t.comps[c].reversible != t.comps[0].reversible {
-				return malformed("component transform of unlike components")
+				return malformed("component transform of components that differ")
 			}
 		}
 		d.transformed = true
@@ -141,8 +141,8 @@ func (d *decoder) decodeBlock(t *tile, tc *tileComponent, band *band, b *block, 
 	return nil
 }
 
-// unshift undoes the scaling of a region of interest: what reaches beyond the
-// planes of the background belongs to it (15444-1 H.1).
+// unshift undoes the scaling of a region of interest, to which all values above
+// the planes of the background belong (15444-1 H.1).
 func unshift(samples []uint32, shift int) {
 	for i, v := range samples {
 		if m := v &^ negative; shift < 31 && m>>1>>shift != 0 {
@@ -205,7 +205,7 @@ func (d *decoder) store(t *tile, c, plane int) {
 			continue
 		}
 		for x, v := range d.floats[plane][y*width : (y+1)*width] {
-			// Beyond the range of an integer a conversion has no defined result.
+			// The result of a conversion beyond the range of an integer is undefined.
 			v = min(max(v, -1<<40), 1<<40)
 			put(x, int64(math.RoundToEven(float64(v))))
 		}

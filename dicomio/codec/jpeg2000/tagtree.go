@@ -2,8 +2,8 @@ package jpeg2000
 
 import "math"
 
-// A tagTree codes a grid of numbers that are small for neighbours together: a
-// node has the least of the four beneath it (15444-1 B.10.2).
+// A tagTree codes a grid of numbers that vary little between neighbours: each
+// node has the minimum of the four below it (15444-1 B.10.2).
 type tagTree struct {
 	columns, rows int
 	nodes         []tagNode // leaves first, then level by level up to the root
@@ -27,7 +27,7 @@ func newTagTree(columns, rows int) tagTree {
 	return t
 }
 
-// below reads as much as it takes to tell whether the number at (x, y) is less
+// below reads as much as it needs to tell whether the number at (x, y) is less
 // than limit.
 func (t *tagTree) below(in *bitReader, x, y, limit int) bool {
 	var path [20]*tagNode // a grid has at most maxTileBlocks leaves

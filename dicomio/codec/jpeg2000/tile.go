@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// A tile in decoding: its area, its parameters, and a tree of components,
+// A tile being decoded: its area, its parameters, and a tree of components,
 // resolutions, precincts and code blocks (15444-1 B.3 to B.7).
 type tile struct {
 	params
@@ -36,7 +36,7 @@ type resolution struct {
 	layers                []uint16 // packets read of each precinct
 }
 
-// A band is a subband; its samples stand in the component's plane from (left,
+// A band is a subband. Its samples are in the plane of the component from (left,
 // top) on, so that the bands of a resolution tile its area.
 type band struct {
 	rect
@@ -67,7 +67,8 @@ type part struct {
 	zeros     tagTree
 }
 
-// A block is a code block: its place in the band and what packets brought of it.
+// A block is a code block: its position in the band, and the data that packets
+// brought for it.
 type block struct {
 	x, y          int32
 	width, height uint16
@@ -79,19 +80,19 @@ type block struct {
 	pieces        []piece
 }
 
-// A piece is what one packet has of one codeword segment of a block.
+// A piece is the part of a codeword segment that one packet holds.
 type piece struct {
 	segment, passes uint16
 	at, length      uint32 // in the body of the tile
 }
 
-// hasHeader reports whether the tile has markers of its own.
+// hasHeader reports whether the tile has its own markers.
 func (s *tileStream) hasHeader() bool {
 	return slices.ContainsFunc(s.header, func(h []byte) bool { return len(h) > 0 })
 }
 
-// newTile lays out tile i, in the memory of the one before. None is taken for
-// precincts and blocks before a packet has something in them.
+// newTile lays out tile i in the memory of the previous one. It allocates
+// precincts and blocks only when a packet has data for them.
 func (d *decoder) newTile(i int) (*tile, error) {
 	stream := &d.tiles[i]
 	p := d.main
@@ -270,8 +271,8 @@ func (d *decoder) decodeTile(i int) error {
 	return d.reconstruct(t)
 }
 
-// joined returns the concatenation of parts, which is the only part itself where
-// there is one.
+// joined returns the concatenation of parts, without copying if there is only
+// one.
 func joined(parts [][]byte) []byte {
 	if len(parts) == 1 {
 		return parts[0]

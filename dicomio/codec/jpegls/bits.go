@@ -5,20 +5,20 @@ import (
 	mathbits "math/bits"
 )
 
-// bits reads the entropy-coded bytes of a scan. The bits at hand are the
-// highest n of acc; hot loops keep the two in registers and call fill.
+// bits reads the entropy-coded bytes of a scan. The available bits are the
+// highest n of acc; hot loops keep both in registers and call fill.
 type bits struct {
 	b   []byte
 	p   int
 	acc uint64
 	n   int
-	ff  bool // the byte before p is 0xff: a bit is stuffed behind it
-	pad int  // bits of zero that stand for what lies behind the end
+	ff  bool // the byte before p is 0xff: a stuffed bit follows
+	pad int  // zero bits appended after the end
 }
 
-// fill adds bytes until at least 56 bits are at hand; n is at most 32. The bit
-// that is stuffed behind a byte 0xff is left out (T.87 A.1); from a marker on
-// it gives zeros.
+// fill adds bytes until at least 56 bits are available; n is at most 32. It
+// drops the bit stuffed after a byte 0xff (T.87 A.1) and appends zeros from a
+// marker on.
 func (r *bits) fill(acc uint64, n int) (uint64, int) {
 	if len(r.b)-r.p >= 8 && !r.ff {
 		w := binary.BigEndian.Uint64(r.b[r.p:])
@@ -26,7 +26,7 @@ func (r *bits) fill(acc uint64, n int) (uint64, int) {
 		if (^w-ones)&w&highs == 0 { // no byte is 0xff
 			k := (64 - n) >> 3
 			r.p += k
-			// The bits of acc below n+8k are the first of what comes next.
+			// The bits of acc below n+8k are the first of the next ones.
 			return acc | w>>(uint(n)&63), n + k<<3
 		}
 	}
@@ -51,7 +51,7 @@ func (r *bits) fill(acc uint64, n int) (uint64, int) {
 	return acc, n
 }
 
-// exhausted reports whether bits were taken that the scan does not have.
+// exhausted reports whether more bits were taken than the scan has.
 func (r *bits) exhausted() bool { return r.pad > r.n }
 
 // take returns the next k bits, at most 32.
@@ -95,7 +95,7 @@ func (r *bits) golomb(k, limit, qbpp int) int {
 	return -1
 }
 
-// resume passes over restart marker number i and begins anew behind it.
+// resume skips restart marker number i and starts again after it.
 func (r *bits) resume(i int) error {
 	for ; r.p+1 < len(r.b); r.p++ {
 		m := r.b[r.p+1]
@@ -103,7 +103,7 @@ func (r *bits) resume(i int) error {
 			continue
 		}
 		if want := byte(mRST0 + i&7); m != want {
-			return malformed("marker %02X where %02X should be", m, want)
+			return malformed("marker %02X in place of %02X", m, want)
 		}
 		r.p += 2
 		r.acc, r.n, r.pad, r.ff = 0, 0, 0, false

@@ -26,18 +26,18 @@ type coding struct {
 	runs                [2]runContext
 }
 
-// coding checks the parameters, puts in the defaults and begins (A.2.1,
+// coding checks the parameters, sets defaults and starts the coding (A.2.1,
 // C.2.4.1.1).
 func (p preset) coding(precision, near int) (*coding, error) {
 	maxval := 1<<precision - 1
 	if p.maxval > maxval {
-		return nil, malformed("samples up to %d, of %d bits", p.maxval, precision)
+		return nil, malformed("samples up to %d, but only %d bits", p.maxval, precision)
 	}
 	if p.maxval > 0 {
 		maxval = p.maxval
 	}
 	if near > min(255, maxval/2) {
-		return nil, malformed("an error of %d at samples up to %d", near, maxval)
+		return nil, malformed("near-lossless error %d for samples up to %d", near, maxval)
 	}
 	t1, t2, t3 := thresholds(maxval, near)
 	set := func(v *int, preset int) {
@@ -89,7 +89,7 @@ func thresholds(maxval, near int) (t1, t2, t3 int) {
 	return t1, t2, within(t3, t2)
 }
 
-// reset begins the coding, or begins it anew at a restart.
+// reset starts the coding, at the start of a scan or at a restart.
 func (c *coding) reset() {
 	for i := range c.contexts {
 		c.contexts[i] = context{a: int32(c.start), n: 1}
@@ -97,9 +97,9 @@ func (c *coding) reset() {
 	c.runs = [2]runContext{{a: c.start, n: 1}, {a: c.start, n: 1}}
 }
 
-// line decodes a line of one component. Both lines have a sample on either
-// side of the image's (A.2.1, figure A.1): the one to the left is the first
-// above, the one to the right the last above.
+// line decodes a line of one component. Both lines have one more sample on each
+// side of the image (A.2.1, figure A.1): the left one repeats the first sample
+// above, the right one the last.
 func (c *coding) line(r *bits, above, line []uint16, run *int) bool {
 	last := len(line) - 1
 	above = above[:len(line)]
@@ -166,7 +166,7 @@ func (c *coding) line(r *bits, above, line []uint16, run *int) bool {
 		if k == 0 && near == 0 && 2*t.b <= -t.n {
 			e = ^e
 		}
-		// What update does, kept in registers.
+		// The same as update, but in registers.
 		ta, tb, tn := t.a+int32(max(e, -e)), t.b+int32(e*step), t.n
 		if tn == reach {
 			ta, tb, tn = ta>>1, tb>>1, tn>>1
@@ -194,7 +194,7 @@ func (c *coding) line(r *bits, above, line []uint16, run *int) bool {
 	return true
 }
 
-// update takes an error e into the state of a context (A.6).
+// update updates the state of a context with an error e (A.6).
 func (t *context) update(e, scaled, reach int) {
 	a, b, c, n := t.a+int32(max(e, -e)), t.b+int32(scaled), t.c, t.n
 	if int(n) == reach {
@@ -211,8 +211,8 @@ func (t *context) update(e, scaled, reach int) {
 	*t = context{a, b, c, n}
 }
 
-// run decodes a run (A.7.1): samples like ra, as many as it returns, at most
-// the whole line.
+// run decodes a run (A.7.1) of samples equal to ra and returns its length, at
+// most the rest of the line.
 func (c *coding) run(r *bits, line []uint16, ra int, index *int) int {
 	x := 0
 	for r.take(1) == 1 {
@@ -234,7 +234,7 @@ func (c *coding) run(r *bits, line []uint16, ra int, index *int) int {
 	return x
 }
 
-// interrupt decodes the sample behind a run (A.7.2). -1: a damaged code.
+// interrupt decodes the sample after a run (A.7.2); -1 if the code is damaged.
 func (c *coding) interrupt(r *bits, ra, rb, index int) int {
 	kind, px, sign := 0, rb, 1
 	if d := ra - rb; max(d, -d) <= c.near {

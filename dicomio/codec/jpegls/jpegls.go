@@ -1,15 +1,15 @@
 // Package jpegls decodes JPEG-LS: lossless and near-lossless, 2 to 16 bits, all
-// three interleavings of components, coding parameters of the stream's own, and
+// three interleavings of components, coding parameters in the stream, and
 // restart intervals.
 //
 //	info, err := jpegls.Decode(dst, src, layout)
 //
-// Mapping tables, subsampled components, point transforms and the colour
-// transforms that are not in the standard are segd.ErrUnsupported. Beside dst,
-// decoding takes some lines and at most 200 KiB.
+// Mapping tables, subsampled components, point transforms and nonstandard colour
+// transforms are segd.ErrUnsupported. Besides dst, decoding takes a few lines
+// and at most 200 KiB.
 //
-// Source: ITU-T T.87 (ISO 14495-1); PS3.5 8.2.3 and A.4.3. The names of
-// variables are those of its annex A.
+// Source: ITU-T T.87 (ISO 14495-1); PS3.5 8.2.3 and A.4.3. Variables have the
+// names of annex A.
 package jpegls
 
 import (
@@ -55,7 +55,7 @@ type decoder struct {
 // preset are coding parameters as an LSE marker gives them; 0: the default.
 type preset struct{ maxval, t1, t2, t3, reset int }
 
-// Decode decodes one frame; package codec says how.
+// Decode decodes one frame; see package codec.
 func Decode(dst, src []byte, l codec.Layout) (codec.Info, error) {
 	d := &decoder{layout: l, dst: dst[:l.Bytes()], b: src}
 	if len(src) < 2 || src[0] != 0xff || src[1] != mSOI {
@@ -85,7 +85,7 @@ func (d *decoder) complete() bool {
 	return true
 }
 
-// marker returns the next marker; bytes before it are passed over.
+// marker returns the next marker and skips the bytes before it.
 func (d *decoder) marker() (byte, error) {
 	for ; d.p+1 < len(d.b); d.p++ {
 		if m := d.b[d.p+1]; d.b[d.p] == 0xff && m >= 0x80 && m != 0xff {
@@ -96,11 +96,11 @@ func (d *decoder) marker() (byte, error) {
 	return 0, malformed("truncated: no end of image")
 }
 
-// segment reads the marker segment behind m.
+// segment reads the marker segment after m.
 func (d *decoder) segment(m byte) error {
 	switch {
 	case m == mEOI:
-		return malformed("the image ends before all of its components were seen")
+		return malformed("the image ends without all of its components")
 	case m == mSOI:
 		return malformed("a second start of image")
 	case m >= mRST0 && m <= mRST7:
@@ -111,7 +111,7 @@ func (d *decoder) segment(m byte) error {
 	}
 	n := int(binary.BigEndian.Uint16(d.b[d.p:]))
 	if n < 2 || n > len(d.b)-d.p {
-		return malformed("marker %02X of %d bytes, %d are left", m, n, len(d.b)-d.p)
+		return malformed("marker %02X with %d bytes, only %d are left", m, n, len(d.b)-d.p)
 	}
 	s := d.b[d.p+2 : d.p+n]
 	d.p += n
@@ -138,7 +138,7 @@ func (d *decoder) frame(s []byte) error {
 		return malformed("a second frame header")
 	}
 	if len(s) < 6 || len(s) != 6+3*int(s[5]) {
-		return malformed("frame header of %d bytes", len(s))
+		return malformed("frame header with %d bytes", len(s))
 	}
 	d.precision = int(s[0])
 	rows, cols, n := int(binary.BigEndian.Uint16(s[1:])), int(binary.BigEndian.Uint16(s[3:])), int(s[5])
@@ -149,7 +149,7 @@ func (d *decoder) frame(s []byte) error {
 		return malformed("%d bits a sample, want 2 to 16", d.precision)
 	}
 	if d.precision > d.layout.BitsAllocated {
-		return unprocessable("the stream has %d bits a sample, %d are allocated", d.precision, d.layout.BitsAllocated)
+		return unprocessable("the stream has %d bits a sample, only %d are allocated", d.precision, d.layout.BitsAllocated)
 	}
 	for i := range n {
 		id, sampling := s[6+3*i], s[7+3*i]
@@ -172,12 +172,12 @@ func (d *decoder) parameters(s []byte) error {
 	case len(s) > 0 && s[0] >= 2 && s[0] <= 4:
 		return unsupported("an LSE marker of type %d", s[0])
 	}
-	return malformed("an LSE marker of %d bytes", len(s))
+	return malformed("an LSE marker with %d bytes", len(s))
 }
 
 func (d *decoder) restartInterval(s []byte) error {
 	if len(s) < 2 || len(s) > 4 {
-		return malformed("restart interval of %d bytes, want 2 to 4", len(s))
+		return malformed("restart interval with %d bytes, want 2 to 4", len(s))
 	}
 	d.restart = 0
 	for _, v := range s {
@@ -186,13 +186,13 @@ func (d *decoder) restartInterval(s []byte) error {
 	return nil
 }
 
-// scan reads a scan header (C.2.3) and the lines behind it.
+// scan reads a scan header (C.2.3) and the lines after it.
 func (d *decoder) scan(s []byte) error {
 	if d.ids == nil {
 		return malformed("a scan before the frame header")
 	}
 	if len(s) < 1 || s[0] < 1 || int(s[0]) > len(d.ids) || len(s) != 4+2*int(s[0]) {
-		return malformed("scan header of %d bytes", len(s))
+		return malformed("scan header with %d bytes", len(s))
 	}
 	n := int(s[0])
 	first := 0
@@ -201,7 +201,7 @@ func (d *decoder) scan(s []byte) error {
 	}
 	for i := range n {
 		if first+i >= len(d.ids) || d.ids[first+i] != s[1+2*i] || d.seen[first+i] {
-			return malformed("a scan of a component that is not there, not in order, or there twice")
+			return malformed("a scan of a component that does not exist, is out of order or occurs twice")
 		}
 		d.seen[first+i] = true
 		if s[2+2*i] != 0 {
@@ -227,7 +227,7 @@ func (d *decoder) scan(s []byte) error {
 
 // lines decodes the lines of the n components from first on.
 func (d *decoder) lines(r *bits, c *coding, first, n int, samples bool) error {
-	// A buffer holds a line of each component, with a sample on either side.
+	// A buffer holds a line of each component, with a sample on each side.
 	step := d.layout.Columns + 2
 	if samples {
 		step = (d.layout.Columns + 2) * n

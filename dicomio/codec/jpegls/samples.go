@@ -2,9 +2,9 @@ package jpegls
 
 import mathbits "math/bits"
 
-// pixels decodes a line whose n components are interleaved by sample: a run
-// goes on and ends for all of them at once (T.87 B.3). The lines have a pixel
-// on either side of the image's.
+// pixels decodes a line whose n components are interleaved by sample: all of
+// them share runs (T.87 B.3). The lines have one more pixel on each side of the
+// image.
 func (c *coding) pixels(r *bits, above, line []uint16, n int, run *int) bool {
 	last := len(line) - n
 	copy(above[last:], above[last-n:last])
@@ -37,8 +37,9 @@ func (c *coding) pixels(r *bits, above, line []uint16, n int, run *int) bool {
 	return true
 }
 
-// pixelRun decodes a run of pixels from x on, and the pixel that ends it. It
-// returns the position of that, or of the end of the line; -1: a damaged code.
+// pixelRun decodes a run of pixels from x on and the pixel that ends it. It
+// returns the position of that pixel, or of the end of the line; -1 if a code is
+// damaged.
 func (c *coding) pixelRun(r *bits, above, line []uint16, n, x, last int, run *int) int {
 	left := (last - x) / n
 	length := 0
@@ -81,8 +82,8 @@ func (c *coding) pixelRun(r *bits, above, line []uint16, n, x, last int, run *in
 	return x
 }
 
-// sample decodes a sample in the regular mode (A.4 to A.6); -1: a damaged
-// code. It is what the loop of line does, for one sample.
+// sample decodes one sample in the regular mode (A.4 to A.6), like the loop of
+// line; -1 if the code is damaged.
 func (c *coding) sample(r *bits, q, ra, rb, rc int) int {
 	sign := q >> 31
 	t := &c.contexts[(q^sign-sign)&511]

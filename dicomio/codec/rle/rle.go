@@ -1,12 +1,10 @@
-// Package rle decodes the run lengths of DICOM: each byte of the samples, the
-// highest first, is a plane of its own, and each plane is compressed as
-// PackBits.
+// Package rle decodes the run-length encoding of DICOM: each byte of the
+// samples, the highest first, is a plane of its own, compressed like PackBits.
 //
 //	info, err := rle.Decode(dst, src, layout)
 //
-// The stream names no sizes, so info is empty. Samples of 1 bit are packed
-// eight to a byte before they are compressed: such a frame is decoded as one
-// row of its bytes.
+// The stream names no sizes, so info is empty. Samples of 1 bit are packed eight
+// to a byte before compression; such a frame is decoded as one row of bytes.
 //
 // Source: PS3.5 annex G.
 package rle
@@ -24,11 +22,11 @@ const (
 	maxSegments = 15
 )
 
-// Decode decodes one frame; package codec says how.
+// Decode decodes one frame; see package codec.
 func Decode(dst, src []byte, l codec.Layout) (codec.Info, error) {
 	var info codec.Info
 	if len(src) < headerSize {
-		return info, malformed("truncated: %d bytes, the header takes %d", len(src), headerSize)
+		return info, malformed("truncated: %d bytes, but the header has %d", len(src), headerSize)
 	}
 	width := l.BitsAllocated / 8
 	want := width * l.Samples
@@ -47,21 +45,21 @@ func Decode(dst, src []byte, l codec.Layout) (codec.Info, error) {
 			end = int64(binary.LittleEndian.Uint32(src[8+4*i:]))
 		}
 		if begin < int64(start) || end < begin || end > int64(len(src)) {
-			return info, malformed("segment %d lies at %d to %d of %d bytes", i+1, begin, end, len(src))
+			return info, malformed("segment %d spans bytes %d to %d of %d", i+1, begin, end, len(src))
 		}
 		start = int(end)
 		// Segment i is byte i%width of sample i/width, the highest first.
 		at := i/width*width + width - 1 - i%width
 		if !unpack(dst[:l.Bytes()], src[begin:end], at, want) {
-			return info, malformed("truncated: segment %d gives less than %d bytes", i+1, l.Rows*l.Columns)
+			return info, malformed("truncated: segment %d expands to fewer than %d bytes", i+1, l.Rows*l.Columns)
 		}
 	}
 	return info, nil
 }
 
-// unpack writes the bytes that src expands to at dst[at], dst[at+step] … to
-// the end of dst, and reports whether there were enough. Bytes beyond are
-// padding, and ignored.
+// unpack expands src to dst[at], dst[at+step] … up to the end of dst, and
+// reports whether there were enough bytes. Further bytes are padding and are
+// ignored.
 func unpack(dst, src []byte, at, step int) bool {
 	for at < len(dst) {
 		if len(src) < 2 {

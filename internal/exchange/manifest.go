@@ -1,0 +1,80 @@
+package exchange
+
+import (
+	"fmt"
+
+	"segd"
+	"segd/models"
+	"segd/preprocess"
+	"segd/unet"
+)
+
+// Description says of a network what its file leaves open, or what is to stand in
+// place of that.
+type Description struct {
+	Name    string   // of the model; empty: that in the file
+	Classes []string // names of the foreground classes, index 1 first; nil: those in the file, else class 1, class 2 …
+	Card    models.Card
+
+	// Recipe says how images are prepared. Of a file that has a recipe of its own,
+	// the parts of it that are named here are replaced.
+	Recipe                   preprocess.Recipe
+	Normalise, Clip, Spacing bool
+}
+
+// Describe returns the manifest of the network as a model. Class names that do not
+// fit the network are segd.ErrOption.
+func (n *Net) Describe(d Description) (models.Manifest, error) {
+	var man models.Manifest
+	c := n.Params.Config()
+	own := n.Manifest != nil
+	if own {
+		man = *n.Manifest
+	} else {
+		man.Version, man.Description = "1", "Imported: "+n.Source+"."
+		man.Network, man.Recipe.Channels = c, c.Channels
+	}
+	if d.Name != "" {
+		man.Name = d.Name
+	}
+	r := &man.Recipe
+	if !own || d.Normalise {
+		r.Normalise, r.Window = d.Recipe.Normalise, d.Recipe.Window
+	}
+	if !own || d.Clip {
+		r.ClipLow, r.ClipHigh = d.Recipe.ClipLow, d.Recipe.ClipHigh
+	}
+	if !own || d.Spacing {
+		r.SpacingMM = d.Recipe.SpacingMM
+	}
+	man = d.Card.Merge(man)
+	err := nameClasses(&man, c, d.Classes)
+	return man, err
+}
+
+// nameClasses gives the classes of a network of configuration c their names, or
+// notes that it gives values.
+func nameClasses(man *models.Manifest, c unet.Config, names []string) error {
+	switch {
+	case c.Head == unet.HeadRegression:
+		if len(names) > 0 {
+			return fmt.Errorf("exchange: %w: names of classes for a network that predicts values", segd.ErrOption)
+		}
+		if man.Values == nil {
+			man.Values = &models.Values{Deviation: 1} // of labels that are not known
+		}
+		return nil
+	case len(names) > 0:
+		if len(names) != c.Classes-1 {
+			return fmt.Errorf("exchange: %w: names of %d classes, want %d: the network's classes without background", segd.ErrOption, len(names), c.Classes-1)
+		}
+	case man.Classes != nil:
+		return nil
+	default:
+		for i := 1; i < c.Classes; i++ {
+			names = append(names, fmt.Sprint("class ", i))
+		}
+	}
+	man.Classes = models.ClassList(names...)
+	return nil
+}
