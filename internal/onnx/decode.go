@@ -11,8 +11,9 @@ import (
 	"segd/internal/tensors"
 )
 
-// Decode reads a file. The result shares b. The errors are segd.ErrFormat,
-// segd.ErrUnsupported for what the package does not read, and segd.ErrTooLarge.
+// Decode decodes a file. The result shares b. The errors are segd.ErrFormat,
+// segd.ErrUnsupported for features that the package does not support, and
+// segd.ErrTooLarge.
 func Decode(b []byte) (*Model, error) {
 	if len(b) > MaxFile {
 		return nil, fmt.Errorf("onnx: %w: %d bytes, limit %d", segd.ErrTooLarge, len(b), MaxFile)
@@ -253,7 +254,7 @@ func decodeTensor(b []byte) (tensors.Tensor, error) {
 	return t, nil
 }
 
-// appendInt appends what int32_data holds for an element of that size.
+// appendInt appends an element of that size from int32_data.
 func appendInt(b []byte, n uint64, size int) []byte {
 	switch size {
 	case 1:
@@ -318,7 +319,7 @@ func (v *Value) tensorType(b []byte) error {
 	})
 }
 
-// field is one field of a message: n of a number, bytes of anything else.
+// field is one field of a message: n for a number, bytes for anything else.
 type field struct {
 	num   protowire.Number
 	kind  protowire.Type
@@ -328,7 +329,7 @@ type field struct {
 
 func (f field) int() int64 { return int64(f.n) }
 
-// text sets a name of the file, within bounds.
+// text sets a name of the file, within limits.
 func (f field) text(dst *string) error {
 	if f.kind != protowire.BytesType || len(f.bytes) > maxName {
 		return bad("a name of %d bytes, limit %d", len(f.bytes), maxName)
@@ -337,8 +338,8 @@ func (f field) text(dst *string) error {
 	return nil
 }
 
-// repeated visits the numbers of a repeated field, packed or not: of size
-// bytes, 0 for a varint. A visit that says no ends with an error.
+// repeated visits the numbers of a repeated field, packed or not, of size bytes
+// each; 0 means varint. If visit returns false, it stops with an error.
 func (f field) repeated(size int, visit func(n uint64) bool) error {
 	one := func(n uint64) error {
 		if !visit(n) {
