@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"segd"
+	"segd/internal/output"
 	"segd/unet"
 )
 
@@ -97,12 +98,12 @@ func Amend(dir string, change func(*Manifest)) error {
 		return err
 	}
 	next := filepath.Join(dir, nextFile)
-	err = writeSynced(next, text)
+	err = output.WriteSynced(next, text)
 	if err == nil {
 		err = os.Rename(next, filepath.Join(dir, manifestFile))
 	}
 	if err == nil {
-		err = syncDir(dir)
+		err = output.SyncDir(dir)
 	}
 	if err != nil {
 		return fmt.Errorf("models: %w", err)
@@ -137,13 +138,13 @@ func replace(dir string, manifest, weights []byte) (err error) {
 			_ = os.Remove(next)
 		}
 	}()
-	if err := writeSynced(newWeights, weights); err != nil {
+	if err := output.WriteSynced(newWeights, weights); err != nil {
 		return err
 	}
-	if err := writeSynced(next, manifest); err != nil {
+	if err := output.WriteSynced(next, manifest); err != nil {
 		return err
 	}
-	if err := syncDir(dir); err != nil {
+	if err := output.SyncDir(dir); err != nil {
 		return err
 	}
 	if err := os.Rename(newWeights, path(weightsFile)); err != nil {
@@ -153,32 +154,5 @@ func replace(dir string, manifest, weights []byte) (err error) {
 	if err := os.Rename(next, path(manifestFile)); err != nil {
 		return err
 	}
-	return syncDir(dir)
-}
-
-// writeSynced writes a file and waits until it is on the disk.
-func writeSynced(name string, b []byte) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	return err
-}
-
-// syncDir makes renames in dir last. Where directories cannot be synced
-// (Windows, some network file systems) there is nothing to do.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	_ = d.Sync()
-	return d.Close()
+	return output.SyncDir(dir)
 }
