@@ -17,8 +17,8 @@ type Options struct {
 	// what most layers multiply: see unet.PredictorOptions. They exclude each other.
 	Exact, BFloat16 bool
 
-	// Log hears of what a Catalogue passes over while it serves: a directory that
-	// cannot be read, a promoted version that cannot be opened. Nil: nobody does.
+	// Log hears of promoted versions that a Catalogue cannot open while it serves.
+	// Nil: nobody does.
 	Log *slog.Logger
 }
 
@@ -59,8 +59,10 @@ func (o Options) Embedded() (*Catalogue, error) {
 // Options.
 func Embedded() (*Catalogue, error) { return Options{}.Embedded() }
 
-func (o Options) logError(message string, args ...any) {
-	if o.Log != nil {
-		o.Log.Error(message, args...)
+// log is Log, or a logger that drops every line.
+func (o Options) log() *slog.Logger {
+	if o.Log == nil {
+		return slog.New(slog.DiscardHandler)
 	}
+	return o.Log
 }

@@ -112,12 +112,12 @@ func Amend(dir string, change func(*Manifest)) error {
 }
 
 // encode completes and checks the manifest and returns the text of model.json.
-func (man Manifest) encode() ([]byte, error) {
-	man = man.complete()
-	if err := man.Validate(); err != nil {
+func (m Manifest) encode() ([]byte, error) {
+	m = m.complete()
+	if err := m.Validate(); err != nil {
 		return nil, err
 	}
-	text, err := json.MarshalIndent(man, "", "  ")
+	text, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("models: manifest: %w", err)
 	}
