@@ -9,6 +9,7 @@ import (
 	"regexp"
 
 	"segd"
+	"segd/internal/output"
 	"segd/internal/turns"
 	"segd/unet"
 )
@@ -59,7 +60,7 @@ func SaveEnsemble(dir string, man Manifest, members []*unet.Params, half bool) e
 		}
 		s := sum(b.Bytes())
 		f := Member{File: fmt.Sprintf("weights-%s.safetensors", s[:12]), SHA256: s}
-		if err := writeSynced(filepath.Join(dir, f.File), b.Bytes()); err != nil {
+		if err := output.WriteSynced(filepath.Join(dir, f.File), b.Bytes()); err != nil {
 			return fmt.Errorf("models: %w", err)
 		}
 		man.Members = append(man.Members, f)

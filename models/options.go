@@ -18,8 +18,8 @@ type Options struct {
 	// combined.
 	Exact, BFloat16 bool
 
-	// Log receives what a Catalogue skips while it serves: an unreadable
-	// directory, or a promoted version that cannot be opened. Nil discards it.
+	// Log receives promoted versions that a Catalogue cannot open while it serves.
+	// Nil discards them.
 	Log *slog.Logger
 }
 
@@ -58,8 +58,10 @@ func (o Options) Embedded() (*Catalogue, error) {
 // Embedded returns the models in the binary, with the default Options.
 func Embedded() (*Catalogue, error) { return Options{}.Embedded() }
 
-func (o Options) logError(message string, args ...any) {
-	if o.Log != nil {
-		o.Log.Error(message, args...)
+// log is Log, or a logger that drops every line.
+func (o Options) log() *slog.Logger {
+	if o.Log == nil {
+		return slog.New(slog.DiscardHandler)
 	}
+	return o.Log
 }

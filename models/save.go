@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"segd"
+	"segd/internal/output"
 	"segd/unet"
 )
 
@@ -98,12 +99,12 @@ func Amend(dir string, change func(*Manifest)) error {
 		return err
 	}
 	next := filepath.Join(dir, nextFile)
-	err = writeSynced(next, text)
+	err = output.WriteSynced(next, text)
 	if err == nil {
 		err = os.Rename(next, filepath.Join(dir, manifestFile))
 	}
 	if err == nil {
-		err = syncDir(dir)
+		err = output.SyncDir(dir)
 	}
 	if err != nil {
 		return fmt.Errorf("models: %w", err)
@@ -112,12 +113,12 @@ func Amend(dir string, change func(*Manifest)) error {
 }
 
 // encode completes and checks the manifest and returns the text of model.json.
-func (man Manifest) encode() ([]byte, error) {
-	man = man.complete()
-	if err := man.Validate(); err != nil {
+func (m Manifest) encode() ([]byte, error) {
+	m = m.complete()
+	if err := m.Validate(); err != nil {
 		return nil, err
 	}
-	text, err := json.MarshalIndent(man, "", "  ")
+	text, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("models: manifest: %w", err)
 	}
@@ -138,13 +139,13 @@ func replace(dir string, manifest, weights []byte) (err error) {
 			_ = os.Remove(next)
 		}
 	}()
-	if err := writeSynced(newWeights, weights); err != nil {
+	if err := output.WriteSynced(newWeights, weights); err != nil {
 		return err
 	}
-	if err := writeSynced(next, manifest); err != nil {
+	if err := output.WriteSynced(next, manifest); err != nil {
 		return err
 	}
-	if err := syncDir(dir); err != nil {
+	if err := output.SyncDir(dir); err != nil {
 		return err
 	}
 	if err := os.Rename(newWeights, path(weightsFile)); err != nil {
@@ -154,32 +155,5 @@ func replace(dir string, manifest, weights []byte) (err error) {
 	if err := os.Rename(next, path(manifestFile)); err != nil {
 		return err
 	}
-	return syncDir(dir)
-}
-
-// writeSynced writes a file and waits until it is on the disk.
-func writeSynced(name string, b []byte) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	return err
-}
-
-// syncDir makes renames in dir durable. If directories cannot be synced
-// (Windows, some network file systems), it does nothing.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	_ = d.Sync()
-	return d.Close()
+	return output.SyncDir(dir)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"segd"
+	"segd/internal/output"
 )
 
 // A store is a directory with the versions of one model:
@@ -164,15 +166,11 @@ func turn(dir string, p pointer, what *Promotion) error {
 	if err := appendLine(filepath.Join(dir, promotionsLog), line); err != nil {
 		return fmt.Errorf("models: %w", err)
 	}
-	next := filepath.Join(dir, "."+pointerFile+".next")
-	if err := writeSynced(next, append(text, '\n')); err != nil {
-		_ = os.Remove(next)
-		return fmt.Errorf("models: %w", err)
-	}
-	if err := os.Rename(next, filepath.Join(dir, pointerFile)); err != nil {
-		return fmt.Errorf("models: %w", err)
-	}
-	if err := syncDir(dir); err != nil {
+	err = output.WriteFile(filepath.Join(dir, pointerFile), func(w io.Writer) error {
+		_, err := w.Write(append(text, '\n'))
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("models: %w", err)
 	}
 	return nil
@@ -243,7 +241,7 @@ func (c *Catalogue) miss(m *Model, err error) {
 		return
 	}
 	c.missed[m.store] = err.Error()
-	c.options.logError("the current version of a model cannot be opened, another one goes on serving",
+	c.options.log().Error("the current version of a model cannot be opened, another one goes on serving",
 		"model", m.Name, "serving", m.Version, "directory", m.store, "error", err.Error())
 }
 

@@ -1,6 +1,7 @@
 package unet
 
 import (
+	"cmp"
 	"fmt"
 
 	"segd"
@@ -97,26 +98,18 @@ func (c Config) levelGrowth(l int) int { return max(1, c.Growth*c.LevelWidth(l)/
 
 // WithDefaults fills in empty fields.
 func (c Config) WithDefaults() Config {
-	c.Norm = or(c.Norm, NormBatch)
-	c.Block = or(c.Block, BlockPlain)
-	c.Skip = or(c.Skip, SkipConcat)
-	c.Up = or(c.Up, UpTransposed)
+	c.Norm = cmp.Or(c.Norm, NormBatch)
+	c.Block = cmp.Or(c.Block, BlockPlain)
+	c.Skip = cmp.Or(c.Skip, SkipConcat)
+	c.Up = cmp.Or(c.Up, UpTransposed)
 	if c.Block == BlockDense {
 		// Three convolutions with half the width of a level cost about as much
 		// as the two of a plain block.
-		c.Convs = or(c.Convs, 3)
-		c.Growth = or(c.Growth, max(1, c.Width/2))
+		c.Convs = cmp.Or(c.Convs, 3)
+		c.Growth = cmp.Or(c.Growth, max(1, c.Width/2))
 	}
-	c.Convs = or(c.Convs, 2)
+	c.Convs = cmp.Or(c.Convs, 2)
 	return c
-}
-
-func or[T comparable](given, fallback T) T {
-	var zero T
-	if given == zero {
-		return fallback
-	}
-	return given
 }
 
 // Limits of a network: far beyond any useful network, yet low enough that no

@@ -1,6 +1,7 @@
 package unet
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -48,9 +49,9 @@ type Loss struct {
 
 // WithDefaults fills in empty fields that the loss uses.
 func (l Loss) WithDefaults() Loss {
-	l.Terms = or(l.Terms, LossCE+"+"+LossDice)
+	l.Terms = cmp.Or(l.Terms, LossCE+"+"+LossDice)
 	if l.has(LossFocal) {
-		l.Gamma = or(l.Gamma, 2)
+		l.Gamma = cmp.Or(l.Gamma, 2)
 	}
 	if l.has(LossTversky) {
 		if l.Alpha == 0 && l.Beta == 0 {
@@ -58,7 +59,7 @@ func (l Loss) WithDefaults() Loss {
 		}
 	}
 	if l.has(LossBorder) {
-		l.BorderWeight, l.BorderSigma = or(l.BorderWeight, 10), or(l.BorderSigma, 5)
+		l.BorderWeight, l.BorderSigma = cmp.Or(l.BorderWeight, 10), cmp.Or(l.BorderSigma, 5)
 	}
 	return l
 }
