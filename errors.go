@@ -2,24 +2,26 @@ package segd
 
 import "errors"
 
-// Kinds of error. A package wraps the one that fits with its name, the
-// measured value and the limit; handlers turn the kind into an HTTP status
-// and the CLI into an exit code. No error text holds patient data: tags are
-// named by number, values never.
+// Kinds of error. A package wraps the matching kind with its name, the
+// measured value and the limit. Callers test for a kind with [errors.Is]; each
+// edge, such as the HTTP server or the command line, translates it to its own
+// codes. Errors contain no patient data: they name tags by number and never
+// include values.
 var (
-	// ErrFormat: the input is malformed or truncated (400).
+	// ErrFormat means that the input is malformed or truncated.
 	ErrFormat = errors.New("malformed input")
-	// ErrOption: a parameter or setting has no such value (400, exit 2).
+	// ErrOption means that an option or setting has an invalid value.
 	ErrOption = errors.New("invalid option")
-	// ErrNotFound: there is no such model, file or resource (404).
+	// ErrNotFound means that a model, file or resource does not exist.
 	ErrNotFound = errors.New("not found")
-	// ErrTooLarge: a size is beyond its limit (413).
+	// ErrTooLarge means that a size exceeds its limit.
 	ErrTooLarge = errors.New("too large")
-	// ErrUnsupported: the input is valid but of a kind segd does not read (415).
+	// ErrUnsupported means that the input is valid, but segd does not read its
+	// format or encoding.
 	ErrUnsupported = errors.New("unsupported")
-	// ErrUnprocessable: the input is well-formed but has no pixels, or
-	// describes them inconsistently (422).
+	// ErrUnprocessable means that the input is well-formed, but has no pixels
+	// or describes them inconsistently.
 	ErrUnprocessable = errors.New("cannot be processed")
-	// ErrBusy: too much is running; try again later (503).
+	// ErrBusy means that too much is running; the caller may try again later.
 	ErrBusy = errors.New("busy")
 )

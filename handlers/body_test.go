@@ -150,13 +150,13 @@ func TestRefusedByHeader(t *testing.T) {
 		status             int
 		detail             string
 	}{
-		{"unknown model", "POST /v1/segment?model=dark", "1000", 404, "there is bright"},
+		{"unknown model", "POST /v1/segment?model=dark", "1000", 404, "have bright"},
 		{"wrong option", "POST /v1/segment?threshold=2", "1000", 400, "threshold"},
 		{"unknown option", "POST /v1/segment?treshold=0.2", "1000", 400, "treshold"},
 		{"large", "POST /v1/segment", "2000000", 413, "limit 1048576"},
 		{"unknown route", "POST /v1/nothing", "1000", 404, "nothing at this address"},
 		{"wrong method", "PUT /v1/segment", "1000", 405, "method"},
-		{"inspect, unknown model", "POST /v1/inspect?model=dark", "1000", 404, "there is bright"},
+		{"inspect, unknown model", "POST /v1/inspect?model=dark", "1000", 404, "have bright"},
 		{"inspect, unknown option", "POST /v1/inspect?frame=2", "1000", 400, "frame"},
 		{"no boundary", "POST /v1/segment HTTP/1.1\r\nContent-Type: multipart/form-data\r\nX:", "1000", 400, "boundary"},
 	} {

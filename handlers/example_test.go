@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -19,15 +18,15 @@ import (
 func Example() {
 	dir, err := os.MkdirTemp("", "segd")
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	if err := modelstest.Save(dir, "bright"); err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	var catalogue models.Catalogue
 	if err := catalogue.AddDir(dir); err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	pool := unet.NewPool(0)
 	defer pool.Close()
@@ -36,12 +35,12 @@ func Example() {
 
 	resp, err := http.Get(server.URL + "/v1/models/bright")
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	b, err := io.ReadAll(resp.Body)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	fmt.Println(resp.Status, bytes.Contains(b, []byte(`"bright"`)))
 	// Output: 200 OK true

@@ -11,6 +11,7 @@ import (
 
 	"segd"
 	"segd/internal/export"
+	"segd/internal/nearest"
 	"segd/internal/overlay"
 	"segd/internal/segment"
 	"segd/models"
@@ -60,7 +61,7 @@ func parseOptions(query url.Values, accept []string) (options, error) {
 	o := options{model: "auto", alpha: overlay.DefaultAlpha}
 	for name, values := range query {
 		if !slices.Contains(optionNames, name) {
-			return o, fmt.Errorf("handlers: %w: there is no option %.40q; there are %s", segd.ErrOption, name, strings.Join(optionNames, ", "))
+			return o, fmt.Errorf("handlers: %w: there is no option %.40q; %sthere are %s", segd.ErrOption, name, nearest.Hint(name, optionNames), strings.Join(optionNames, ", "))
 		}
 		if len(values) > 1 {
 			return o, fmt.Errorf("handlers: %w: %s is given %d times", segd.ErrOption, name, len(values))
@@ -140,7 +141,7 @@ func parseOutput(v string, accept []string) (string, error) {
 	case v == "":
 		return negotiate(accept)
 	case !slices.Contains(outputs, v):
-		return "", fmt.Errorf("handlers: %w: there is no output %.40q; there are %s", segd.ErrOption, v, strings.Join(outputs, ", "))
+		return "", fmt.Errorf("handlers: %w: there is no output %.40q; %sthere are %s", segd.ErrOption, v, nearest.Hint(v, outputs), strings.Join(outputs, ", "))
 	}
 	return v, nil
 }

@@ -255,7 +255,7 @@ func TestOptions(t *testing.T) {
 		detail string
 	}{
 		{"output=hologram", 400, "overlay, mask, json"},
-		{"model=unheard-of", 404, "there is bright"},
+		{"model=unheard-of", 404, "have bright"},
 		{"alpha=2", 400, "alpha 2, want 0 to 1"},
 		{"alpha=NaN", 400, "alpha"},
 		{"alpha=half", 400, `"half" is no number`},

@@ -38,7 +38,7 @@ func TestModels(t *testing.T) {
 	if err := json.Unmarshal(a.body, &one); err != nil || one.WeightsSHA256 != list.Models[0].WeightsSHA256 || one.WeightsSHA256 == "" {
 		t.Errorf("%v: %s", err, a.body)
 	}
-	wantProblem(t, get(t, url+"/v1/models/dark"), 404, "there is bright")
+	wantProblem(t, get(t, url+"/v1/models/dark"), 404, "have bright")
 }
 
 func TestHealth(t *testing.T) {

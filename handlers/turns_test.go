@@ -50,7 +50,7 @@ func TestShortBesideLong(t *testing.T) {
 func TestShortPassesLarge(t *testing.T) {
 	s := newServer(t, func(c *Config) { c.MaxRunning = 1 })
 	url := start(t, s)
-	large := encodePNG(t, image.NewGray(image.Rect(0, 0, 2000, 1500)))
+	large := encodePNG(t, image.NewGray(image.Rect(0, 0, 800, 600)))
 	answered := make(chan answer, 1)
 	go func() { answered <- post(t, url+"/v1/segment?output=mask&tta=1", large) }()
 	for s.turns.Running() == 0 {

@@ -105,12 +105,13 @@ func (s *Server) readForm(form *multipart.Reader, between *formReader) (u *uploa
 	for parts := 0; ; parts++ {
 		between.left, between.file = maxPartHeader, false
 		part, err := form.NextRawPart()
+		ended := err == io.EOF //nolint:errorlint // the error of a truncated form wraps io.EOF
 		switch {
-		case errors.Is(err, io.EOF) && u == nil && len(channels) > 0:
+		case ended && u == nil && len(channels) > 0:
 			return joinUploads(channels, options)
-		case errors.Is(err, io.EOF) && u == nil:
+		case ended && u == nil:
 			return nil, fmt.Errorf("handlers: %w: the form has no part named file, nor any named %s and so on", segd.ErrFormat, channelName(0))
-		case errors.Is(err, io.EOF):
+		case ended:
 			u.options = options
 			return u, nil
 		case errors.Is(err, segd.ErrTooLarge):

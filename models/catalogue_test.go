@@ -208,7 +208,7 @@ func TestAuto(t *testing.T) {
 	}{
 		{"mr", two, mr, "heart", true},
 		{"png", two, png, "cells", true},
-		{"ct", two, ct, "no model is meant for a dicom file of modality CT; choose one of cells, heart", false},
+		{"ct", two, ct, "no model fits a dicom file of modality CT; choose one of cells, heart", false},
 		{"modality before format", anyDICOM, mr, "heart", true},
 		{"format where no modality fits", anyDICOM, ct, "all", true},
 		{"only one, no rule", rules(map[string]Match{"x": {}}), ct, "x", true},
@@ -216,7 +216,7 @@ func TestAuto(t *testing.T) {
 		{"no rules", rules(map[string]Match{"x": {}, "y": {}}), ct, "choose one of x, y", false},
 		{"both", rules(map[string]Match{"x": {Formats: []string{"png"}}, "y": {Formats: []string{"png"}}, "z": {Formats: []string{"tiff"}}}), png, "choose one of x, y", false},
 		{"none at all", empty(), png, "choose one of none", false},
-		{"odd modality", two, odd, "no model is meant for a dicom file; choose", false},
+		{"odd modality", two, odd, "no model fits a dicom file; choose", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m, err := c.catalogue.Auto(c.scan)

@@ -3,7 +3,6 @@ package models_test
 import (
 	"context"
 	"fmt"
-	"log"
 	"os"
 	"path/filepath"
 	"time"
@@ -19,10 +18,10 @@ import (
 func example() (dir string) {
 	dir, err := os.MkdirTemp("", "segd")
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	if err := models.Save(filepath.Join(dir, "bright"), modelstest.Manifest("bright"), modelstest.Params(), true); err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	return dir
 }
@@ -34,14 +33,14 @@ func Example() {
 	defer func() { _ = os.RemoveAll(dir) }()
 	catalogue, err := models.Embedded()
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	if err := catalogue.AddDir(dir); err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	m, err := catalogue.Get("bright")
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	pool := unet.NewPool(0)
 	defer pool.Close()
@@ -49,15 +48,15 @@ func Example() {
 	img := &segd.Image{Width: 4, Height: 1, Channels: 1, Pix: []float32{10, 200, 180, 20}}
 	x, place, err := m.Recipe.Apply(img)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	onGrid, err := m.Predict(context.Background(), pool, x, false)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	probabilities, err := place.ToImage(onGrid)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	for i, p := range probabilities.Plane(0, 1) { // of class 1, the first after background
 		fmt.Printf("pixel %d: %s %t\n", i, m.Classes[1].Name, p > 0.5)
@@ -73,11 +72,11 @@ func Example() {
 func ExampleCatalogue_Auto() {
 	catalogue, err := models.Embedded()
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	m, err := catalogue.Auto(&segd.Scan{Format: "dicom", Modality: "MR", Frames: 1})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	fmt.Println(m.Name, m.ForegroundNames())
 	// Output: cardiac-lv [left ventricle]
@@ -87,7 +86,7 @@ func ExampleCatalogue_Auto() {
 func ExampleOptions() {
 	catalogue, err := models.Options{Exact: true}.Embedded()
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	for _, m := range catalogue.List() {
 		if !m.Options().Exact {
@@ -104,13 +103,13 @@ func ExamplePromote() {
 	defer func() { _ = os.RemoveAll(dir) }()
 	m, err := models.Open(filepath.Join(dir, "bright"))
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	served := filepath.Join(dir, "served")
 	for range 2 {
 		done, err := models.Promote(filepath.Join(served, "cells"), "cells", m, models.Promotion{Time: time.Now()})
 		if err != nil {
-			log.Fatal(err)
+			panic(err)
 		}
 		fmt.Printf("version %d serves in place of %d\n", done.Version, done.Previous)
 	}

@@ -10,24 +10,26 @@ import (
 	"slices"
 
 	"segd"
+	"segd/internal/output"
 	"segd/unet"
 )
 
-// Save writes a model into directory dir, which is made where it is missing;
-// other files in it stay, except further weights of an ensemble that it replaces. half stores the weights as fp16, vectors as fp32.
+// Save writes a model to directory dir and creates it if necessary. Other files
+// in it stay, except further weights of an ensemble that Save replaces. half
+// stores the weights as fp16, and vectors as fp32.
 //
-// man's FormatVersion, NetworkDataFormat and WeightsSHA256 are filled in, and
-// Title, Task and Use where they are empty; man.Network must be p's own. A
-// manifest that does not validate is segd.ErrFormat, and nothing is written.
+// Save fills in man's FormatVersion, NetworkDataFormat and WeightsSHA256, and
+// Title, Task and Use if they are empty. man.Network must be that of p. An
+// invalid manifest is segd.ErrFormat, and nothing is written.
 //
-// At every moment, whatever fails, dir holds the whole old model or the whole
-// new one, or, if there was none before, possibly none: both files are written
-// under other names first, then the weights are renamed, then the manifest. In
-// between, Open finds the new manifest under its other name. Two Saves into
-// one directory must not run at once.
+// At every moment, whatever fails, dir holds the complete old model or the
+// complete new one or, if there was none before, possibly none. Both files are
+// first written under other names; then the weights are renamed, then the
+// manifest. In between, Open finds the new manifest under its other name. Two
+// Saves to one directory must not run concurrently.
 func Save(dir string, man Manifest, p *unet.Params, half bool) error {
 	if got, want := p.Config(), man.Network.WithDefaults(); got != want {
-		return fmt.Errorf("models: %w: the weights are of network %+v, the manifest's is %+v", segd.ErrFormat, got, want)
+		return fmt.Errorf("models: %w: the weights belong to network %+v, but the manifest has %+v", segd.ErrFormat, got, want)
 	}
 	var weights bytes.Buffer
 	if err := p.Write(&weights, half); err != nil {
@@ -39,7 +41,7 @@ func Save(dir string, man Manifest, p *unet.Params, half bool) error {
 		return err
 	}
 	if weights.Len() > maxWeights {
-		return fmt.Errorf("models: %w: weights of %d bytes, limit %d", segd.ErrTooLarge, weights.Len(), maxWeights)
+		return fmt.Errorf("models: %w: weights have %d bytes, limit %d", segd.ErrTooLarge, weights.Len(), maxWeights)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("models: %w", err)
@@ -57,13 +59,13 @@ func Save(dir string, man Manifest, p *unet.Params, half bool) error {
 }
 
 // Free reports whether Save can write to directory dir without replacing
-// anything: the error wraps fs.ErrExist and names what is there, a model or, with
-// another text, a store of versions, which overwrite does not allow to replace
-// either, since its pointer would hide the model.
+// anything. The error wraps fs.ErrExist and names what exists: a model, or a
+// version store, which even overwrite does not replace, because its pointer
+// would hide the model.
 func Free(dir string, overwrite bool) error {
 	for _, name := range []string{pointerFile, versionsDir} {
 		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
-			return fmt.Errorf("models: %w: %s is a store of versions: take another folder, then add the model with segd model promote", fs.ErrExist, dir)
+			return fmt.Errorf("models: %w: %s is a version store: choose another folder, then add the model with segd model promote", fs.ErrExist, dir)
 		}
 	}
 	if overwrite {
@@ -71,17 +73,17 @@ func Free(dir string, overwrite bool) error {
 	}
 	for _, name := range []string{manifestFile, weightsFile, nextFile} {
 		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
-			return fmt.Errorf("models: %w: %s, of an earlier model: --overwrite replaces it, or take another folder", fs.ErrExist, filepath.Join(dir, name))
+			return fmt.Errorf("models: %w: %s belongs to an earlier model: replace it with --overwrite or choose another folder", fs.ErrExist, filepath.Join(dir, name))
 		}
 	}
 	return nil
 }
 
-// Amend changes what the manifest of the model in directory dir says and
-// leaves its weights as they are, to the byte. change must not touch what
-// describes them, Network above all. At every moment the manifest is the old
-// one or the new one. The errors are those of Open, and segd.ErrFormat where
-// the changed manifest does not validate.
+// Amend changes the manifest of the model in directory dir and leaves its
+// weights unchanged to the byte. change must not touch what describes the
+// weights, such as Network. At every moment the manifest is the old one or the
+// new one. The errors are those of Open, and segd.ErrFormat if the changed
+// manifest is invalid.
 func Amend(dir string, change func(*Manifest)) error {
 	m, err := Open(dir)
 	if err != nil {
@@ -90,19 +92,19 @@ func Amend(dir string, change func(*Manifest)) error {
 	man := m.Manifest
 	change(&man)
 	if man.Network != m.Network || man.WeightsSHA256 != m.WeightsSHA256 {
-		return fmt.Errorf("models: %w: a changed network or checksum needs other weights", segd.ErrFormat)
+		return fmt.Errorf("models: %w: the network or checksum changed, which needs new weights", segd.ErrFormat)
 	}
 	text, err := man.encode()
 	if err != nil {
 		return err
 	}
 	next := filepath.Join(dir, nextFile)
-	err = writeSynced(next, text)
+	err = output.WriteSynced(next, text)
 	if err == nil {
 		err = os.Rename(next, filepath.Join(dir, manifestFile))
 	}
 	if err == nil {
-		err = syncDir(dir)
+		err = output.SyncDir(dir)
 	}
 	if err != nil {
 		return fmt.Errorf("models: %w", err)
@@ -111,17 +113,17 @@ func Amend(dir string, change func(*Manifest)) error {
 }
 
 // encode completes and checks the manifest and returns the text of model.json.
-func (man Manifest) encode() ([]byte, error) {
-	man = man.complete()
-	if err := man.Validate(); err != nil {
+func (m Manifest) encode() ([]byte, error) {
+	m = m.complete()
+	if err := m.Validate(); err != nil {
 		return nil, err
 	}
-	text, err := json.MarshalIndent(man, "", "  ")
+	text, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("models: manifest: %w", err)
 	}
 	if len(text) >= maxManifest {
-		return nil, fmt.Errorf("models: %w: manifest of %d bytes, limit %d", segd.ErrTooLarge, len(text), maxManifest)
+		return nil, fmt.Errorf("models: %w: manifest has %d bytes, limit %d", segd.ErrTooLarge, len(text), maxManifest)
 	}
 	return append(text, '\n'), nil
 }
@@ -137,13 +139,13 @@ func replace(dir string, manifest, weights []byte) (err error) {
 			_ = os.Remove(next)
 		}
 	}()
-	if err := writeSynced(newWeights, weights); err != nil {
+	if err := output.WriteSynced(newWeights, weights); err != nil {
 		return err
 	}
-	if err := writeSynced(next, manifest); err != nil {
+	if err := output.WriteSynced(next, manifest); err != nil {
 		return err
 	}
-	if err := syncDir(dir); err != nil {
+	if err := output.SyncDir(dir); err != nil {
 		return err
 	}
 	if err := os.Rename(newWeights, path(weightsFile)); err != nil {
@@ -153,32 +155,5 @@ func replace(dir string, manifest, weights []byte) (err error) {
 	if err := os.Rename(next, path(manifestFile)); err != nil {
 		return err
 	}
-	return syncDir(dir)
-}
-
-// writeSynced writes a file and waits until it is on the disk.
-func writeSynced(name string, b []byte) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	return err
-}
-
-// syncDir makes renames in dir last. Where directories cannot be synced
-// (Windows, some network file systems) there is nothing to do.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	_ = d.Sync()
-	return d.Close()
+	return output.SyncDir(dir)
 }

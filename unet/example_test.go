@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"log"
 
 	"segd"
 	"segd/train"
@@ -17,11 +16,11 @@ func ExamplePredictor_Predict() {
 	config := unet.Config{Channels: 1, Classes: 2, Width: 8, Depth: 3}.WithDefaults()
 	q, err := unet.NewPredictor(config, unet.NewParams(config, 1), unet.PredictorOptions{Pool: pool})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	p, err := q.Predict(context.Background(), segd.NewTensor(1, 1, 100, 75))
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	fmt.Printf("%d classes of %d×%d pixels, sum %.3f\n", p.C, p.H, p.W, p.Plane(0, 0)[0]+p.Plane(0, 1)[0])
 	// Output: 2 classes of 100×75 pixels, sum 1.000
@@ -35,7 +34,7 @@ func ExampleTrainer_Step() {
 	params := unet.NewParams(config, 1)
 	t, err := unet.NewTrainer(config, params, 1, 8, 8, unet.TrainerOptions{Pool: pool})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer func() { _ = t.Close() }()
 
@@ -48,7 +47,7 @@ func ExampleTrainer_Step() {
 	for range 20 {
 		loss, err := t.Step(batch, solver)
 		if err != nil {
-			log.Fatal(err)
+			panic(err)
 		}
 		losses = append(losses, loss)
 	}
@@ -61,11 +60,11 @@ func ExampleReadParams() {
 	config := unet.Config{Channels: 1, Classes: 2, Width: 4, Depth: 1}.WithDefaults()
 	var b bytes.Buffer
 	if err := unet.NewParams(config, 1).Write(&b, false); err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	p, err := unet.ReadParams(config, b.Bytes())
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	w, _ := p.Get("head.weight")
 	fmt.Println(w.Shape())
@@ -76,7 +75,7 @@ func ExampleReadParams() {
 func ExampleChooseKernels() {
 	kernels, err := unet.ChooseKernels("generic", nil)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	pool := kernels.NewPool(2)
 	defer pool.Close()

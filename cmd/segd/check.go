@@ -31,7 +31,7 @@ func newCheck(a *app) *cobra.Command {
 		Long: "Read every file of a data set and report what would spoil a training or its\n" +
 			"evaluation, one line per problem with its remedy: masks of 0 and 255, antialiased\n" +
 			"or coloured masks, masks that number objects, palettes that contradict each other,\n" +
-			"files that are passed over, masks that differ in size from their image, missing\n" +
+			"files that are skipped, masks that differ in size from their image, missing\n" +
 			"labels, masks without foreground or background, duplicate images, groups on both\n" +
 			"sides of a split, and rare classes. If it finds no fault, a small network then\n" +
 			"tries to memorise a few images, for at most --overfit. If it cannot, the masks\n" +
@@ -189,14 +189,14 @@ func (a *app) printCheck(r *check.Result, fixed *check.Fixed, out string) error 
 	if fixed != nil {
 		fmt.Fprintf(&b, "%s: wrote %d of %d cases, corrected %d masks, each compared with its source", out, fixed.Cases, fixed.Original, fixed.Mended)
 		if fixed.Instances > 0 {
-			fmt.Fprintf(&b, "; objects of %d in instances/", fixed.Instances)
+			fmt.Fprintf(&b, "; wrote the objects of %d to instances/", fixed.Instances)
 		}
 		b.WriteByte('\n')
 		for _, c := range fixed.Classes {
 			fmt.Fprintf(&b, "  class %s\n", c)
 		}
 		for _, f := range fixed.Softened {
-			fmt.Fprintf(&b, "  soft edges cut at half: %s: %d pixels moved, %d connected parts as before\n", f.File, f.Moved, f.Parts)
+			fmt.Fprintf(&b, "  thresholded soft edges at half: %s: %d pixels changed, still %d connected components\n", f.File, f.Moved, f.Parts)
 		}
 		for _, f := range fixed.Left {
 			fmt.Fprintf(&b, "  left out: %s: %s", f.File, f.Cause)

@@ -13,6 +13,7 @@ import (
 
 	"segd/dicomio"
 	"segd/internal/export"
+	"segd/internal/nearest"
 	"segd/internal/output"
 	"segd/internal/overlay"
 	"segd/internal/segment"
@@ -118,7 +119,7 @@ func newSegment(a *app) *cobra.Command {
 func (s segmentSettings) validate() error {
 	for _, k := range s.kinds {
 		if !slices.Contains(outputKinds, k) {
-			return optionError("--output %s, want one or more of %s", k, strings.Join(outputKinds, ", "))
+			return optionError("--output %s: %swant one or more of %s", k, nearest.Hint(k, outputKinds), strings.Join(outputKinds, ", "))
 		}
 	}
 	switch {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"segd"
+	"segd/internal/nearest"
 	"segd/models"
 	"segd/unet"
 )
@@ -156,7 +158,7 @@ func (v *choice) Set(s string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("want %s", strings.Join(v.from, ", "))
+	return errors.New(nearest.Among(s, v.from))
 }
 
 // byteSize is a flag value such as 64MiB.

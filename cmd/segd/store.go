@@ -226,8 +226,9 @@ func newModelRollback(a *app) *cobra.Command {
 			if !models.ValidName(args[0]) {
 				return optionError("%.80q is not a valid model name", args[0])
 			}
-			if !exists(filepath.Join(dir, args[0])) {
-				return fmt.Errorf("%w: no model %s in %s", segd.ErrNotFound, args[0], dir)
+			if !exists(filepath.Join(dir, args[0])) { // a lock would make it
+				_, err := models.Rollback(filepath.Join(dir, args[0]), time.Time{})
+				return err
 			}
 			lock, err := output.Take(filepath.Join(dir, args[0]))
 			if err != nil {

@@ -78,7 +78,7 @@ func (l List) Number(name string, number int) (int, error) {
 	case number >= 1 && number <= len(l.Names) && (generic(name, number) || generic(l.Names[number-1], number)):
 		return number, nil
 	}
-	return 0, fmt.Errorf("%w: class %d is called %q, %s has %q", segd.ErrFormat, number, name, l.Whose, l.Names)
+	return 0, fmt.Errorf("%w: class %d is named %q, but %s has %q", segd.ErrFormat, number, name, l.Whose, l.Names)
 }
 
 // Table gives each class index another one. nil leaves all as they are.
@@ -130,7 +130,7 @@ func Match(have, want List) (*Table, error) {
 	if len(have.Names) == 0 || len(want.Names) == 0 {
 		return nil, nil
 	}
-	clash := fmt.Errorf("%w: %s has the classes %q, %s %q: classes are matched by name, so both must have the same ones", segd.ErrFormat,
+	clash := fmt.Errorf("%w: %s has the classes %q, but %s has %q: classes are matched by name, so both must have the same", segd.ErrFormat,
 		have.Whose, have.Names, want.Whose, want.Names)
 	if len(have.Names) != len(want.Names) {
 		return nil, clash

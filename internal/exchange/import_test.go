@@ -192,7 +192,7 @@ func TestStateDictRefused(t *testing.T) {
 		}), "extra"},
 		"twice":            {with(func(l []tensors.Tensor) []tensors.Tensor { return append(l, l[0]) }), "twice"},
 		"aligned corners":  {torchtest.Save(torchtest.Dict([]tensors.Tensor{tensors.FromFloats("inc.double_conv.0.weight", []int{8, 1, 3, 3}, make([]float32, 72))})), "aligned"},
-		"other width":      {with(func(l []tensors.Tensor) []tensors.Tensor { l[0].Shape = []int{4, 2, 3, 3}; return l }), "no"},
+		"other width":      {with(func(l []tensors.Tensor) []tensors.Tensor { l[0].Shape = []int{4, 2, 3, 3}; return l }), "levels of [4 16 32]"},
 		"without variance": {rename(4, "enc.0.norm1.other"), "norm1"},
 		"negative variance": {with(func(l []tensors.Tensor) []tensors.Tensor {
 			l[4] = tensors.FromFloats(l[4].Name, l[4].Shape, slices.Repeat([]float32{-1}, 8))

@@ -7,12 +7,11 @@ import (
 	"segd/unet"
 )
 
-// sizes are the images at which a foreign graph is looked at: multiples of every
-// stride that a network may have, two of them, so that what depends on the size
-// is seen.
+// sizes are the image sizes at which a foreign graph is evaluated: multiples of
+// every possible stride. There are two, so that dependence on the size shows.
 var sizes = [2][2]int{{192, 128}, {128, 320}}
 
-// foreign reads the network of a graph that another program wrote.
+// foreign reads the network of a graph from another program.
 func foreign(m *onnx.Model, head unet.Head) (*Net, error) {
 	var out, image *value
 	for i := len(sizes) - 1; i >= 0; i-- {
@@ -46,15 +45,15 @@ func foreign(m *onnx.Model, head unet.Head) (*Net, error) {
 		}
 	}
 	if best == nil {
-		return nil, refuse("a U-Net with levels of %v channels and blocks of %d convolutions is none that segd has", f.widths, f.convs)
+		return nil, refuse("a U-Net with levels of %v channels and blocks of %d convolutions, which segd does not support", f.widths, f.convs)
 	}
-	return nil, fmt.Errorf("%w (of the networks that segd has, one with %s blocks and skip %s comes nearest)", why, best.config.Block, best.config.Skip)
+	return nil, fmt.Errorf("%w (the closest supported network has %s blocks and skip %s)", why, best.config.Block, best.config.Skip)
 }
 
-// matcher holds a graph against the layers of one network, from the logits to
-// the image. Whether a value can be a layer depends on the two alone, so each
-// pair is looked at once, whatever the number of ways that lead to it; that
-// every layer is one value, and no two, is seen when the weights are taken.
+// matcher compares a graph with the layers of one network, from the logits to
+// the image. Whether a value can be a layer depends only on the two, so each
+// pair is examined once, whatever the number of paths to it. When the weights
+// are taken, it turns out whether every layer is exactly one value.
 type matcher struct {
 	config unet.Config
 	layers []unet.Layer
@@ -63,14 +62,14 @@ type matcher struct {
 	right  int // pairs that fit
 }
 
-// pair is a layer and a value that may be it.
+// pair is a layer and a candidate value for it.
 type pair struct {
 	layer int
 	value *value
 }
 
-// fit says that a value is a layer, if those below are the layers below, and
-// how its weights are taken; or why it is not.
+// fit says that a value is a layer, if its inputs are the inputs of the layer,
+// and how to take its weights; or why it is not.
 type fit struct {
 	err   error
 	below []pair
@@ -89,7 +88,7 @@ func newMatcher(c unet.Config) (*matcher, error) {
 	return m, nil
 }
 
-// net takes the weights of the graph whose logits are out, which fits.
+// net takes the weights of a matching graph with the logits out.
 func (m *matcher) net(out *value, file *onnx.Model) (*Net, error) {
 	bound, pending := map[int]*value{}, []pair{{len(m.layers) - 1, out}}
 	p := unet.NewParams(m.config, 0)
@@ -98,7 +97,7 @@ func (m *matcher) net(out *value, file *onnx.Model) (*Net, error) {
 		pending = pending[:len(pending)-1]
 		if old, ok := bound[next.layer]; ok {
 			if old != next.value {
-				return nil, refuse("%s and %s stand for one layer of the network", old.label, next.value.label)
+				return nil, refuse("%s and %s match the same layer of the network", old.label, next.value.label)
 			}
 			continue
 		}
@@ -118,7 +117,7 @@ func (m *matcher) net(out *value, file *onnx.Model) (*Net, error) {
 	return &Net{Params: p, Source: source}, nil
 }
 
-// fit looks at a pair, once.
+// fit examines a pair once.
 func (m *matcher) fit(i int, v *value) *fit {
 	key := pair{i, v}
 	if f, ok := m.known[key]; ok {
@@ -141,13 +140,13 @@ func (m *matcher) fit(i int, v *value) *fit {
 	return f
 }
 
-// other is the error for a value that is not the layer that stands there.
+// other returns the error for a value that is not the expected layer.
 func other(l unet.Layer, v *value) error {
 	name := string(l.Kind)
 	if len(l.Params) > 0 {
 		name += " " + l.Params[0]
 	}
-	return refuse("%s stands where the network has %s at level %d", v.label, name, l.Level)
+	return refuse("%s found, want %s at level %d of the network", v.label, name, l.Level)
 }
 
 func (m *matcher) try(l unet.Layer, i int, v *value) (*fit, error) {

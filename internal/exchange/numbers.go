@@ -12,7 +12,7 @@ import (
 func (c *call) number() (*value, error) {
 	x := c.arg(0)
 	if x == nil && c.Op != "Constant" {
-		return nil, c.refuse("no input")
+		return nil, c.refuse("it has no input")
 	}
 	switch c.Op {
 	case "Constant":
@@ -48,7 +48,7 @@ func (c *call) number() (*value, error) {
 	case "Add", "Sub", "Mul", "Div", "Mod":
 		return c.arithmetic()
 	}
-	return nil, c.refuse("an operator that no U-Net needs on numbers")
+	return nil, c.refuse("no supported network computes shapes with this operator")
 }
 
 func clamp(i int64, n int) int {
@@ -77,7 +77,7 @@ func (c *call) constant() (*value, error) {
 			return numbers(v, true, len(v)), nil
 		}
 	}
-	return nil, c.refuse("a constant that is no tensor")
+	return nil, c.refuse("the constant is not a tensor")
 }
 
 func (c *call) each(f func(float64) float64) (*value, error) {
@@ -88,11 +88,11 @@ func (c *call) each(f func(float64) float64) (*value, error) {
 	return numbers(v, c.in[0].nums.whole, c.in[0].shape...), nil
 }
 
-// reshape gives numbers another shape; a tensor of weights keeps its data.
+// reshape changes the shape of numbers. A tensor of weights keeps its data.
 func (c *call) reshape() (*value, error) {
 	x := c.arg(0)
 	if x == nil || x.op != "constant" {
-		return nil, c.refuse("a new shape of what is no constant")
+		return nil, c.refuse("reshapes a value that is not constant")
 	}
 	n, _ := tensors.Elements(x.shape, math.MaxInt32)
 	shape := []int{n}
@@ -104,7 +104,7 @@ func (c *call) reshape() (*value, error) {
 				axis += int64(len(shape)) + 1
 			}
 			if axis < 0 || axis > int64(len(shape)) || len(shape) >= 8 {
-				return nil, c.refuse("a new axis %d", axis)
+				return nil, c.refuse("invalid new axis %d", axis)
 			}
 			shape = slices.Insert(shape, int(axis), 1)
 		}
@@ -121,7 +121,7 @@ func (c *call) reshape() (*value, error) {
 	return &v, nil
 }
 
-// target is the shape that a Reshape asks for.
+// target returns the shape that a Reshape requests.
 func (c *call) target(from []int) ([]int, error) {
 	n, ok := tensors.Elements(from, math.MaxInt32)
 	shape, rest, open := []int{}, n, -1
@@ -133,7 +133,7 @@ func (c *call) target(from []int) ([]int, error) {
 			open, d = i, 1
 		}
 		if d < 1 || int64(rest)%d != 0 || i >= 8 {
-			return nil, c.refuse("shape %v cannot become %v", from, c.ints("shape", 1))
+			return nil, c.refuse("cannot reshape %v to %v", from, c.ints("shape", 1))
 		}
 		rest /= int(d)
 		shape = append(shape, int(d))
@@ -142,7 +142,7 @@ func (c *call) target(from []int) ([]int, error) {
 		shape[open], rest = rest, 1
 	}
 	if !ok || rest != 1 {
-		return nil, c.refuse("shape %v cannot become %v", from, c.ints("shape", 1))
+		return nil, c.refuse("cannot reshape %v to %v", from, c.ints("shape", 1))
 	}
 	return shape, nil
 }
@@ -152,7 +152,7 @@ func (c *call) join() (*value, error) {
 	whole := true
 	for _, x := range c.in {
 		if x == nil || len(x.shape) > 1 {
-			return nil, c.refuse("numbers of more than one axis")
+			return nil, c.refuse("numbers with more than one axis")
 		}
 		v, whole = append(v, x.nums.v...), whole && x.nums.whole
 	}
@@ -165,7 +165,7 @@ func (c *call) join() (*value, error) {
 func (c *call) gather() (*value, error) {
 	x, at := c.in[0], c.nums(1)
 	if len(x.shape) != 1 || at == nil {
-		return nil, c.refuse("numbers of %d axes", len(x.shape))
+		return nil, c.refuse("numbers with %d axes, want 1", len(x.shape))
 	}
 	var v []float64
 	for _, i := range at {
@@ -173,7 +173,7 @@ func (c *call) gather() (*value, error) {
 			i += float64(len(x.nums.v))
 		}
 		if !(i >= 0 && i < float64(len(x.nums.v))) {
-			return nil, c.refuse("element %v of %d", i, len(x.nums.v))
+			return nil, c.refuse("element %v is out of range, have %d", i, len(x.nums.v))
 		}
 		v = append(v, x.nums.v[int(i)])
 	}
@@ -189,7 +189,7 @@ func (c *call) slice() (*value, error) {
 		step = steps[0]
 	}
 	if len(start) != 1 || len(end) != 1 || len(axes) == 1 && axes[0] != 0 || len(x.shape) < 1 || len(x.shape) > 2 || step != 1 && step != -1 {
-		return nil, c.refuse("a part of numbers that no U-Net needs")
+		return nil, c.refuse("no supported network slices numbers in this way")
 	}
 	rows := x.shape[0]
 	row := 1
@@ -197,7 +197,7 @@ func (c *call) slice() (*value, error) {
 		row = x.shape[1]
 	}
 	if rows*row != len(x.nums.v) {
-		return nil, c.refuse("%d numbers of shape %v", len(x.nums.v), x.shape)
+		return nil, c.refuse("%d numbers for shape %v", len(x.nums.v), x.shape)
 	}
 	var v []float64
 	if step == 1 {
@@ -205,7 +205,7 @@ func (c *call) slice() (*value, error) {
 		v = x.nums.v[from*row : max(from, to)*row]
 	} else {
 		if clamp(start[0], rows) < rows-1 || end[0] > -int64(rows) {
-			return nil, c.refuse("a part of numbers, backwards")
+			return nil, c.refuse("slice with a negative step")
 		}
 		for i := rows - 1; i >= 0; i-- {
 			v = append(v, x.nums.v[i*row:][:row]...)
@@ -219,7 +219,7 @@ func (c *call) slice() (*value, error) {
 func (c *call) transpose() (*value, error) {
 	x := c.in[0]
 	if len(x.shape) != 2 || x.shape[0]*x.shape[1] != len(x.nums.v) {
-		return nil, c.refuse("numbers of %d axes", len(x.shape))
+		return nil, c.refuse("numbers with %d axes, want 2", len(x.shape))
 	}
 	var v []float64
 	for j := range x.shape[1] {
@@ -249,11 +249,11 @@ func (c *call) fill() (*value, error) {
 
 func (c *call) arithmetic() (*value, error) {
 	if len(c.in) != 2 || c.in[0] == nil || c.in[1] == nil {
-		return nil, c.refuse("%d operands", len(c.in))
+		return nil, c.refuse("%d operands, want 2", len(c.in))
 	}
 	a, b := c.in[0], c.in[1]
 	if len(a.nums.v) < len(b.nums.v) && len(a.nums.v) != 1 || len(b.nums.v) != 1 && len(b.nums.v) < len(a.nums.v) {
-		return nil, c.refuse("numbers of shapes %v and %v", a.shape, b.shape)
+		return nil, c.refuse("numbers with different shapes %v and %v", a.shape, b.shape)
 	}
 	n, shape, whole := len(a.nums.v), a.shape, a.nums.whole && b.nums.whole
 	if len(b.nums.v) > n {

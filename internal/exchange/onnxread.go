@@ -12,11 +12,12 @@ import (
 	"segd/unet"
 )
 
-// fromONNX reads a network from an ONNX file, one of another program as of head.
+// fromONNX reads a network from an ONNX file. head applies to files from other
+// programs.
 func fromONNX(b []byte, head unet.Head) (*Net, error) {
 	m, err := onnx.Decode(b)
 	if err != nil {
-		return nil, fmt.Errorf("exchange: neither PyTorch's archive nor safetensors nor ONNX: %w", err)
+		return nil, fmt.Errorf("exchange: not a PyTorch archive, safetensors or ONNX file: %w", err)
 	}
 	if m.Prop(propPrefix+"network") != "" {
 		return own(m)
@@ -24,8 +25,8 @@ func fromONNX(b []byte, head unet.Head) (*Net, error) {
 	return foreign(m, head)
 }
 
-// own reads what ONNX has written: the graph is that of the network that the
-// metadata name, node by node, and so gives its weights to the bit.
+// own reads a file written by ONNX. Its graph must equal that of the network in
+// the metadata, node by node, so the weights come back to the bit.
 func own(m *onnx.Model) (*Net, error) {
 	man, err := manifestOf(m)
 	if err != nil {
@@ -36,20 +37,20 @@ func own(m *onnx.Model) (*Net, error) {
 		return nil, err
 	}
 	if len(want.Graph.Nodes) != len(m.Graph.Nodes) {
-		return nil, refuse("%d nodes, the network of its metadata has %d", len(m.Graph.Nodes), len(want.Graph.Nodes))
+		return nil, refuse("%d nodes, but the network in its metadata has %d", len(m.Graph.Nodes), len(want.Graph.Nodes))
 	}
 	for i := range want.Graph.Nodes {
 		if n := &m.Graph.Nodes[i]; !reflect.DeepEqual(n, &want.Graph.Nodes[i]) {
-			return nil, refuse("%s is not what segd writes at this place of a network", n.Label(i))
+			return nil, refuse("%s differs from what segd writes for the network in its metadata", n.Label(i))
 		}
 	}
 	if len(want.Graph.Initializers) != len(m.Graph.Initializers) {
-		return nil, refuse("%d tensors, the network of its metadata has %d", len(m.Graph.Initializers), len(want.Graph.Initializers))
+		return nil, refuse("%d tensors, but the network in its metadata has %d", len(m.Graph.Initializers), len(want.Graph.Initializers))
 	}
 	for i, t := range want.Graph.Initializers {
 		got := m.Graph.Initializers[i]
 		if got.Name != t.Name || got.Dtype != t.Dtype || !slices.Equal(got.Shape, t.Shape) || t.Data != nil && !slices.Equal(got.Data, t.Data) {
-			return nil, refuse("tensor %.80q is not what segd writes at this place of a network", got.Name)
+			return nil, refuse("tensor %.80q differs from what segd writes for the network in its metadata", got.Name)
 		}
 	}
 	p := unet.NewParams(man.Network, 0)
@@ -67,7 +68,7 @@ func own(m *onnx.Model) (*Net, error) {
 	return &Net{Params: p, Manifest: &man, Source: "ONNX file of segd"}, nil
 }
 
-// manifestOf reads model.json off the metadata.
+// manifestOf reads model.json from the metadata.
 func manifestOf(m *onnx.Model) (models.Manifest, error) {
 	keys := map[string]json.RawMessage{"weights_sha256": json.RawMessage(`"` + strings.Repeat("0", 64) + `"`)}
 	for _, p := range m.Metadata {
@@ -77,7 +78,7 @@ func manifestOf(m *onnx.Model) (models.Manifest, error) {
 	}
 	text, err := json.Marshal(keys)
 	if err != nil {
-		return models.Manifest{}, bad("metadata of %s are no JSON", propPrefix)
+		return models.Manifest{}, bad("the metadata of %s are not JSON", propPrefix)
 	}
 	man, err := models.ParseManifest(text)
 	if err != nil {

@@ -4,29 +4,29 @@ import (
 	"segd/unet"
 )
 
-// toLogits leaves out what makes probabilities of logits. A network of values ends
-// with neither.
+// toLogits skips the operator that converts logits to probabilities. A
+// regression network must not end with one.
 func toLogits(out *value, head unet.Head) (*value, error) {
 	if len(out.shape) != 4 {
-		return nil, refuse("an output of %d axes, want batch, classes, height and width", len(out.shape))
+		return nil, refuse("output with %d axes, want batch, classes, height and width", len(out.shape))
 	}
 	switch {
 	case head == unet.HeadRegression && out.shape[1] != 1:
-		return nil, refuse("%s: %d outputs, a model of values has 1", out.label, out.shape[1])
+		return nil, refuse("%s: %d outputs, want 1 for regression", out.label, out.shape[1])
 	case head == unet.HeadRegression && (out.op == "Softmax" || out.op == "Sigmoid"):
-		return nil, refuse("%s: a network of values ends with a convolution", out.label)
+		return nil, refuse("%s: a regression network must end with a convolution", out.label)
 	case out.op == "Softmax":
 		return out.in[0], nil
 	case out.op == "Sigmoid" && out.shape[1] == 1:
 		return out.in[0], nil
 	case out.op == "Sigmoid":
-		return nil, refuse("%s: %d outputs that do not exclude each other, segd's classes do", out.label, out.shape[1])
+		return nil, refuse("%s: %d independent outputs, want mutually exclusive classes", out.label, out.shape[1])
 	}
 	return out, nil
 }
 
-// factsOfGraph reads the sizes off a graph: widths off what is pooled, the
-// number of convolutions off those before the first pooling.
+// factsOfGraph reads the sizes from a graph: widths from what is pooled, and
+// the number of convolutions from those before the first pooling.
 func factsOfGraph(out, image *value, head unet.Head) (facts, unet.Config, error) {
 	f := facts{channels: image.shape[1], classes: classesOf(out.shape[1], head), head: head, attention: []bool{false}}
 	var told unet.Config
@@ -62,7 +62,7 @@ func factsOfGraph(out, image *value, head unet.Head) (facts, unet.Config, error)
 		f.widths = append(f.widths, pooled[h])
 	}
 	if len(f.widths) == 0 || first == nil || ups == nil || len(pooled) != len(f.widths) {
-		return f, told, refuse("no U-Net: it halves the resolution %d times, and doubles it again or not", len(pooled))
+		return f, told, refuse("not a U-Net: it halves the resolution %d times without doubling it as often", len(pooled))
 	}
 	f.skips = []unet.Skip{unet.SkipConcat, unet.SkipAdd, unet.SkipNone}
 	if doubled > len(f.widths) {
@@ -83,8 +83,9 @@ func factsOfGraph(out, image *value, head unet.Head) (facts, unet.Config, error)
 	return f, told, nil
 }
 
-// classesOf is how many a network has that gives so many outputs: a single one is
-// meant for the logistic function, unless it is a value.
+// classesOf returns the number of classes of a network with this number of
+// outputs. A single output is meant for the logistic function, unless it is a
+// value.
 func classesOf(outputs int, head unet.Head) int {
 	if head == unet.HeadRegression {
 		return outputs
@@ -92,7 +93,8 @@ func classesOf(outputs int, head unet.Head) int {
 	return max(2, outputs)
 }
 
-// below lists v and all that it is computed from, each once, inputs first.
+// below lists v and everything that it is computed from, each once, inputs
+// first.
 func below(v *value) []*value {
 	var list []*value
 	seen := map[*value]bool{}

@@ -13,21 +13,23 @@ import (
 	"segd/unet"
 )
 
-// maxWeights bounds the numbers in a network, as models bounds its file.
+// maxWeights limits the numbers in a network, as package models limits its
+// file.
 const maxWeights = 1 << 27
 
-// scheme is a way to name the tensors of a U-Net.
+// scheme is a naming scheme for the tensors of a U-Net.
 type scheme struct {
 	name string
-	// first is the name of the first convolution; what stands before it in a
-	// file, such as "module.", stands before every name.
+	// first is the name of the first convolution. A prefix before it in a file,
+	// such as "module.", is a prefix of every name.
 	first string
-	// rename gives segd's name for one of the scheme's, "" where there is none;
-	// depth is the number of poolings.
+	// rename returns segd's name for a name of the scheme, or "" if there is
+	// none. depth is the number of pooling steps.
 	rename func(name string, depth int) string
-	// depth is that of a set of names.
+	// depth returns the depth of a network with these names.
 	depth func(names []string) int
-	// upFirst: the decoder's convolutions read what came up before the skip.
+	// upFirst says that the decoder's convolutions read the upsampled channels
+	// before the skip.
 	upFirst bool
 }
 
@@ -50,7 +52,7 @@ var schemes = []scheme{
 	},
 }
 
-// highest is the largest number that pattern finds in names, -1 for none.
+// highest returns the largest number that pattern finds in names, or -1.
 func highest(names []string, pattern string) int {
 	most, re := -1, regexp.MustCompile(pattern)
 	for _, n := range names {
@@ -61,7 +63,7 @@ func highest(names []string, pattern string) int {
 	return most
 }
 
-// number is that of a level; one of more than two digits is none of a network.
+// number returns the number of a level. Networks have at most two digits.
 func number(digits string) int {
 	n := 0
 	for _, d := range digits[:min(len(digits), 3)] {
@@ -77,7 +79,8 @@ var (
 	brainUp      = regexp.MustCompile(`^upconv(\d+)\.(weight|bias)$`)
 )
 
-// milesial renames after github.com/milesial/Pytorch-UNet, unet/unet_parts.py.
+// milesial converts names of github.com/milesial/Pytorch-UNet,
+// unet/unet_parts.py.
 func milesial(name string, depth int) string {
 	if rest, ok := strings.CutPrefix(name, "outc.conv."); ok {
 		return "head." + rest
@@ -102,7 +105,8 @@ func milesial(name string, depth int) string {
 	return block + "." + part + "." + m[5]
 }
 
-// brain renames after github.com/mateuszbuda/brain-segmentation-pytorch, unet.py.
+// brain converts names of github.com/mateuszbuda/brain-segmentation-pytorch,
+// unet.py.
 func brain(name string, _ int) string {
 	if rest, ok := strings.CutPrefix(name, "conv."); ok {
 		return "head." + rest
@@ -122,15 +126,15 @@ func brain(name string, _ int) string {
 	return fmt.Sprintf("bottleneck.%s.%s", m[4], m[5])
 }
 
-// weight is a tensor on its way into a network.
+// weight is a tensor to be imported.
 type weight struct {
 	from  string // its name in the file
 	shape []int
 	data  []float32
 }
 
-// stateDict makes a network of a state dict. told holds fields of the network
-// that names and shapes leave open.
+// stateDict makes a network from a state dict. told holds fields that names and
+// shapes leave open.
 func stateDict(list []tensors.Tensor, o Options) (*Net, error) {
 	dict, s, err := rename(list)
 	if err != nil {
@@ -166,7 +170,7 @@ func rename(list []tensors.Tensor) (map[string]weight, scheme, error) {
 		for _, s := range schemes {
 			known = append(known, s.name)
 		}
-		return nil, s, refuse("%d tensors, the first named %.80q: known are the names of %s; of other networks import an ONNX export, which says what is connected with what",
+		return nil, s, refuse("%d tensors, the first named %.80q, want the names of %s; for other networks, import an ONNX export",
 			len(list), first, strings.Join(known, ", "))
 	}
 	var names []string
@@ -180,10 +184,10 @@ func rename(list []tensors.Tensor) (map[string]weight, scheme, error) {
 		}
 		name := s.rename(names[i], depth)
 		if name == "" || !strings.HasPrefix(t.Name, prefix) {
-			return nil, s, refuse("tensor %.80q is none of a network with the names of %s", t.Name, s.name)
+			return nil, s, refuse("tensor %.80q is unknown in a network with the names of %s", t.Name, s.name)
 		}
 		if _, twice := dict[name]; twice {
-			return nil, s, bad("tensor %.80q is there twice", t.Name)
+			return nil, s, bad("tensor %.80q occurs twice", t.Name)
 		}
 		// A file may show the same bytes as many tensors.
 		if n, ok := tensors.Elements(t.Shape, left); ok {
@@ -211,8 +215,8 @@ func schemeOf(list []tensors.Tensor) (s scheme, prefix string, ok bool) {
 	return scheme{}, "", false
 }
 
-// absorb brings a state dict into segd's form: a bias that batch normalisation
-// follows goes into its running mean, another epsilon into its scale, and a
+// absorb converts a state dict to segd's form. A bias before batch
+// normalisation goes into its running mean, another epsilon into its scale. A
 // single logit, meant for the logistic function, becomes the second of two.
 func absorb(dict map[string]weight, o Options) error {
 	for _, name := range slices.Sorted(maps.Keys(dict)) {
@@ -234,7 +238,7 @@ func absorb(dict map[string]weight, o Options) error {
 	w, b := dict["head.weight"], dict["head.bias"]
 	if o.Network.Head == unet.HeadRegression {
 		if len(w.shape) != 4 || w.shape[0] != 1 {
-			return refuse("tensor %.80q of shape %v, a model of values has 1 output", w.from, w.shape)
+			return refuse("tensor %.80q has shape %v, want 1 output for regression", w.from, w.shape)
 		}
 		return nil
 	}
@@ -257,8 +261,8 @@ func cutLast(name string) (before, after string, ok bool) {
 // batchNorm are the tensors of a batch normalisation.
 type batchNorm struct{ gamma, beta, mean, variance []float32 }
 
-// normalise changes n so that it does with segd's epsilon, and without a bias
-// before it, what it did with epsilon and bias, which may be nil.
+// normalise changes n so that, with segd's epsilon and without the preceding
+// bias, it gives the same result as with epsilon and bias. bias may be nil.
 func (n batchNorm) normalise(epsilon float64, bias []float32) error {
 	c := len(n.variance)
 	if len(n.gamma) != c || len(n.beta) != c || len(n.mean) != c || bias != nil && len(bias) != c {
@@ -281,10 +285,10 @@ func (n batchNorm) normalise(epsilon float64, bias []float32) error {
 // settle finds the one network that has the tensors of dict.
 func settle(dict map[string]weight, s scheme, told unet.Config) (unet.Config, error) {
 	if _, ok := dict["up.0.weight"]; !ok && s.name == "milesial/Pytorch-UNet" {
-		return told, refuse("a network of %s without transposed convolutions: it interpolates with aligned corners, which segd does not", s.name)
+		return told, refuse("a network of %s without transposed convolutions: it interpolates with aligned corners, which segd does not support", s.name)
 	}
 	if told.Norm == unet.NormGroup && told.Groups == 0 {
-		return told, fmt.Errorf("exchange: %w: group normalisation without --groups", segd.ErrOption)
+		return told, fmt.Errorf("exchange: %w: group normalisation needs --groups", segd.ErrOption)
 	}
 	f, err := factsOf(dict)
 	if err != nil {
@@ -307,22 +311,22 @@ func settle(dict map[string]weight, s scheme, told unet.Config) (unet.Config, er
 		return fit[0], nil
 	case 0:
 		if reason == "" {
-			reason = fmt.Sprintf("levels of %v channels, want each twice as wide as the one above or, from some level on, all the same", f.widths)
+			reason = fmt.Sprintf("levels of %v channels, want each twice as wide as the one above, or constant from some level on", f.widths)
 		}
-		return told, refuse("not a network that segd has: %s", reason)
+		return told, refuse("no supported network fits: %s", reason)
 	}
-	return told, refuse("names and shapes fit %d networks: say which by %s", len(fit), fieldsThatDiffer(fit))
+	return told, refuse("names and shapes fit %d networks: choose one with %s", len(fit), fieldsThatDiffer(fit))
 }
 
-// compare counts the tensors of c that dict has; why says what is wrong with
-// the first that it has not, or with one that c has not.
+// compare counts the tensors of c that dict has. why describes the first
+// missing, misshapen or surplus tensor.
 func compare(dict map[string]weight, c unet.Config) (right int, why string) {
 	all := c.Tensors()
 	for _, t := range all {
 		w, ok := dict[t.Name]
 		switch {
 		case !ok:
-			return right, fmt.Sprintf("there is no %s", t.Name)
+			return right, fmt.Sprintf("%s is missing", t.Name)
 		case !slices.Equal(w.shape, t.Shape):
 			return right, fmt.Sprintf("tensor %s has shape %v, want %v", w.from, w.shape, t.Shape)
 		}
@@ -335,14 +339,14 @@ func compare(dict map[string]weight, c unet.Config) (right int, why string) {
 		}
 		for _, name := range slices.Sorted(maps.Keys(dict)) {
 			if !known[name] {
-				return right, fmt.Sprintf("tensor %s has no place", dict[name].from)
+				return right, fmt.Sprintf("tensor %s is not part of the network", dict[name].from)
 			}
 		}
 	}
 	return right, ""
 }
 
-// factsOf reads the sizes off the tensors of the encoder.
+// factsOf reads the sizes from the tensors of the encoder.
 func factsOf(dict map[string]weight) (facts, error) {
 	var f facts
 	axis := func(name string, i int) int {
@@ -367,12 +371,12 @@ func factsOf(dict map[string]weight) (facts, error) {
 		f.convs++
 	}
 	if len(f.widths) < 2 || slices.Contains(f.widths, 0) || f.channels == 0 || f.classes == 0 {
-		return f, refuse("no U-Net: an encoder, a bottleneck and a head are not all there")
+		return f, refuse("not a U-Net: encoder, bottleneck or head is missing")
 	}
 	return f, nil
 }
 
-// swapSources turns round the two sources of the decoder's first convolutions.
+// swapSources swaps the two sources of the decoder's first convolutions.
 func swapSources(dict map[string]weight, c unet.Config) {
 	for l := range c.Depth {
 		w := dict[fmt.Sprintf("dec.%d.conv1.weight", l)]

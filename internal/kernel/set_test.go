@@ -77,7 +77,7 @@ func TestSelfCheckRefuses(t *testing.T) {
 			if got != good {
 				t.Errorf("chose %s, want good", got.name)
 			}
-			if s := log.String(); strings.Count(s, "\n") != 1 || !strings.Contains(s, `"kernel set refused, its self-check failed" set=bad`) {
+			if s := log.String(); strings.Count(s, "\n") != 1 || !strings.Contains(s, `"kernel set failed its self-check; using the next one" set=bad`) {
 				t.Errorf("log %q", s)
 			}
 		})

@@ -11,8 +11,9 @@ import (
 	"segd/internal/tensors"
 )
 
-// Decode reads a file. The result shares b. The errors are segd.ErrFormat,
-// segd.ErrUnsupported for what the package does not read, and segd.ErrTooLarge.
+// Decode decodes a file. The result shares b. The errors are segd.ErrFormat,
+// segd.ErrUnsupported for features that the package does not support, and
+// segd.ErrTooLarge.
 func Decode(b []byte) (*Model, error) {
 	if len(b) > MaxFile {
 		return nil, fmt.Errorf("onnx: %w: %d bytes, limit %d", segd.ErrTooLarge, len(b), MaxFile)
@@ -36,7 +37,7 @@ func Decode(b []byte) (*Model, error) {
 		case 14:
 			return m.prop(f.bytes)
 		case 25:
-			return refuse("functions of the model's own")
+			return refuse("the model defines its own functions")
 		}
 		return nil
 	})
@@ -46,7 +47,7 @@ func Decode(b []byte) (*Model, error) {
 	case graphs != 1:
 		return nil, bad("%d graphs, want 1", graphs)
 	case m.Opset < 1:
-		return nil, bad("no version of the operators")
+		return nil, bad("no operator set version")
 	}
 	return m, m.Graph.Check()
 }
@@ -110,7 +111,7 @@ func (g *Graph) decode(b []byte) error {
 		case 12:
 			return decodeValue(&g.Outputs, f.bytes)
 		case 15:
-			return refuse("a sparse tensor")
+			return refuse("the graph has a sparse tensor")
 		}
 		return nil
 	})
@@ -191,7 +192,7 @@ func decodeAttr(b []byte) (Attr, error) {
 	case KindFloat, KindInt, KindString, KindTensor, KindFloats, KindInts:
 		return a, nil
 	}
-	return a, refuse("attribute %.80q of kind %d: a nested graph, or the like", a.Name, a.Kind)
+	return a, refuse("attribute %.80q has kind %d, such as a nested graph", a.Name, a.Kind)
 }
 
 // dtypes are the numbers of TensorProto.DataType.
@@ -228,12 +229,12 @@ func decodeTensor(b []byte) (tensors.Tensor, error) {
 		case 10:
 			return f.repeated(8, func(n uint64) bool { typed = binary.LittleEndian.AppendUint64(typed, n); return true })
 		case 3:
-			return refuse("tensor %.80q is a part of a larger one", t.Name)
+			return refuse("tensor %.80q is a segment of a larger tensor", t.Name)
 		case 13:
-			return refuse("tensor %.80q lies in another file: export with the weights inside", t.Name)
+			return refuse("tensor %.80q is stored in another file: export with the weights inside", t.Name)
 		case 14:
 			if f.int() != 0 {
-				return refuse("tensor %.80q lies in another file: export with the weights inside", t.Name)
+				return refuse("tensor %.80q is stored in another file: export with the weights inside", t.Name)
 			}
 		}
 		return nil
@@ -253,7 +254,7 @@ func decodeTensor(b []byte) (tensors.Tensor, error) {
 	return t, nil
 }
 
-// appendInt appends what int32_data holds for an element of that size.
+// appendInt appends an element of that size from int32_data.
 func appendInt(b []byte, n uint64, size int) []byte {
 	switch size {
 	case 1:
@@ -276,7 +277,7 @@ func decodeValue(list *[]Value, b []byte) error {
 		case 2:
 			return fields(f.bytes, func(f field) error {
 				if f.num != 1 {
-					return refuse("%.80q is no tensor", v.Name)
+					return refuse("%.80q is not a tensor", v.Name)
 				}
 				return v.tensorType(f.bytes)
 			})
@@ -318,7 +319,7 @@ func (v *Value) tensorType(b []byte) error {
 	})
 }
 
-// field is one field of a message: n of a number, bytes of anything else.
+// field is one field of a message: n for a number, bytes for anything else.
 type field struct {
 	num   protowire.Number
 	kind  protowire.Type
@@ -328,7 +329,7 @@ type field struct {
 
 func (f field) int() int64 { return int64(f.n) }
 
-// text sets a name of the file, within bounds.
+// text sets a name of the file, within limits.
 func (f field) text(dst *string) error {
 	if f.kind != protowire.BytesType || len(f.bytes) > maxName {
 		return bad("a name of %d bytes, limit %d", len(f.bytes), maxName)
@@ -337,12 +338,12 @@ func (f field) text(dst *string) error {
 	return nil
 }
 
-// repeated visits the numbers of a repeated field, packed or not: of size
-// bytes, 0 for a varint. A visit that says no ends with an error.
+// repeated visits the numbers of a repeated field, packed or not, of size bytes
+// each; 0 means varint. If visit returns false, it stops with an error.
 func (f field) repeated(size int, visit func(n uint64) bool) error {
 	one := func(n uint64) error {
 		if !visit(n) {
-			return bad("a list that is too long")
+			return bad("a list is too long")
 		}
 		return nil
 	}
@@ -354,14 +355,14 @@ func (f field) repeated(size int, visit func(n uint64) bool) error {
 		used := size
 		switch {
 		case size > len(b):
-			return bad("a list is cut off")
+			return bad("a list is truncated")
 		case size == 4:
 			n = uint64(binary.LittleEndian.Uint32(b))
 		case size == 8:
 			n = binary.LittleEndian.Uint64(b)
 		default:
 			if n, used = protowire.ConsumeVarint(b); used < 0 {
-				return bad("a list is cut off")
+				return bad("a list is truncated")
 			}
 		}
 		if err := one(n); err != nil {
@@ -377,7 +378,7 @@ func fields(b []byte, visit func(field) error) error {
 	for len(b) > 0 {
 		num, kind, n := protowire.ConsumeTag(b)
 		if n < 0 {
-			return bad("no protocol buffer: %v", protowire.ParseError(n))
+			return bad("not a protocol buffer: %v", protowire.ParseError(n))
 		}
 		b = b[n:]
 		f := field{num: num, kind: kind}
@@ -393,10 +394,10 @@ func fields(b []byte, visit func(field) error) error {
 		case protowire.BytesType:
 			f.bytes, n = protowire.ConsumeBytes(b)
 		default:
-			return bad("no protocol buffer: wire type %d", kind)
+			return bad("not a protocol buffer: wire type %d", kind)
 		}
 		if n < 0 {
-			return bad("a message is cut off: %v", protowire.ParseError(n))
+			return bad("a message is truncated: %v", protowire.ParseError(n))
 		}
 		b = b[n:]
 		if err := visit(f); err != nil {

@@ -43,13 +43,13 @@ func Match(grid, other segd.Grid) (Turn, error) {
 	t := turnBetween(grid, other)
 	mm := apart(grid, other, t)
 	if size := t.Size(); size != grid.Size {
-		return t, &MatchError{MM: mm, Sizes: true, Cause: fmt.Sprintf("a volume of %s voxels for an image of %s, whose corners lie up to %.3g mm apart",
+		return t, &MatchError{MM: mm, Sizes: true, Cause: fmt.Sprintf("a volume of %s voxels for an image of %s, with corners up to %.3g mm apart",
 			times(size), times(grid.Size), mm)}
 	}
 	if !(mm <= min(Slack(grid), Slack(other))) {
-		e := &MatchError{MM: mm, Cause: fmt.Sprintf("the volume lies up to %.3g mm away from its image", mm)}
+		e := &MatchError{MM: mm, Cause: fmt.Sprintf("the volume is up to %.3g mm away from its image", mm)}
 		if a, b := spacing(other, t), spacing(grid, Keep(grid.Size)); a != b {
-			e.Cause += fmt.Sprintf(", with voxels of %s mm for %s mm", a, b)
+			e.Cause += fmt.Sprintf(", with voxels of %s mm instead of %s mm", a, b)
 		}
 		return t, e
 	}

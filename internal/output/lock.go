@@ -98,7 +98,7 @@ func (l *Lock) busy() error {
 	if pid := holder(l.path); pid > 0 {
 		who = fmt.Sprintf(" (process %d)", pid)
 	}
-	return fmt.Errorf("%w: another run of segd%s writes into %s: wait for it, or give this one a folder of its own with -o", segd.ErrBusy, who, l.dir)
+	return fmt.Errorf("%w: another run of segd%s is writing to %s: wait for it, or choose another folder with -o", segd.ErrBusy, who, l.dir)
 }
 
 // holder is the number of the process that a lock file names; 0: none.

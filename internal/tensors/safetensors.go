@@ -10,7 +10,7 @@ import (
 	"segd"
 )
 
-// maxHeader bounds the JSON header of a safetensors file; a real one has a few
+// maxHeader limits the JSON header of a safetensors file; real ones have a few
 // tens of kilobytes.
 const maxHeader = 1 << 20
 
@@ -22,9 +22,9 @@ type Entry struct {
 }
 
 // ReadSafetensors returns the tensors of a safetensors file in the order of
-// their data, which share b. They cover the data without a gap or an overlap;
-// `__metadata__` is skipped. Anything else is segd.ErrFormat. Whether a
-// tensor's bytes are as many as its shape asks for is seen when it is decoded.
+// their data. They share b and cover the data without gaps or overlaps.
+// `__metadata__` is skipped. Anything else is segd.ErrFormat. Decoding a tensor
+// checks whether its size in bytes matches its shape.
 //
 // Format: github.com/huggingface/safetensors, README, section Format.
 func ReadSafetensors(b []byte) ([]Tensor, error) {
@@ -51,7 +51,7 @@ func ReadSafetensors(b []byte) ([]Tensor, error) {
 	for name, r := range raw {
 		var e Entry
 		if err := json.Unmarshal(r, &e); err != nil {
-			return nil, bad("header entry of %.80q", name)
+			return nil, bad("invalid header entry %.80q", name)
 		}
 		names, entries[name] = append(names, name), e
 	}
@@ -64,12 +64,12 @@ func ReadSafetensors(b []byte) ([]Tensor, error) {
 		e := entries[name]
 		from, to := e.Offsets[0], e.Offsets[1]
 		if from != at || to < from || to > int64(len(data)) {
-			return nil, bad("tensor at bytes %d to %d, want a start at %d and an end of at most %d", from, to, at, len(data))
+			return nil, bad("tensor at bytes %d to %d, want it to start at %d and end by %d", from, to, at, len(data))
 		}
 		list, at = append(list, Tensor{Name: name, Dtype: e.Dtype, Shape: e.Shape, Data: data[from:to]}), to
 	}
 	if at != int64(len(data)) {
-		return nil, bad("%d bytes of data, of which %d are used", len(data), at)
+		return nil, bad("%d bytes of data, but the header describes %d", len(data), at)
 	}
 	return list, nil
 }

@@ -37,10 +37,11 @@ type (
 	}
 )
 
-// mark is on the stack where a MARK opcode was.
+// mark is on the stack at the position of a MARK opcode.
 type mark struct{}
 
-// storages are the types of storage; their elements are little endian.
+// storages are the supported types of storage; their elements are little
+// endian.
 var storages = map[string]tensors.Dtype{
 	"FloatStorage": tensors.F32, "HalfStorage": tensors.F16, "BFloat16Storage": tensors.BF16, "DoubleStorage": tensors.F64,
 	"LongStorage": tensors.I64, "IntStorage": tensors.I32, "ShortStorage": tensors.I16, "CharStorage": tensors.I8,
@@ -55,12 +56,12 @@ type machine struct {
 	steps int // objects pushed
 }
 
-// unpickle runs the program and returns what it leaves.
+// unpickle runs the program and returns its result.
 func unpickle(code []byte) (any, error) {
 	m := &machine{code: code, memo: map[uint32]any{}}
 	for {
 		if len(m.code) == 0 {
-			return nil, bad("the pickle is cut off")
+			return nil, bad("the pickle is truncated")
 		}
 		o := m.code[0]
 		m.code = m.code[1:]
@@ -73,7 +74,7 @@ func unpickle(code []byte) (any, error) {
 	}
 }
 
-// step carries out one opcode. They are grouped as in pickletools.py.
+// step executes one opcode. They are grouped as in pickletools.py.
 func (m *machine) step(o byte) error {
 	switch o {
 	case 0x80, 0x95: // PROTO, FRAME: what follows is told by its opcodes
@@ -115,13 +116,13 @@ func (m *machine) step(o byte) error {
 		_, err := m.pop()
 		return err
 	}
-	return refuse("the pickle has the opcode %#02x, which no state dict needs", o)
+	return refuse("the pickle has opcode %#02x, which a state dict never needs", o)
 }
 
-// take cuts n bytes off the program.
+// take removes n bytes from the start of the program.
 func (m *machine) take(n int) ([]byte, error) {
 	if n < 0 || n > len(m.code) {
-		return nil, bad("the pickle is cut off")
+		return nil, bad("the pickle is truncated")
 	}
 	b := m.code[:n]
 	m.code = m.code[n:]
@@ -151,14 +152,14 @@ func (m *machine) push(v any) error {
 
 func (m *machine) pop() (any, error) {
 	if len(m.stack) == 0 {
-		return nil, bad("the pickle takes from an empty stack")
+		return nil, bad("the pickle pops from an empty stack")
 	}
 	v := m.stack[len(m.stack)-1]
 	m.stack = m.stack[:len(m.stack)-1]
 	return v, nil
 }
 
-// popMark returns what was pushed since the last MARK, and takes both off.
+// popMark removes the last MARK and returns what was pushed after it.
 func (m *machine) popMark() ([]any, error) {
 	for i := len(m.stack) - 1; i >= 0; i-- {
 		if _, ok := m.stack[i].(mark); ok {
@@ -167,7 +168,7 @@ func (m *machine) popMark() ([]any, error) {
 			return items, nil
 		}
 	}
-	return nil, bad("the pickle looks for a mark that is not there")
+	return nil, bad("the pickle has no matching mark")
 }
 
 func (m *machine) number(o byte) error {
@@ -213,7 +214,7 @@ func (m *machine) text(size int) error {
 		return err
 	}
 	if n > maxText {
-		return fmt.Errorf("torch: %w: a text of %d bytes in the pickle, limit %d", segd.ErrTooLarge, n, maxText)
+		return fmt.Errorf("torch: %w: a string of %d bytes in the pickle, limit %d", segd.ErrTooLarge, n, maxText)
 	}
 	b, err := m.take(int(n))
 	if err != nil {
@@ -231,7 +232,7 @@ func (m *machine) tuple(o byte) error {
 		items = append(items, m.stack[len(m.stack)-n:]...)
 		m.stack = m.stack[:len(m.stack)-n]
 	} else {
-		err = bad("the pickle takes from an empty stack")
+		err = bad("the pickle pops from an empty stack")
 	}
 	if err != nil {
 		return err
@@ -248,7 +249,7 @@ func (m *machine) put(o byte) error {
 		return err
 	}
 	if len(m.stack) == 0 || len(m.memo) >= maxObjects {
-		return bad("the pickle remembers nothing, or too much")
+		return bad("the pickle memoises nothing or too much")
 	}
 	m.memo[i] = m.stack[len(m.stack)-1]
 	return nil
@@ -261,7 +262,7 @@ func (m *machine) get(o byte) error {
 	}
 	v, ok := m.memo[i]
 	if !ok {
-		return bad("the pickle recalls %d, which it has not remembered", i)
+		return bad("the pickle reads memo %d, which it has not set", i)
 	}
 	return m.push(v)
 }
@@ -275,7 +276,7 @@ func (m *machine) fill(o byte) error {
 	} else {
 		n := map[byte]int{'s': 2, 'a': 1}[o]
 		if n > len(m.stack) {
-			return bad("the pickle takes from an empty stack")
+			return bad("the pickle pops from an empty stack")
 		}
 		items = append(items, m.stack[len(m.stack)-n:]...)
 		m.stack = m.stack[:len(m.stack)-n]
@@ -284,12 +285,12 @@ func (m *machine) fill(o byte) error {
 		return err
 	}
 	if len(m.stack) == 0 {
-		return bad("the pickle fills nothing")
+		return bad("the pickle has no object to fill")
 	}
 	switch into := m.stack[len(m.stack)-1].(type) {
 	case *dict:
 		if (o != 's' && o != 'u') || len(items)%2 != 0 {
-			return bad("the pickle fills a dict with no pairs")
+			return bad("the pickle fills a dict with incomplete pairs")
 		}
 		for i := 0; i < len(items); i += 2 {
 			into.entries = append(into.entries, entry{items[i], items[i+1]})
@@ -300,7 +301,7 @@ func (m *machine) fill(o byte) error {
 		}
 		into.items = append(into.items, items...)
 	default:
-		return bad("the pickle fills what is neither a dict nor a list")
+		return bad("the pickle fills an object that is neither a dict nor a list")
 	}
 	return nil
 }

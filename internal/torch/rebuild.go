@@ -11,7 +11,7 @@ func (m *machine) global(o byte) error {
 		for _, part := range []*string{&g.module, &g.name} {
 			line, _, ok := strings.Cut(string(m.code[:min(len(m.code), 256)]), "\n")
 			if !ok {
-				return bad("the pickle has a name that does not end")
+				return bad("the pickle has an unterminated name")
 			}
 			*part = line
 			m.code = m.code[len(line)+1:]
@@ -30,12 +30,12 @@ func (m *machine) global(o byte) error {
 	g.name, ok = name.(string)
 	g.module, also = module.(string)
 	if !ok || !also {
-		return bad("the pickle has a name that is no text")
+		return bad("the pickle has a name that is not a string")
 	}
 	return m.push(g)
 }
 
-// reduce calls one of the functions that are known.
+// reduce calls one of the known functions.
 func (m *machine) reduce() error {
 	arg, err := m.pop()
 	if err != nil {
@@ -48,7 +48,7 @@ func (m *machine) reduce() error {
 	args, ok := arg.(tuple)
 	g, is := f.(global)
 	if !ok || !is {
-		return bad("the pickle calls what is no function")
+		return bad("the pickle calls something that is not a function")
 	}
 	v, err := call(g, args)
 	if err != nil {
@@ -57,7 +57,7 @@ func (m *machine) reduce() error {
 	return m.push(v)
 }
 
-// call is what the known functions do.
+// call implements the known functions.
 func call(g global, args tuple) (any, error) {
 	switch g {
 	case global{"collections", "OrderedDict"}:
@@ -75,9 +75,9 @@ func call(g global, args tuple) (any, error) {
 	case global{"torch._utils", "_rebuild_tensor_v2"}:
 		return rebuild(args)
 	default:
-		return nil, refuse("the pickle calls %.80s.%.80s, which no state dict needs; torch.save(net.state_dict(), file) writes one", g.module, g.name)
+		return nil, refuse("the pickle calls %.80s.%.80s, which a state dict never needs; write one with torch.save(net.state_dict(), file)", g.module, g.name)
 	}
-	return nil, bad("the pickle calls %s.%s with other arguments than PyTorch does", g.module, g.name)
+	return nil, bad("the pickle calls %s.%s with unexpected arguments", g.module, g.name)
 }
 
 func first(args tuple) any {
@@ -90,7 +90,7 @@ func first(args tuple) any {
 // rebuild is _rebuild_tensor_v2(storage, offset, size, stride, …).
 func rebuild(args tuple) (any, error) {
 	if len(args) < 4 {
-		return nil, bad("the pickle makes a tensor of %d arguments", len(args))
+		return nil, bad("the pickle builds a tensor from %d arguments", len(args))
 	}
 	s, ok := args[0].(storage)
 	offset, is := args[1].(int64)
@@ -103,7 +103,7 @@ func rebuild(args tuple) (any, error) {
 		return nil, err
 	}
 	if !ok || !is || offset < 0 || offset > math.MaxInt32 {
-		return nil, bad("the pickle makes a tensor of no storage")
+		return nil, bad("the pickle builds a tensor without storage")
 	}
 	return &rebuilt{storage: s, offset: int(offset), size: size, stride: stride}, nil
 }
@@ -112,21 +112,20 @@ func rebuild(args tuple) (any, error) {
 func ints(v any) ([]int, error) {
 	t, ok := v.(tuple)
 	if !ok || len(t) > maxRank {
-		return nil, bad("the pickle has a shape that is no tuple, or of more than %d axes", maxRank)
+		return nil, bad("the pickle has a shape that is not a tuple of at most %d axes", maxRank)
 	}
 	out := make([]int, len(t))
 	for i, e := range t {
 		n, ok := e.(int64)
 		if !ok || n < 0 || n > math.MaxInt32 {
-			return nil, bad("the pickle has a shape with an axis that is no number below 2^31")
+			return nil, bad("the pickle has a shape with an axis that is not a number below 2^31")
 		}
 		out[i] = int(n)
 	}
 	return out, nil
 }
 
-// build takes an object's attributes off the stack: those of a dict say nothing
-// of its entries.
+// build pops an object's attributes. Those of a dict do not affect its entries.
 func (m *machine) build() error {
 	if _, err := m.pop(); err != nil {
 		return err
@@ -136,7 +135,7 @@ func (m *machine) build() error {
 			return nil
 		}
 	}
-	return bad("the pickle sets attributes of what is no dict")
+	return bad("the pickle sets attributes of an object that is not a dict")
 }
 
 // persistent is a storage: ("storage", type, key, device, elements).
@@ -147,16 +146,16 @@ func (m *machine) persistent() error {
 	}
 	id, ok := v.(tuple)
 	if !ok || len(id) < 3 || id[0] != "storage" {
-		return bad("the pickle refers to what is no storage")
+		return bad("the pickle refers to an object that is not a storage")
 	}
 	g, ok := id[1].(global)
 	key, is := id[2].(string)
 	if !ok || !is {
-		return bad("the pickle refers to what is no storage")
+		return bad("the pickle refers to an object that is not a storage")
 	}
 	dtype, known := storages[g.name]
 	if g.module != "torch" || !known {
-		return refuse("a storage of type %.80s.%.80s", g.module, g.name)
+		return refuse("storage of type %.80s.%.80s", g.module, g.name)
 	}
 	return m.push(storage{dtype: dtype, key: key})
 }

@@ -1,20 +1,20 @@
-// Package torch reads the weights in a file that PyTorch's torch.save wrote,
-// without running what is in it.
+// Package torch reads the weights in a file written by PyTorch's torch.save,
+// without executing it.
 //
 //	list, err := torch.Read(file)
 //
-// Such a file is a zip archive of a pickle, a program for a machine with a
-// stack that may call any function of Python, and of storages, the bytes of
-// tensors. Here the machine (pickle.go) knows the few functions that a state
-// dict needs, as data, and refuses every other by name.
+// Such a file is a zip archive of a pickle and of storages. A pickle is a
+// program for a stack machine that may call any Python function; storages are
+// the bytes of tensors. The machine here (pickle.go) knows only the few
+// functions that a state dict needs, as data, and refuses all others by name.
 //
-// What is read is a state dict or a dict that holds one; other entries, such as
-// numbers and texts, are passed over. Files of before PyTorch 1.6, which are no
+// Read accepts a state dict or a dict that contains one. Other entries, such as
+// numbers and strings, are skipped. Files older than PyTorch 1.6, which are not
 // archives, are refused.
 //
-// Limits: a pickle of 4 MiB and 2^18 objects, tensors.MaxTensors storages. No
-// memory is taken for tensors but for those that do not lie contiguously, and
-// then no more than the file has.
+// Limits: a pickle of 4 MiB and 2^18 objects, tensors.MaxTensors storages.
+// Memory is allocated only for tensors that are not contiguous, and no more
+// than the size of the file.
 //
 // Source: torch/serialization.py and torch/_utils.py of PyTorch 1.13 and 2.4;
 // pickletools.py of Python for the opcodes.
@@ -32,11 +32,11 @@ import (
 	"segd/internal/tensors"
 )
 
-// maxPickle bounds the pickle; that of a large U-Net has some 50 kB.
+// maxPickle limits the pickle; that of a large U-Net has about 50 kB.
 const maxPickle = 4 << 20
 
-// dictKeys are where programs put the state dict in a larger dict; the first
-// that is there is taken.
+// dictKeys are the keys under which programs put the state dict in a larger
+// dict. The first one present is used.
 var dictKeys = []string{"state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights"}
 
 func bad(format string, a ...any) error {
@@ -47,12 +47,13 @@ func refuse(format string, a ...any) error {
 	return fmt.Errorf("torch: %w: %s", segd.ErrUnsupported, fmt.Sprintf(format, a...))
 }
 
-// Read returns the tensors of the state dict in a file, in its order. They share
-// b where they lie contiguously. The errors are segd.ErrFormat,
-// segd.ErrUnsupported for what a state dict does not have, and segd.ErrTooLarge.
+// Read returns the tensors of the state dict in a file, in its order.
+// Contiguous tensors share b. The errors are segd.ErrFormat,
+// segd.ErrUnsupported for anything that a state dict never has, and
+// segd.ErrTooLarge.
 func Read(b []byte) ([]tensors.Tensor, error) {
 	if bytes.HasPrefix(b, []byte{0x80, 0x02}) {
-		return nil, refuse("a file of before PyTorch 1.6: load it there and torch.save it anew")
+		return nil, refuse("the file is older than PyTorch 1.6: load it in PyTorch and save it again with torch.save")
 	}
 	a, err := open(b)
 	if err != nil {
@@ -84,7 +85,7 @@ func Read(b []byte) ([]tensors.Tensor, error) {
 	return list, nil
 }
 
-// tensor is an entry's name and tensor, or nil.
+// tensor returns the name and tensor of an entry, or nil.
 func (e entry) tensor() (string, *rebuilt) {
 	name, ok := e.key.(string)
 	t, is := e.value.(*rebuilt)
@@ -94,11 +95,11 @@ func (e entry) tensor() (string, *rebuilt) {
 	return name, t
 }
 
-// stateDict finds the dict of tensors in what a file holds.
+// stateDict finds the dict of tensors in the content of a file.
 func stateDict(top any) (*dict, error) {
 	d, ok := top.(*dict)
 	if !ok {
-		return nil, refuse("the file holds no state dict: torch.save(net.state_dict(), file) writes one")
+		return nil, refuse("the file has no state dict: write one with torch.save(net.state_dict(), file)")
 	}
 	for _, key := range dictKeys {
 		for _, e := range d.entries {
@@ -117,7 +118,7 @@ func stateDict(top any) (*dict, error) {
 		}
 	}
 	if len(found) != 1 {
-		return nil, refuse("the file holds %d dicts of tensors, want one: torch.save(net.state_dict(), file) writes one", len(found))
+		return nil, refuse("the file has %d dicts of tensors, want one: write it with torch.save(net.state_dict(), file)", len(found))
 	}
 	return found[0], nil
 }
@@ -145,7 +146,7 @@ type archive struct {
 func open(b []byte) (*archive, error) {
 	z, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
 	if err != nil {
-		return nil, bad("no zip archive: %v", err)
+		return nil, bad("not a zip archive: %v", err)
 	}
 	if len(z.File) > tensors.MaxTensors {
 		return nil, fmt.Errorf("torch: %w: %d files in the archive, limit %d", segd.ErrTooLarge, len(z.File), tensors.MaxTensors)
@@ -160,7 +161,7 @@ func open(b []byte) (*archive, error) {
 		}
 	}
 	if pickles != 1 {
-		return nil, bad("%d files data.pkl in the archive, want 1", pickles)
+		return nil, bad("%d data.pkl files in the archive, want 1", pickles)
 	}
 	if f := a.files[a.prefix+"data.pkl"]; f.UncompressedSize64 > maxPickle {
 		return nil, fmt.Errorf("torch: %w: pickle of %d bytes, limit %d", segd.ErrTooLarge, f.UncompressedSize64, maxPickle)
@@ -178,8 +179,8 @@ func open(b []byte) (*archive, error) {
 	return a, err
 }
 
-// bytes returns a file of the archive, which shares the archive's memory:
-// torch.save compresses nothing.
+// bytes returns a file of the archive, sharing its memory: torch.save does not
+// compress.
 func (a *archive) bytes(name string) ([]byte, error) {
 	f := a.files[name]
 	if f == nil {
@@ -190,19 +191,19 @@ func (a *archive) bytes(name string) ([]byte, error) {
 	}
 	at, err := f.DataOffset()
 	if err != nil || at < 0 || at > int64(len(a.b)) || f.UncompressedSize64 != f.CompressedSize64 || f.UncompressedSize64 > uint64(int64(len(a.b))-at) {
-		return nil, bad("file %.120q of the archive is cut off", name)
+		return nil, bad("file %.120q of the archive is truncated", name)
 	}
 	b := a.b[at:][:f.UncompressedSize64]
 	if !a.sound[name] {
 		if crc32.ChecksumIEEE(b) != f.CRC32 {
-			return nil, bad("file %.120q of the archive is damaged: its checksum is wrong", name)
+			return nil, bad("file %.120q of the archive is damaged: wrong checksum", name)
 		}
 		a.sound[name] = true
 	}
 	return b, nil
 }
 
-// tensor cuts a tensor out of its storage.
+// tensor returns a tensor from its storage.
 func (a *archive) tensor(name string, t *rebuilt) (tensors.Tensor, error) {
 	out := tensors.Tensor{Name: name, Dtype: t.storage.dtype, Shape: t.size}
 	b, err := a.bytes(a.prefix + "data/" + t.storage.key)
@@ -213,7 +214,7 @@ func (a *archive) tensor(name string, t *rebuilt) (tensors.Tensor, error) {
 	have := len(b) / size
 	n, ok := tensors.Elements(t.size, have)
 	if !ok || len(t.stride) != len(t.size) || t.offset < 0 || t.offset > have {
-		return out, bad("tensor %.80q of shape %.80v at %d in a storage of %d elements", name, t.size, t.offset, have)
+		return out, bad("tensor %.80q of shape %.80v at offset %d exceeds its storage of %d elements", name, t.size, t.offset, have)
 	}
 	if n == 0 {
 		return out, nil
@@ -222,13 +223,13 @@ func (a *archive) tensor(name string, t *rebuilt) (tensors.Tensor, error) {
 	for i, d := range slices.Backward(t.size) {
 		s := t.stride[i]
 		if s < 0 || d > 1 && s > (have-last)/(d-1) {
-			return out, bad("tensor %.80q of shape %.80v and strides %.80v leaves its storage of %d elements", name, t.size, t.stride, have)
+			return out, bad("tensor %.80q of shape %.80v and strides %.80v exceeds its storage of %d elements", name, t.size, t.stride, have)
 		}
 		contiguous = contiguous && (d == 1 || s == next)
 		last, next = last+(d-1)*s, next*d
 	}
 	if last >= have {
-		return out, bad("tensor %.80q of shape %.80v and strides %.80v leaves its storage of %d elements", name, t.size, t.stride, have)
+		return out, bad("tensor %.80q of shape %.80v and strides %.80v exceeds its storage of %d elements", name, t.size, t.stride, have)
 	}
 	if contiguous {
 		out.Data = b[t.offset*size:][:n*size]
@@ -241,8 +242,8 @@ func (a *archive) tensor(name string, t *rebuilt) (tensors.Tensor, error) {
 	return out, nil
 }
 
-// gather copies the elements of a tensor of any strides, the last axis running
-// fastest.
+// gather copies the elements of a tensor with any strides, with the last axis
+// varying fastest.
 func gather(b []byte, size, n int, t *rebuilt) []byte {
 	data := make([]byte, 0, n*size)
 	index := make([]int, len(t.size))

@@ -78,7 +78,7 @@ func (p Passed) String() string {
 		parts = append(parts, others)
 	}
 	for _, kind := range slices.Sorted(maps.Keys(p.Unfit)) {
-		parts = append(parts, fmt.Sprintf("%d of kind %s, which is not read here", len(p.Unfit[kind]), cmp.Or(string(kind), "unknown")))
+		parts = append(parts, fmt.Sprintf("%d %s, which this command does not read", len(p.Unfit[kind]), cmp.Or(string(kind), "unknown")))
 	}
 	for _, c := range []struct {
 		n         int
@@ -102,7 +102,7 @@ func (p Passed) String() string {
 	if len(parts) == 0 {
 		return ""
 	}
-	return "passed over: " + strings.Join(parts, ", ")
+	return "skipped: " + strings.Join(parts, ", ")
 }
 
 // others names the files that are no images.
@@ -120,7 +120,7 @@ func (p Passed) others() string {
 	var words []string
 	for i, ext := range list {
 		if i == maxExtensions && len(list) > maxExtensions+1 {
-			words = append(words, fmt.Sprintf("and %d more endings", len(list)-i))
+			words = append(words, fmt.Sprintf("and %d more extensions", len(list)-i))
 			break
 		}
 		name := ext

@@ -182,7 +182,7 @@ func (w *walker) fail(path, name string, err error, dir bool) {
 		err = p.Err
 	}
 	if dir {
-		err = fmt.Errorf("the folder cannot be read: %w", err)
+		err = fmt.Errorf("cannot read the folder: %w", err)
 	}
 	w.list = append(w.list, File{Path: path, Name: name, Err: err, Dir: dir})
 }

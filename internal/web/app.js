@@ -1,4 +1,4 @@
-// The page: takes a file, asks the server, shows what it answers.
+// The page takes a file, sends it to the server, and shows the answer.
 
 import { compose } from "./mask.js";
 import { showCard, showFound, showHow, showModels, showValues } from "./panel.js";
@@ -9,12 +9,12 @@ import { composeValues } from "./values.js";
 
 const $ = (id) => document.getElementById(id);
 
-let cards = [];     // of the models, as v1/models gives them
-let current = null; // the session on the screen; nothing of another one gets there
-let standing = "";  // notice of the page, beside that of the session
+let cards = [];     // model cards from v1/models
+let current = null; // the session on the screen; no other session may write to it
+let standing = "";  // notice of the page, in addition to that of the session
 
-// begin opens a source at a frame with the chosen model. The session before it
-// ends, and what it has on the screen goes at once.
+// begin opens a source at a frame with the chosen model. It ends the previous
+// session and clears the screen at once.
 function begin(source, number = 1) {
   current?.end();
   const model = $("model").value;
@@ -24,8 +24,8 @@ function begin(source, number = 1) {
   show(current, number);
 }
 
-// show segments a frame of a session and puts it on the screen. What was asked
-// before and is not there yet is given up.
+// show segments a frame of a session and puts it on the screen. It cancels an
+// earlier request that is still running.
 async function show(s, number) {
   const signal = s.turn();
   s.wanted = number;
@@ -53,7 +53,7 @@ async function show(s, number) {
   }
 }
 
-// during runs a task of a session, which is busy until it is done.
+// during runs a task of a session and marks the session as busy meanwhile.
 async function during(s, text, task) {
   s.tasks++;
   busy(s);
@@ -73,7 +73,7 @@ function busy(s) {
   }
 }
 
-// clear takes everything of a session off the screen. The view keeps its height
+// clear removes everything of a session from the screen. The view keeps its height
 // until there is something else to show.
 function clear() {
   $("view").style.minHeight = `${$("view").clientHeight}px`;
@@ -85,7 +85,7 @@ function clear() {
   about(chosen());
 }
 
-// empty shows that a session has nothing to show: its first frame failed.
+// empty restores the drop area after the first frame of a session failed.
 function empty(s) {
   if (s === current) {
     $("view").style.minHeight = "";
@@ -93,7 +93,7 @@ function empty(s) {
   }
 }
 
-// present puts what a session has to show on the screen.
+// present shows the current result of a session.
 function present(s) {
   if (s !== current) {
     return;
@@ -106,7 +106,7 @@ function present(s) {
   $("canvas").dataset.frame = number;
   $("drop").hidden = true;
   $("tools").hidden = false;
-  const found = values ? [frame.values ? `Values from ${frame.values.min} to ${frame.values.max}` : "No value is a number"]
+  const found = values ? [frame.values ? `Values from ${frame.values.min} to ${frame.values.max}` : "No finite values"]
     : frame.classes.filter((c) => c.pixels > 0).map((c) => `${c.name} ${c.pixels} pixels`);
   $("canvas").setAttribute("aria-label", `${s.name}, ${frame.width} by ${frame.height} pixels. ${found.join(", ") || "Nothing found"}.`);
   place(s);
@@ -121,8 +121,8 @@ function present(s) {
   about(card);
 }
 
-// place shows which frame is asked for. The figures of another one, which are on
-// the screen until it comes, are dimmed.
+// place shows which frame was requested. Until it arrives, the figures of the
+// previous frame are dimmed.
 function place(s) {
   if (s !== current) {
     return;
@@ -137,12 +137,12 @@ function place(s) {
   $("found").inert = $("how").inert = Boolean(s.shown) && s.shown.number !== s.wanted;
 }
 
-// severalChannels reports whether a model takes channels that are files of their own.
+// severalChannels reports whether a model takes several channels in separate files.
 function severalChannels(card) { return card?.channels?.length > 1; }
 
 function chosen() { return cards.find((c) => c.name === $("model").value); }
 
-// about shows a model's card, or what models there are.
+// about shows a model's card, or the list of models.
 function about(card) {
   showCard(card);
   $("models").hidden = Boolean(card) || cards.length === 0;
@@ -159,8 +159,8 @@ function draw() {
     canvas.width = base.width;
     canvas.height = base.height;
   }
-  // The image fills the stage, small ones with square pixels, in the shape that
-  // it has in millimetres where they are known.
+  // The image fills the stage. Its aspect ratio is that in millimetres if the
+  // spacing is known, else that of square pixels.
   const mm = frame.spacing;
   const tall = mm?.row_mm > 0 && mm?.col_mm > 0 ? mm.row_mm / mm.col_mm : 1;
   const enlarge = Math.min($("view").clientWidth / base.width, 0.74 * innerHeight / (base.height * tall));
@@ -178,7 +178,7 @@ function say(s, text) {
   }
 }
 
-// problem shows an error of a session, or takes the one that is shown away.
+// problem shows an error of a session; null removes the one on the screen.
 function problem(s, err) {
   if (s !== current) {
     return;
@@ -191,15 +191,15 @@ function problem(s, err) {
   }
 }
 
-// showNotice tells of what is no error of a file.
+// showNotice shows messages that are not errors of a file.
 function showNotice() {
   const text = [standing, current?.notice].filter(Boolean).join(" ");
   $("notice").textContent = text;
   $("notice").hidden = text === "";
 }
 
-// save hands a Blob to the browser as a download. Its name comes with it, from the
-// session that it was made in.
+// save hands a Blob to the browser as a download. The caller passes the name,
+// because the current session may have changed meanwhile.
 function save(blob, name) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
@@ -208,8 +208,8 @@ function save(blob, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
-// saveShown saves a file of the frame on the screen, which get(shown) returns or
-// promises.
+// saveShown saves a file of the frame on the screen. get(shown) returns it or a
+// promise of it.
 async function saveShown(ending, get) {
   const s = current;
   if (!s?.shown) {
@@ -220,11 +220,11 @@ async function saveShown(ending, get) {
   if (s !== current) {
     return;
   }
-  blob ? save(blob, name) : problem(s, new Problem("The picture cannot be made", "It is too large for this browser."));
+  blob ? save(blob, name) : problem(s, new Problem("Cannot save the picture", "It is too large for this browser."));
 }
 
-// saveObject fetches a DICOM object and hands it on: of all frames, but for the
-// Secondary Capture. Its name does not tell of the patient where it must not.
+// saveObject fetches a DICOM object and saves it. The object covers all frames; a
+// Secondary Capture covers one. The name of a de-identified object is neutral.
 async function saveObject(output) {
   const s = current, shown = s?.shown;
   if (!shown) {
@@ -234,7 +234,7 @@ async function saveObject(output) {
   try {
     const clean = $("deidentify").checked;
     const name = (clean ? "deidentified" : s.stem) + (output === "sc" ? frameEnding(shown, "-sc.dcm") : `-${output}.dcm`);
-    const { blob, warnings } = await during(s, `Making the ${output.toUpperCase()}…`,
+    const { blob, warnings } = await during(s, `Creating ${output.toUpperCase()}…`,
       () => s.object(output, output === "sc" ? shown.number : null, clean ? { deidentify: 1 } : {}));
     if (s === current) {
       save(blob, name);
@@ -258,7 +258,7 @@ function listen() {
   const take = (files) => files.length > 0 && begin(local([...files]));
   $("file").addEventListener("change", (e) => {
     take(e.target.files);
-    e.target.value = ""; // the same file again is a change again
+    e.target.value = ""; // so that choosing the same file again fires change
   });
   $("sample").addEventListener("click", () => begin(sample()));
   $("model").addEventListener("change", () => current ? begin(current.source, current.wanted) : about(chosen()));
@@ -283,7 +283,7 @@ function listen() {
     button.addEventListener("click", () => saveObject(button.dataset.output));
   }
 
-  let depth = 0; // dragenter and dragleave also come from the elements within
+  let depth = 0; // dragenter and dragleave also come from nested elements
   const over = (step) => {
     depth = step === 0 ? 0 : Math.max(0, depth + step);
     document.body.classList.toggle("over", depth > 0);
@@ -300,14 +300,14 @@ function listen() {
   addEventListener("resize", draw);
 }
 
-// start lists the models. The list may come when a file is already open.
+// start lists the models. The list may arrive after a file was opened.
 async function start() {
   $("origin").textContent = new URL(".", location).href;
   listen();
   try {
     cards = (await (await ask("v1/models")).json()).models;
   } catch (err) {
-    standing = `${err.title ?? "The list of models cannot be read"}. ${err.title ? err.message : "Reload the page."}`;
+    standing = `${err.title ?? "Cannot load the list of models"}. ${err.title ? err.message : "Reload the page."}`;
     showNotice();
     return;
   }

@@ -83,7 +83,7 @@ func TestChannels(t *testing.T) {
 	p.choose("bright")
 	p.done()
 	p.shoot("left-out")
-	if got := p.text("#notice"); !strings.Contains(got, "3 files") || !strings.Contains(got, "it took Case_0001.png") {
+	if got := p.text("#notice"); !strings.Contains(got, "3 files") || !strings.Contains(got, "it opened Case_0001.png") {
 		t.Errorf("notice %q", got)
 	}
 	if got := p.text("#facts"); !strings.Contains(got, "Case_0001.png") {

@@ -1,4 +1,4 @@
-// Masks and how they are drawn over an image.
+// Masks, and drawing them over an image.
 
 // decodeMask reads a paletted PNG as class indices, row-major, one a byte. A
 // canvas would give the palette's colours instead, and two classes may share
@@ -30,7 +30,7 @@ export async function decodeMask(buffer) {
   const rows = await inflate(data);
   const stride = Math.ceil(width * depth / 8);
   if (rows.length !== height * (stride + 1)) {
-    throw new Error("the mask is cut off");
+    throw new Error("the mask is incomplete");
   }
   const pix = new Uint8Array(width * height);
   let above = new Uint8Array(stride);
@@ -74,8 +74,8 @@ function paeth(left, up, corner) {
 
 // compose returns the image with the mask over it, an ImageData of the image's
 // size: each class but background filled with its colour at an opacity of 0 to
-// 1 and drawn round with an opaque outline, as the server's overlay is, to the
-// bit. hidden is a Set of the classes that are left out.
+// 1 and outlined opaquely, bit for bit like the server's overlay. hidden is the Set
+// of classes to leave out.
 export function compose(image, mask, opacity, hidden) {
   const out = new ImageData(new Uint8ClampedArray(image.data), image.width, image.height);
   const { width, height, pix, colors } = mask;

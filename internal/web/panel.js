@@ -1,5 +1,5 @@
-// The panel beside the image: what was found, how, and the model's card. All
-// text goes in as text, never as markup.
+// The panel next to the image: findings, details, and the model's card. All text
+// is inserted as text, never as markup.
 
 const $ = (id) => document.getElementById(id);
 const number = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
@@ -16,7 +16,7 @@ function element(name, text, className) {
   return e;
 }
 
-// facts fills a <dl> from pairs; those without a value are left out.
+// facts fills a <dl> from pairs and skips those without a value.
 function facts(list, pairs) {
   list.replaceChildren();
   for (const [term, value] of pairs) {
@@ -30,8 +30,8 @@ function items(list, texts) {
   list.replaceChildren(...texts.map((t) => element("li", t)));
 }
 
-// showFound lists a frame's classes with their measurements; toggle(index, on)
-// is called when one is switched off or on.
+// showFound lists the classes of a frame with their measurements. It calls
+// toggle(index, on) when a class is switched on or off.
 export function showFound({ result, frame, mask }, card, hidden, toggle) {
   const area = frame.classes.some((c) => c.area_mm2 !== undefined);
   $("area-head").hidden = !area;
@@ -43,7 +43,7 @@ export function showFound({ result, frame, mask }, card, hidden, toggle) {
     const box = element("input");
     box.type = "checkbox";
     box.checked = !hidden.has(c.index);
-    box.title = "Draw this class";
+    box.title = "Show this class";
     box.addEventListener("change", () => toggle(c.index, box.checked));
     const swatch = element("span", undefined, "swatch");
     const color = mask.colors[c.index] ?? card?.classes[c.index]?.color ?? [128, 128, 128];
@@ -60,15 +60,15 @@ export function showFound({ result, frame, mask }, card, hidden, toggle) {
   showWarnings(result, frame, "Found");
 }
 
-// showValues says what values of a frame there are.
+// showValues shows the range of the values of a frame.
 export function showValues({ result, frame }) {
   const r = frame.values;
   facts($("range"), r ? [["Lowest", number.format(r.min)], ["Highest", number.format(r.max)], ["Mean", number.format(r.mean)]]
-    : [["Values", "none is a number"]]);
+    : [["Values", "not finite"]]);
   showWarnings(result, frame, "Values");
 }
 
-// showWarnings ends the panel of what was found, which has classes or values.
+// showWarnings completes the panel of findings, which shows classes or values.
 function showWarnings(result, frame, title) {
   $("found-title").textContent = title;
   $("class-table").hidden = title !== "Found";
@@ -79,7 +79,7 @@ function showWarnings(result, frame, title) {
   $("found").hidden = false;
 }
 
-// showHow says of which file a result is, and how it came about.
+// showHow shows the file of a result and how it was processed.
 export function showHow(name, { result, frame }, card) {
   const s = frame.spacing;
   facts($("facts"), [
@@ -87,7 +87,7 @@ export function showHow(name, { result, frame }, card) {
     ["Model", `${card?.title ?? result.model}, version ${result.model_version}`],
     ["Network", `${number.format(frame.network_ms)} ms`],
     ["Image", `${frame.width} × ${frame.height} pixels, ${kind(result)}`],
-    ["Spacing", s?.row_mm > 0 ? `${number.format(s.row_mm)} × ${number.format(s.col_mm)} mm${s.source ? ` (${s.source})` : ""}` : frame.values ? "unknown" : "unknown, so no areas in mm²"],
+    ["Spacing", s?.row_mm > 0 ? `${number.format(s.row_mm)} × ${number.format(s.col_mm)} mm${s.source ? ` (${s.source})` : ""}` : frame.values ? "unknown" : "unknown; no areas in mm²"],
   ]);
   items($("steps"), [...result.steps, ...frame.steps]);
   $("how").hidden = false;
@@ -98,7 +98,7 @@ function kind(result) {
   return [name, result.modality].filter(Boolean).join(" ");
 }
 
-// showModels lists what a server has, with the first figure of each on test data.
+// showModels lists the server's models, each with its first figure on test data.
 export function showModels(cards) {
   $("model-list").replaceChildren(...cards.map((card) => {
     const entry = element("li");
@@ -113,8 +113,8 @@ export function showModels(cards) {
   }));
 }
 
-// showCard says what a model is, how good, and where it comes from; without a
-// card there is nothing to say.
+// showCard shows a model's card: purpose, figures and sources. Without a card it
+// hides the section.
 export function showCard(card) {
   $("about").hidden = !card;
   if (!card) {
@@ -123,7 +123,7 @@ export function showCard(card) {
   $("card-title").textContent = card.title || card.name;
   $("card-description").textContent = card.description ?? "";
   facts($("card-facts"), [["Name", card.name], ["Version", card.version], ["Licence", card.license],
-    ["Channels", card.channels && `${card.channels.join(", ")}: choose or drop their files together, named CASE_0000, CASE_0001 and so on`]]);
+    ["Channels", card.channels && `${card.channels.join(", ")}: choose or drop the files of all channels together, named CASE_0000, CASE_0001 and so on`]]);
   const more = $("card-more");
   more.replaceChildren();
   const section = (title, texts) => {
@@ -133,8 +133,8 @@ export function showCard(card) {
       more.append(element("h3", title), list);
     }
   };
-  section("How good", (card.metrics ?? []).map(metric));
-  section("Trained on", (card.data ?? []).map((d) => [d.name, d.license, d.citation, d.source].filter(Boolean).join("; ")));
+  section("Performance", (card.metrics ?? []).map(metric));
+  section("Training data", (card.data ?? []).map((d) => [d.name, d.license, d.citation, d.source].filter(Boolean).join("; ")));
   section("References", card.references ?? []);
   $("card-use").textContent = card.intended_use ?? "";
 }

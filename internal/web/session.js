@@ -1,4 +1,4 @@
-// What belongs to one opened file: its requests, its results and its state.
+// The requests, results and state of one opened file.
 
 import { decodeMask } from "./mask.js";
 import { ask, Problem, whole } from "./server.js";
@@ -8,22 +8,22 @@ import { unzip } from "./zip.js";
 
 const keptFrames = 24;
 
-// Session is a file, or the files of an image's channels, under one model. Another file or another model is another
-// session, so that whatever comes late from an earlier one has no place in the
-// present one. end gives up its requests; nothing of it is shown after that.
+// Session is one file, or the files of an image's channels, with one model. Another
+// file or model is another session, so late answers for an earlier session cannot
+// reach the current one. end cancels its requests; nothing of it is shown afterwards.
 export class Session {
   shown = null;       // the frame on the screen, as frame returns it
-  wanted = 1;         // number of the frame that was asked for last
+  wanted = 1;         // number of the frame requested last
   hidden = new Set(); // classes that are not drawn
   tasks = 0;          // requests under way
 
   #taken;
-  #frames = new Map(); // of frames by number, so that going back is at once
+  #frames = new Map(); // by frame number, so that going back is immediate
   #life = new AbortController();
-  #turn = null; // AbortController of the frame under way
+  #turn = null; // AbortController of the running request
 
-  // model is a name of v1/models, or auto; channels says whether it may take
-  // channels that are files of their own.
+  // model is a name from v1/models, or auto; channels says whether it may take
+  // several channels in separate files.
   constructor(source, model, channels) {
     this.source = source;
     this.model = model;
@@ -32,21 +32,21 @@ export class Session {
 
   get name() { return this.#taken.name; }
   get notice() { return this.#taken.notice; }
-  get stem() { return stem(this.name); } // names what is made of the file
+  get stem() { return stem(this.name); } // base name of the outputs
 
   end() {
     this.#turn?.abort();
     this.#life.abort();
   }
 
-  // turn gives up the frame under way and returns the signal of the next one.
+  // turn cancels the running request and returns the signal for the next one.
   turn() {
     this.#turn?.abort();
     this.#turn = new AbortController();
     return this.#turn.signal;
   }
 
-  // frame returns all there is of a frame: {base, mask or values, result, …}.
+  // frame returns everything about a frame: {base, mask or values, result, …}.
   async frame(number, signal) {
     let r = this.#frames.get(number);
     if (!r) {
@@ -59,14 +59,14 @@ export class Session {
     return r;
   }
 
-  // object returns a DICOM object, of one frame or, without a number, of all, as a
-  // Blob, and what the server warns of.
+  // object returns a DICOM object as a Blob, with the server's warnings. Without a
+  // number it covers all frames.
   async object(output, number, extra) {
     const answer = await this.#segment(output, number, this.#life.signal, extra);
     return { blob: await whole(answer, "blob"), warnings: answer.headers.get("Segd-Warnings") ?? "" };
   }
 
-  // #segment asks for an output of a frame; without one, of all.
+  // #segment requests an output for one frame or, without a number, for all.
   async #segment(output, number, signal, extra = {}) {
     const query = new URLSearchParams({ model: this.model, output, ...extra });
     if (number) {
@@ -80,9 +80,8 @@ export class Session {
     return ask(`v1/segment?${query}`, { method: "POST", body, signal });
   }
 
-  // #load gets all there is of a frame in one answer, so that the network runs
-  // once: the picture, the measurements, and the mask or, of a model of values,
-  // these.
+  // #load gets everything about a frame in one answer, so that the network runs
+  // once: the picture, the measurements, and the mask or values.
   async #load(number, signal) {
     const start = performance.now();
     const files = await unzip(await whole(await this.#segment("zip", number, signal), "arrayBuffer"));
@@ -103,17 +102,17 @@ export class Session {
   }
 }
 
-// readable refuses a folder, and a file that was replaced or removed since it was
-// chosen: a browser reads nothing more of it.
+// readable rejects folders, and files that were changed or removed after they were
+// chosen, which a browser can no longer read.
 async function readable(file) {
   try {
     await file.slice(0, 1).arrayBuffer();
   } catch {
-    throw new Problem("This cannot be read", `${file.name} is a folder, or has changed or gone since it was chosen. Choose a file, again if need be.`);
+    throw new Problem("Cannot read this file", `${file.name} is a folder, or was changed or removed after you chose it. Choose a file.`);
   }
 }
 
-// bitmapData returns the pixels of a PNG as they are stored.
+// bitmapData returns the stored pixels of a PNG.
 async function bitmapData(blob) {
   const bitmap = await createImageBitmap(blob, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
   const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);

@@ -1,24 +1,24 @@
-// What a session is opened from: files of the browser's machine, or the server's
-// sample. A source has take(channels), which says what of it a model gets that may
-// take channels as files of their own: {name, notice, parts(signal)}. parts resolves
-// to the [field, File] pairs of the form.
+// Sources of a session: local files, or the server's sample. A source has
+// take(channels), which returns {name, notice, parts(signal)}; channels says whether
+// the model may take several channels in separate files. parts resolves to the
+// [field, File] pairs of the form.
 
 import { ask, whole } from "./server.js";
 
-// stem is a name without the extension of a scan. Other endings (1.2.840.10008)
-// belong to the name.
+// stem is a name without the extension of an image format. Other endings
+// (1.2.840.10008) are part of the name.
 export function stem(name) {
   return name.replace(/(?<=.)\.(png|jpe?g|tiff?|dcm|dicom|nii|nii\.gz)$/i, "");
 }
 
-// channelOf parts CASE_0001.png into CASE and 0001, as the server does.
+// channelOf splits CASE_0001.png into CASE and 0001, as the server does.
 function channelOf(file) {
   const found = stem(file.name).match(/^(.+)_(\d{4})$/);
   return found && { name: found[1], number: found[2], file };
 }
 
-// local is the source of one or more files. Those of one image's channels go up
-// together where the model takes such; of others the first does.
+// local is the source for one or more local files. The channels of one image are
+// sent together if the model takes several; otherwise only the first file is sent.
 export function local(files) {
   return {
     take(channels) {
@@ -31,16 +31,16 @@ export function local(files) {
   };
 }
 
-// leftOut says what becomes of several files of which only some are taken.
+// leftOut returns a notice if the page uses only some of the chosen files.
 function leftOut(files, parts) {
   if (files.length === parts.length) {
     return "";
   }
   const taken = parts.map(([, file]) => file.name).join(", ");
-  return `${files.length} files were given and the page shows one image at a time: it took ${taken}. The others were left out; segd segment takes whole folders.`;
+  return `You chose ${files.length} files, but the page shows one image at a time: it opened ${taken}. Use segd segment for whole folders.`;
 }
 
-// sample is the source of the server's sample, which is fetched once.
+// sample is the source for the server's sample, which it fetches only once.
 export function sample() {
   const name = "sample.png";
   let file = null;

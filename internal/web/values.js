@@ -1,17 +1,17 @@
-// Values of pixels and how they are drawn over an image.
+// Pixel values, and drawing them over an image.
 
 // Colours from the lowest value to the highest, dark to light, those of viridis
-// (van der Walt and Smith 2015); style.css has the same for the legend.
+// (van der Walt and Smith 2015). style.css has the same colours for the legend.
 const ramp = [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]];
 
-// floats are the values of a TIFF that the server wrote: float32, little endian,
+// floats reads the values of a TIFF from the server: float32, little endian,
 // at its end.
 export function floats(bytes, count) {
   const view = new DataView(bytes.buffer, bytes.byteLength - 4 * count);
   return Float32Array.from({ length: count }, (_, i) => view.getFloat32(4 * i, true));
 }
 
-// composeValues returns the image with its values over it, an ImageData of the
+// composeValues returns the image with its values drawn over it, an ImageData of the
 // image's size, at an opacity of 0 to 1. range is {min, max}; a value that is not
 // finite is not drawn.
 export function composeValues(image, values, range, opacity) {

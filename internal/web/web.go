@@ -1,5 +1,5 @@
-// Package web holds the page that segd serves to a browser: drop a scan or a
-// micrograph, see what a model marks in it, measure and download.
+// Package web holds the web page of segd: drop a scan or a micrograph, see what a
+// model finds in it, measure and download.
 //
 //	index, err := fs.ReadFile(web.Files(), "index.html") // served at /
 //	static := http.FileServerFS(web.Files())             // served under /static/
@@ -10,11 +10,11 @@
 //
 //	default-src 'self'; img-src 'self' blob: data:
 //
-// Each file that is opened, and each model that is chosen for it, is a session
-// (session.js), which owns its requests, results and names. app.js shows the
-// current session alone; what comes late for an earlier one is dropped.
+// Each opened file with its chosen model is a session (session.js), which owns its
+// requests, results and names. app.js shows only the current session and drops late
+// answers for earlier ones.
 //
-// It talks to the HTTP interface of package handlers by relative addresses,
+// The page calls the HTTP API of package handlers with relative addresses,
 // GET v1/models, GET v1/sample.png and POST v1/segment, and needs a browser
 // with DecompressionStream of raw deflate (Chromium 103, Firefox 113, Safari 16.4, or
 // later).

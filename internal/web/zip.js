@@ -1,12 +1,12 @@
-// Archives, as the server answers them: no encryption, no ZIP64.
+// Reading the server's zip archives: no encryption, no ZIP64.
 
 // unzip returns the files of a zip by name, each a Uint8Array that owns its
 // buffer. APPNOTE 6.3.10, sections 4.3.7, 4.3.12 and 4.3.16.
 export async function unzip(buffer) {
   const view = new DataView(buffer);
-  const end = buffer.byteLength - 22; // the record that ends it; the server adds no comment
+  const end = buffer.byteLength - 22; // the end record; the server adds no comment
   if (end < 0 || view.getUint32(end, true) !== 0x06054b50) {
-    throw new Error("the answer is cut off");
+    throw new Error("the answer is incomplete");
   }
   const files = new Map();
   let at = view.getUint32(end + 16, true);

@@ -33,7 +33,7 @@ type Difference struct {
 // other cases or classes are segd.ErrFormat.
 func Compare(first, second *Report) ([]Difference, error) {
 	if len(first.Cases) != len(second.Cases) {
-		return nil, fmt.Errorf("metric: %w: %d cases and %d cannot be compared", segd.ErrFormat, len(first.Cases), len(second.Cases))
+		return nil, fmt.Errorf("metric: %w: cannot compare %d cases with %d, want the same cases", segd.ErrFormat, len(first.Cases), len(second.Cases))
 	}
 	type sum struct {
 		difference float64
@@ -50,7 +50,7 @@ func Compare(first, second *Report) ([]Difference, error) {
 		for i, a := range first.Cases {
 			b := second.Cases[i]
 			if a.ID != b.ID {
-				return nil, fmt.Errorf("metric: %w: case %d differs", segd.ErrFormat, i+1)
+				return nil, fmt.Errorf("metric: %w: case %d differs between the two, want the same cases", segd.ErrFormat, i+1)
 			}
 			g := cmp.Or(a.Group, a.ID)
 			if groups[g] == nil {
@@ -81,7 +81,7 @@ func sameClasses(first, second []Score) ([]int, error) {
 	a, b := list("one report", first), list("the other", second)
 	table, err := classes.Match(a, b)
 	if err == nil && len(first) != len(second) {
-		err = fmt.Errorf("%w: %d classes and %d cannot be compared", segd.ErrFormat, len(first), len(second))
+		err = fmt.Errorf("%w: cannot compare %d classes with %d", segd.ErrFormat, len(first), len(second))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("metric: %w", err)

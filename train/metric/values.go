@@ -23,7 +23,7 @@ type Errors struct {
 // segd.ErrFormat, and so is a predicted value that is not finite.
 func CountErrors(truth, predicted []float32) (Errors, error) {
 	if len(truth) != len(predicted) {
-		return Errors{}, fmt.Errorf("metric: %w: %d values for %d", segd.ErrFormat, len(predicted), len(truth))
+		return Errors{}, fmt.Errorf("metric: %w: %d predicted values for %d labels", segd.ErrFormat, len(predicted), len(truth))
 	}
 	var e Errors
 	for i, t := range truth {
