@@ -58,13 +58,7 @@ func newStudySkips(a *app) *cobra.Command {
 	f.IntVar(&o.Patch, "patch", 0, "side of a training patch in pixels (0: 128)")
 	f.IntVar(&o.Batch, "batch", 0, "patches per step (0: chosen by the plan)")
 	f.IntVar(&o.Landscape, "landscape", 0, "points along each side of a loss landscape, an odd number (0: 15, -1: no landscapes)")
-	f.BoolVar(&o.Sweep, "sweep", false, "also train increasingly deep networks, with and without skips")
-	f.IntSliceVar(&o.SweepDepths, "sweep-depths", []int{2, 3, 4, 5, 6}, "levels of the networks in the sweep")
-	f.IntSliceVar(&o.SweepConvs, "sweep-convs", []int{2, 4, 8}, "convolutions per block in the sweep, combined with each number of levels")
-	f.Var(newIntRange(&o.SweepRepeats, 0, 100), "sweep-repeats", "trainings per network in the sweep (0: 1)")
-	f.IntVar(&o.SweepPatch, "sweep-patch", 0, "side of a training patch in the sweep (0: same as --patch)")
-	f.IntVar(&o.SweepSteps, "sweep-steps", 0, "steps in each training of the sweep (0: 100)")
-	f.Var(newIntRange(&o.SweepWidth, 0, 256), "sweep-width", "channels of the first level in the sweep (0: 4)")
+	addSweep(f, &o)
 	var resume bool
 	f.BoolVar(&resume, "resume", false, "continue with what DIR holds (always on)")
 	a.addThreads(cmd)
@@ -92,6 +86,17 @@ func newStudySkips(a *app) *cobra.Command {
 		return a.studySkips(cmd.Context(), o)
 	})
 	return cmd
+}
+
+// addSweep adds the flags of the sweep over depths and sizes of block.
+func addSweep(f *pflag.FlagSet, o *study.Options) {
+	f.BoolVar(&o.Sweep, "sweep", false, "also train increasingly deep networks, with and without skips")
+	f.IntSliceVar(&o.SweepDepths, "sweep-depths", []int{2, 3, 4, 5, 6}, "levels of the networks in the sweep")
+	f.IntSliceVar(&o.SweepConvs, "sweep-convs", []int{2, 4, 8}, "convolutions per block in the sweep, combined with each number of levels")
+	f.Var(newIntRange(&o.SweepRepeats, 0, 100), "sweep-repeats", "trainings per network in the sweep (0: 1)")
+	f.IntVar(&o.SweepPatch, "sweep-patch", 0, "side of a training patch in the sweep (0: same as --patch)")
+	f.IntVar(&o.SweepSteps, "sweep-steps", 0, "steps in each training of the sweep (0: 100)")
+	f.Var(newIntRange(&o.SweepWidth, 0, 256), "sweep-width", "channels of the first level in the sweep (0: 4)")
 }
 
 // studyCommand is the command that makes the page again, for the page: it names
