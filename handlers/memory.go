@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,29 +36,44 @@ func newMemory(whole, spool int64) *memory {
 	}
 }
 
-// lanes are a share in two parts, so that what needs little never waits for what
-// needs much.
-type lanes struct{ small, large *share }
+// lanes are a share in parts, the last one the largest, so that what needs little
+// never waits for what needs much: each part is for what is no more than a small
+// piece of it, and the last one for the rest.
+type lanes []lane
+
+type lane struct {
+	most int64 // that is taken of it at once
+	*share
+}
 
 func newLanes(size int64) lanes {
-	return lanes{small: &share{size: size / 8}, large: &share{size: size - size/8}}
+	l := lanes{
+		{size / 4096, &share{size: size / 32}}, // 128 of the largest, as many as a client has requests
+		{size / 128, &share{size: size / 16}},
+		{size / 32, &share{size: size / 8}},
+	}
+	rest := size
+	for _, part := range l {
+		rest -= part.size
+	}
+	return append(l, lane{rest, &share{size: rest}})
 }
+
+// last is the part for what needs most.
+func (l lanes) last() *share { return l[len(l)-1].share }
 
 // take waits for n bytes. More than there ever are is a segd.ErrTooLarge that says
 // how much is needed and for what; the end of ctx is its error.
 func (l lanes) take(ctx context.Context, n int64, what string) (*holding, error) {
-	s := l.large
-	if n <= l.small.size/4 {
-		s = l.small
-	}
-	if n > s.size {
+	i := slices.IndexFunc(l, func(part lane) bool { return n <= part.most })
+	if i < 0 {
 		return nil, fmt.Errorf("handlers: %w: %s takes about %s of memory, the server has %s for it; send less at once, or give the server more (--max-memory)",
-			segd.ErrTooLarge, what, inMiB(n), inMiB(s.size))
+			segd.ErrTooLarge, what, inMiB(n), inMiB(l.last().size))
 	}
-	if err := s.take(ctx, n); err != nil {
+	if err := l[i].take(ctx, n); err != nil {
 		return nil, fmt.Errorf("handlers: waiting for %s of memory: %w", inMiB(n), err)
 	}
-	return &holding{from: s, n: n}, nil
+	return &holding{from: l[i].share, n: n}, nil
 }
 
 func inMiB(n int64) string { return fmt.Sprintf("%d MiB", (n+1<<20-1)>>20) }

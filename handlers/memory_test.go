@@ -27,8 +27,12 @@ func (s *share) inUse() int64 {
 
 // inUse is what requests hold by the books, bodies apart.
 func (m *memory) inUse() (n int64) {
-	for _, s := range []*share{m.scans.small, m.scans.large, m.frames.small, m.frames.large} {
-		n += s.inUse()
+	return m.scans.inUse() + m.frames.inUse()
+}
+
+func (l lanes) inUse() (n int64) {
+	for _, part := range l {
+		n += part.inUse()
 	}
 	return n
 }
@@ -49,7 +53,7 @@ func wantNothingHeld(t testing.TB, s *Server) {
 
 func TestShare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLanes(800) // 100 and 700
+		l := newLanes(8192) // 256 for up to 2, 512 up to 64, 1024 up to 256, and 6400
 		ctx := t.Context()
 		take := func(ctx context.Context, n int64) *holding {
 			t.Helper()
@@ -59,10 +63,10 @@ func TestShare(t *testing.T) {
 			}
 			return h
 		}
-		if _, err := l.take(ctx, 701, "it"); !errors.Is(err, segd.ErrTooLarge) {
+		if _, err := l.take(ctx, 6401, "it"); !errors.Is(err, segd.ErrTooLarge) {
 			t.Errorf("more than there is: %v", err)
 		}
-		big := take(ctx, 600)
+		big := take(ctx, 6000)
 		var mu sync.Mutex
 		var order []string
 		soFar := func() string {
@@ -75,21 +79,28 @@ func TestShare(t *testing.T) {
 			defer mu.Unlock()
 			order = append(order, name)
 		}
-		go func() { defer done("second"); take(ctx, 500).release() }()
+		go func() { defer done("second"); take(ctx, 5000).release() }()
 		synctest.Wait()
 		short, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
 		go func() {
-			if _, err := l.take(short, 650, "it"); !errors.Is(err, context.DeadlineExceeded) {
+			if _, err := l.take(short, 6300, "it"); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("waiting beyond the end: %v", err)
 			}
 			done("late")
 		}()
 		synctest.Wait()
-		go func() { defer done("third"); take(ctx, 50).release() }() // would fit, but is not first
+		go func() { defer done("third"); take(ctx, 300).release() }() // would fit, but is not first
 		synctest.Wait()
-		small := take(ctx, 25) // waits for nobody
-		small.release()
+		for range 4 {
+			defer take(ctx, 256).release()
+		}
+		for range 8 { // wait neither for what is large nor for what is not so small
+			defer take(ctx, 64).release()
+		}
+		for range 128 {
+			defer take(ctx, 2).release()
+		}
 		if got := soFar(); got != "[]" {
 			t.Errorf("%s went ahead", got)
 		}
@@ -100,7 +111,7 @@ func TestShare(t *testing.T) {
 		if got := soFar(); got != "[late second third]" && got != "[late third second]" {
 			t.Errorf("order %v", got)
 		}
-		if n := l.large.inUse() + l.small.inUse(); n != 0 {
+		if n := l.last().inUse(); n != 0 {
 			t.Errorf("%d held in the end", n)
 		}
 	})
@@ -140,12 +151,12 @@ func zeroVolume(width, height, planes int) []byte {
 func TestNeverFits(t *testing.T) {
 	s := newServer(t, func(c *Config) { c.MaxMemory = 64 << 20 })
 	url := start(t, s)
-	volume := zeroVolume(256, 256, 100) // 13 MB of 12·7/8
+	volume := zeroVolume(256, 256, 100) // 13 MB, of 10 for the largest
 	wantOK(t, post(t, url+"/v1/segment?model=bright&output=json", zeroVolume(64, 64, 4)), "application/json")
 	grown := watchMemory(t)
 	for _, path := range []string{"/v1/segment?model=bright", "/v1/segment?model=bright&frame=1", "/v1/inspect"} {
 		a := post(t, url+path, volume)
-		wantProblem(t, a, 413, "the file takes about 13 MiB of memory, the server has 11 MiB for it")
+		wantProblem(t, a, 413, "the file takes about 13 MiB of memory, the server has 10 MiB for it")
 	}
 	wantProblem(t, post(t, url+"/v1/segment", disc(t, 2000)), 413, "a frame takes about")
 	if n := grown(); n > 40<<20 {
@@ -160,7 +171,7 @@ func TestMemoryWaits(t *testing.T) {
 	s := newServer(t, func(c *Config) { c.MaxMemory, c.Timeout = 256<<20, 2*time.Second })
 	url := start(t, s)
 	volume := zeroVolume(32, 32, 2048)
-	h, err := s.memory.scans.take(t.Context(), s.memory.scans.large.size, "it")
+	h, err := s.memory.scans.take(t.Context(), s.memory.scans.last().size, "it")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +196,7 @@ func TestHeldBetweenFrames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := s.memory.scans.large.inUse() + s.memory.scans.small.inUse(); n < 2*64*64*60 {
+	if n := s.memory.scans.inUse(); n < 2*64*64*60 {
 		t.Errorf("%d bytes held while the answer goes out, want those of the volume", n)
 	}
 	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
@@ -217,16 +228,16 @@ func TestBodiesCount(t *testing.T) {
 func TestGoneWhileWaiting(t *testing.T) {
 	s := newServer(t, nil)
 	url := start(t, s)
-	h, err := s.memory.frames.take(t.Context(), s.memory.frames.large.size, "it")
+	h, err := s.memory.frames.take(t.Context(), s.memory.frames.last().size, "it")
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		for {
-			s.memory.frames.large.mu.Lock()
-			n := len(s.memory.frames.large.waiting)
-			s.memory.frames.large.mu.Unlock()
+			s.memory.frames.last().mu.Lock()
+			n := len(s.memory.frames.last().waiting)
+			s.memory.frames.last().mu.Unlock()
 			if n > 0 {
 				cancel()
 				return

@@ -7,14 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"path/filepath"
 	"sort"
 	"strings"
 	"sync"
 	"time"
 
 	"segd"
-	"segd/internal/walk"
+	"segd/internal/scanio"
 	"segd/unet"
 )
 
@@ -31,16 +30,19 @@ type Finding struct {
 // Kinds of findings.
 const (
 	KindFolder      = "folder"       // no data set, or ids.csv cannot be read
-	KindPassed      = "passed-over"  // files that are no images
 	KindUnreadable  = "unreadable"   // a file that cannot be decoded
 	KindNoLabel     = "no-label"     // an image without a label
 	KindNoImage     = "no-image"     // a label without an image
+	KindPassed      = "passed-over"  // files that are not read
 	KindSize        = "size"         // image and label differ in size
 	KindPlace       = "place"        // image and label lie in different places, or one of them says two
 	KindColourMask  = "colour-mask"  // a label in colour
 	KindScaledMask  = "scaled-mask"  // a label of 0 and 255, or of values beyond the classes
 	KindSmoothMask  = "smooth-mask"  // an antialiased or lossily compressed label
+	KindInstances   = "instances"    // a label whose values number objects
+	KindPalette     = "palette"      // labels whose palettes contradict each other
 	KindEmptyMask   = "empty-mask"   // a label without foreground
+	KindFullMask    = "full-mask"    // a label without background
 	KindOpenPixels  = "open-pixels"  // labels with pixels left open
 	KindDuplicate   = "duplicate"    // the same image twice
 	KindLeakage     = "leakage"      // a group or an image on both sides of a split
@@ -116,7 +118,9 @@ func Check(ctx context.Context, o CheckOptions, report func(done, cases int)) (*
 		c.valueLabels()
 	} else {
 		c.sizes()
-		c.masks()
+		if err := c.masks(); err != nil {
+			return nil, err
+		}
 		c.classes()
 	}
 	c.subjects()
@@ -147,6 +151,8 @@ type checker struct {
 	names    []string
 	head     *unet.Head // as asked for
 	values   bool       // labels are values, settled when all files have been read
+	options  FixOptions // what is known of the labels
+	meaning  *meaning   // of the last set's labels
 	findings []Finding
 	cases    []*checked
 	joined   Dataset // the classes of the data sets so far
@@ -155,16 +161,17 @@ type checker struct {
 // checked is a case as Check sees it.
 type checked struct {
 	Case
-	side                    string // of a split, see side
-	imageErr, labelErr      error
-	width, height, mw, mh   int
-	digest                  [sha256.Size]byte // of the image's size and values
-	low, high               float32
-	values                  valueSet
-	counts                  [256]int64
-	scaled, smooth, foreign bool      // what masks found out
-	look                    valueLook // of a label that was read as values
-	asValues                bool      // it is one
+	side                  string // of a split, see side
+	imageErr, labelErr    error
+	width, height, mw, mh int
+	digest                [sha256.Size]byte // of the image's size and values
+	low, high             float32
+	values                valueSet
+	counts                [256]int64
+	form, tinted          *labelForm // how the label is drawn, and by its palette's colours; nil: not read
+	verdict               verdict    // what that means
+	look                  valueLook  // of a label that was read as values
+	asValues              bool       // it is one
 }
 
 func (c *checker) fault(kind, file, fix, cause string, args ...any) {
@@ -174,92 +181,6 @@ func (c *checker) fault(kind, file, fix, cause string, args ...any) {
 // warn adds a warning that stands for count files.
 func (c *checker) warn(kind, file string, count int, fix, cause string, args ...any) {
 	c.findings = append(c.findings, Finding{Kind: kind, File: file, Cause: fmt.Sprintf(cause, args...), Fix: fix, Count: count})
-}
-
-// list finds the files of a data set.
-func (c *checker) list(ctx context.Context, set int, dir string) error {
-	where, err := folders(dir)
-	if err != nil {
-		c.fault(KindFolder, dir, "put the images into images/ and their masks, of the same names, into labels/", "%s", cause(err))
-		return nil
-	}
-	images, err := listFiles(where.images, imageFiles())
-	if err != nil {
-		c.fault(KindFolder, where.images, "give each image a name of its own", "%s", cause(err))
-		return nil
-	}
-	masks, err := listFiles(where.labels, walk.Options{Outputs: true})
-	if err != nil {
-		c.fault(KindFolder, where.labels, "keep one label for each image", "%s", cause(err))
-		return nil
-	}
-	ids, idsErr := readIDs(filepath.Join(dir, "ids.csv"))
-	for i, l := range []*listing{images, masks} {
-		folder := []string{where.images, where.labels}[i]
-		for _, f := range l.failed {
-			c.fault(KindUnreadable, f.Path, "make it readable, or take it out", "%v", f.Err)
-		}
-		if n := l.passed.Visible(); n > 0 {
-			c.warn(KindPassed, folder, n, "see that no image is among them", "%s", l.passed)
-		}
-	}
-	if len(images.stems) == 0 {
-		c.fault(KindFolder, where.images, "put DICOM, NIfTI, PNG, JPEG or TIFF files there", "no image")
-	}
-	p, err := pair(ctx, where, images.stems, images.files, masks.files, &files{})
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if err != nil {
-		c.fault(KindFolder, where.labels, "one segmentation for each image, with the same segments in all of them", "%s", cause(err))
-		return nil
-	}
-	for _, e := range p.entries {
-		switch {
-		case e.labels == nil:
-			c.fault(KindNoLabel, e.image, "add its mask to labels/ under the same name, or take the image out", "no label")
-		case e.err != nil:
-			c.fault(KindUnreadable, e.image, "export it again, or take it and its label out", "%s", cause(e.err))
-		}
-	}
-	warning := ""
-	if idsErr == nil {
-		warning, idsErr = p.nameGroups(ids)
-	}
-	if idsErr != nil {
-		c.fault(KindFolder, filepath.Join(dir, "ids.csv"), "write a header id,group and a line for each image", "%s", cause(idsErr))
-	}
-	table := c.joinClasses(dir, p.classes)
-	for _, k := range p.cases() {
-		k.set, k.renumber = set, table
-		c.cases = append(c.cases, &checked{side: side(dir), Case: k})
-	}
-	for _, stem := range masks.stems {
-		if !p.used[stem] {
-			c.warn(KindNoImage, masks.files[stem], 1, "add its image to images/ under the same name, or take the label out", "no image")
-		}
-	}
-	c.grouping(dir, p, ids != nil || idsErr != nil, warning)
-	return nil
-}
-
-// grouping reports images that no group is known of; warning is what ids.csv
-// leaves open.
-func (c *checker) grouping(dir string, p *pairing, ids bool, warning string) {
-	alone := 0 // images that nothing joins to others
-	for _, e := range p.entries {
-		k := Case{stem: e.stem, who: e.who, Frames: e.frames}
-		if !k.grouped() {
-			alone++
-		}
-	}
-	switch {
-	case !ids && alone > 1:
-		c.warn(KindUngrouped, dir, alone, "write ids.csv (header id,group) if several images show one subject or slide: else validation images are not new to the network",
-			"no ids.csv: each image counts as a subject of its own")
-	case warning != "":
-		c.warn(KindUngrouped, filepath.Join(dir, "ids.csv"), 1, "complete it", "%s", warning)
-	}
 }
 
 // cause is the text of an error without the package and the kind before it.
@@ -323,9 +244,21 @@ func (c *checked) readMask() {
 	mask, err := c.mask()
 	if err != nil {
 		c.labelErr = err
+		if errors.Is(err, segd.ErrUnprocessable) {
+			if d, err := c.drawing(); err == nil {
+				c.draw(d)
+			}
+		}
 		return
 	}
-	c.mw, c.mh = mask.Width, mask.Height
+	d := drawingOf(mask)
+	d.Palette = c.palette()
+	for i, s := range d.Shades {
+		if s.Value < len(d.Palette) {
+			d.Shades[i].Colour = wide(d.Palette[s.Value])
+		}
+	}
+	c.draw(d)
 	for _, v := range mask.Pix {
 		c.counts[v]++
 	}
@@ -333,6 +266,18 @@ func (c *checked) readMask() {
 		c.values[v] = n > 0
 	}
 }
+
+// draw keeps how the label is drawn.
+func (c *checked) draw(d *scanio.Drawing) {
+	c.mw, c.mh = d.Width, d.Height
+	c.form = formOf(d, false)
+	if d.Palette != nil {
+		c.tinted = formOf(d, true)
+	}
+}
+
+// clear reports a label whose values are class indices.
+func (c *checked) clear() bool { return c.verdict.kind == "" || c.verdict.warn }
 
 // ok reports whether both files can be read and fit each other.
 func (c *checked) ok() bool {
@@ -359,7 +304,7 @@ func (c *checker) result() *CheckResult {
 		r.Cases++
 		groups[k.subject] = true
 		for v, n := range k.counts {
-			if n > 0 && !c.values && !k.smooth && !k.foreign { // else values are no classes
+			if n > 0 && !c.values && k.clear() { // else values are no classes
 				r.Classes[v] += n
 			}
 		}

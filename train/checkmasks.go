@@ -2,6 +2,8 @@ package train
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 
 	"segd"
 )
@@ -30,65 +32,119 @@ func (c *checker) sizes() {
 	for _, k := range c.cases {
 		switch {
 		case c.misplaced(k.Label, k.labelErr):
-		case k.labelErr == nil && k.imageErr == nil && !k.ok():
+		case k.form != nil && k.imageErr == nil && (k.width != k.mw || k.height != k.mh):
 			c.fault(KindSize, k.where(k.Label), "export the label at the size of its image, nearest neighbour", "%d×%d pixels, its image has %d×%d", k.mw, k.mh, k.width, k.height)
-		case errors.Is(k.labelErr, segd.ErrUnprocessable) && !k.coloured():
+		case k.form != nil: // see masks
+		case isA[*countError](k.labelErr):
+			if k.Frame == 0 { // the file's other frames have the same to say
+				c.fault(KindSize, k.Label, "write a mask for each frame of its image", "%s", cause(k.labelErr))
+			}
+		case errors.Is(k.labelErr, segd.ErrUnprocessable):
 			c.fault(KindScaledMask, k.where(k.Label), "a mask holds class indices 0, 1, 2 …: export it again without scaling or interpolation", "%s", cause(k.labelErr))
-		case k.coloured():
-			c.fault(KindColourMask, k.where(k.Label), "save it as class indices: --fix OUT does, a class for each colour", "%s", cause(k.labelErr))
 		case k.labelErr != nil:
-			c.fault(KindUnreadable, k.where(k.Label), "labels are PNG or NIfTI files of class indices, or DICOM Segmentations: export it again", "%s", cause(k.labelErr))
+			c.fault(KindUnreadable, k.where(k.Label), "labels are PNG, TIFF or NIfTI files of class indices, or DICOM Segmentations: export it again", "%s", cause(k.labelErr))
 		}
 	}
 }
 
-// masks reports label values that are no class indices.
-func (c *checker) masks() {
-	indices := false // some mask holds a class index
-	for _, k := range c.cases {
-		for v := 1; v <= maxClass; v++ {
-			indices = indices || k.labelErr == nil && k.values[v] && !k.ramp()
+// masks reports label values that are no class indices, by set.
+func (c *checker) masks() error {
+	for set := range c.names {
+		var cases []*checked
+		for _, k := range c.cases {
+			if k.set == set {
+				cases = append(cases, k)
+			}
 		}
+		m, err := settle(cases, c.options)
+		if err != nil {
+			return err
+		}
+		if c.meaning = m; m.clash != nil {
+			c.fault(KindPalette, m.clash.files[1], m.clashFix(), "%s", m.clash.cause())
+		}
+		c.verdicts(cases)
+		c.grounds(cases)
 	}
-	var scaled, open, empty []*checked
-	masks := 0
-	for _, k := range c.cases {
-		if k.labelErr != nil {
+	return nil
+}
+
+// verdicts reports what labels were found to be.
+func (c *checker) verdicts(cases []*checked) {
+	var scaled, open []*checked
+	full := 0
+	for _, k := range cases {
+		if k.form == nil {
 			continue
 		}
-		masks++
+		v := &k.verdict
+		if v.kind == "" && k.labelErr != nil { // fine but for its format
+			v.kind, v.cause, v.fix = KindColourMask, cause(k.labelErr), "save it as class indices: --fix OUT does"
+		}
 		switch {
-		case k.ramp():
-			k.smooth = true
-			c.fault(KindSmoothMask, k.where(k.Label), "save it without antialiasing and not as JPEG on the way: --fix OUT cuts at half", "%d different values, as antialiasing or lossy compression leave", k.distinct())
-		case k.binary():
-			k.scaled = true
+		case v.kind == KindPalette: // once for all
+		case v.kind == KindFullMask:
+			if full++; full == 1 { // the others have the same to say
+				c.fault(v.kind, k.where(k.Label), v.fix, "%s", v.cause)
+			}
+		case v.warn:
+			c.warn(v.kind, k.where(k.Label), 1, v.fix, "%s", v.cause)
+		case v.kind != "":
+			c.fault(v.kind, k.where(k.Label), v.fix, "%s", v.cause)
+		case k.form.binary():
 			scaled = append(scaled, k)
-		case k.beyond() > 0:
-			k.foreign = true
-			c.fault(KindScaledMask, k.where(k.Label), "a mask holds class indices 0, 1, 2 …: --fix OUT numbers the values in order", "value %d, highest class index %d", k.beyond(), maxClass)
 		case k.values[255]:
 			open = append(open, k)
-		case k.distinct() == 1 && k.values[0]:
-			empty = append(empty, k)
 		}
 	}
-	for _, k := range scaled {
-		if indices {
-			c.fault(KindScaledMask, k.where(k.Label), "255 should be 1: --fix OUT does it", "values 0 and 255, while other masks hold class indices: 255 would count as left open")
-		}
-	}
-	if len(scaled) > 0 && !indices {
+	if len(scaled) > 0 {
 		c.warn(KindScaledMask, scaled[0].Label, len(scaled), "none needed; --fix OUT writes them as 0 and 1 for other programs", "%d masks hold 0 and 255 only: 255 is read as class 1", len(scaled))
 	}
 	if len(open) > 0 {
 		c.warn(KindOpenPixels, open[0].Label, len(open), "make sure that 255 means left open", "%d masks hold 255 beside class indices: such pixels take no part", len(open))
+	}
+	c.numbered(cases)
+}
+
+// numbered warns of class indices that look like the numbers of objects.
+func (c *checker) numbered(cases []*checked) {
+	var list []*checked
+	for _, k := range cases {
+		if k.form != nil && k.clear() && k.labelErr == nil && !k.form.binary() {
+			list = append(list, k)
+		}
+	}
+	_, _, inks, single := objects(list, func(k ink) bool { return k.value == 0 || k.value == 255 })
+	if inks >= fewInks && single == 1 {
+		c.warn(KindInstances, list[0].where(list[0].Label), len(list), "right if they are classes; if they number objects: --fix OUT --numbers "+NumbersInstances,
+			"each of %d values is one connected part wherever it occurs: they may number objects", inks)
+	}
+}
+
+// grounds reports masks without foreground and masks without background.
+func (c *checker) grounds(cases []*checked) {
+	var empty, full []*checked
+	masks := 0
+	for _, k := range cases {
+		if k.form == nil || !k.clear() || k.labelErr != nil {
+			continue
+		}
+		masks++
+		switch {
+		case !k.values[0]:
+			full = append(full, k)
+		case k.distinct() == 1:
+			empty = append(empty, k)
+		}
 	}
 	switch {
 	case masks > 0 && len(empty) == masks:
 		c.fault(KindEmptyMask, empty[0].Label, "look at how the masks were exported", "none of %d masks has foreground", masks)
 	case len(empty) > 0:
 		c.warn(KindEmptyMask, empty[0].Label, len(empty), "right if there is nothing to see in them; else label them or take them out", "%d of %d masks have no foreground", len(empty), masks)
+	}
+	if len(full) > 0 {
+		c.warn(KindFullMask, full[0].Label, len(full), "right if its class fills the image; else look at how it was exported", "%d of %d masks have no background, value 0", len(full), masks)
 	}
 }
 
@@ -102,47 +158,13 @@ func (c *checked) distinct() (n int) {
 	return n
 }
 
-// binary reports a mask of 0 and 255 only.
-func (c *checked) binary() bool {
-	return c.values[255] && c.distinct() <= 2 && (c.values[0] || c.distinct() == 1)
-}
-
-// beyond is the highest value that is neither a class index nor 255.
-func (c *checked) beyond() int {
-	for v := 254; v > maxClass; v-- {
-		if c.values[v] {
-			return v
-		}
-	}
-	return 0
-}
-
-// ramp reports a mask of two levels with many in between that few pixels have:
-// the edge of an antialiased or lossily compressed drawing.
-func (c *checked) ramp() bool {
-	if c.beyond() == 0 || c.distinct() < 5 {
-		return false
-	}
-	var all, most, second int64
-	for _, n := range c.counts {
-		all += n
-		switch {
-		case n > most:
-			most, second = n, most
-		case n > second:
-			second = n
-		}
-	}
-	return most+second > all/2
-}
-
 // classes reports classes that are missing or rare.
 func (c *checker) classes() {
 	var pixels, images [256]int64
 	var all int64
 	highest, scaled := 0, true
 	for _, k := range c.cases {
-		if !k.ok() || k.smooth || k.foreign {
+		if !k.ok() || !k.clear() {
 			continue
 		}
 		for v, n := range k.counts {
@@ -159,11 +181,12 @@ func (c *checker) classes() {
 	if scaled {
 		pixels[1], images[1], highest = pixels[255], images[255], 1
 	}
+	if missing := ranges(highest, func(v int) bool { return all > 0 && !scaled && pixels[v] == 0 }); missing != "" {
+		c.warn(KindImbalance, "", 0, "number the classes without a gap", "no pixel has class %s, though class %d occurs", missing, highest)
+	}
 	for v := 1; v <= highest && all > 0; v++ {
 		share := float64(pixels[v]) / float64(all)
 		switch {
-		case pixels[v] == 0 && !scaled:
-			c.warn(KindImbalance, "", 0, "number the classes without a gap", "class %d does not occur, though class %d does", v, highest)
 		case pixels[v] > 0 && images[v] < rareImages:
 			c.warn(KindImbalance, "", 0, "label more images that show it", "class %d occurs in %d images only", v, images[v])
 		case pixels[v] > 0 && share < rareShare:
@@ -172,11 +195,30 @@ func (c *checker) classes() {
 	}
 }
 
+// ranges lists the numbers from 1 to highest that are missing: 1, 3-7.
+func ranges(highest int, missing func(int) bool) string {
+	var list []string
+	for v := 1; v <= highest; v++ {
+		first := v
+		for v <= highest && missing(v) {
+			v++
+		}
+		switch {
+		case v == first:
+		case v == first+1:
+			list = append(list, fmt.Sprint(first))
+		default:
+			list = append(list, fmt.Sprintf("%d-%d", first, v-1))
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
 // subjects reports too few groups.
 func (c *checker) subjects() {
 	groups := map[string]bool{}
 	for _, k := range c.cases {
-		if k.ok() && !k.smooth && !k.foreign {
+		if k.ok() && k.clear() {
 			groups[k.subject] = true
 		}
 	}

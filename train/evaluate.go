@@ -158,7 +158,11 @@ func (e *evaluation) surveyLabels(ctx context.Context, known int) (err error) {
 	for i := range e.cases {
 		paths[i] = e.cases[i].where(e.cases[i].Label)
 	}
-	if e.truth, err = surveyFiles(ctx, paths, known, func(i int) (*segd.Mask, error) { return e.cases[i].mask() }); err != nil {
+	shown := make([]shown, len(e.cases))
+	if e.truth, err = surveyFiles(ctx, paths, known, func(i int) (*segd.Mask, error) { return e.cases[i].maskShown(&shown[i]) }); err != nil {
+		return err
+	}
+	if err := samePalettes(e.cases, shown); err != nil {
 		return err
 	}
 	e.classes = or(known, e.truth.max+1)

@@ -26,6 +26,7 @@ type facts struct {
 	spacing                 segd.Spacing
 	calibrated              bool // values are Hounsfield units
 	values                  valueSet
+	shown                   shown    // the colours of values, of a label with a palette
 	counts                  [256]int // pixels by label value
 	thickness               [256]float64
 	regions                 [256]int
@@ -54,6 +55,7 @@ func factsOf(c *Case, r raw) facts {
 	for v, k := range f.counts {
 		f.values[v] = k > 0
 	}
+	f.shown = c.shownBy(&f.values)
 	f.thickness, f.regions = thicknesses(r.mask), postprocess.Regions(r.mask)
 	h := fnv.New64a()
 	_, _ = h.Write(r.mask.Pix) // a hash never fails

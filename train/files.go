@@ -3,6 +3,7 @@ package train
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 
 	"segd"
@@ -166,6 +167,15 @@ func readFile(path string) ([]byte, error) {
 	return b, nil
 }
 
+// tiffFrames counts the frames of a TIFF without decoding any.
+func tiffFrames(path string) (int, error) {
+	b, err := readFile(path)
+	if err != nil {
+		return 0, err
+	}
+	return scanio.Frames(b)
+}
+
 // opener returns the files that the cases of c's data set share.
 func (c *Case) opener() *files {
 	if c.files == nil {
@@ -199,17 +209,20 @@ func (c *Case) where(path string) string {
 // other data number otherwise.
 func (c *Case) mask() (*segd.Mask, error) {
 	m, err := c.maskOf(c.Label)
-	if err == nil && c.ignore > 0 {
-		for i, v := range m.Pix {
-			if v == c.ignore {
-				m.Pix[i] = metric.Ignore
-			}
-		}
-	}
 	if err == nil {
-		c.renumber.Apply(m.Pix)
+		c.meant(m.Pix)
 	}
 	return m, err
+}
+
+// meant turns the values of the case's label into those that are meant.
+func (c *Case) meant(pix []uint8) {
+	for i, v := range pix {
+		if c.ignore > 0 && v == c.ignore {
+			pix[i] = metric.Ignore
+		}
+	}
+	c.renumber.Apply(pix)
 }
 
 // maskOf reads the mask of the case's frame out of a file.
@@ -227,7 +240,8 @@ func (c *Case) maskOf(path string) (*segd.Mask, error) {
 
 // pick takes the mask of the case's frame out of labels: where both say where they
 // lie in the patient what lies where the image does, otherwise what has the same
-// number. Labels that lie elsewhere are an orient.MatchError.
+// number. Labels that lie elsewhere are an orient.MatchError. A picture that is named
+// after the frame is the frame's alone, others have a page for each frame.
 func (c *Case) pick(o *opened) (*segd.Mask, error) {
 	l := o.labels
 	if l.SEG == nil && l.Volume == nil {
@@ -236,7 +250,11 @@ func (c *Case) pick(o *opened) (*segd.Mask, error) {
 				c.opener().note(notePictures, o.path)
 			}
 		}
-		return l.Mask(0)
+		frame, err := c.page(o.path, l.Frames)
+		if err != nil {
+			return nil, err
+		}
+		return l.Mask(frame)
 	}
 	image, err := c.opener().open(c.Image, asImage)
 	if err != nil {
@@ -259,3 +277,23 @@ func (c *Case) pick(o *opened) (*segd.Mask, error) {
 	}
 	return l.Volume.LabelsAt(image.scan.Width, image.scan.Height, origin, right, down)
 }
+
+// page is the page of a picture of labels that belongs to the case's frame.
+func (c *Case) page(path string, pages int) (int, error) {
+	base := func(path string) string { return filepath.Base(scanio.Stem(path)) }
+	own := c.Frames > 1 && (base(path) == filepath.Base(c.ID) || base(path) == frameID(base(c.Image), c.Frame, c.Frames))
+	switch want := max(1, c.Frames); {
+	case own && pages == 1:
+		return 0, nil
+	case own:
+		return 0, &countError{fmt.Errorf("%w: %d masks for one frame", segd.ErrFormat, pages)}
+	case pages != want:
+		return 0, &countError{fmt.Errorf("%w: %d masks for an image of %d frames, want one for each: a page each, or files named %s and so on", segd.ErrFormat, pages, want, frameID(base(c.Image), 0, 2))}
+	}
+	return c.Frame, nil
+}
+
+// countError says that an image and its labels differ in the number of frames.
+type countError struct{ error }
+
+func (e *countError) Unwrap() error { return e.error }

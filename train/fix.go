@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"image/color"
 	"image/png"
 	"io/fs"
 	"os"
@@ -20,39 +19,49 @@ import (
 	"segd/unet"
 )
 
-// halfGrey is where an antialiased mask is cut.
-const halfGrey = 128
-
-// maxColours bounds the colours of masks that are taken for classes: more are
-// shades that antialiasing or lossy compression made.
-const maxColours = maxClass + 1
-
 // Fixed says what Fix wrote.
 type Fixed struct {
-	Cases    int       `json:"cases"`    // written
-	Mended   int       `json:"mended"`   // of them, with another mask than before
-	Left     []Finding `json:"left_out"` // what could not be mended, and why
-	Classes  []string  `json:"classes"`  // what became which class, where values were numbered
-	Original int       `json:"original"` // cases there were
+	Cases     int        `json:"cases"`               // written
+	Mended    int        `json:"mended"`              // of them, with another mask than before
+	Instances int        `json:"instances,omitempty"` // of them, with the numbers of objects in instances/
+	Left      []Finding  `json:"left_out"`            // what could not be mended, and why
+	Classes   []string   `json:"classes"`             // what became which class, where values were numbered
+	Softened  []Softened `json:"softened,omitempty"`  // masks whose soft edges were cut
+	Original  int        `json:"original"`            // cases there were
 }
 
-// Fix writes a copy of one data set to out, with masks that hold class indices:
-// 0 and 255 become 0 and 1; antialiased masks are cut at half; other values, and
-// colours, are numbered in order, black being background, the same in all masks
-// of the set. Images and ids.csv are copied as they are. A case that cannot be
-// mended, because a file is missing, unreadable or of another size, is left out
-// and named. out must not exist, or be empty: segd.ErrOption.
-func Fix(ctx context.Context, dir, out string) (*Fixed, error) {
-	entries, err := os.ReadDir(out)
-	entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return e.Name() == output.LockName })
-	if err == nil && len(entries) > 0 {
-		return nil, fmt.Errorf("train: %w: %s is not empty", segd.ErrOption, out)
+// Softened is a mask whose soft edge was cut: each pixel between the two levels
+// went to the nearer one. Its connected parts are the same at a quarter, at half and
+// at three quarters of the way.
+type Softened struct {
+	File  string `json:"file"`
+	Moved int    `json:"moved"` // pixels between the levels
+	Parts int    `json:"parts"` // of the class
+}
+
+// Fix writes a copy of one data set to out, with masks that hold class indices.
+//
+// The meaning of a label is settled by the set as a whole, and never guessed: 0 and
+// 255 become 0 and 1; soft edges are cut at half; other values, and colours on
+// black or transparent ground, are numbered in order, the same in all masks; values
+// that number objects go to instances/, as grey PNG of 16 bits, beside a mask of
+// one class. Another background, and whatever else is not certain, is left out with
+// the question, which o answers. Each label is read back and compared with what it
+// was made of: pixels and connected parts of each class. Images, instances and
+// ids.csv are copied as they are. A case that cannot be mended, because a file is
+// missing, unreadable or of another size, is left out and named.
+//
+// out must not exist, or be empty: segd.ErrOption, as for what o says that does not
+// fit the set.
+func Fix(ctx context.Context, dir, out string, o FixOptions) (*Fixed, error) {
+	if err := isEmpty(out); err != nil {
+		return nil, err
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("train: %w", err)
+	if where, err := folders(dir); err == nil && (within(where.images, out) || within(where.labels, out)) {
+		return nil, fmt.Errorf("train: %w: %s lies in the data set that is to be mended", segd.ErrOption, out)
 	}
 	classes := unet.HeadClasses
-	c := &checker{names: setNames([]string{dir}), head: &classes}
+	c := &checker{names: setNames([]string{dir}), head: &classes, options: o}
 	if err := c.list(ctx, 0, dir); err != nil {
 		return nil, err
 	}
@@ -61,231 +70,249 @@ func Fix(ctx context.Context, dir, out string) (*Fixed, error) {
 	}
 	c.images()
 	c.sizes()
-	c.masks()
-	f := &fixer{out: out, copied: map[string]bool{}}
-	result := &Fixed{Original: len(c.cases)}
-	for _, finding := range c.findings {
-		if finding.Fault && slices.Contains([]string{KindFolder, KindNoLabel, KindUnreadable, KindSize}, finding.Kind) {
-			result.Left = append(result.Left, finding)
-		}
-	}
-	if err := f.survey(c.cases); err != nil {
+	if err := c.masks(); err != nil {
 		return nil, err
 	}
-	result.Classes = f.legend()
-	for _, k := range c.cases {
-		if len(k.More) > 0 {
-			result.Left = append(result.Left, Finding{Fault: true, Kind: KindFolder, File: k.Image, Cause: "an image in several files, one for each channel, is not copied: mend its label in place"})
-			continue
+	f := &fixer{dir: dir, out: out, meaning: c.meaning, copied: map[string]bool{}}
+	f.result.Original, f.result.Classes = len(c.cases), c.meaning.legend
+	for _, finding := range c.findings {
+		if finding.Fault && slices.Contains([]string{KindFolder, KindNoLabel, KindUnreadable, KindSize, KindPlace}, finding.Kind) {
+			f.result.Left = append(f.result.Left, finding)
 		}
+	}
+	for _, k := range c.cases {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		mended, err := f.write(k)
-		switch {
-		case errors.Is(err, errTooManyColours):
-			result.Left = append(result.Left, Finding{Fault: true, Kind: KindColourMask, File: k.Label, Cause: cause(err)})
-		case err != nil:
+		if err := f.do(k); err != nil {
 			return nil, err
-		case !f.can(k):
-		default:
-			result.Cases++
-			if mended {
-				result.Mended++
-			}
 		}
 	}
-	return result, f.copy(filepath.Join(dir, "ids.csv"), "ids.csv")
+	f.commands()
+	if f.result.Cases == 0 {
+		return &f.result, nil
+	}
+	return &f.result, f.copy(filepath.Join(dir, "ids.csv"), "ids.csv")
 }
 
-// errTooManyColours: a mask's colours are no classes.
-var errTooManyColours = errors.New("too many colours")
-
-// fixer writes mended cases.
-type fixer struct {
-	out     string
-	copied  map[string]bool // images
-	values  []uint8         // grey values in order; the index is the class; nil: not numbered
-	colours []color.NRGBA   // likewise
-}
-
-// can reports whether a case can be written.
-func (f *fixer) can(k *checked) bool { return k.ok() || k.imageErr == nil && k.coloured() }
-
-// coloured reports a label image in colour, which is read again as one.
-func (c *checked) coloured() bool {
-	return errors.Is(c.labelErr, segd.ErrUnprocessable) && strings.EqualFold(filepath.Ext(c.Label), ".png")
-}
-
-// survey collects the values and the colours of the whole set, so that each
-// means the same class everywhere.
-func (f *fixer) survey(cases []*checked) error {
-	numbered := false
-	for _, k := range cases {
-		numbered = numbered || k.foreign
-	}
-	var values valueSet
-	seen := map[color.NRGBA]bool{}
-	for _, k := range cases {
-		switch {
-		case k.labelErr == nil && numbered && (k.foreign || k.scaled):
-			for v, there := range k.values {
-				values[v] = values[v] || there
-			}
-		case f.can(k) && k.labelErr != nil:
-			m, err := decodeLabel(k.Label)
-			if err != nil {
-				continue // its own fault, found when it is written
-			}
-			colours, ok := coloursOf(m)
-			if !ok {
-				continue
-			}
-			for c := range colours {
-				seen[c] = true
-			}
-		}
-	}
-	for v, there := range values {
-		if there || v == 0 && numbered {
-			f.values = append(f.values, uint8(v))
-		}
-	}
-	if len(seen) == 0 {
-		return nil
-	}
-	seen[black] = true
-	for c := range seen {
-		f.colours = append(f.colours, c)
-	}
-	slices.SortFunc(f.colours, func(a, b color.NRGBA) int {
-		return bytes.Compare([]byte{a.R, a.G, a.B}, []byte{b.R, b.G, b.B})
-	})
-	if len(f.colours) > maxColours {
-		return fmt.Errorf("train: %w: %d colours in all masks, limit %d", segd.ErrUnprocessable, len(f.colours), maxColours)
+// isEmpty refuses a folder that holds something.
+func isEmpty(dir string) error {
+	entries, err := os.ReadDir(dir)
+	entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return e.Name() == output.LockName }) // of this run
+	switch {
+	case err == nil && len(entries) > 0:
+		return fmt.Errorf("train: %w: %s is not empty", segd.ErrOption, dir)
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("train: %w", err)
 	}
 	return nil
 }
 
-var black = color.NRGBA{A: 255}
-
-// legend says what became which class.
-func (f *fixer) legend() (list []string) {
-	for i, v := range f.values {
-		list = append(list, fmt.Sprintf("%d: value %d", i, v))
-	}
-	for i, c := range f.colours {
-		list = append(list, fmt.Sprintf("%d: colour #%02x%02x%02x", i, c.R, c.G, c.B))
-	}
-	return list
+// within reports whether path lies in dir.
+func within(dir, path string) bool {
+	a, err := filepath.Abs(dir)
+	b, err2 := filepath.Abs(path)
+	rel, err3 := filepath.Rel(a, b)
+	return errors.Join(err, err2, err3) == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
 }
 
-// write writes the files of a case; mended says whether its mask changed.
-func (f *fixer) write(k *checked) (mended bool, err error) {
-	if !f.can(k) {
-		return false, nil
+// fixer writes mended cases.
+type fixer struct {
+	dir, out string
+	meaning  *meaning
+	copied   map[string]bool // images
+	result   Fixed
+	asked    []int // what of Left is an open question
+}
+
+// do mends a case and writes it, or leaves it out; the error is one of writing.
+func (f *fixer) do(k *checked) error {
+	left := func(kind, file, cause, fix string) {
+		f.result.Left = append(f.result.Left, Finding{Fault: true, Kind: kind, File: file, Cause: cause, Fix: fix})
 	}
-	label := filepath.Join("labels", filepath.FromSlash(k.ID)+".png")
-	var mask *segd.Mask
-	if k.labelErr != nil {
-		mended = true
-		mask, err = f.fromColours(k.Label)
-	} else if mask, err = k.mask(); err == nil {
-		mended = f.renumber(k, mask)
+	v := &k.verdict
+	switch {
+	case k.imageErr != nil || k.form != nil && (k.width != k.mw || k.height != k.mh): // among the findings
+		return nil
+	case len(k.More) > 0:
+		left(KindFolder, k.Image, "an image in several files, one for each channel, is not copied: mend its label in place", "")
+		return nil
+	case k.form == nil:
+		if errors.Is(k.labelErr, segd.ErrUnprocessable) {
+			left(KindScaledMask, k.where(k.Label), cause(k.labelErr), "")
+		}
+		return nil
+	case v.act == actRefuse:
+		if v.asked {
+			f.asked = append(f.asked, len(f.result.Left))
+		}
+		left(v.kind, k.where(k.Label), v.cause, v.fix)
+		return nil
+	}
+	m, err := f.mend(k)
+	if e, ok := errors.AsType[changedError](err); ok {
+		left(or(v.kind, KindScaledMask), k.where(k.Label), e.Error(), "draw it again, or mend it by hand")
+		return nil
 	}
 	if err != nil {
-		return false, err
+		return err
 	}
-	if mask.Width != k.width || mask.Height != k.height {
-		return false, fmt.Errorf("train: %s: %w: %d×%d pixels, its image has %d×%d", k.Label, segd.ErrFormat, mask.Width, mask.Height, k.width, k.height)
+	return f.write(k, m)
+}
+
+// mended are the files of a label.
+type mended struct {
+	label, instances []byte // PNG; nil: none
+	soft             *Softened
+}
+
+// mend makes a label of class indices and compares it with its source.
+func (f *fixer) mend(k *checked) (*mended, error) {
+	d, err := k.drawing()
+	if err != nil {
+		return nil, err
 	}
+	if d.Width != k.mw || d.Height != k.mh {
+		return nil, fmt.Errorf("train: %s: %w: it has changed since it was checked", k.Label, segd.ErrFormat)
+	}
+	s := &source{d: d, v: &k.verdict}
+	s.pix, s.inks = numbered(d, inksOf(d, k.verdict.byColour))
+	s.classes = make([]uint8, len(s.inks))
+	mask := segd.NewMask(d.Width, d.Height)
+	var numbers []uint16
+	for i, ink := range s.inks {
+		class, ok := f.classOf(ink, s.v)
+		if !ok {
+			return nil, fmt.Errorf("train: %s: %w", k.where(k.Label), changed("no class is known of %s", ink))
+		}
+		s.classes[i] = class
+		if s.v.act == actInstances && s.classes[i] > 0 {
+			n := uint16(ink.value)
+			if ink.value < 0 {
+				n = uint16(i + 1)
+			}
+			numbers = append(numbers, n)
+		} else {
+			numbers = append(numbers, 0)
+		}
+	}
+	for i, n := range s.pix {
+		mask.Pix[i] = s.classes[n]
+	}
+	m := &mended{}
+	if m.label, err = encodePNG(&image.Gray{Pix: mask.Pix, Stride: mask.Width, Rect: image.Rect(0, 0, mask.Width, mask.Height)}); err != nil {
+		return nil, err
+	}
+	if s.v.act == actInstances {
+		objects := image.NewGray16(image.Rect(0, 0, d.Width, d.Height))
+		for i, n := range s.pix {
+			objects.Pix[2*i], objects.Pix[2*i+1] = uint8(numbers[n]>>8), uint8(numbers[n])
+		}
+		if m.instances, err = encodePNG(objects); err != nil {
+			return nil, err
+		}
+	}
+	if m.soft, err = s.compare(m); err != nil {
+		return nil, fmt.Errorf("train: %s: %w", k.where(k.Label), err)
+	}
+	return m, nil
+}
+
+// classOf is the class of an ink; ok is false where none is known.
+func (f *fixer) classOf(k ink, v *verdict) (class uint8, ok bool) {
+	switch v.act {
+	case actMap:
+		class, ok = f.meaning.classes[k]
+		return class, ok
+	case actCut:
+		if t, _ := onLine(k, v.low, v.high); t >= 0.5 {
+			class = 1
+		}
+		return class, true
+	case actInstances:
+		if f.meaning.is(k) || len(f.meaning.background) == 0 && (k.value == 0 || k.value < 0 && f.meaning.isGround(k)) {
+			return 0, true
+		}
+		return 1, true
+	}
+	return uint8(k.value), k.value >= 0 && k.value <= 255
+}
+
+func encodePNG(m image.Image) ([]byte, error) {
 	var b bytes.Buffer
-	picture := &image.Gray{Pix: mask.Pix, Stride: mask.Width, Rect: image.Rect(0, 0, mask.Width, mask.Height)}
-	if err := png.Encode(&b, picture); err != nil {
-		return false, fmt.Errorf("train: %w", err)
+	if err := png.Encode(&b, m); err != nil {
+		return nil, fmt.Errorf("train: %w", err)
 	}
-	if err := f.put(label, b.Bytes()); err != nil {
-		return false, err
+	return b.Bytes(), nil
+}
+
+// write writes the files of a case.
+func (f *fixer) write(k *checked, m *mended) error {
+	id := filepath.FromSlash(k.ID) + ".png"
+	if err := f.put(filepath.Join("labels", id), m.label); err != nil {
+		return err
+	}
+	f.result.Cases++
+	if k.verdict.act != actKeep || k.labelErr != nil {
+		f.result.Mended++
+	}
+	if m.soft != nil {
+		m.soft.File = k.where(k.Label)
+		f.result.Softened = append(f.result.Softened, *m.soft)
+	}
+	instances := filepath.Join("instances", id)
+	switch there := instancesOf(f.dir, k.ID); {
+	case m.instances != nil:
+		f.result.Instances++
+		if err := f.put(instances, m.instances); err != nil {
+			return err
+		}
+	case there != "":
+		if err := f.copy(there, instances); err != nil {
+			return err
+		}
 	}
 	if f.copied[k.Image] { // for another of its frames
-		return mended, nil
+		return nil
 	}
 	f.copied[k.Image] = true
 	name := filepath.FromSlash(k.stem) + k.Image[len(scanio.Stem(k.Image)):]
-	return mended, f.copy(k.Image, filepath.Join("images", name))
+	return f.copy(k.Image, filepath.Join("images", name))
 }
 
-// renumber turns the values of a mask into class indices.
-func (f *fixer) renumber(k *checked, m *segd.Mask) bool {
-	if !k.smooth && !k.scaled && !k.foreign {
-		return false
-	}
-	for i, v := range m.Pix {
-		switch {
-		case k.smooth, f.values == nil:
-			m.Pix[i] = 0
-			if v >= halfGrey {
-				m.Pix[i] = 1
-			}
-		default:
-			m.Pix[i] = uint8(slices.Index(f.values, v))
+// commands completes the answers to open questions: the command that gives one. A
+// folder that was written to is not written to again.
+func (f *fixer) commands() {
+	out := f.out
+	for n := 2; f.result.Cases > 0 && len(f.asked) > 0; n++ {
+		if out = fmt.Sprintf("%s-%d", f.out, n); isEmpty(out) == nil {
+			break
 		}
 	}
-	return true
+	o := f.meaning.o
+	given := ""
+	for _, b := range o.Background {
+		given += " --background " + b
+	}
+	if o.Numbers != "" {
+		given += " --numbers " + o.Numbers
+	}
+	if o.Palette != "" {
+		given += " --palette " + o.Palette
+	}
+	command := fmt.Sprintf("segd check -d %s --fix %s%s", quoted(f.dir), quoted(out), given)
+	for _, at := range f.asked {
+		left := &f.result.Left[at]
+		left.Fix = strings.ReplaceAll(left.Fix, "--fix OUT", command)
+	}
 }
 
-// fromColours reads a mask whose colours are classes.
-func (f *fixer) fromColours(path string) (*segd.Mask, error) {
-	m, err := decodeLabel(path)
-	if err != nil {
-		return nil, err
+// quoted is a path as a shell takes it.
+func quoted(path string) string {
+	if strings.ContainsAny(path, " \t'\"$&();<>|*?\\") {
+		return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 	}
-	if _, ok := coloursOf(m); !ok {
-		return nil, fmt.Errorf("train: %s: %w: more than %d: antialiased or lossily compressed", path, errTooManyColours, maxColours)
-	}
-	b := m.Bounds()
-	mask := segd.NewMask(b.Dx(), b.Dy())
-	for y := range mask.Height {
-		for x := range mask.Width {
-			mask.Pix[y*mask.Width+x] = uint8(slices.Index(f.colours, opaque(m.At(b.Min.X+x, b.Min.Y+y))))
-		}
-	}
-	return mask, nil
-}
-
-// coloursOf lists the colours of a mask, or says that they are too many.
-func coloursOf(m image.Image) (map[color.NRGBA]bool, bool) {
-	colours := map[color.NRGBA]bool{}
-	b := m.Bounds()
-	for y := b.Min.Y; y < b.Max.Y; y++ {
-		for x := b.Min.X; x < b.Max.X; x++ {
-			colours[opaque(m.At(x, y))] = true
-			if len(colours) > maxColours {
-				return nil, false
-			}
-		}
-	}
-	return colours, true
-}
-
-// opaque is a colour of 8 bits without its alpha.
-func opaque(c color.Color) color.NRGBA {
-	n := color.NRGBAModel.Convert(c).(color.NRGBA)
-	n.A = 255
-	return n
-}
-
-// decodeLabel decodes a PNG that scanio took for one, sizes checked.
-func decodeLabel(path string) (image.Image, error) {
-	b, err := readFile(path)
-	if err != nil {
-		return nil, err
-	}
-	m, err := png.Decode(bytes.NewReader(b))
-	if err != nil {
-		return nil, fmt.Errorf("train: %s: %w: %v", path, segd.ErrFormat, err)
-	}
-	return m, nil
+	return path
 }
 
 // copy copies a file, if it is there.
@@ -300,13 +327,31 @@ func (f *fixer) copy(from, to string) error {
 	return f.put(to, b)
 }
 
+// put writes a file that is not there yet.
 func (f *fixer) put(name string, b []byte) error {
 	path := filepath.Join(f.out, name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("train: %w", err)
 	}
-	if err := os.WriteFile(path, b, 0o644); err != nil {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return fmt.Errorf("train: %w", err)
+	}
+	_, err = file.Write(b)
+	if closed := file.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
 		return fmt.Errorf("train: %w", err)
 	}
 	return nil
+}
+
+// source is a label as it was drawn.
+type source struct {
+	d       *scanio.Drawing
+	v       *verdict
+	pix     []uint16 // by number of ink
+	inks    []ink
+	classes []uint8 // by number of ink
 }

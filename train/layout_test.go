@@ -312,7 +312,7 @@ func TestCheckFormats(t *testing.T) {
 		}
 	}
 	out := filepath.Join(t.TempDir(), "mended")
-	f, err := Fix(t.Context(), dir, out)
+	f, err := Fix(t.Context(), dir, out, FixOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -180,6 +180,9 @@ func survey(masks []valueSet, paths []string, known int) (values, error) {
 			}
 		}
 	}
+	if len(masks) > 0 && !present[0] {
+		l.warnings = append(l.warnings, "no pixel of any mask is background, index 0: classes should begin at 1 beside it; segd check says more")
+	}
 	if present[255] && l.max == 0 {
 		l.scaled, l.max = true, 1
 		l.warnings = append(l.warnings, "the masks hold 0 and 255 only: 255 is read as class 1")
@@ -194,11 +197,14 @@ func survey(masks []valueSet, paths []string, known int) (values, error) {
 	return l, nil
 }
 
-// surveyFacts is survey over the masks of cases.
+// surveyFacts is survey over the masks of cases, whose palettes must agree too.
 func surveyFacts(cases []Case, list []facts, known int) (values, error) {
-	sets, paths := make([]valueSet, len(list)), make([]string, len(list))
+	sets, paths, colours := make([]valueSet, len(list)), make([]string, len(list)), make([]shown, len(list))
 	for i := range list {
-		sets[i], paths[i] = list[i].values, cases[i].where(cases[i].Label)
+		sets[i], paths[i], colours[i] = list[i].values, cases[i].where(cases[i].Label), list[i].shown
+	}
+	if err := samePalettes(cases, colours); err != nil {
+		return values{}, err
 	}
 	return survey(sets, paths, known)
 }

@@ -67,13 +67,20 @@ func pair(ctx context.Context, where place, stems []string, images, masks map[st
 	return p, nil
 }
 
-// probe finds out how many frames an image has. PNG, JPEG and TIFF have one,
-// and are not read for it.
+// probe finds out how many frames an image has. PNG and JPEG have one, and
+// are not read for it; of a TIFF the directories are.
 func (p *pairing) probe(e *entry) {
 	e.frames = 1
 	switch kindOf(e.image) {
-	case scanio.PNG, scanio.JPEG, scanio.TIFF, scanio.Unknown: // which fails when it is read
+	case scanio.PNG, scanio.JPEG, scanio.Unknown: // which fails when it is read
 		return
+	case scanio.TIFF:
+		if len(e.more) == 0 {
+			if n, err := tiffFrames(e.image); err == nil {
+				e.frames = n
+			} // else named when it is read
+			return
+		}
 	}
 	if _, err := p.files.join(e.image, e.more); err != nil {
 		if e.err == nil {

@@ -63,7 +63,7 @@ func (c *Case) labelled(l *opened, image *opened) (*segd.Mask, error) {
 	from, also := v.Grid()
 	if !placed || !also {
 		if l.labels.Frames != scan.Frames {
-			return nil, fmt.Errorf("%w: %d planes of labels for an image of %d", segd.ErrFormat, l.labels.Frames, scan.Frames)
+			return nil, &countError{fmt.Errorf("%w: %d planes of labels for an image of %d", segd.ErrFormat, l.labels.Frames, scan.Frames)}
 		}
 		if placed != also {
 			c.opener().note(noteUnplaced, l.path)
@@ -75,7 +75,7 @@ func (c *Case) labelled(l *opened, image *opened) (*segd.Mask, error) {
 		return nil, err
 	}
 	if v.Times != scan.Times {
-		return nil, fmt.Errorf("%w: labels of %d times for an image of %d", segd.ErrFormat, v.Times, scan.Times)
+		return nil, &countError{fmt.Errorf("%w: labels of %d times for an image of %d", segd.ErrFormat, v.Times, scan.Times)}
 	}
 	if turn.Identity() {
 		return l.labels.Mask(c.Frame)

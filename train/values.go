@@ -48,8 +48,14 @@ func (c *Case) valuesOf(path string, width, height int) ([]float32, error) {
 		if err != nil {
 			return nil, fmt.Errorf("train: values %s: %w", c.where(path), err)
 		}
-	} else if img, err = o.scan.Frame(0); err != nil {
-		return nil, fmt.Errorf("train: values %s: %w", c.where(path), err)
+	} else {
+		frame, err := c.page(path, o.scan.Frames)
+		if err != nil {
+			return nil, &sizeError{fmt.Errorf("train: values %s: %w", c.where(path), err)}
+		}
+		if img, err = o.scan.Frame(frame); err != nil {
+			return nil, fmt.Errorf("train: values %s: %w", c.where(path), err)
+		}
 	}
 	if img.Width != width || img.Height != height {
 		return nil, &sizeError{bad(segd.ErrFormat, "%d×%d pixels, its image %s has %d×%d", img.Width, img.Height, c.Image, width, height)}

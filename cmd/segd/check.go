@@ -20,6 +20,7 @@ type checkSettings struct {
 	fix, format string
 	head        string
 	overfit     time.Duration
+	answers     train.FixOptions
 }
 
 func newCheck(a *app) *cobra.Command {
@@ -29,25 +30,33 @@ func newCheck(a *app) *cobra.Command {
 		Short: "Find problems in a data set before training",
 		Long: "Read every file of a data set and report what would spoil a training or its\n" +
 			"evaluation, one line per problem with its remedy: masks of 0 and 255, antialiased\n" +
-			"or coloured masks, masks that differ in size from their image, missing labels,\n" +
-			"masks without foreground, duplicate images, groups on both sides of a split, and\n" +
-			"rare classes. If it finds no fault, a small network then tries to memorise a few\n" +
-			"images, for at most --overfit. If it cannot, the masks probably belong to other\n" +
-			"images.\n\n" +
+			"or coloured masks, masks that number objects, palettes that contradict each other,\n" +
+			"files that are passed over, masks that differ in size from their image, missing\n" +
+			"labels, masks without foreground or background, duplicate images, groups on both\n" +
+			"sides of a split, and rare classes. If it finds no fault, a small network then\n" +
+			"tries to memorise a few images, for at most --overfit. If it cannot, the masks\n" +
+			"probably belong to other images.\n\n" +
 			"Labels that hold values, for train --head regression, are recognised unless they\n" +
 			"could be masks; --head says which they are. For values, the command reports\n" +
 			"labels with only one value, with another size, with infinite values or outliers,\n" +
 			"with values clipped to the range of their format, and units that PNG cannot\n" +
 			"store.\n\n" +
-			"--fix writes a copy of the data set whose masks hold class indices. Exit status:\n" +
-			"0 without faults, even with warnings; 3 with faults.",
-		Example: "  segd check -d mydata/train -d mydata/test\n  segd check -d mydata --fix corrected\n  segd check -d distances --head regression",
+			"--fix writes a copy of the data set whose masks hold class indices and compares\n" +
+			"each mask with its source. It never guesses: if the background is uncertain, or\n" +
+			"whether values are classes or number objects, it leaves the label out and prints\n" +
+			"the command that settles it. Numbers of objects go to instances/, beside a mask\n" +
+			"of one class. Exit status: 0 without faults, even with warnings; 3 with faults or\n" +
+			"if --fix leaves labels out.",
+		Example: "  segd check -d mydata/train -d mydata/test\n  segd check -d mydata --fix corrected\n  segd check -d mydata --fix corrected --background ffffff\n  segd check -d distances --head regression",
 		Args:    cobra.ArbitraryArgs, // more data sets
 	}
 	f := cmd.Flags()
 	f.StringArrayVarP(&s.datasets, "data", "d", nil, "data set; can be repeated")
 	f.Var(newChoice(&s.head, headAuto, headAuto, headClasses, string(unet.HeadRegression)), "head", "what labels hold: classes, or values for train --head regression; auto detects it")
 	f.StringVar(&s.fix, "fix", "", "write a corrected copy of the data set to this folder, which must be empty or new")
+	f.StringSliceVar(&s.answers.Background, "background", nil, "with --fix: colour (RRGGBB) or value of masks that is background; can be repeated")
+	f.Var(newChoice(&s.answers.Numbers, "", train.NumbersClasses, train.NumbersInstances), "numbers", "with --fix: what the values or colours of masks distinguish, if the masks do not show it")
+	f.Var(newChoice(&s.answers.Palette, "", train.PaletteIndex, train.PaletteColour), "palette", "with --fix: what counts if palettes contradict each other")
 	f.DurationVar(&s.overfit, "overfit", time.Minute, "time limit of the overfit test (0: skip it)")
 	f.Var(newChoice(&s.format, "text", "text", "json"), "format", "output format")
 	a.addThreads(cmd)
@@ -70,6 +79,8 @@ func (a *app) check(ctx context.Context, s checkSettings) error {
 	switch {
 	case s.overfit < 0:
 		return optionError("--overfit %s, want 0 or more", s.overfit)
+	case s.fix == "" && (len(s.answers.Background) > 0 || s.answers.Numbers != "" || s.answers.Palette != ""):
+		return optionError("--background, --numbers and --palette only apply to --fix")
 	case s.fix != "" && len(s.datasets) > 1:
 		return optionError("--fix takes one data set, got %d", len(s.datasets))
 	}
@@ -109,7 +120,7 @@ func (a *app) check(ctx context.Context, s checkSettings) error {
 			return err
 		}
 		defer lock.Release()
-		if fixed, err = train.Fix(ctx, s.datasets[0], s.fix); err != nil {
+		if fixed, err = train.Fix(ctx, s.datasets[0], s.fix, s.answers); err != nil {
 			return err
 		}
 	}
@@ -121,16 +132,23 @@ func (a *app) check(ctx context.Context, s checkSettings) error {
 	} else {
 		err = a.printCheck(r, fixed, s.fix)
 	}
-	if err == nil && r.Faults() > 0 {
-		err = &faultsError{r.Faults()}
+	left := 0
+	if fixed != nil {
+		left = len(fixed.Left)
+	}
+	if err == nil && r.Faults()+left > 0 {
+		err = &faultsError{r.Faults(), left}
 	}
 	return err
 }
 
-// faultsError says that a data set has faults.
-type faultsError struct{ n int }
+// faultsError says that a data set has faults, or that a mended copy lacks cases.
+type faultsError struct{ n, left int }
 
 func (e *faultsError) Error() string {
+	if e.n == 0 {
+		return fmt.Sprintf("%d labels were left out of the copy", e.left)
+	}
 	if e.n == 1 {
 		return "the data set has 1 fault"
 	}
@@ -169,12 +187,23 @@ func (a *app) printCheck(r *train.CheckResult, fixed *train.Fixed, out string) e
 		fmt.Fprintf(&b, "overfit test: Dice %.3f on %d images after %d steps, %.0f s\n", t.Dice, t.Cases, t.Steps, t.Seconds)
 	}
 	if fixed != nil {
-		fmt.Fprintf(&b, "%s: wrote %d of %d cases, corrected %d masks\n", out, fixed.Cases, fixed.Original, fixed.Mended)
+		fmt.Fprintf(&b, "%s: wrote %d of %d cases, corrected %d masks, each compared with its source", out, fixed.Cases, fixed.Original, fixed.Mended)
+		if fixed.Instances > 0 {
+			fmt.Fprintf(&b, "; objects of %d in instances/", fixed.Instances)
+		}
+		b.WriteByte('\n')
 		for _, c := range fixed.Classes {
 			fmt.Fprintf(&b, "  class %s\n", c)
 		}
+		for _, f := range fixed.Softened {
+			fmt.Fprintf(&b, "  soft edges cut at half: %s: %d pixels moved, %d connected parts as before\n", f.File, f.Moved, f.Parts)
+		}
 		for _, f := range fixed.Left {
-			fmt.Fprintf(&b, "  left out: %s: %s\n", f.File, f.Cause)
+			fmt.Fprintf(&b, "  left out: %s: %s", f.File, f.Cause)
+			if f.Fix != "" {
+				b.WriteString("; " + f.Fix)
+			}
+			b.WriteByte('\n')
 		}
 	}
 	_, err := fmt.Fprint(a.stdout, b.String())

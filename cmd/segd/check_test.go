@@ -2,6 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"image"
+	"image/color"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -41,5 +44,41 @@ func TestCheckUsage(t *testing.T) {
 		if code, _, _ := command(t, args...); code != exitUsage {
 			t.Errorf("%v: exit %d, want %d", args, code, exitUsage)
 		}
+	}
+}
+
+// A background that is not certain is asked for by a command, which mends the set.
+func TestCheckAsksForBackground(t *testing.T) {
+	dir := dataset(t, 0, 4)
+	for name := range tree(t, filepath.Join(dir, "labels")) {
+		path := filepath.Join(dir, "labels", name)
+		label := readPNG(t, path)
+		m := image.NewNRGBA(label.Bounds())
+		for y := range m.Rect.Dy() {
+			for x := range m.Rect.Dx() {
+				c := color.NRGBA{255, 255, 255, 255}
+				if color.GrayModel.Convert(label.At(x, y)).(color.Gray).Y > 0 {
+					c = color.NRGBA{200, 0, 0, 255}
+				}
+				m.SetNRGBA(x, y, c)
+			}
+		}
+		writePNG(t, path, m)
+	}
+	out := filepath.Join(t.TempDir(), "mended")
+	code, text, _ := command(t, "check", "-d", dir, "--fix", out)
+	want := "segd check -d " + dir + " --fix " + out + " --background ffffff"
+	if code != exitPartial || !strings.Contains(text, want) {
+		t.Fatalf("exit %d: %s", code, text)
+	}
+	if _, err := os.Stat(out); err == nil {
+		t.Fatal("something was written")
+	}
+	if code, text, _ := command(t, strings.Fields(want)[1:]...); code != exitPartial || !strings.Contains(text, "wrote 4 of 4 cases, corrected 4 masks") {
+		t.Fatalf("exit %d: %s", code, text)
+	}
+	done(t, "check", "-d", out, "--overfit", "0")
+	if code, _, _ := command(t, "check", "-d", dir, "--background", "ffffff"); code != exitUsage {
+		t.Errorf("--background without --fix: exit %d", code)
 	}
 }

@@ -281,7 +281,7 @@ func TestDatasetByContent(t *testing.T) {
 		}
 	}
 	write(t, filepath.Join(dir, "labels", "notes.txt"), []byte("text"))
-	if out := done(t, "check", "-d", linked, "--overfit", "0"); !strings.Contains(out, "4 images with labels") || !strings.Contains(out, "(.txt 1)") {
+	if out := done(t, "check", "-d", linked, "--overfit", "0"); !strings.Contains(out, "4 images with labels") || !strings.Contains(out, "notes.txt is passed over") {
 		t.Error(out)
 	}
 	gone := filepath.Join(linked, "images", "gone")

@@ -2,50 +2,61 @@ package postprocess
 
 import "segd"
 
-// component is a connected set of pixels of one class.
-type component struct {
-	Class  uint8
+// Part is a connected set of pixels of one value.
+type Part struct {
+	Value  int
 	Pixels int
+}
+
+// Parts numbers the connected sets of pixels of a value, the value 0 among them,
+// from 1 on in the order of their first pixel. Pixels touch by edges and corners.
+func Parts(pix []uint16, width, height int) (id []int32, parts []Part) {
+	return parted(pix, width, height, func(uint16) bool { return true })
 }
 
 // components numbers the connected sets of foreground pixels from 1 on, in the
 // order of their first pixel; 0 is background.
+func components(m *segd.Mask) (id []int32, parts []Part) {
+	return parted(m.Pix, m.Width, m.Height, func(v uint8) bool { return v != 0 })
+}
+
+// parted numbers the connected sets of pixels of the values that count.
 //
 // It is the two passes of Rosenfeld and Pfaltz (1966): the first gives a pixel
-// the label of a neighbour of its class that comes before it, or a new one, and
+// the label of a neighbour of its value that comes before it, or a new one, and
 // notes which labels touch; the second numbers the sets of labels.
-func components(m *segd.Mask) (id []int32, parts []component) {
-	id = make([]int32, len(m.Pix))
+func parted[V uint8 | uint16](pix []V, width, height int, counts func(V) bool) (id []int32, parts []Part) {
+	id = make([]int32, len(pix))
 	labels := labelSets{parent: []int32{0}}
-	var classes []uint8 // of the labels from 1 on
-	for y := range m.Height {
-		for x := range m.Width {
-			i := y*m.Width + x
-			class := m.Pix[i]
-			if class == 0 {
+	var values []V // of the labels from 1 on
+	for y := range height {
+		for x := range width {
+			i := y*width + x
+			value := pix[i]
+			if !counts(value) {
 				continue
 			}
 			// of is the label of the pixel dx beside this in the row that starts
-			// at row; 0 if it is of another class.
+			// at row; 0 if it is of another value.
 			of := func(row, dx int) int32 {
-				if j := row + x + dx; row >= 0 && x+dx >= 0 && x+dx < m.Width && m.Pix[j] == class {
+				if j := row + x + dx; row >= 0 && x+dx >= 0 && x+dx < width && pix[j] == value {
 					return id[j]
 				}
 				return 0
 			}
-			above := (y - 1) * m.Width
+			above := (y - 1) * width
 			if k := of(above, 0); k > 0 { // its other neighbours touch it and have met
 				id[i] = k
 				continue
 			}
-			k, right := of(above+m.Width, -1), of(above, 1)
+			k, right := of(above+width, -1), of(above, 1)
 			if k == 0 {
 				k = of(above, -1) // which touches the one to the left
 			}
 			switch {
 			case k == 0 && right == 0:
 				k = labels.add()
-				classes = append(classes, class)
+				values = append(values, value)
 			case k == 0:
 				k = right
 			case right > 0:
@@ -57,7 +68,7 @@ func components(m *segd.Mask) (id []int32, parts []component) {
 	number := labels.numbers()
 	for k, n := range number[1:] {
 		if int(n) > len(parts) {
-			parts = append(parts, component{Class: classes[k]})
+			parts = append(parts, Part{Value: int(values[k])})
 		}
 	}
 	for i, k := range id {

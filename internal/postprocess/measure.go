@@ -61,8 +61,8 @@ func Measure(m *segd.Mask, p *segd.Tensor, classes []segd.Class, spacing segd.Sp
 	}
 	_, parts := components(m)
 	for _, c := range parts {
-		if int(c.Class) < len(out) {
-			out[c.Class].Components++
+		if c.Value < len(out) {
+			out[c.Value].Components++
 		}
 	}
 	for k := range out {

@@ -75,11 +75,11 @@ func Regions(m *segd.Mask) (count [256]int) {
 	_, parts := components(m)
 	var pixels [256]int
 	for _, p := range parts {
-		pixels[p.Class] += p.Pixels
+		pixels[p.Value] += p.Pixels
 	}
 	for _, p := range parts {
-		if 100*p.Pixels >= pixels[p.Class] {
-			count[p.Class]++
+		if 100*p.Pixels >= pixels[p.Value] {
+			count[p.Value]++
 		}
 	}
 	return count
@@ -101,7 +101,7 @@ func KeepLargest(m *segd.Mask, most []int) {
 	var seen [256]int
 	drop := make([]bool, len(parts))
 	for _, i := range order {
-		c := int(parts[i].Class)
+		c := parts[i].Value
 		seen[c]++
 		drop[i] = c <= len(most) && most[c-1] > 0 && seen[c] > most[c-1]
 	}

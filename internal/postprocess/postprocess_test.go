@@ -50,16 +50,16 @@ func TestComponents(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		mask *segd.Mask
-		want []component
+		want []Part
 	}{
 		{"none", draw("...", "..."), nil},
-		{"corner", draw("1..", ".1.", "..1"), []component{{1, 3}}},
-		{"other corner", draw("..1", ".1.", "1.."), []component{{1, 3}}},
-		{"edges do not wrap", draw("1.1", "1.1"), []component{{1, 2}, {1, 2}}},
-		{"rows do not wrap", draw("..1", "1.."), []component{{1, 1}, {1, 1}}},
-		{"classes apart", draw("12", "21"), []component{{1, 2}, {2, 2}}},
-		{"spiral", draw("11111", "....1", "111.1", "1...1", "11111"), []component{{1, 17}}},
-		{"u", draw("1.1", "1.1", "111"), []component{{1, 7}}},
+		{"corner", draw("1..", ".1.", "..1"), []Part{{1, 3}}},
+		{"other corner", draw("..1", ".1.", "1.."), []Part{{1, 3}}},
+		{"edges do not wrap", draw("1.1", "1.1"), []Part{{1, 2}, {1, 2}}},
+		{"rows do not wrap", draw("..1", "1.."), []Part{{1, 1}, {1, 1}}},
+		{"classes apart", draw("12", "21"), []Part{{1, 2}, {2, 2}}},
+		{"spiral", draw("11111", "....1", "111.1", "1...1", "11111"), []Part{{1, 17}}},
+		{"u", draw("1.1", "1.1", "111"), []Part{{1, 7}}},
 	} {
 		_, got := components(c.mask)
 		if diff := cmp.Diff(c.want, got); diff != "" {
@@ -101,7 +101,7 @@ func TestComponentsRandom(t *testing.T) {
 				}
 				continue
 			}
-			if k, ok := of[id[i]]; ok && k != got[i] || got[i] == 0 || parts[got[i]-1].Class != class {
+			if k, ok := of[id[i]]; ok && k != got[i] || got[i] == 0 || parts[got[i]-1].Value != int(class) {
 				t.Fatalf("pixel %d of\n%v: %v", i, m.Pix, got)
 			}
 			of[id[i]] = got[i]

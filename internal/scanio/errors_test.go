@@ -97,7 +97,7 @@ func TestErrors(t *testing.T) {
 		{"tiff of 20000", tiffHead([2]uint32{256, 20000}, [2]uint32{257, 20000}, [2]uint32{258, 8}, [2]uint32{262, 1}), segd.ErrTooLarge, "20000×20000"},
 		{"tiff of 4 Gpixel a side", tiffHead([2]uint32{256, math.MaxUint32}, [2]uint32{257, 1}, [2]uint32{258, 8}, [2]uint32{262, 1}), segd.ErrTooLarge, ""},
 		{"tiff of 8192 in few bytes", tiffHead([2]uint32{256, 8192}, [2]uint32{257, 8192}, [2]uint32{258, 16}, [2]uint32{262, 1}), segd.ErrFormat, "truncated"},
-		{"tiff, signed", tiffHead([2]uint32{256, 8}, [2]uint32{257, 8}, [2]uint32{258, 16}, [2]uint32{262, 1}, [2]uint32{339, 2}), segd.ErrUnsupported, "sample format 2"},
+		{"tiff, signed", tiffHead([2]uint32{256, 8}, [2]uint32{257, 8}, [2]uint32{258, 16}, [2]uint32{262, 1}, [2]uint32{339, 2}), segd.ErrUnsupported, "SampleFormat (tag 339) 2"},
 		{"tiff of 32 bits", tiffHead([2]uint32{256, 8}, [2]uint32{257, 8}, [2]uint32{258, 32}, [2]uint32{262, 1}), segd.ErrUnsupported, ""},
 		{"dicom, video", dicomtest.Write(dicomtest.File{Syntax: "1.2.840.10008.1.2.4.102"}), segd.ErrUnsupported, "1.2.840.10008.1.2.4.102"},
 		{"dicom without pixels", dicomtest.Write(dicomtest.File{NoPixels: true}), segd.ErrUnprocessable, "(7FE0,0010)"},
@@ -172,6 +172,15 @@ func FuzzRead(f *testing.F) {
 		}
 		f.Add(b)
 	}
+	f.Add(writeTIFF(spec(4, 3, ascending(12, 0), nil), spec(4, 3, ascending(12, 5), nil), spec(2, 1, []byte{1, 2}, map[uint16][]uint32{tiffNewSubfile: {1}})))
+	planes := spec(4, 3, nil, map[uint16][]uint32{tiffPhotometric: {photoRGB}, tiffSamples: {3}, tiffBitsPerSample: {8, 8, 8}, tiffPlanar: {planarSeparate}, tiffFillOrder: {2}})
+	planes.blocks = [][]byte{ascending(12, 0), ascending(12, 1), ascending(12, 2)}
+	f.Add(writeTIFF(planes))
+	for _, b := range hostile() {
+		if len(b) < 1<<16 {
+			f.Add(b)
+		}
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		check := func(err error) {
 			for _, kind := range []error{segd.ErrFormat, segd.ErrTooLarge, segd.ErrUnsupported, segd.ErrUnprocessable} {
@@ -187,12 +196,15 @@ func FuzzRead(f *testing.F) {
 		if _, err := ReadValues(b); err != nil {
 			check(err)
 		}
+		if _, err := ReadLabels(b); err != nil {
+			check(err)
+		}
 		s, err := Read(b)
 		if err != nil {
 			check(err)
 			return
 		}
-		img, err := s.Frame(0)
+		img, err := s.Frame(s.Frames - 1)
 		if err != nil {
 			check(err)
 		} else if len(img.Pix) != s.Width*s.Height*img.Channels {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"image"
+	"image/color"
 
 	"segd"
 	"segd/dicomio"
@@ -16,7 +17,7 @@ import (
 type Labels struct {
 	Format        string // "png", "tiff", "nifti" or "dicom"
 	Width, Height int
-	Frames        int // masks, or frames of a DICOM Segmentation
+	Frames        int // masks (of a TIFF its pages), or frames of a DICOM Segmentation
 
 	// Mask returns mask i, counted from 0, which is a mask of its own; nil for a
 	// DICOM Segmentation, whose frames are those of an image.
@@ -25,9 +26,13 @@ type Labels struct {
 	// file; nil otherwise.
 	SEG    *dicomio.Segmentation
 	Volume *nifti.Volume
+	// Palette is that of a picture, of its first page, whose indices the classes
+	// are; nil where there is none.
+	Palette []color.NRGBA
 }
 
-// ReadLabels reads a label image (PNG or TIFF, see ReadMask), a NIfTI volume of
+// ReadLabels reads a label image (PNG or TIFF, see ReadMask; a mask for each page of the
+// latter), a NIfTI volume of
 // whole numbers, or a DICOM Segmentation. b must not change while the result is
 // in use. The errors are those of ReadMask and of the formats' readers; a mask
 // whose values are no class indices is segd.ErrUnprocessable.
@@ -36,11 +41,7 @@ func ReadLabels(b []byte) (*Labels, error) {
 	case len(b) > maxFile:
 		return nil, fmt.Errorf("scanio: %w: %d bytes, limit %d", segd.ErrTooLarge, len(b), maxFile)
 	case isTIFF(b):
-		m, err := readTIFFMask(b)
-		if err != nil {
-			return nil, err
-		}
-		return oneMask("tiff", m), nil
+		return readTIFFLabels(b)
 	case nifti.Is(b):
 		v, err := nifti.Read(b)
 		if err != nil {
@@ -59,11 +60,25 @@ func ReadLabels(b []byte) (*Labels, error) {
 		}
 		return &Labels{Format: "dicom", Width: s.Cols, Height: s.Rows, Frames: len(s.Frames), SEG: s}, nil
 	}
-	m, err := ReadMask(b)
+	m, palette, err := readMask(b)
 	if err != nil {
 		return nil, err
 	}
-	return oneMask("png", m), nil
+	l := oneMask("png", m)
+	l.Palette = palette
+	return l, nil
+}
+
+// paletteOf is the palette of an image; nil where it has none.
+func paletteOf(m image.Image) (colours []color.NRGBA) {
+	p, ok := m.(*image.Paletted)
+	if !ok {
+		return nil
+	}
+	for _, c := range p.Palette {
+		colours = append(colours, color.NRGBAModel.Convert(c).(color.NRGBA))
+	}
+	return colours
 }
 
 func oneMask(format string, m *segd.Mask) *Labels {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"image"
+	"image/color"
 	"image/png"
 
 	"segd"
@@ -78,17 +79,27 @@ func readPNG(b []byte) (*segd.Scan, error) {
 // segd.ErrUnsupported for anything but a PNG, and segd.ErrUnprocessable for a
 // PNG whose values are not indices (colour, or a value above 255).
 func ReadMask(b []byte) (*segd.Mask, error) {
+	m, _, err := readMask(b)
+	return m, err
+}
+
+// readMask is ReadMask, and returns the palette too.
+func readMask(b []byte) (*segd.Mask, []color.NRGBA, error) {
 	if len(b) == 0 {
-		return nil, fmt.Errorf("scanio: %w: empty label file", segd.ErrFormat)
+		return nil, nil, fmt.Errorf("scanio: %w: empty label file", segd.ErrFormat)
+	}
+	if bytes.HasPrefix(b, []byte("\xff\xd8\xff")) {
+		return nil, nil, fmt.Errorf("scanio: %w: a label image must be a PNG: JPEG changes the values of a mask", segd.ErrUnsupported)
 	}
 	if !bytes.HasPrefix(b, []byte(pngHeader)) {
-		return nil, fmt.Errorf("scanio: %w: a label image must be a PNG", segd.ErrUnsupported)
+		return nil, nil, fmt.Errorf("scanio: %w: a label image must be a PNG", segd.ErrUnsupported)
 	}
 	head, m, err := decodePNG(b)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return maskOf(m, head.depth)
+	mask, err := maskOf(m, head.depth)
+	return mask, paletteOf(m), err
 }
 
 // unscale undoes what package png does to grey of 1, 2 and 4 bits: it spreads

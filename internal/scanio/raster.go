@@ -109,11 +109,17 @@ func newRaster(m image.Image) *raster {
 		r.row = wordsRow(m.Pix, m.Stride, 1, 1)
 	case *image.RGBA:
 		r.row = bytesRow(m.Pix, m.Stride, 4, 3)
+		if !r.opaque {
+			r.row = colourRow(m) // divided by alpha
+		}
 	case *image.NRGBA:
 		r.row = bytesRow(m.Pix, m.Stride, 4, 3)
 	case *image.RGBA64:
 		r.wide = true
 		r.row = wordsRow(m.Pix, m.Stride, 4, 3)
+		if !r.opaque {
+			r.row = wideRow(m)
+		}
 	case *image.NRGBA64:
 		r.wide = true
 		r.row = wordsRow(m.Pix, m.Stride, 4, 3)
@@ -190,6 +196,16 @@ func colourRow(m image.Image) func(int, []float32) {
 		for x := range b.Dx() {
 			c := rgb8(m.At(b.Min.X+x, b.Min.Y+y))
 			copy(dst[3*x:3*x+3], c[:])
+		}
+	}
+}
+
+// wideRow reads colours of 16 bits, divided by their alpha.
+func wideRow(m *image.RGBA64) func(int, []float32) {
+	return func(y int, dst []float32) {
+		for x := range m.Rect.Dx() {
+			c := color.NRGBA64Model.Convert(m.RGBA64At(m.Rect.Min.X+x, m.Rect.Min.Y+y)).(color.NRGBA64)
+			dst[3*x], dst[3*x+1], dst[3*x+2] = float32(c.R), float32(c.G), float32(c.B)
 		}
 	}
 }

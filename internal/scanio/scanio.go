@@ -11,9 +11,11 @@
 //
 // Limits: 256 MiB a file, 1 to 16384 rows and columns, 64 Mpixel a frame, all
 // checked on the header before memory is taken; a header that promises more
-// pixels than its file can possibly hold is malformed. Of a TIFF with several
-// pages the first is read, with a warning. Not read, with segd.ErrUnsupported:
-// JPEG other than 8-bit baseline and progressive, TIFF of signed samples, and of
+// pixels than its file can possibly hold is malformed. The pages of a TIFF are
+// frames, but for reduced copies and pages of another size or kind, which are
+// warned of. Not read, with segd.ErrUnsupported: JPEG other than 8-bit baseline
+// and progressive, and TIFF with a tag that changes what its bytes mean in a way
+// that isn't heeded (tiffcheck.go has the list), such as signed samples or
 // floating ones in colour.
 package scanio
 
@@ -36,7 +38,7 @@ const (
 // Frame of the result is safe for concurrent use. Values are 0..255 or
 // 0..65535 for PNG, JPEG and TIFF; colour whose red, green and blue are equal
 // everywhere is one grey channel; alpha is ignored, with a warning where it is
-// not opaque. The errors are segd.ErrFormat (malformed, truncated, empty),
+// not opaque, and premultiplied colours are divided by it. The errors are segd.ErrFormat (malformed, truncated, empty),
 // segd.ErrTooLarge, segd.ErrUnsupported and, for DICOM, segd.ErrUnprocessable.
 func Read(b []byte) (*segd.Scan, error) {
 	switch {

@@ -202,24 +202,6 @@ func TestReadDICOM(t *testing.T) {
 	}
 }
 
-// TestTIFFWarnings warns of pages and of an orientation that are not heeded.
-func TestTIFFWarnings(t *testing.T) {
-	b := encodeTIFF(t, image.NewGray(image.Rect(0, 0, 5, 5)))
-	dir, err := readIFD(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	at := binary.LittleEndian.Uint32(b[4:]) + 2 + uint32(len(dir.entries))
-	binary.LittleEndian.PutUint32(b[at:], 8)
-	s, err := Read(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := strings.Join(s.Warnings, "; "); !strings.Contains(got, "several pages") {
-		t.Errorf("warnings %q", got)
-	}
-}
-
 func TestReadMask(t *testing.T) {
 	r := image.Rect(0, 0, 5, 2)
 	indices := []uint8{0, 1, 2, 255, 7, 3, 1, 0, 0, 9}

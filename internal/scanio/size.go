@@ -113,11 +113,12 @@ func measureJPEG(b []byte) (Size, error) {
 }
 
 func measureTIFF(b []byte) (Size, error) {
-	dir, err := readIFD(b)
+	t, err := openTIFF(b)
 	if err != nil {
 		return Size{}, err
 	}
-	s := Size{Width: dir.number(tiffWidth), Height: dir.number(tiffHeight), Frames: 1, Channels: 3}
+	dir := t.frames[0]
+	s := Size{Width: dir.number(tiffWidth), Height: dir.number(tiffHeight), Frames: t.count(), Channels: 3}
 	if err := checkSize("tiff", s.Width, s.Height, dir.pixelsPerByte(), len(b)); err != nil {
 		return Size{}, err
 	}
@@ -125,7 +126,7 @@ func measureTIFF(b []byte) (Size, error) {
 	perPixel := int64(4)
 	if samples == 1 {
 		perPixel, s.Channels = 1, 1
-		if dir.value(tiffPhotometric, 1) == 3 { // palette
+		if dir.photometric() == photoColors {
 			s.Channels = 3
 		}
 	}
@@ -140,5 +141,11 @@ func measureTIFF(b []byte) (Size, error) {
 	// A strip or tile is decompressed whole, a page may be one, and what it
 	// expands to is bounded by 8 bytes a pixel.
 	s.Read = s.Kept + 8*pixels
+	if samples > 1 && dir.value(tiffPlanar, 1) == planarSeparate { // the planes before they are joined
+		s.Read += pixels * samples * depth / 8
+	}
+	if s.Frames > 1 { // each is decoded when it is asked for
+		s.Kept = s.Read
+	}
 	return s, nil
 }

@@ -33,6 +33,7 @@ func TestMeasure(t *testing.T) {
 		{"jpeg colour", encodeJPEG(t, image.NewRGBA(r)), 4 * 55 * 45, 3},
 		{"tiff grey", encodeTIFF(t, image.NewGray(r)), n, 1},
 		{"tiff colour 16", encodeTIFF(t, image.NewRGBA64(r)), 8 * n, 3},
+		{"tiff stack", writeTIFF(spec(40, 30, make([]byte, n), nil), spec(40, 30, make([]byte, n), nil)), 9 * n, 1},
 		{"nifti", volume, 240, 1},
 		{"dicom", dicomtest.Write(dicomtest.Disc(40)), 0, 3},
 	} {

@@ -13,24 +13,6 @@ import (
 	"segd"
 )
 
-// Further tags of TIFF 6.0 and of its technical note 3.
-const (
-	tiffWidth           = 256
-	tiffHeight          = 257
-	tiffPhotometric     = 262 // 1 is grey, black being 0
-	tiffStripOffsets    = 273
-	tiffRowsPerStrip    = 278
-	tiffStripByteCounts = 279
-	tiffPredictor       = 317
-	tiffTileWidth       = 322
-	tiffTileHeight      = 323
-	tiffTileOffsets     = 324
-	tiffTileByteCounts  = 325
-)
-
-// tiffFloat is the sample format of floating point.
-const tiffFloat = 3
-
 // maxTileSide bounds the sides of a tile, of which one at a time is in memory.
 const maxTileSide = 4096
 
@@ -50,21 +32,26 @@ func readFloatTIFF(dir ifd) (*segd.Scan, error) {
 	bad := func(format string, a ...any) error {
 		return fmt.Errorf("scanio: %w: tiff of floating point: %s", segd.ErrUnsupported, fmt.Sprintf(format, a...))
 	}
+	if err := dir.checkTags(); err != nil {
+		return nil, err
+	}
 	f := &floatTIFF{dir: dir, width: dir.number(tiffWidth), height: dir.number(tiffHeight), bytes: dir.value(tiffBitsPerSample, 1) / 8}
-	switch samples, meaning := dir.value(tiffSamples, 1), dir.value(tiffPhotometric, -1); {
+	switch samples, meaning := dir.value(tiffSamples, 1), dir.photometric(); {
 	case f.bytes != 4 && f.bytes != 8:
 		return nil, bad("%d bits a sample, want 32 or 64", dir.value(tiffBitsPerSample, 1))
 	case samples != 1:
 		return nil, bad("%d samples a pixel, want 1", samples)
-	case meaning != 1:
+	case dir.value(tiffFillOrder, 1) != 1:
+		return nil, refuse(tiffFillOrder, "FillOrder", "2 of floating point")
+	case meaning != blackIsZero:
 		return nil, bad("photometric interpretation %d, want 1", meaning)
 	}
 	perByte := 1
-	switch c := dir.value(tiffCompression, 1); c {
-	case 1:
-	case 5:
+	switch c := dir.value(tiffCompression, compressionNone); c {
+	case 0, compressionNone:
+	case compressionLZW:
 		perByte = 3000
-	case 8, 32946:
+	case compressionDeflate, compressionDeflate0:
 		perByte = 1032
 	default:
 		return nil, bad("compression %d, want none, LZW or deflate", c)
@@ -84,33 +71,18 @@ func readFloatTIFF(dir ifd) (*segd.Scan, error) {
 
 // blocks reads the strips or tiles.
 func (f *floatTIFF) blocks() error {
-	wide, high := f.width, f.height // without rows a strip, or with more than there are, it is one strip
-	if rows := f.dir.number(tiffRowsPerStrip); rows > 0 {
-		high = min(high, rows)
+	b, err := f.dir.blocks()
+	if err != nil {
+		return err
 	}
-	offsets, counts := f.dir.numbers(tiffStripOffsets), f.dir.numbers(tiffStripByteCounts)
-	if f.dir.number(tiffTileWidth) > 0 {
-		wide, high = f.dir.number(tiffTileWidth), f.dir.number(tiffTileHeight)
-		offsets, counts = f.dir.numbers(tiffTileOffsets), f.dir.numbers(tiffTileByteCounts)
-		if wide > maxTileSide || high > maxTileSide {
-			return fmt.Errorf("scanio: %w: tiff with tiles of %d×%d pixels, limit %d a side", segd.ErrTooLarge, wide, high, maxTileSide)
-		}
-	}
-	if wide < 1 || high < 1 {
-		return fmt.Errorf("scanio: %w: tiff with blocks of %d×%d pixels", segd.ErrFormat, wide, high)
-	}
-	across, down := (f.width+wide-1)/wide, (f.height+high-1)/high
-	if len(offsets) != across*down || len(counts) != len(offsets) {
-		return fmt.Errorf("scanio: %w: tiff of %d blocks, %d offsets and %d lengths", segd.ErrFormat, across*down, len(offsets), len(counts))
-	}
-	row, whole := make([]byte, wide*f.bytes), make([]byte, wide*f.bytes)
-	for i := range offsets {
-		r, err := f.open(offsets[i], counts[i])
+	row, whole := make([]byte, b.wide*f.bytes), make([]byte, b.wide*f.bytes)
+	for i := range b.offsets {
+		r, err := f.open(b.offsets[i], b.counts[i])
 		if err != nil {
 			return err
 		}
-		x, y := i%across*wide, i/across*high
-		for k := range high {
+		x, y := i%b.across*b.wide, i/b.across*b.high
+		for k := range b.high {
 			if y+k == f.height { // strips end here, tiles are filled up
 				break
 			}
@@ -123,13 +95,8 @@ func (f *floatTIFF) blocks() error {
 	return nil
 }
 
-var errCutOff = fmt.Errorf("scanio: %w: tiff with a block that is cut off", segd.ErrFormat)
-
 // open returns a reader of the bytes that a block unpacks to.
 func (f *floatTIFF) open(offset, count uint32) (io.Reader, error) {
-	if int64(offset)+int64(count) > int64(len(f.dir.file)) {
-		return nil, errCutOff
-	}
 	r := bytes.NewReader(f.dir.file[offset:][:count])
 	switch f.dir.value(tiffCompression, 1) {
 	case 5:
@@ -187,49 +154,4 @@ func (f *floatTIFF) scan() *segd.Scan {
 		return &segd.Image{Width: f.width, Height: f.height, Channels: 1, Pix: append([]float32(nil), f.pix...)}, nil
 	}
 	return s
-}
-
-// number is the first value of a SHORT or LONG entry, 0 where there is none.
-func (d ifd) number(tag uint16) int {
-	if v := d.numbers(tag); len(v) > 0 && v[0] <= math.MaxInt32 {
-		return int(v[0])
-	}
-	return 0
-}
-
-// maxBlocks is as many as the smallest tiles of the largest page are, and strips
-// of a row each.
-const maxBlocks = 1 << 20
-
-// numbers are the values of a SHORT or LONG entry; nil where there is none, where
-// it is cut off, and where they are more than maxBlocks.
-func (d ifd) numbers(tag uint16) []uint32 {
-	for e := d.entries; len(e) >= 12; e = e[12:] {
-		size := map[uint16]int64{3: 2, 4: 4}[d.order.Uint16(e[2:])]
-		if d.order.Uint16(e) != tag || size == 0 {
-			continue
-		}
-		n := int64(d.order.Uint32(e[4:]))
-		b := e[8:12]
-		if n > maxBlocks {
-			return nil
-		}
-		if n*size > 4 {
-			at := int64(d.order.Uint32(e[8:]))
-			if at+n*size > int64(len(d.file)) {
-				return nil
-			}
-			b = d.file[at:]
-		}
-		v := make([]uint32, n)
-		for i := range v {
-			if size == 2 {
-				v[i] = uint32(d.order.Uint16(b[2*i:]))
-			} else {
-				v[i] = d.order.Uint32(b[4*i:])
-			}
-		}
-		return v
-	}
-	return nil
 }

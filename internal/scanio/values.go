@@ -10,7 +10,7 @@ import (
 
 // ReadValues reads a label whose samples are values, not classes: a grey PNG or
 // TIFF of 8 or 16 bits or a grey TIFF of floating point, whose samples are taken
-// as they are, or a NIfTI volume, scaled by its header. NaN are values that are
+// as they are, page by page, or a NIfTI volume, scaled by its header. NaN are values that are
 // not known. b must not change while the result is in use.
 //
 // The errors are those of Read; anything else, a palette, colour and alpha
@@ -23,22 +23,24 @@ func ReadValues(b []byte) (*segd.Scan, error) {
 	case len(b) > maxFile:
 		return nil, fmt.Errorf("scanio: %w: %d bytes, limit %d", segd.ErrTooLarge, len(b), maxFile)
 	case isTIFF(b):
-		dir, err := readIFD(b)
+		t, err := openTIFF(b)
 		if err != nil {
 			return nil, err
 		}
-		if dir.value(tiffSampleFormat, 1) == tiffFloat {
-			return readFloatTIFF(dir)
-		}
-		m, err := decodeTIFF(dir)
-		if err != nil {
-			return nil, err
-		}
-		depth, samples, meaning := dir.value(tiffBitsPerSample, 1), dir.value(tiffSamples, 1), dir.value(tiffPhotometric, -1)
-		if depth != 8 && depth != 16 || samples != 1 || meaning != 1 {
-			return nil, bad("tiff of %d samples of %d bits, photometric interpretation %d", samples, depth, meaning)
-		}
-		return newScan("tiff", m, "tiff"), nil
+		return t.scan(func(d ifd) (*segd.Scan, error) {
+			if d.value(tiffSampleFormat, tiffUnsigned) == tiffFloat {
+				return readFloatTIFF(d)
+			}
+			m, err := d.labels()
+			if err != nil {
+				return nil, err
+			}
+			depth, samples, meaning := d.value(tiffBitsPerSample, 1), d.value(tiffSamples, 1), d.photometric()
+			if depth != 8 && depth != 16 || samples != 1 || meaning != blackIsZero {
+				return nil, bad("tiff of %d samples of %d bits, photometric interpretation %d", samples, depth, meaning)
+			}
+			return newScan("tiff", m, "tiff"), nil
+		})
 	case nifti.Is(b):
 		v, err := nifti.ReadHeader(b)
 		if err != nil {

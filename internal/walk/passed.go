@@ -4,18 +4,18 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"path/filepath"
+	"path"
 	"slices"
 	"strings"
 
 	"segd/internal/scanio"
 )
 
-// Passed counts what a walk did not take.
+// Passed says what a walk did not take.
 type Passed struct {
-	Other    map[string]int      // files that are no images, by extension in lower case
-	Unfit    map[scanio.Kind]int // images of a kind that was not wanted
-	Hidden   int                 // files and folders
+	Other    map[string][]string      // files that are no images: names by extension in lower case
+	Unfit    map[scanio.Kind][]string // images of a kind that was not wanted: names
+	Hidden   int                      // files and folders, and what Windows leaves in folders
 	DICOMDIR int
 	Empty    int // files without a byte
 	Outputs  int // of segd
@@ -24,35 +24,27 @@ type Passed struct {
 	Repeated int // files that are named twice
 }
 
-// other counts a file that is no image.
-func (p *Passed) other(name string) {
-	if p.Other == nil {
-		p.Other = map[string]int{}
+// other notes a file that is no image.
+func (p *Passed) other(name string) { note(&p.Other, strings.ToLower(path.Ext(name)), name) }
+
+// unfit notes an image that was not wanted.
+func (p *Passed) unfit(kind scanio.Kind, name string) { note(&p.Unfit, kind, name) }
+
+// note adds names to those of a key.
+func note[K comparable](m *map[K][]string, key K, names ...string) {
+	if *m == nil {
+		*m = map[K][]string{}
 	}
-	p.Other[strings.ToLower(filepath.Ext(name))]++
+	(*m)[key] = append((*m)[key], names...)
 }
 
-// unfit counts an image that was not wanted.
-func (p *Passed) unfit(kind scanio.Kind) {
-	if p.Unfit == nil {
-		p.Unfit = map[scanio.Kind]int{}
-	}
-	p.Unfit[kind]++
-}
-
-// Add adds the counts of another walk.
+// Add adds what another walk did not take.
 func (p *Passed) Add(q Passed) {
-	for ext, n := range q.Other {
-		if p.Other == nil {
-			p.Other = map[string]int{}
-		}
-		p.Other[ext] += n
+	for ext, names := range q.Other {
+		note(&p.Other, ext, names...)
 	}
-	for kind, n := range q.Unfit {
-		if p.Unfit == nil {
-			p.Unfit = map[scanio.Kind]int{}
-		}
-		p.Unfit[kind] += n
+	for kind, names := range q.Unfit {
+		note(&p.Unfit, kind, names...)
 	}
 	p.Hidden += q.Hidden
 	p.DICOMDIR += q.DICOMDIR
@@ -67,11 +59,11 @@ func (p *Passed) Add(q Passed) {
 // everywhere.
 func (p Passed) Visible() int {
 	n := p.DICOMDIR + p.Empty + p.Outputs + p.Special + p.Links + p.Repeated
-	for _, k := range p.Other {
-		n += k
+	for _, names := range p.Other {
+		n += len(names)
 	}
-	for _, k := range p.Unfit {
-		n += k
+	for _, names := range p.Unfit {
+		n += len(names)
 	}
 	return n
 }
@@ -86,7 +78,7 @@ func (p Passed) String() string {
 		parts = append(parts, others)
 	}
 	for _, kind := range slices.Sorted(maps.Keys(p.Unfit)) {
-		parts = append(parts, fmt.Sprintf("%d of kind %s, which is not read here", p.Unfit[kind], cmp.Or(string(kind), "unknown")))
+		parts = append(parts, fmt.Sprintf("%d of kind %s, which is not read here", len(p.Unfit[kind]), cmp.Or(string(kind), "unknown")))
 	}
 	for _, c := range []struct {
 		n         int
@@ -116,14 +108,14 @@ func (p Passed) String() string {
 // others names the files that are no images.
 func (p Passed) others() string {
 	all := 0
-	for _, n := range p.Other {
-		all += n
+	for _, names := range p.Other {
+		all += len(names)
 	}
 	if all == 0 {
 		return ""
 	}
 	list := slices.SortedFunc(maps.Keys(p.Other), func(a, b string) int {
-		return cmp.Or(cmp.Compare(p.Other[b], p.Other[a]), strings.Compare(a, b))
+		return cmp.Or(cmp.Compare(len(p.Other[b]), len(p.Other[a])), strings.Compare(a, b))
 	})
 	var words []string
 	for i, ext := range list {
@@ -135,7 +127,7 @@ func (p Passed) others() string {
 		if name == "" {
 			name = "no extension"
 		}
-		words = append(words, fmt.Sprintf("%s %d", Printable(name), p.Other[ext]))
+		words = append(words, fmt.Sprintf("%s %d", Printable(name), len(p.Other[ext])))
 	}
 	what := "files that are"
 	if all == 1 {

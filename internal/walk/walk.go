@@ -108,6 +108,12 @@ func (w *walker) folder(path, name, place string) {
 	}
 }
 
+// hidden reports names that are not meant to be seen: those that begin with a dot,
+// and the files that Windows hides in folders.
+func hidden(name string) bool {
+	return strings.HasPrefix(name, ".") || strings.EqualFold(name, "Thumbs.db") || strings.EqualFold(name, "desktop.ini")
+}
+
 // outputs are what segd wrote into a folder.
 type outputs struct {
 	record  output.Record
@@ -116,7 +122,7 @@ type outputs struct {
 
 // entry lists one entry of a folder.
 func (w *walker) entry(path, name, place string, e fs.DirEntry, known outputs) {
-	if strings.HasPrefix(e.Name(), ".") {
+	if hidden(e.Name()) {
 		w.passed.Hidden++
 		return
 	}
@@ -159,10 +165,10 @@ func (w *walker) file(path, name string) {
 		if empty {
 			w.passed.Empty++
 		} else {
-			w.passed.other(base)
+			w.passed.other(name)
 		}
 	case w.Want != nil && !w.Want(kind):
-		w.passed.unfit(kind)
+		w.passed.unfit(kind, name)
 	default:
 		w.list = append(w.list, File{Path: path, Name: name, Kind: kind})
 	}

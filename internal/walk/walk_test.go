@@ -75,7 +75,7 @@ func TestWalk(t *testing.T) {
 		"a/b.png": img, "a.png": img, "new\nline.png": img, strings.Repeat("n", 240) + ".png": img, "ä.png": img,
 		"damaged.png": []byte("no picture"), "empty.dcm": nil,
 		"notes.txt": []byte("text"), "more.TXT": []byte("text"), "README": []byte("text"), "nothing": nil, "DICOMDIR": dicom,
-		".hidden/c.png": img, ".DS_Store": img,
+		".hidden/c.png": img, ".DS_Store": img, "a/Thumbs.db": []byte("x"), "Desktop.ini": []byte("x"),
 	})
 	if err := syscall.Mkfifo(filepath.Join(dir, "pipe.png"), 0o644); err != nil {
 		t.Fatal(err)
@@ -86,11 +86,14 @@ func TestWalk(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	text := "passed over: 3 files that are not DICOM, NIfTI, PNG, JPEG or TIFF (.txt 2, no extension 1), 2 hidden, 1 DICOMDIR, 1 empty file, 1 pipe, socket or device"
+	text := "passed over: 3 files that are not DICOM, NIfTI, PNG, JPEG or TIFF (.txt 2, no extension 1), 4 hidden, 1 DICOMDIR, 1 empty file, 1 pipe, socket or device"
 	if passed.String() != text {
 		t.Errorf("got  %s\nwant %s", passed, text)
 	}
-	if got, passed := found(t, dir, Options{Want: func(k scanio.Kind) bool { return k == scanio.PNG }}); len(got) != 7 || passed.Unfit[scanio.DICOM] != 5 {
+	if diff := cmp.Diff(map[string][]string{".txt": {"more.TXT", "notes.txt"}, "": {"README"}}, passed.Other); diff != "" {
+		t.Error(diff)
+	}
+	if got, passed := found(t, dir, Options{Want: func(k scanio.Kind) bool { return k == scanio.PNG }}); len(got) != 7 || len(passed.Unfit[scanio.DICOM]) != 5 {
 		t.Errorf("PNG alone: %q, %s", got, passed)
 	}
 	if _, _, err := Walk(filepath.Join(dir, "absent"), Options{}); !os.IsNotExist(err) {
