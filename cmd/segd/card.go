@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"segd"
+	"segd/internal/engine/folder"
 	"segd/models"
 )
 
@@ -43,7 +44,7 @@ func readCard(path string) (card, error) {
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return c, notThere(err)
+		return c, folder.NotThere(err)
 	}
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields() // a misspelt key would be lost in silence

@@ -57,7 +57,10 @@ func (o Options) fit(m *models.Model) error {
 	if err := o.Validate(); err != nil {
 		return err
 	}
-	return headOf(m).accepts(m, o)
+	if list := Unused(m, o); len(list) > 0 {
+		return fmt.Errorf("segment: %w: %s apply to classes, but model %s predicts values", segd.ErrOption, strings.Join(list, " and "), m.Name)
+	}
+	return nil
 }
 
 // Result is the outcome for one frame, with what led to it. The caller owns
