@@ -15,6 +15,7 @@ import (
 
 	"segd/dicomio"
 	"segd/dicomio/dicomtest"
+	"segd/internal/engine"
 )
 
 // scans writes a folder of inputs: three images, one of them a DICOM in a
@@ -87,7 +88,7 @@ func TestSegmentFolder(t *testing.T) {
 		t.Error(diff)
 	}
 
-	var r result
+	var r engine.Result
 	if err := json.Unmarshal([]byte(files["json/sub/c.json"]), &r); err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"segd/dicomio/dicomtest"
+	"segd/internal/engine"
+	"segd/internal/export"
 	"segd/internal/scanio"
 	"segd/models/modelstest"
 	"segd/train/check"
@@ -64,9 +66,9 @@ func TestSegmentValues(t *testing.T) {
 			t.Fatalf("pixel %d: %d, want %d", i, g, w)
 		}
 	}
-	for _, kind := range outputKinds {
+	for _, kind := range export.Names(outputKinds) {
 		code, _, stderr := command(t, "segment", "-i", in, "-o", filepath.Join(t.TempDir(), "x"), "-m", model, "--output", kind)
-		if !slices.Contains(valueKinds, kind) && (code != exitUsage || !strings.Contains(stderr, "predicts values")) {
+		if !slices.Contains([]string{"json", "nifti", "value", "tiff"}, kind) && (code != exitUsage || !strings.Contains(stderr, "predicts values")) {
 			t.Errorf("--output %s: exit %d, %s", kind, code, stderr)
 		}
 	}
@@ -112,7 +114,7 @@ func TestSegmentValuesFloat(t *testing.T) {
 			}
 		}
 	}
-	var r result
+	var r engine.Result
 	b, err := os.ReadFile(filepath.Join(out, "json", "a.json"))
 	if err == nil {
 		err = json.Unmarshal(b, &r)
