@@ -475,7 +475,7 @@ func TestSegmentDeidentify(t *testing.T) {
 		t.Error(diff)
 	}
 	for name, content := range files {
-		for _, private := range append(dicomtest.Patient[:], "Zyxwvut") {
+		for _, private := range append(dicomtest.Patient, "Zyxwvut") {
 			if strings.Contains(content, private) {
 				t.Errorf("%s holds patient data", name)
 			}

@@ -122,7 +122,7 @@ func axial(k int) []byte {
 		binary.LittleEndian.PutUint16(f.Pixels[2*i:], uint16(100*k))
 	}
 	const root = "1.2.826.0.1.3680043.10.543."
-	for _, e := range []dicomtest.Element{
+	f.Elements = append(f.Elements, []dicomtest.Element{
 		{Tag: tag.SOPClassUID, VR: "UI", Value: "1.2.840.10008.5.1.4.1.1.2"},
 		{Tag: tag.SOPInstanceUID, VR: "UI", Value: fmt.Sprint(root, "1.", k)},
 		{Tag: tag.StudyInstanceUID, VR: "UI", Value: root + "7"},
@@ -131,9 +131,7 @@ func axial(k int) []byte {
 		{Tag: tag.ImagePositionPatient, VR: "DS", Value: fmt.Sprintf(`0\0\%d`, 3*k)},
 		{Tag: tag.ImageOrientationPatient, VR: "DS", Value: `1\0\0\0\1\0`},
 		{Tag: tag.SliceThickness, VR: "DS", Value: "3"},
-	} {
-		f.Elements = append(f.Elements, e)
-	}
+	}...)
 	return dicomtest.Write(f)
 }
 

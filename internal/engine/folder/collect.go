@@ -103,7 +103,7 @@ func Read(path string) ([]byte, error) {
 
 // withoutPath is the reason in an error of the file system.
 func withoutPath(err error) error {
-	if p, ok := err.(*fs.PathError); ok {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return p.Err
 	}
 	return err
