@@ -110,19 +110,9 @@ func (a *app) check(ctx context.Context, s checkSettings) error {
 	if err != nil {
 		return err
 	}
-	var fixed *check.Fixed
-	if s.fix != "" && r.Values != nil {
-		return optionError("--fix corrects masks, but these labels hold values")
-	}
-	if s.fix != "" {
-		lock, err := output.Take(s.fix)
-		if err != nil {
-			return err
-		}
-		defer lock.Release()
-		if fixed, err = check.Fix(ctx, s.datasets[0], s.fix, s.answers); err != nil {
-			return err
-		}
+	fixed, err := s.fixed(ctx, r)
+	if err != nil {
+		return err
 	}
 	if s.format == "json" {
 		err = a.printJSON(struct {
@@ -140,6 +130,22 @@ func (a *app) check(ctx context.Context, s checkSettings) error {
 		err = &faultsError{r.Faults(), left}
 	}
 	return err
+}
+
+// fixed writes the corrected copy that --fix asks for; nil without it.
+func (s checkSettings) fixed(ctx context.Context, r *check.Result) (*check.Fixed, error) {
+	if s.fix == "" {
+		return nil, nil
+	}
+	if r.Values != nil {
+		return nil, optionError("--fix corrects masks, but these labels hold values")
+	}
+	lock, err := output.Take(s.fix)
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Release()
+	return check.Fix(ctx, s.datasets[0], s.fix, s.answers)
 }
 
 // faultsError says that a data set has faults, or that a mended copy lacks cases.

@@ -143,6 +143,17 @@ func (a *app) evaluate(ctx context.Context, s evaluateSettings) error {
 			return err
 		}
 	}
+	if err := s.write(ctx, o, out); err != nil {
+		return err
+	}
+	if err := out.WriteText(a.stdout, s.worst); err != nil || out.Comparison == nil {
+		return err
+	}
+	return metric.WriteDifferences(a.stdout, s.against, out.Comparison.Classes)
+}
+
+// write writes the report, the card's figures and the page that are asked for.
+func (s evaluateSettings) write(ctx context.Context, o evaluate.Options, out evaluation) error {
 	if err := writeReport(s.report, out); err != nil {
 		return err
 	}
@@ -159,10 +170,7 @@ func (a *app) evaluate(ctx context.Context, s evaluateSettings) error {
 			return err
 		}
 	}
-	if err := out.WriteText(a.stdout, s.worst); err != nil || out.Comparison == nil {
-		return err
-	}
-	return metric.WriteDifferences(a.stdout, s.against, out.Comparison.Classes)
+	return nil
 }
 
 // evaluateValues is evaluate for a model of values.

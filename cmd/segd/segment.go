@@ -33,41 +33,44 @@ type segmentSettings struct {
 	minSize                     int
 }
 
+// segmentLong is the help of segd segment.
+const segmentLong = "Segment files and folders of DICOM, NIfTI, PNG, JPEG and TIFF. Folders are read\n" +
+	"recursively.\n\n" +
+	"The format is detected from the content, not the name. Files that are not images\n" +
+	"are skipped and counted.\n\n" +
+	"The outputs of FOLDER/NAME.dcm are OUT/KIND/FOLDER/NAME.png; the frames of a\n" +
+	"multi-frame file are NAME_0001 and so on. Two inputs with the same name keep\n" +
+	"their extensions: a.png.png, a.dcm.png. OUT/segd.csv holds the measurements of\n" +
+	"all inputs.\n\n" +
+	"The DICOM objects (seg, segprob, sc, sr, gsps, rtstruct) need DICOM input. An\n" +
+	"object covers all frames of a file or all slices of a series and is named after\n" +
+	"the first slice; only sc is one object per frame.\n\n" +
+	"nifti is a .nii.gz of all frames, in the position of the scan. Evenly spaced\n" +
+	"slices of a series become one volume; where several slices share each position,\n" +
+	"the volume gets a fourth axis. The planes of a tilted gantry are shifted so that\n" +
+	"they stack at right angles. Frames in several stacks become NAME_1.nii.gz and so\n" +
+	"on.\n\n" +
+	"Only one run at a time can write to OUT. OUT/segd.outputs lists the files that\n" +
+	"segd wrote; later runs do not read them as inputs. --overwrite removes only what\n" +
+	"an earlier run wrote for the same inputs in the requested kinds.\n\n" +
+	"A file is written completely or not at all. If an input fails, segd reports it\n" +
+	"on standard error with the reason, writes none of its outputs, and continues; the\n" +
+	"exit status is then 3. If only some kinds of output cannot be made from an input,\n" +
+	"segd writes the others and counts the input as failed.\n\n" +
+	"A model with several channels, such as T1 and T2, reads the files NAME_0000,\n" +
+	"NAME_0001 and so on as one input, NAME. All must exist and match in size and\n" +
+	"position. The outputs take the position of the first; DICOM objects refer to it.\n\n" +
+	"A regression model writes value, a 16-bit PNG with values rounded and clipped to\n" +
+	"0 to 65535; tiff and nifti, with the exact values in float32; and json.\n\n" +
+	"With --deidentify, outputs are named by the line number of their input in\n" +
+	"--dry-run."
+
 func newSegment(a *app) *cobra.Command {
 	var s segmentSettings
 	cmd := &cobra.Command{
-		Use:   "segment -i PATH... -o DIR -m MODEL",
-		Short: "Segment files and folders",
-		Long: "Segment files and folders of DICOM, NIfTI, PNG, JPEG and TIFF. Folders are read\n" +
-			"recursively.\n\n" +
-			"The format is detected from the content, not the name. Files that are not images\n" +
-			"are skipped and counted.\n\n" +
-			"The outputs of FOLDER/NAME.dcm are OUT/KIND/FOLDER/NAME.png; the frames of a\n" +
-			"multi-frame file are NAME_0001 and so on. Two inputs with the same name keep\n" +
-			"their extensions: a.png.png, a.dcm.png. OUT/segd.csv holds the measurements of\n" +
-			"all inputs.\n\n" +
-			"The DICOM objects (seg, segprob, sc, sr, gsps, rtstruct) need DICOM input. An\n" +
-			"object covers all frames of a file or all slices of a series and is named after\n" +
-			"the first slice; only sc is one object per frame.\n\n" +
-			"nifti is a .nii.gz of all frames, in the position of the scan. Evenly spaced\n" +
-			"slices of a series become one volume; where several slices share each position,\n" +
-			"the volume gets a fourth axis. The planes of a tilted gantry are shifted so that\n" +
-			"they stack at right angles. Frames in several stacks become NAME_1.nii.gz and so\n" +
-			"on.\n\n" +
-			"Only one run at a time can write to OUT. OUT/segd.outputs lists the files that\n" +
-			"segd wrote; later runs do not read them as inputs. --overwrite removes only what\n" +
-			"an earlier run wrote for the same inputs in the requested kinds.\n\n" +
-			"A file is written completely or not at all. If an input fails, segd reports it\n" +
-			"on standard error with the reason, writes none of its outputs, and continues; the\n" +
-			"exit status is then 3. If only some kinds of output cannot be made from an input,\n" +
-			"segd writes the others and counts the input as failed.\n\n" +
-			"A model with several channels, such as T1 and T2, reads the files NAME_0000,\n" +
-			"NAME_0001 and so on as one input, NAME. All must exist and match in size and\n" +
-			"position. The outputs take the position of the first; DICOM objects refer to it.\n\n" +
-			"A regression model writes value, a 16-bit PNG with values rounded and clipped to\n" +
-			"0 to 65535; tiff and nifti, with the exact values in float32; and json.\n\n" +
-			"With --deidentify, outputs are named by the line number of their input in\n" +
-			"--dry-run.",
+		Use:     "segment -i PATH... -o DIR -m MODEL",
+		Short:   "Segment files and folders",
+		Long:    segmentLong,
 		Example: "  segd segment -i scans -o out -m cardiac-lv\n  segd segment -i a.png b.png -o out -m nuclei --output mask,json",
 		Args:    cobra.ArbitraryArgs, // more inputs: the shell expands -i *.png to them
 	}

@@ -24,23 +24,26 @@ func newStudy(a *app) *cobra.Command {
 	return cmd
 }
 
+// studyLong is the help of segd study skips.
+const studyLong = "Train variants of the network on the same data, with the same budget and the same\n" +
+	"seeds. DIR/report.html is a self-contained page, and its figures are also written\n" +
+	"as CSV: learning curves with their spread over seeds, the gradient of each layer,\n" +
+	"cost, loss landscapes, and where long skips recover detail.\n\n" +
+	"To continue an interrupted study, run the same command again. To extend a study\n" +
+	"with more variants, seeds or a sweep, run it with the larger set: finished\n" +
+	"trainings are reused.\n\n" +
+	"A variant is written as words joined by hyphens: plain, residual, preact, dense;\n" +
+	"concat, add, none, nested; attention; bilinear; nonorm; convsN, growthN, depthN.\n" +
+	"The default is each kind of block, each kind of long skip, and deep networks\n" +
+	"without long skips, with and without normalisation."
+
 func newStudySkips(a *app) *cobra.Command {
 	var o study.Options
 	var variants []string
 	cmd := &cobra.Command{
-		Use:   "skips -d DATASET... -o DIR",
-		Short: "Train variants of skip connections and compare them",
-		Long: "Train variants of the network on the same data, with the same budget and the same\n" +
-			"seeds. DIR/report.html is a self-contained page, and its figures are also written\n" +
-			"as CSV: learning curves with their spread over seeds, the gradient of each layer,\n" +
-			"cost, loss landscapes, and where long skips recover detail.\n\n" +
-			"To continue an interrupted study, run the same command again. To extend a study\n" +
-			"with more variants, seeds or a sweep, run it with the larger set: finished\n" +
-			"trainings are reused.\n\n" +
-			"A variant is written as words joined by hyphens: plain, residual, preact, dense;\n" +
-			"concat, add, none, nested; attention; bilinear; nonorm; convsN, growthN, depthN.\n" +
-			"The default is each kind of block, each kind of long skip, and deep networks\n" +
-			"without long skips, with and without normalisation.",
+		Use:     "skips -d DATASET... -o DIR",
+		Short:   "Train variants of skip connections and compare them",
+		Long:    studyLong,
 		Example: "  segd study skips -d nuclei/train -o skips --epochs 20\n  segd study skips -d nuclei/train -o skips --steps 400 --repeats 3 --sweep\n  segd study skips -d nuclei/train -o skips --variants plain-concat,residual-add-attention",
 		Args:    cobra.NoArgs,
 	}
