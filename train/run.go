@@ -88,8 +88,7 @@ func Run(ctx context.Context, o Options, report func(Event)) (*Result, error) {
 		return nil, err
 	}
 	r.report(r.event(EventPlan, r.Plan.summary()))
-	err = r.loop(ctx)
-	if err != nil && ctx.Err() == nil && !errors.Is(err, ErrDiverged) { // which say it themselves
+	if err = r.loop(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, ErrDiverged) { // which say it themselves
 		err = fmt.Errorf("%w; %s", err, r.kept())
 	}
 	return r.result(), err
@@ -178,26 +177,9 @@ func prepare(ctx context.Context, o Options, saved *progress, report func(Event)
 			report(Event{Kind: EventWarning, Message: m})
 		}
 	}
-	data, err := dataset.Open(o.Datasets...)
+	data, channels, err := o.openData(saved, warn)
 	if err != nil {
 		return nil, err
-	}
-	if err := o.nameClasses(data, saved); err != nil {
-		return nil, err
-	}
-	warn(data.Warnings...)
-	channels, err := data.Channels()
-	if err != nil {
-		return nil, err
-	}
-	if o.From != nil && len(o.From.Channels) > 0 { // one of a single image may start a training on several
-		warning, err := data.FitChannels(o.From.Name, o.From.Channels)
-		if err != nil {
-			return nil, err
-		}
-		if warning != "" {
-			warn(warning)
-		}
 	}
 	memory := o.Memory()
 	raws, list, err := load(ctx, data.Cases, o.Network.Head, memory/2)
@@ -216,15 +198,7 @@ func prepare(ctx context.Context, o Options, saved *progress, report func(Event)
 	}
 	f := fingerprint(data.Cases, list, meant, classes)
 	r := &run{o: o, report: report, names: data.Names, channels: channels}
-	if saved != nil {
-		if err := saved.matches(o, f); err != nil {
-			return nil, err
-		}
-		r.progress = *saved
-		if set := r.o.Pool.Kernels().Name(); set != saved.Plan.Kernels {
-			warn(fmt.Sprintf("checkpoint was made with %s kernels, this run has %s: weights will differ in the last digits", saved.Plan.Kernels, set))
-		}
-	} else if err := r.plan(data.Cases, f, warn); err != nil {
+	if err := r.take(saved, data.Cases, f, warn); err != nil {
 		return nil, err
 	}
 	if saved == nil && r.Plan.values() {
@@ -252,6 +226,57 @@ func prepare(ctx context.Context, o Options, saved *progress, report func(Event)
 		warn(fmt.Sprintf("memory of %d MiB has room for %d of %d images: the others are read from a temporary file of %d MiB",
 			memory>>20, len(examples)-k, len(examples), r.store.size>>20))
 	}
+	r.divide(examples)
+	if saved == nil {
+		r.Plan.EpochSteps = float64(len(r.training)) / float64(r.Plan.Batch)
+	}
+	return r, nil
+}
+
+// take takes up a saved training, or plans a new one.
+func (r *run) take(saved *progress, cases []dataset.Case, f Fingerprint, warn func(...string)) error {
+	if saved == nil {
+		return r.plan(cases, f, warn)
+	}
+	if err := saved.matches(r.o, f); err != nil {
+		return err
+	}
+	r.progress = *saved
+	if set := r.o.Pool.Kernels().Name(); set != saved.Plan.Kernels {
+		warn(fmt.Sprintf("checkpoint was made with %s kernels, this run has %s: weights will differ in the last digits", saved.Plan.Kernels, set))
+	}
+	return nil
+}
+
+// openData opens the data sets and settles the names of their classes and channels.
+func (o *Options) openData(saved *progress, warn func(...string)) (*dataset.Dataset, []string, error) {
+	data, err := dataset.Open(o.Datasets...)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := o.nameClasses(data, saved); err != nil {
+		return nil, nil, err
+	}
+	warn(data.Warnings...)
+	channels, err := data.Channels()
+	if err != nil {
+		return nil, nil, err
+	}
+	if o.From != nil && len(o.From.Channels) > 0 { // one of a single image may start a training on several
+		warning, err := data.FitChannels(o.From.Name, o.From.Channels)
+		if err != nil {
+			return nil, nil, err
+		}
+		if warning != "" {
+			warn(warning)
+		}
+	}
+	return data, channels, nil
+}
+
+// divide gives each example to training or validation, and those that train as
+// often as the plan repeats their data set.
+func (r *run) divide(examples []example) {
 	for _, e := range examples {
 		if slices.Contains(r.Plan.Validation, e.ID) {
 			r.validation = append(r.validation, e)
@@ -266,10 +291,6 @@ func prepare(ctx context.Context, o Options, saved *progress, report func(Event)
 			}
 		}
 	}
-	if saved == nil {
-		r.Plan.EpochSteps = float64(len(r.training)) / float64(r.Plan.Batch)
-	}
-	return r, nil
 }
 
 // plan splits the data and plans a new training.

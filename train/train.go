@@ -110,9 +110,6 @@ type Options struct {
 func (o Options) Memory() int64 { return cmp.Or(o.MaxMemory, defaultMemory) }
 
 func (o Options) validate() error {
-	bad := func(field string, v any, want string) error {
-		return fmt.Errorf("train: %w: %s %v, want %s", segd.ErrOption, field, v, want)
-	}
 	set := 0
 	for _, given := range []bool{o.Epochs != 0, o.Steps != 0, o.Time != 0} {
 		if given {
@@ -148,20 +145,8 @@ func (o Options) validate() error {
 		return bad("patch", o.Patch, "1 to 2048")
 	case o.Batch < 0 || o.Batch > 256:
 		return bad("batch", o.Batch, "1 to 256")
-	case !(o.LearnRate >= 0 && o.LearnRate <= 1):
-		return bad("learning rate", o.LearnRate, "0 to 1")
-	case math.IsNaN(o.WeightDecay) || o.WeightDecay > 1:
-		return bad("weight decay", o.WeightDecay, "at most 1")
-	case o.Solver != "" && o.Solver != SolverAdamW && o.Solver != SolverSGD:
-		return bad("solver", o.Solver, "adamw or sgd")
-	case o.Momentum != 0 && o.Solver != SolverSGD:
-		return bad("momentum", o.Momentum, "none: it is of the solver sgd")
-	case !(o.Momentum >= 0 && o.Momentum < 1):
-		return bad("momentum", o.Momentum, "0 to less than 1")
-	case o.Schedule != "" && o.Schedule != ScheduleCosine && o.Schedule != SchedulePoly:
-		return bad("schedule", o.Schedule, "cosine or poly")
-	case o.Patience < 0:
-		return bad("patience", o.Patience, "0 or more")
+	case o.validateSolver() != nil:
+		return o.validateSolver()
 	case o.validateHead() != nil:
 		return o.validateHead()
 	case o.Balance && len(o.Loss.Classes) > 0:
@@ -176,6 +161,32 @@ func (o Options) validate() error {
 		return bad("foreground share", o.Foreground, "at most 1")
 	}
 	return nil
+}
+
+// validateSolver checks how the weights are moved.
+func (o Options) validateSolver() error {
+	switch {
+	case !(o.LearnRate >= 0 && o.LearnRate <= 1):
+		return bad("learning rate", o.LearnRate, "0 to 1")
+	case math.IsNaN(o.WeightDecay) || o.WeightDecay > 1:
+		return bad("weight decay", o.WeightDecay, "at most 1")
+	case o.Solver != "" && o.Solver != SolverAdamW && o.Solver != SolverSGD:
+		return bad("solver", o.Solver, "adamw or sgd")
+	case o.Momentum != 0 && o.Solver != SolverSGD:
+		return bad("momentum", o.Momentum, "none: it is of the solver sgd")
+	case !(o.Momentum >= 0 && o.Momentum < 1):
+		return bad("momentum", o.Momentum, "0 to less than 1")
+	case o.Schedule != "" && o.Schedule != ScheduleCosine && o.Schedule != SchedulePoly:
+		return bad("schedule", o.Schedule, "cosine or poly")
+	case o.Patience < 0:
+		return bad("patience", o.Patience, "0 or more")
+	}
+	return nil
+}
+
+// bad is the error of an option that cannot have its value.
+func bad(field string, v any, want string) error {
+	return fmt.Errorf("train: %w: %s %v, want %s", segd.ErrOption, field, v, want)
 }
 
 // EventKind says what an Event is about.
