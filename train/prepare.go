@@ -20,8 +20,7 @@ func prepare(ctx context.Context, o Options, saved *progress, report func(Event)
 	if err != nil {
 		return nil, err
 	}
-	memory := o.Memory()
-	raws, list, err := load(ctx, data.Cases, o.Network.Head, memory/2)
+	raws, list, err := load(ctx, data.Cases, o.Network.Head, o.Memory()/2)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +54,7 @@ func prepare(ctx context.Context, o Options, saved *progress, report func(Event)
 	if err != nil {
 		return nil, err
 	}
-	r.store = budget(memory - taken)
+	r.store = budget(o.Memory() - taken)
 	n := normaliser{recipe: r.Plan.Recipe, meant: meant, classes: classes, loss: &r.Plan.Loss, held: r.Plan.Validation, targets: r.Plan.Targets, store: r.store}
 	examples, err := n.run(ctx, data.Cases, raws)
 	if err != nil {
@@ -63,7 +62,7 @@ func prepare(ctx context.Context, o Options, saved *progress, report func(Event)
 	}
 	if k := r.store.count; k > 0 {
 		warn(fmt.Sprintf("memory of %d MiB has room for %d of %d images: the others are read from a temporary file of %d MiB",
-			memory>>20, len(examples)-k, len(examples), r.store.size>>20))
+			o.Memory()>>20, len(examples)-k, len(examples), r.store.size>>20))
 	}
 	r.divide(examples)
 	if saved == nil {
