@@ -222,6 +222,9 @@ func TestRunGoesOn(t *testing.T) {
 // more seeds and a sweep, and folders of trainings that were made elsewhere. Each
 // is trained once, and the page is that of a study made at once.
 func TestRunMerges(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains many networks")
+	}
 	dir := discs(t, 8, 24)
 	all := tiny(t, dir)
 	all.Variants, all.Steps, all.Landscape = all.Variants[:2], 4, -1
