@@ -78,3 +78,5 @@ func method(m string) string {
 	}
 	return "other"
 }
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -2,14 +2,18 @@ package handlers
 
 import (
 	"archive/zip"
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"segd/internal/engine"
+	"segd/internal/export"
 )
 
 // Headers of an answer that say where it comes from.
@@ -20,188 +24,161 @@ const (
 	warningsHeader = "Segd-Warnings"   // of the scan and its first frame
 )
 
-// scanResult is the JSON output.
-type scanResult struct {
-	Model          string        `json:"model"`
-	Version        string        `json:"model_version"`
-	Format         string        `json:"format"`
-	TransferSyntax string        `json:"transfer_syntax,omitempty"`
-	Modality       string        `json:"modality,omitempty"`
-	Width          int           `json:"width"`
-	Height         int           `json:"height"`
-	FrameCount     int           `json:"frame_count"` // of the file, whichever were asked for
-	NetworkMS      float64       `json:"network_ms"`
-	Steps          []string      `json:"steps"` // done to the pixels of all frames
-	Warnings       []string      `json:"warnings"`
-	Frames         []frameResult `json:"frames"`
-}
-
-// dicomMedia is the media type of a DICOM file (RFC 3240).
-const dicomMedia = "application/dicom"
-
 // attachment is a Content-Disposition that has a client save what it gets.
 func attachment(name string) string { return fmt.Sprintf("attachment; filename=%q", name) }
 
-// result is what is said of the scan in JSON, without its frames.
-func (j *job) result() scanResult {
-	return scanResult{
-		Model: j.model.Name, Version: j.model.Version,
-		Format: j.scan.Format, TransferSyntax: j.scan.TransferSyntax, Modality: j.scan.Modality,
-		Width: j.scan.Width, Height: j.scan.Height, FrameCount: j.scan.Frames,
-		Steps: append([]string{}, j.scan.Steps...), Warnings: append([]string{}, j.scan.Warnings...),
-	}
+func kindOf(name string) export.Kind {
+	k, _ := export.KindOf(name)
+	return k
 }
 
-// writeJSON answers the measurements of the frames that are asked for.
-func (j *job) writeJSON(c echo.Context) error {
-	out := j.result()
-	network, err := j.all(c, func() { out.Frames = append(out.Frames, j.done.measured) })
-	if err != nil {
+// response is an answer in the making: the engine's Sink. A file of a single frame, or
+// of all frames, is the response; files of several frames, and those of output zip, go
+// into an archive.
+//
+// An archive goes out frame by frame, so that memory is that of one. The time in the
+// network is only known at the end then and comes as a trailer, and where something
+// fails in between, the connection is cut: half an archive must not look like a whole
+// one.
+type response struct {
+	server *Server
+	c      echo.Context
+	kind   export.Kind // that is asked for
+
+	result  *engine.Result
+	archive *zip.Writer // nil: there is none
+	files   []*file     // of the frame at hand
+}
+
+// file is one that is made of a frame.
+type file struct {
+	engine.Output
+	bytes.Buffer
+}
+
+// Open is that of engine.Sink; the one source is always taken.
+func (a *response) Open(*engine.Source) error { return nil }
+
+// Begin is that of engine.Sink.
+func (a *response) Begin(_ *engine.Source, r *engine.Result) error {
+	a.result = r
+	if a.kind.Name == export.Zip || a.kind.Scope == export.Frame && r.Asked > 1 {
+		a.archive = zip.NewWriter(a.c.Response())
+	}
+	return nil
+}
+
+// Write is that of engine.Sink. Files of frames wait for Frame. One of all frames is
+// made while it goes out, for it may be large, unless it is JSON.
+func (a *response) Write(o engine.Output, write func(io.Writer) error) error {
+	f := &file{Output: o}
+	switch {
+	case o.Frame > 0:
+		a.files = append(a.files, f)
+		return write(f)
+	case a.archive == nil && o.Kind.Name != export.JSON:
+		a.setHeaders()
+		return write(a.c.Response())
+	}
+	if err := write(f); err != nil {
 		return err
 	}
-	out.NetworkMS = milliseconds(network)
-	return writeJSON(c, http.StatusOK, out)
+	if a.archive != nil {
+		return a.add(f)
+	}
+	a.setHeaders()
+	return a.c.Blob(http.StatusOK, o.Kind.Media, f.Bytes())
 }
 
-// all segments the frames that are asked for, calls done after each, and sets
-// the headers.
-func (j *job) all(c echo.Context, done func()) (network time.Duration, err error) {
-	j.setHeaders(c.Response().Header())
-	for i := j.first; i <= j.last; i++ {
-		if i > j.first {
-			if err := j.frame(i); err != nil {
-				return network, err
-			}
+// Held is that of engine.Sink.
+func (a *response) Held() (n int64) {
+	for _, f := range a.files {
+		n += int64(f.Cap())
+	}
+	return n
+}
+
+// Frame is that of engine.Sink.
+func (a *response) Frame(*engine.Source, *engine.Result) error {
+	files := a.files
+	a.files = nil
+	switch {
+	case len(files) == 0:
+		return nil
+	case a.archive == nil:
+		a.setHeaders()
+		return a.c.Blob(http.StatusOK, a.kind.Media, files[0].Bytes())
+	case !a.c.Response().Committed:
+		a.setHeaders()
+		a.c.Response().WriteHeader(http.StatusOK)
+	}
+	for _, f := range files {
+		if err := a.add(f); err != nil {
+			return err
 		}
-		network += j.done.network
-		done()
 	}
-	c.Response().Header().Set(networkHeader, formatMS(network))
-	return network, nil
-}
-
-// writeObject answers a DICOM object of the frames that are asked for. It is
-// made while it goes out: one of many frames is large.
-func (j *job) writeObject(c echo.Context) error {
-	if _, err := j.all(c, func() {}); err != nil {
+	if err := a.archive.Flush(); err != nil {
 		return err
 	}
-	h := c.Response().Header()
-	h.Set("Content-Type", dicomMedia)
-	h.Set("Content-Disposition", attachment(j.output+".dcm"))
-	err := j.objects.Write(c.Response(), j.output)
-	if err != nil && c.Response().Committed {
-		j.cutOff(c, err)
+	a.c.Response().Flush()
+	return nil
+}
+
+// Discard and Close are those of engine.Sink. What failed is the error of the run.
+func (a *response) Discard(*engine.Source)                      {}
+func (a *response) Close(*engine.Source, *engine.Result, error) {}
+
+// add puts a file into the archive.
+func (a *response) add(f *file) error {
+	method := zip.Deflate
+	if f.Kind.Ext == ".png" { // which is deflated already
+		method = zip.Store
+	}
+	w, err := a.archive.CreateHeader(&zip.FileHeader{Name: f.Member(), Method: method, Modified: time.Now()})
+	if err == nil {
+		_, err = w.Write(f.Bytes())
 	}
 	return err
 }
 
-// writeVolume answers the masks or values of all frames as a NIfTI file.
-func (j *job) writeVolume(c echo.Context) error {
-	if _, err := j.all(c, func() {}); err != nil {
+// finish ends an archive.
+func (a *response) finish() error {
+	if a.archive == nil {
+		return nil
+	}
+	if err := a.archive.Close(); err != nil {
 		return err
 	}
-	h := c.Response().Header()
-	h.Set("Content-Type", "application/gzip")
-	h.Set("Content-Disposition", attachment(j.output+".nii.gz"))
-	return j.volume.Write(c.Response(), 0)
-}
-
-// cutOff ends an answer that has begun and cannot be finished: half of it must
-// not look like the whole. There is no one left to tell but the log.
-func (j *job) cutOff(c echo.Context, err error) {
-	if p := describe(err); p.Status != statusClientGone {
-		j.server.Log.Warn("answer cut off", "request_id", requestID(c), "error", p.Type)
-	}
-	panic(http.ErrAbortHandler)
-}
-
-// writeZip answers the files of each frame and, with output zip, what the JSON
-// output is. Frames go out as they are done, so that memory is that of one; the
-// time in the network is only known at the end and comes as a trailer. When
-// something fails in between, the connection is cut: half an archive must not look
-// like a whole one.
-func (j *job) writeZip(c echo.Context) error {
-	h := c.Response().Header()
-	j.setHeaders(h)
-	h.Del(networkHeader)
-	h.Set("Trailer", networkHeader)
-	h.Set("Content-Type", "application/zip")
-	name := j.output
-	if name == outputZip {
-		name = "segd"
-	}
-	h.Set("Content-Disposition", attachment(name+".zip"))
-	c.Response().WriteHeader(http.StatusOK)
-	network, err := j.writeFrames(c)
-	if err != nil {
-		j.cutOff(c, err) // it is the time, or the client
-	}
-	h.Set(networkHeader, formatMS(network))
+	a.c.Response().Header().Set(networkHeader, a.result.InNetwork().String())
 	return nil
 }
 
-func (j *job) writeFrames(c echo.Context) (network time.Duration, err error) {
-	z := zip.NewWriter(c.Response())
-	add := func(name string, method uint16, b []byte) error {
-		w, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: method, Modified: time.Now()})
-		if err == nil {
-			_, err = w.Write(b)
-		}
-		return err
-	}
-	out := j.result()
-	for i := j.first; i <= j.last; i++ {
-		if i > j.first {
-			if err := j.frame(i); err != nil {
-				return network, err
-			}
-		}
-		network += j.done.network
-		out.Frames = append(out.Frames, j.done.measured)
-		for k := range j.done.files {
-			f := &j.done.files[k]
-			ext, _ := extension(f.kind)
-			method := zip.Deflate
-			if ext == "png" { // which is deflated already
-				method = zip.Store
-			}
-			if err := add(fmt.Sprintf("%s_%04d.%s", f.kind, i+1, ext), method, f.b.Bytes()); err != nil {
-				return network, err
-			}
-		}
-		if err := z.Flush(); err != nil {
-			return network, err
-		}
-		c.Response().Flush()
-	}
-	if j.output == outputZip {
-		out.NetworkMS = milliseconds(network)
-		b, err := json.Marshal(out)
-		if err != nil {
-			return network, err
-		}
-		if err := add("segd.json", zip.Deflate, append(b, '\n')); err != nil {
-			return network, err
-		}
-	}
-	return network, z.Close()
-}
-
-// setHeaders says where the answer comes from, as of the first frame.
-func (j *job) setHeaders(h http.Header) {
+// setHeaders says what the answer is, and where it comes from as of the first frame.
+func (a *response) setHeaders() {
+	h, r := a.c.Response().Header(), a.result
 	h.Set("Cache-Control", "no-store")
 	h.Set("Vary", "Accept")
-	h.Set(modelHeader, ascii(j.model.Name))
-	h.Set(versionHeader, ascii(j.model.Version))
-	h.Set(networkHeader, formatMS(j.done.network))
-	warnings := append(append([]string{}, j.scan.Warnings...), j.done.measured.Warnings...)
+	h.Set(modelHeader, ascii(r.Model))
+	h.Set(versionHeader, ascii(r.Version))
+	warnings := append(append([]string{}, r.Warnings...), r.Frames[0].Warnings...)
 	if len(warnings) > 0 {
 		h.Set(warningsHeader, ascii(strings.Join(warnings, "; ")))
 	}
+	k, name := a.kind, a.kind.Name
+	if a.archive == nil {
+		h.Set(networkHeader, r.InNetwork().String())
+	} else {
+		h.Set("Trailer", networkHeader)
+		if k.Name == export.Zip {
+			name = "segd"
+		}
+		k = kindOf(export.Zip)
+	}
+	h.Set("Content-Type", k.Media)
+	if k.Ext != ".png" && k.Name != export.JSON { // which a browser shows
+		h.Set("Content-Disposition", attachment(name+k.Ext))
+	}
 }
-
-func formatMS(d time.Duration) string { return strconv.FormatFloat(milliseconds(d), 'f', 3, 64) }
 
 // ascii is what a header may hold (RFC 9110, 5.5).
 func ascii(s string) string {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"segd"
+	"segd/internal/engine"
 	"segd/internal/scanio"
 )
 
@@ -68,40 +69,14 @@ func closeChannels(parts []channelPart) (err error) {
 	return err
 }
 
-// scan reads what was sent: a file, or the channels of an image.
-func (u *upload) scan() (*segd.Scan, error) {
+// source is what was sent: a file, or the channels of an image.
+func (u *upload) source() *engine.Source {
 	if len(u.channels) < 2 {
-		return scanio.Read(u.bytes)
+		return &engine.Source{Files: []engine.File{engine.Bytes("file", u.bytes)}}
 	}
-	var list []*scanio.Channel
+	s := &engine.Source{}
 	for k, b := range u.channels {
-		c, err := scanio.ReadChannel(channelName(k), b)
-		if err != nil {
-			return nil, fmt.Errorf("part %s: %w", channelName(k), err)
-		}
-		list = append(list, c)
+		s.Files = append(s.Files, engine.Bytes(channelName(k), b))
 	}
-	return scanio.JoinChannels(list)
-}
-
-// measure adds up what decoding the files of an upload takes.
-func (u *upload) measure() (scanio.Size, error) {
-	if len(u.channels) < 2 {
-		return scanio.Measure(u.bytes)
-	}
-	var all scanio.Size
-	for k, b := range u.channels {
-		size, err := scanio.Measure(b)
-		if err != nil {
-			return all, fmt.Errorf("part %s: %w", channelName(k), err)
-		}
-		if k == 0 {
-			all = size
-			all.Channels = len(u.channels)
-			continue
-		}
-		all.Read += size.Read
-		all.Kept += size.Kept
-	}
-	return all, nil
+	return s
 }

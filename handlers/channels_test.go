@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"segd/dicomio/dicomtest"
+	"segd/internal/engine"
 	"segd/internal/nifti"
 	"segd/internal/nifti/niftitest"
 	"segd/models"
@@ -118,7 +119,7 @@ func TestSegmentChannels(t *testing.T) {
 	// auto takes the one model that takes them, whatever the file's kind.
 	a = do(t, parts(t, url+"?output=json", part{"file_0000", barsNIfTI(3, 12, 0)}, part{"file_0001", barsNIfTI(7, 14, 0)}, part{"file_0002", barsNIfTI(0, 15, 0)}))
 	wantOK(t, a, "application/json")
-	var r scanResult
+	var r engine.Result
 	if err := json.Unmarshal(a.body, &r); err != nil || r.Model != "lesions" || r.FrameCount != 2 || r.Frames[1].Classes[0].Pixels != 4*channelSide {
 		t.Errorf("%v: %.600s", err, a.body)
 	}

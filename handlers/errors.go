@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"segd"
+	"segd/internal/engine"
 	"segd/models"
 )
 
@@ -70,7 +71,9 @@ func (e internalError) Error() string { return e.err.Error() }
 // describe says what an error becomes. Of what is no known kind, nothing is
 // told.
 func describe(err error) problem {
-	if _, ok := errors.AsType[internalError](err); ok || errors.Is(err, models.ErrBroken) {
+	_, ours := errors.AsType[internalError](err)
+	_, engines := errors.AsType[*engine.FaultError](err)
+	if ours || engines || errors.Is(err, models.ErrBroken) {
 		return problem{Type: problemPrefix + "internal", Title: "Internal error", Status: http.StatusInternalServerError}
 	}
 	for _, k := range kinds {

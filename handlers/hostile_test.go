@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"mime/multipart"
 	"net"
 	"net/http"
 	"os"
@@ -229,5 +230,28 @@ func TestLinger(t *testing.T) {
 				t.Fatalf("%v: %.300s", err, b)
 			}
 		})
+	}
+}
+
+// TestFileInAnotherField says which field the file is in, and which it should be.
+func TestFileInAnotherField(t *testing.T) {
+	url := start(t, newServer(t, nil))
+	for name, file := range map[string][]byte{"small": disc(t, 16), "large": make([]byte, 100_000)} {
+		var b bytes.Buffer
+		w := multipart.NewWriter(&b)
+		part, err := w.CreateFormFile("image", name+".png")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = part.Write(file) // a buffer takes all
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		r := request(t, http.MethodPost, url+"/v1/segment", &b)
+		r.Header.Set("Content-Type", w.FormDataContentType())
+		p := wantProblem(t, do(t, r), 400, `"image"`)
+		if !strings.Contains(p.Detail, "name the field file") || strings.Contains(p.Detail, name) {
+			t.Errorf("%s: %s", name, p.Detail)
+		}
 	}
 }

@@ -10,8 +10,6 @@ import (
 
 	"segd"
 	"segd/internal/inspect"
-	"segd/internal/segment"
-	"segd/internal/turns"
 )
 
 // inspect answers POST /v1/inspect: what a file is, and each step that its
@@ -50,27 +48,18 @@ func (s *Server) inspect(c echo.Context) (err error) {
 
 // look inspects an upload. Memory for it, and for its first frame, is taken before.
 func (s *Server) look(ctx context.Context, u *upload, model string) (found *inspect.Inspection, err error) {
-	j := &job{server: s, ctx: s.turns.Arrive(ctx), options: options{output: outputJSON}}
-	defer j.release()
-	if err := j.read(u, func([]byte) error { return nil }); err != nil {
-		return nil, err
-	}
-	if j.frameHeld, err = s.memory.frames.take(j.ctx, imageBytes(j.scan, j.channels), "a frame"); err != nil {
-		return nil, err
-	}
-	turns.AtLeast(j.ctx, segment.Reading(float64(j.scan.Width)*float64(j.scan.Height)))
-	err = s.run(j.ctx, func() (err error) {
-		found, err = inspect.Scan(j.scan, u.bytes, inspect.Options{Models: s.Models, Model: model})
+	err = s.engine.Look(s.turns.Arrive(ctx), u.source(), func(scan *segd.Scan, file []byte) (err error) {
+		found, err = inspect.Scan(scan, file, inspect.Options{Models: s.Models, Model: model})
 		return err
 	})
 	return found, err
 }
 
 // inspectModel returns the model whose steps are asked for: the name of one of the
-// catalogue's, for a directory of the server's is nobody's business; "auto"; or "".
+// catalogue's, for a directory of the server's is nobody's business; autoModel; or "".
 func (s *Server) inspectModel(query, form url.Values) (string, error) {
 	model, err := parseInspect(query, form)
-	if err == nil && model != "" && model != "auto" {
+	if err == nil && model != "" && model != autoModel {
 		_, err = s.Models.Get(model)
 	}
 	return model, err

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"segd"
+	"segd/internal/engine"
 )
 
 // memory is what requests may hold, in shares. A request takes from them in the
@@ -62,6 +63,16 @@ func newLanes(size int64) lanes {
 // last is the part for what needs most.
 func (l lanes) last() *share { return l[len(l)-1].share }
 
+// Scan is that of engine.Budget.
+func (m *memory) Scan(ctx context.Context, n int64) (engine.Holding, error) {
+	return m.scans.take(ctx, n, "the file")
+}
+
+// Frame is that of engine.Budget.
+func (m *memory) Frame(ctx context.Context, n int64) (engine.Holding, error) {
+	return m.frames.take(ctx, n, "a frame")
+}
+
 // take waits for n bytes. More than there ever are is a segd.ErrTooLarge that says
 // how much is needed and for what; the end of ctx is its error.
 func (l lanes) take(ctx context.Context, n int64, what string) (*holding, error) {
@@ -78,23 +89,23 @@ func (l lanes) take(ctx context.Context, n int64, what string) (*holding, error)
 
 func inMiB(n int64) string { return fmt.Sprintf("%d MiB", (n+1<<20-1)>>20) }
 
-// holding is memory that a request has taken. It belongs to one goroutine; nil
-// holds nothing.
+// holding is memory that a request has taken, an engine.Holding. It belongs to one
+// goroutine; nil holds nothing.
 type holding struct {
 	from *share
 	n    int64
 }
 
-// shrink gives back all but n bytes.
-func (h *holding) shrink(n int64) {
+// Shrink gives back all but n bytes.
+func (h *holding) Shrink(n int64) {
 	if h != nil && n < h.n {
 		h.from.give(h.n - n)
 		h.n = n
 	}
 }
 
-// release gives back everything.
-func (h *holding) release() { h.shrink(0) }
+// Release gives back everything.
+func (h *holding) Release() { h.Shrink(0) }
 
 // share is an amount of memory, given out in the order in which it is asked for.
 type share struct {

@@ -79,7 +79,7 @@ func TestShare(t *testing.T) {
 			defer mu.Unlock()
 			order = append(order, name)
 		}
-		go func() { defer done("second"); take(ctx, 5000).release() }()
+		go func() { defer done("second"); take(ctx, 5000).Release() }()
 		synctest.Wait()
 		short, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
@@ -90,23 +90,23 @@ func TestShare(t *testing.T) {
 			done("late")
 		}()
 		synctest.Wait()
-		go func() { defer done("third"); take(ctx, 300).release() }() // would fit, but is not first
+		go func() { defer done("third"); take(ctx, 300).Release() }() // would fit, but is not first
 		synctest.Wait()
 		for range 4 {
-			defer take(ctx, 256).release()
+			defer take(ctx, 256).Release()
 		}
 		for range 8 { // wait neither for what is large nor for what is not so small
-			defer take(ctx, 64).release()
+			defer take(ctx, 64).Release()
 		}
 		for range 128 {
-			defer take(ctx, 2).release()
+			defer take(ctx, 2).Release()
 		}
 		if got := soFar(); got != "[]" {
 			t.Errorf("%s went ahead", got)
 		}
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
-		big.release()
+		big.Release()
 		synctest.Wait()
 		if got := soFar(); got != "[late second third]" && got != "[late third second]" {
 			t.Errorf("order %v", got)
@@ -181,7 +181,7 @@ func TestMemoryWaits(t *testing.T) {
 		t.Error("no Retry-After")
 	}
 	wantOK(t, post(t, url+"/v1/segment", disc(t, 32)), "image/png")
-	h.release()
+	h.Release()
 	wantOK(t, post(t, url+"/v1/segment?model=bright&output=json&frame=1", volume), "application/json")
 	wantNothingHeld(t, s)
 }
@@ -250,7 +250,7 @@ func TestGoneWhileWaiting(t *testing.T) {
 		_ = resp.Body.Close()
 		t.Error("answered without memory")
 	}
-	h.release()
+	h.Release()
 	wantNothingHeld(t, s)
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"segd"
 	"segd/dicomio/dicomtest"
+	"segd/internal/engine"
 	"segd/internal/nifti"
 	"segd/internal/nifti/niftitest"
 	"segd/models"
@@ -106,7 +107,7 @@ func TestSegmentTurns(t *testing.T) {
 	}
 	a = post(t, url+"json", file)
 	wantOK(t, a, "application/json")
-	var r scanResult
+	var r engine.Result
 	if err := json.Unmarshal(a.body, &r); err != nil {
 		t.Fatal(err)
 	}

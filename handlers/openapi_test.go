@@ -18,6 +18,7 @@ import (
 	"golang.org/x/image/tiff"
 
 	"segd/dicomio/dicomtest"
+	"segd/internal/export"
 	"segd/internal/nifti/niftitest"
 )
 
@@ -102,7 +103,7 @@ func TestOpenAPIOptions(t *testing.T) {
 	var query []string
 	for _, p := range op.Parameters {
 		query = append(query, p.Name)
-		if want := slices.Sorted(slices.Values(outputs)); p.Name == "output" && !slices.Equal(slices.Sorted(slices.Values(p.Schema.Enum)), want) {
+		if want := slices.Sorted(slices.Values(export.Names(outputs))); p.Name == "output" && !slices.Equal(slices.Sorted(slices.Values(p.Schema.Enum)), want) {
 			t.Errorf("outputs %v, want %v", p.Schema.Enum, want)
 		}
 	}

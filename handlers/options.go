@@ -10,140 +10,76 @@ import (
 	"strings"
 
 	"segd"
+	"segd/internal/engine"
 	"segd/internal/export"
 	"segd/internal/nearest"
 	"segd/internal/overlay"
-	"segd/internal/segment"
-	"segd/models"
 )
 
-// Outputs of POST /v1/segment.
-const (
-	outputOverlay = "overlay"
-	outputMask    = "mask"
-	outputJSON    = "json"
-	outputZip     = "zip" // all pictures and the measurements
-)
+// autoModel asks for a model by the scan.
+const autoModel = "auto"
 
-// outputs are those, a volume, the kinds that values have, and the kinds of DICOM
-// object.
-var outputs = append([]string{outputOverlay, outputMask, outputJSON, outputZip, export.NIfTI, export.Value, export.TIFF}, export.Kinds()...)
-
-// valueOutputs are those of a model of values.
-var valueOutputs = append([]string{outputJSON, outputZip}, export.ValueKinds()...)
-
-// object reports whether a DICOM object is asked for.
-func (o options) object() bool { return slices.Contains(export.Kinds(), o.output) }
-
-// whole reports whether one answer holds all frames.
-func (o options) whole() bool {
-	return o.output == outputJSON || o.output == export.NIfTI || o.object() && o.output != export.SC
-}
-
-// options are what a client may ask of POST /v1/segment.
-type options struct {
-	segment.Options
-	model  string // "auto": by the scan
-	output string
-	chosen bool // output is named, and not by the Accept header
-	alpha  float64
-	frame  int // from 1; 0: all
-
-	deidentify bool // DICOM objects
-}
+// outputs are the kinds of output that are offered.
+var outputs = export.Kinds(export.HTTP)
 
 var optionNames = []string{"alpha", "deidentify", "frame", "min_size", "model", "output", "threshold", "tta"}
 
-// parseOptions reads the options out of the query. A name that is not known is
-// refused: an option that is silently left out gives a wrong result. Without
-// output, the Accept header chooses.
-func parseOptions(query url.Values, accept []string) (options, error) {
-	o := options{model: "auto", alpha: overlay.DefaultAlpha}
-	for name, values := range query {
-		if !slices.Contains(optionNames, name) {
-			return o, fmt.Errorf("handlers: %w: there is no option %.40q; %sthere are %s", segd.ErrOption, name, nearest.Hint(name, optionNames), strings.Join(optionNames, ", "))
+// parseOptions reads a request out of the query, without its model, which is named.
+// An option that is not known is refused: one that is silently left out gives a wrong
+// result. Without output, the Accept header chooses.
+func parseOptions(query url.Values, accept []string) (r engine.Request, model string, err error) {
+	if err := checkOptions(query); err != nil {
+		return r, "", err
+	}
+	r = engine.Request{Alpha: overlay.DefaultAlpha, OneFile: true, Times: true}
+	if model = query.Get("model"); model == "" {
+		model = autoModel
+	}
+	output := query.Get("output")
+	if r.Default = output == ""; r.Default {
+		if output, err = negotiate(accept); err != nil {
+			return r, "", err
 		}
-		if len(values) > 1 {
-			return o, fmt.Errorf("handlers: %w: %s is given %d times", segd.ErrOption, name, len(values))
-		}
-		if values[0] == "" {
-			return o, fmt.Errorf("handlers: %w: %s has no value: give it one, or leave it out", segd.ErrOption, name)
-		}
 	}
-	if v := query.Get("model"); v != "" {
-		o.model = v
+	r.Outputs = []string{output}
+	if r.Alpha, err = parseNumber(query, "alpha", r.Alpha); err != nil {
+		return r, "", err
 	}
-	var err error
-	o.chosen = query.Get("output") != ""
-	if o.output, err = parseOutput(query.Get("output"), accept); err != nil {
-		return o, err
+	if r.Threshold, err = parseNumber(query, "threshold", 0); err != nil {
+		return r, "", err
 	}
-	if o.alpha, err = parseNumber(query, "alpha", o.alpha); err != nil {
-		return o, err
+	if r.MinSize, err = parseCount(query, "min_size", 0); err != nil {
+		return r, "", err
 	}
-	if !(o.alpha >= 0 && o.alpha <= 1) {
-		return o, fmt.Errorf("handlers: %w: alpha %v, want 0 to 1", segd.ErrOption, o.alpha)
+	if r.TTA, err = parseSwitch(query, "tta"); err != nil {
+		return r, "", err
 	}
-	if o.Threshold, err = parseNumber(query, "threshold", 0); err != nil {
-		return o, err
-	}
-	if o.MinSize, err = parseCount(query, "min_size", 0); err != nil {
-		return o, err
-	}
-	if o.TTA, err = parseSwitch(query, "tta"); err != nil {
-		return o, err
-	}
-	if o.frame, err = parseCount(query, "frame", 1); err != nil {
-		return o, err
-	}
-	if o.valuesAlone() && o.model == "auto" {
-		return o, fmt.Errorf("handlers: %w: output %s is of a model that gives values, which auto never takes: name one", segd.ErrOption, o.output)
-	}
-	if o.output == export.NIfTI && o.frame > 0 {
-		return o, fmt.Errorf("handlers: %w: output nifti is the whole volume, and has no frame %d of its own", segd.ErrOption, o.frame)
+	if r.Frame, err = parseCount(query, "frame", 1); err != nil {
+		return r, "", err
 	}
 	switch v := query.Get("deidentify"); v {
 	case "", "0", "false":
 	case "1", "true":
-		o.deidentify = true
+		r.Deidentify = true
 	default:
-		return o, fmt.Errorf("handlers: %w: deidentify %.40q, want 0 or 1", segd.ErrOption, v)
+		return r, "", fmt.Errorf("handlers: %w: deidentify %.40q, want 0 or 1", segd.ErrOption, v)
 	}
-	return o, o.Validate()
+	return r, model, r.Validate(outputs)
 }
 
-// fit refuses what the model cannot make. A picture that the client left to the
-// server is of values where the model gives them.
-func (o *options) fit(m *models.Model) error {
-	if m.Values == nil {
-		if o.valuesAlone() {
-			return fmt.Errorf("handlers: %w: output %s is of a model that gives values, %s gives classes", segd.ErrOption, o.output, m.Name)
+// checkOptions refuses options that do not exist, come twice or have no value.
+func checkOptions(query url.Values) error {
+	for name, values := range query {
+		switch {
+		case !slices.Contains(optionNames, name):
+			return fmt.Errorf("handlers: %w: there is no option %.40q: %s", segd.ErrOption, name, nearest.Among(name, optionNames))
+		case len(values) > 1:
+			return fmt.Errorf("handlers: %w: %s is given %d times", segd.ErrOption, name, len(values))
+		case values[0] == "":
+			return fmt.Errorf("handlers: %w: %s has no value: give it one, or leave it out", segd.ErrOption, name)
 		}
-		return nil
-	}
-	if o.output == outputOverlay && !o.chosen {
-		o.output = export.Value
-	}
-	switch {
-	case !slices.Contains(valueOutputs, o.output):
-		return fmt.Errorf("handlers: %w: output %s is made of classes, model %s gives values: there are %s", segd.ErrOption, o.output, m.Name, strings.Join(valueOutputs, ", "))
-	case o.Threshold != 0 || o.MinSize != 0:
-		return fmt.Errorf("handlers: %w: threshold and min_size are about classes, model %s gives values", segd.ErrOption, m.Name)
 	}
 	return nil
-}
-
-// valuesAlone reports whether only a model of values makes the output.
-func (o *options) valuesAlone() bool { return o.output == export.Value || o.output == export.TIFF }
-
-func parseOutput(v string, accept []string) (string, error) {
-	switch {
-	case v == "":
-		return negotiate(accept)
-	case !slices.Contains(outputs, v):
-		return "", fmt.Errorf("handlers: %w: there is no output %.40q; %sthere are %s", segd.ErrOption, v, nearest.Hint(v, outputs), strings.Join(outputs, ", "))
-	}
-	return v, nil
 }
 
 func parseNumber(query url.Values, name string, fallback float64) (float64, error) {
@@ -184,29 +120,25 @@ func parseCount(query url.Values, name string, low int) (int, error) {
 	return v, nil
 }
 
-// offers are the media types that an output may come in, the first one
-// preferred where a client likes several equally well (RFC 9110, 12.5.1).
-var offers = []struct{ media, output string }{
-	{"image/png", outputOverlay},
-	{"application/zip", outputOverlay},
-	{"application/json", outputJSON},
-	{dicomMedia, export.SEG},
-}
-
-// negotiate chooses the output by the Accept header; without one, the overlay.
+// negotiate chooses the output by the Accept header, the first kind preferred where a
+// client likes several equally well (RFC 9110, 12.5.1); without one, the overlay.
 func negotiate(accept []string) (string, error) {
 	list := strings.Join(accept, ",")
 	if strings.TrimSpace(list) == "" {
-		return outputOverlay, nil
+		return export.Overlay, nil
 	}
 	best, output := 0.0, ""
-	for _, offer := range offers {
-		if q := quality(list, offer.media); q > best {
-			best, output = q, offer.output
+	var offers []string
+	for _, k := range outputs {
+		for _, media := range k.Accept {
+			offers = append(offers, media)
+			if q := quality(list, media); q > best {
+				best, output = q, k.Name
+			}
 		}
 	}
 	if output == "" {
-		return "", fmt.Errorf("handlers: %w: there is image/png, application/zip, application/json and application/dicom", errNotAcceptable)
+		return "", fmt.Errorf("handlers: %w: there is %s", errNotAcceptable, strings.Join(offers, ", "))
 	}
 	return output, nil
 }

@@ -19,6 +19,7 @@ import (
 	"segd"
 	"segd/dicomio"
 	"segd/dicomio/dicomtest"
+	"segd/internal/engine"
 )
 
 const side = 60
@@ -120,11 +121,11 @@ func wantOverlay(t *testing.T, a answer) {
 func wantMeasured(t *testing.T, a answer, dicom bool) {
 	t.Helper()
 	wantOK(t, a, "application/json")
-	var r scanResult
+	var r engine.Result
 	if err := json.Unmarshal(a.body, &r); err != nil {
 		t.Fatal(err)
 	}
-	if r.Model != "bright" || r.Version != "1" || r.Width != side || r.Height != side || r.FrameCount != 1 || len(r.Frames) != 1 || len(r.Steps) == 0 || !(r.NetworkMS > 0) {
+	if r.Model != "bright" || r.Version != "1" || r.Width != side || r.Height != side || r.FrameCount != 1 || len(r.Frames) != 1 || len(r.Steps) == 0 || !(*r.NetworkMS > 0) {
 		t.Fatalf("result %s", a.body)
 	}
 	pixels := 0
@@ -202,8 +203,8 @@ func TestFrames(t *testing.T) {
 		}
 	}
 
-	var all, second scanResult
-	for to, query := range map[*scanResult]string{&all: "json", &second: "json&frame=2"} {
+	var all, second engine.Result
+	for to, query := range map[*engine.Result]string{&all: "json", &second: "json&frame=2"} {
 		a := post(t, url+query, b)
 		wantOK(t, a, "application/json")
 		if err := json.Unmarshal(a.body, to); err != nil {
@@ -254,7 +255,7 @@ func TestOptions(t *testing.T) {
 		status int
 		detail string
 	}{
-		{"output=hologram", 400, "overlay, mask, json"},
+		{"output=hologram", 400, "mask, overlay, json"},
 		{"model=unheard-of", 404, "have bright"},
 		{"alpha=2", 400, "alpha 2, want 0 to 1"},
 		{"alpha=NaN", 400, "alpha"},
@@ -272,7 +273,7 @@ func TestOptions(t *testing.T) {
 	} {
 		wantProblem(t, post(t, url+tt.query, b), tt.status, tt.detail)
 	}
-	wantProblem(t, do(t, form(t, url, "a", b, "output", "hologram")), 400, "overlay, mask, json")
+	wantProblem(t, do(t, form(t, url, "a", b, "output", "hologram")), 400, "mask, overlay, json")
 	wantProblem(t, do(t, form(t, url, "a", b, "outptu", "mask")), 400, "outptu")
 	// Where both speak, the query is heard.
 	wantOK(t, do(t, form(t, url+"output=json", "a", b, "output", "mask")), "application/json")

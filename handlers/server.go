@@ -4,7 +4,7 @@
 //	s := handlers.New(handlers.Config{Models: catalogue, Pool: pool, Log: log})
 //	err := s.Serve(ctx, listener) // until ctx ends; what runs is finished
 //
-// A handler decodes a request, calls internal/segment, encodes the result and
+// A handler decodes a request, calls internal/engine, sends on what that makes and
 // returns errors; errors.go alone turns an error into an answer, problem+json
 // of RFC 9457. openapi.json describes every route, and a test holds it to
 // that.
@@ -38,6 +38,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"segd/internal/engine"
 	"segd/internal/turns"
 	"segd/internal/web"
 	"segd/models"
@@ -114,10 +115,10 @@ type Server struct {
 	quiet    *quiet
 	inFlight chan struct{} // a place for each request that is accepted
 	turns    *turns.Queue  // who computes
+	engine   *engine.Engine
 	stopping atomic.Bool
 	page     map[string]asset // by name
 	sample   func() ([]byte, error)
-	secret   []byte // that UIDs of what is de-identified are made with
 }
 
 // New returns a server. It panics where c.Models is nil.
@@ -135,10 +136,11 @@ func New(c Config) *Server {
 		turns:    turns.New(c.MaxRunning),
 		page:     assets(web.Files()),
 		sample:   sync.OnceValues(sampleImage),
-		secret:   make([]byte, 32),
 	}
 	s.quiet = &quiet{after: quietTime, free: s.freeMemory}
-	_, _ = rand.Read(s.secret) // never fails (crypto/rand)
+	secret := make([]byte, 32) // that UIDs of what is de-identified are made with
+	_, _ = rand.Read(secret)   // never fails (crypto/rand)
+	s.engine = engine.New(engine.Config{Models: c.Models, Pool: c.Pool, Software: "segd " + c.Version, Offers: outputs, Secret: secret, Budget: s.memory})
 	e := s.echo
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.answerError

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"segd"
 	"segd/internal/turns"
 )
 
@@ -50,7 +51,7 @@ func TestShortBesideLong(t *testing.T) {
 func TestShortPassesLarge(t *testing.T) {
 	s := newServer(t, func(c *Config) { c.MaxRunning = 1 })
 	url := start(t, s)
-	large := encodePNG(t, image.NewGray(image.Rect(0, 0, 2000, 1500)))
+	large := encodePNG(t, image.NewGray(image.Rect(0, 0, 800, 600)))
 	answered := make(chan answer, 1)
 	go func() { answered <- post(t, url+"/v1/segment?output=mask&tta=1", large) }()
 	for s.turns.Running() == 0 {
@@ -81,11 +82,10 @@ func TestHeaderRanks(t *testing.T) {
 		{"long volume in a small file", zeroVolume(1000, 1000, 30), false},
 	} {
 		ctx, cancel := context.WithTimeout(s.turns.Arrive(t.Context()), 500*time.Millisecond)
-		j := &job{server: s, ctx: ctx, options: options{output: outputJSON}}
-		if got := j.read(&upload{bytes: tt.file}, func([]byte) error { return nil }) == nil; got != tt.overtakes {
+		u := &upload{bytes: tt.file}
+		if got := s.engine.Look(ctx, u.source(), func(*segd.Scan, []byte) error { return nil }) == nil; got != tt.overtakes {
 			t.Errorf("%s: goes before a request of a second: %v, want %v", tt.name, got, tt.overtakes)
 		}
-		j.release()
 		cancel()
 	}
 }

@@ -136,6 +136,8 @@ func (s *Server) readForm(form *multipart.Reader, between *formReader) (u *uploa
 			if u, err = s.spool(part); err != nil {
 				return u, err
 			}
+		case part.FileName() != "":
+			return u, fmt.Errorf("handlers: %w: the form has a file in the field %.40q: name the field file, or %s and so on for the channels of an image", segd.ErrFormat, name, channelName(0))
 		default:
 			b, err := io.ReadAll(io.LimitReader(part, maxFieldBytes+1))
 			if err != nil {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"segd/internal/engine"
 	"segd/internal/nifti/niftitest"
 	"segd/internal/scanio"
 	"segd/models"
@@ -97,7 +98,7 @@ func TestModelOfValues(t *testing.T) {
 
 	a = post(t, segment+"&output=json", wedge(t))
 	wantOK(t, a, "application/json")
-	var r scanResult
+	var r engine.Result
 	if err := json.Unmarshal(a.body, &r); err != nil || len(r.Frames) != 1 || r.Frames[0].Values == nil ||
 		r.Frames[0].Values.Min != 0 || math.Abs(r.Frames[0].Values.Max-1000) > 1e-3 || math.Abs(r.Frames[0].Values.Mean-500) > 1e-3 {
 		t.Errorf("%v: %s", err, a.body)
@@ -107,17 +108,17 @@ func TestModelOfValues(t *testing.T) {
 	}
 
 	for _, output := range []string{"mask", "overlay", "seg", "sr", "rtstruct", "gsps", "sc"} {
-		wantProblem(t, post(t, segment+"&output="+output, wedge(t)), http.StatusBadRequest, "gives values")
-		wantProblem(t, do(t, form(t, url+"/v1/segment", "file", wedge(t), "model", "thousand", "output", output)), http.StatusBadRequest, "gives values")
+		wantProblem(t, post(t, segment+"&output="+output, wedge(t)), http.StatusBadRequest, "predicts values")
+		wantProblem(t, do(t, form(t, url+"/v1/segment", "file", wedge(t), "model", "thousand", "output", output)), http.StatusBadRequest, "predicts values")
 	}
 	for _, option := range []string{"threshold=0.5", "min_size=4"} {
-		wantProblem(t, post(t, segment+"&"+option, wedge(t)), http.StatusBadRequest, "about classes")
+		wantProblem(t, post(t, segment+"&"+option, wedge(t)), http.StatusBadRequest, "apply to classes")
 	}
 	wantProblem(t, post(t, url+"/v1/segment?model=auto", wedge(t)), http.StatusUnprocessableEntity, "no model")
 	wantProblem(t, post(t, url+"/v1/segment?output=tiff", wedge(t)), http.StatusBadRequest, "name one")
 	classes := start(t, newServer(t, nil))
 	for _, output := range []string{"value", "tiff"} {
-		wantProblem(t, post(t, classes+"/v1/segment?model=bright&output="+output, wedge(t)), http.StatusBadRequest, "gives classes")
+		wantProblem(t, post(t, classes+"/v1/segment?model=bright&output="+output, wedge(t)), http.StatusBadRequest, "predicts classes")
 	}
 }
 
@@ -166,20 +167,20 @@ func TestSegmentZip(t *testing.T) {
 	if !bytes.Equal(bare.body, files["image_0002.png"]) {
 		t.Error("the image is not what the overlay is without its mask")
 	}
-	var want, got scanResult
+	var want, got engine.Result
 	if err := json.Unmarshal(files["segd.json"], &got); err != nil {
 		t.Fatal(err)
 	}
 	if err := json.Unmarshal(post(t, url+"&output=json", file).body, &want); err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range []*scanResult{&want, &got} {
-		if r.NetworkMS <= 0 {
+	for _, r := range []*engine.Result{&want, &got} {
+		if r.NetworkMS == nil || *r.NetworkMS <= 0 {
 			t.Error("no time in the network")
 		}
-		r.NetworkMS = 0
-		for i := range r.Frames {
-			r.Frames[i].NetworkMS = 0
+		r.NetworkMS = nil
+		for _, f := range r.Frames {
+			f.NetworkMS = nil
 		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -8,8 +8,9 @@ import (
 	"segd"
 )
 
-// Card is what a person says of a model and a training or a file of weights cannot
-// know: some of the keys of model.json. What it leaves out stays as it is.
+// Card holds what only a person can say about a model, not a training or a file
+// of weights: some of the keys of model.json. Missing keys leave the manifest
+// unchanged.
 type Card struct {
 	Version     string       `json:"version"`
 	Title       string       `json:"title"`
@@ -26,14 +27,14 @@ type Card struct {
 	Recipe      *CardRecipe  `json:"preprocessing"` // what was done to the images before
 }
 
-// CardRecipe is what a card may say of the recipe: the size that images smaller than
-// it were given with a margin before they were trained on, in pixels.
+// CardRecipe is the part of the recipe that a card may set: the size, in
+// pixels, to which smaller images were padded with a margin before training.
 type CardRecipe struct {
 	MinWidth  int `json:"min_width"`
 	MinHeight int `json:"min_height"`
 }
 
-// ParseCard reads a card. A key that no card has and classes out of order are
+// ParseCard parses a card. An unknown key and classes out of order are
 // segd.ErrFormat.
 func ParseCard(b []byte) (Card, error) {
 	var c Card
@@ -50,7 +51,7 @@ func ParseCard(b []byte) (Card, error) {
 	return c, nil
 }
 
-// Merge returns m with what the card says in it.
+// Merge returns m with the values of the card.
 func (c Card) Merge(m Manifest) Manifest {
 	take(&m.Version, c.Version)
 	take(&m.Title, c.Title)
@@ -74,7 +75,7 @@ func (c Card) Merge(m Manifest) Manifest {
 	return m
 }
 
-// ForegroundNames are the names of the card's classes without background.
+// ForegroundNames returns the names of the card's classes without background.
 func (c Card) ForegroundNames() []string {
 	var names []string
 	for _, k := range c.Classes[min(1, len(c.Classes)):] {

@@ -24,14 +24,14 @@ var embedded embed.FS
 // embeddedOrigin is the Origin of a model that is part of the binary.
 const embeddedOrigin = "embedded"
 
-// ErrBroken is the kind of error of a model that is there and cannot be opened.
+// ErrBroken is the kind of error of a model that exists but cannot be opened.
 // The error says why.
 var ErrBroken = errors.New("cannot open the model")
 
-// Catalogue is a set of models with different names; the zero value is empty and
-// has the default Options. Of a store of versions it has the one that serves, and
-// takes up another one as soon as that is promoted. It is safe for concurrent use;
-// no call waits for another one's disk.
+// Catalogue is a set of models with different names. The zero value is empty
+// and has the default Options. For a version store it holds the version in
+// service, and switches when another is promoted. It is safe for concurrent
+// use; no call waits for the disk access of another.
 type Catalogue struct {
 	options Options
 
@@ -41,24 +41,23 @@ type Catalogue struct {
 	missed map[string]string // by store, why its current version is not served
 }
 
-// Broken is a model that AddDir found and that cannot be opened.
+// Broken is a model that AddDir found but could not open.
 type Broken struct {
 	Name   string // of its directory, since its own may not be known
 	Origin string
 	Err    error
 }
 
-// AddDir adds the model in directory dir, or, where dir itself is none, those
-// in the directories in it; it passes over hidden directories and those without
-// a model.json.
+// AddDir adds the model in directory dir or, if dir is not a model, the models
+// in its subdirectories. It skips hidden directories and those without a
+// model.json.
 //
-// A model takes the place of an embedded one of its name. A model in dir that
-// cannot be opened keeps none of the others from being added, and is one of
-// Broken. Its directory's name stands for it, so that an embedded model of that
-// name does not serve in its place. The errors are segd.ErrNotFound and
-// segd.ErrOption where dir is no directory, segd.ErrOption for two models of
-// one name, and those of Open where dir itself is a model. After an error the
-// catalogue is as it was before.
+// A model replaces an embedded one of the same name. A model that cannot be
+// opened does not prevent the others from being added; Broken lists it under
+// the name of its directory, and an embedded model of that name does not
+// replace it. The errors are segd.ErrNotFound and segd.ErrOption if dir is not
+// a directory, segd.ErrOption for two models of the same name, and those of
+// Open if dir itself is a model. After an error the catalogue is unchanged.
 func (c *Catalogue) AddDir(dir string) error {
 	found, err := c.readDir(dir)
 	if err != nil {
@@ -67,7 +66,7 @@ func (c *Catalogue) AddDir(dir string) error {
 	return c.take(found)
 }
 
-// found is what was read from a directory for a catalogue.
+// found holds what was read from a directory.
 type found struct {
 	models []*Model
 	broken []Broken
@@ -115,8 +114,8 @@ func (c *Catalogue) readAll(files fs.FS, origin func(name string) string) (f fou
 	return f, nil
 }
 
-// holdsModel reports whether files is a model or a store. One that cannot be looked
-// into counts as one, so that opening it says why.
+// holdsModel reports whether files is a model or a store. An unreadable
+// directory counts as one, so that opening it reports the reason.
 func holdsModel(files fs.FS) bool {
 	for _, name := range []string{manifestFile, nextFile, pointerFile} {
 		if _, err := fs.Stat(files, name); err == nil || errors.Is(err, fs.ErrPermission) {
@@ -126,7 +125,7 @@ func holdsModel(files fs.FS) bool {
 	return false
 }
 
-// take adds what was found, all of it or, after an error, none.
+// take adds everything in f or, after an error, nothing.
 func (c *Catalogue) take(f found) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -150,16 +149,16 @@ func (c *Catalogue) take(f found) error {
 	return nil
 }
 
-// Broken lists the models that AddDir found and that cannot be opened, sorted by
-// name.
+// Broken lists the models that AddDir found but could not open, sorted by name.
 func (c *Catalogue) Broken() []Broken {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.SortedFunc(maps.Values(c.broken), func(a, b Broken) int { return cmp.Compare(a.Name, b.Name) })
 }
 
-// Get returns the model of that name. Another name is a segd.ErrNotFound that
-// lists the known ones, the nearest first; one of Broken is an ErrBroken.
+// Get returns the model with the given name. An unknown name is a
+// segd.ErrNotFound that lists the known ones, nearest first; one of Broken is
+// an ErrBroken.
 func (c *Catalogue) Get(name string) (*Model, error) {
 	m, err := c.find(name)
 	if m != nil || err != nil {
@@ -168,7 +167,7 @@ func (c *Catalogue) Get(name string) (*Model, error) {
 	return nil, fmt.Errorf("models: %w: no model %.80q; %s", segd.ErrNotFound, name, c.thereIs(name))
 }
 
-// find returns the model of that name, as it is now; nil where there is none.
+// find returns the current model with the given name, or nil if there is none.
 func (c *Catalogue) find(name string) (*Model, error) {
 	c.refresh()
 	c.mu.Lock()
@@ -180,7 +179,7 @@ func (c *Catalogue) find(name string) (*Model, error) {
 	return m, nil
 }
 
-// List returns the models, sorted by name. The slice is the caller's.
+// List returns the models, sorted by name. The caller owns the slice.
 func (c *Catalogue) List() []*Model {
 	c.refresh()
 	c.mu.Lock()
@@ -198,7 +197,7 @@ func (c *Catalogue) List() []*Model {
 
 func (c *Catalogue) names() []string { return namesOf(c.List()) }
 
-// thereIs says what there is in place of the model called name, as the end of a
+// thereIs lists the models that could be meant instead of name, as the end of a
 // message.
 func (c *Catalogue) thereIs(name string) string {
 	names := c.names()
@@ -213,8 +212,8 @@ func namesOf(list []*Model) []string {
 	return names
 }
 
-// Resolve returns the model of that name or, where there is none, the model in
-// the directory of that name. The errors are those of Get and Open.
+// Resolve returns the model with the given name or, if there is none, the model
+// in the directory of that name. The errors are those of Get and Open.
 func (c *Catalogue) Resolve(nameOrDir string) (*Model, error) {
 	m, err := c.find(nameOrDir)
 	if m != nil || err != nil {
@@ -231,14 +230,15 @@ func (c *Catalogue) Resolve(nameOrDir string) (*Model, error) {
 		segd.ErrNotFound, nameOrDir, c.thereIs(nameOrDir), besides(nameOrDir, isModel))
 }
 
-// modalities are the values of Modality (0008,0060) that messages repeat; what
-// else a file may have there is not for logs.
+// modalities are the values of Modality (0008,0060) that messages may repeat. A
+// file may have anything else there, which does not belong in logs.
 var modalities = []string{"CR", "CT", "DX", "ES", "GM", "IO", "IVUS", "MG", "MR", "NM", "OCT", "OP", "OPT", "OT", "PT", "PX", "RF", "RG", "SC", "SEG", "SM", "US", "XA", "XC"}
 
-// Auto returns the model that is meant for a scan, by Manifest.Match. A model
-// that names modalities goes before one that names formats only. A catalogue
-// of one model without any rule gives that one. Where none fits, or several
-// fit equally well, the error is a segd.ErrUnprocessable that says to choose.
+// Auto returns the model that fits a scan by Manifest.Match. A model that names
+// modalities wins over one that names only formats. If the catalogue has a
+// single model without any rule, Auto returns it. If no model fits, or several
+// fit equally well, the error is a segd.ErrUnprocessable that asks for a
+// choice.
 func (c *Catalogue) Auto(s *segd.Scan) (*Model, error) {
 	// Models of values make no masks; the others must take what the scan has.
 	list := slices.DeleteFunc(c.List(), func(m *Model) bool { return m.Values != nil || m.CheckChannels(s.Channels) != nil })
@@ -265,7 +265,7 @@ func (c *Catalogue) Auto(s *segd.Scan) (*Model, error) {
 	return nil, fmt.Errorf("models: %w: several models fit a %s; choose one of %s", segd.ErrUnprocessable, kind, strings.Join(namesOf(found), ", "))
 }
 
-// kindOf says what a scan is, in words that are fit for logs.
+// kindOf describes a scan in words that are fit for logs.
 func kindOf(s *segd.Scan) string {
 	if slices.Contains(modalities, s.Modality) {
 		return s.Format + " file of modality " + s.Modality
@@ -273,10 +273,10 @@ func kindOf(s *segd.Scan) string {
 	return s.Format + " file"
 }
 
-// Warnings says what a user should know who gives the model a scan: that it is
-// meant for another kind, or, where auto is how it was chosen, that the scan
-// does not say what it shows. A model that was named gets no warning of such a
-// scan: a PNG of a radiograph has no modality.
+// Warnings returns warnings for a user who gives the model a scan: that the
+// model is made for another kind, or, if auto chose it, that the scan does not
+// say what it shows. There is no such warning for a model chosen by name,
+// because a PNG of a radiograph has no modality.
 func (m *Model) Warnings(s *segd.Scan, auto bool) []string {
 	if m.Match.empty() {
 		return nil
@@ -294,8 +294,8 @@ func (m *Model) Warnings(s *segd.Scan, auto bool) []string {
 
 func (m Match) empty() bool { return len(m.Formats) == 0 && len(m.Modalities) == 0 }
 
-// fit is 0 where the model is not meant for the scan, and higher the more
-// closely it is.
+// fit returns 0 if the model is not meant for the scan, and more the more
+// specific the match is.
 func (m Match) fit(s *segd.Scan) int {
 	switch {
 	case m.empty(),

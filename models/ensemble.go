@@ -9,19 +9,19 @@ import (
 	"regexp"
 
 	"segd"
+	"segd/internal/output"
 	"segd/internal/turns"
 	"segd/unet"
 )
 
-// Member is a further network of an ensemble: the same as the first, with
-// weights of its own. Such a model gives the mean of its networks'
-// probabilities.
+// Member is another network of an ensemble: the same architecture with
+// different weights. Such a model averages the probabilities of its networks.
 type Member struct {
-	File   string `json:"file"`   // beside model.json
+	File   string `json:"file"`   // next to model.json
 	SHA256 string `json:"sha256"` // lower-case hex
 }
 
-// maxMembers bounds the networks of an ensemble, the first included.
+// maxMembers limits the networks of an ensemble, including the first.
 const maxMembers = 16
 
 var memberPattern = regexp.MustCompile(`^weights-[0-9a-f]{12}\.safetensors$`)
@@ -38,10 +38,10 @@ func (m *Manifest) checkMembers() error {
 	return nil
 }
 
-// SaveEnsemble is Save for a model of several networks that differ in their
-// weights alone. The weights of the second and later ones are files of their
-// own, named by their content, so that a model that is replaced stays whole
-// until the manifest is.
+// SaveEnsemble is Save for a model with several networks that differ only in
+// their weights. The weights of the second and later networks are separate
+// files, named by their content, so that the old model stays complete until the
+// manifest is replaced.
 func SaveEnsemble(dir string, man Manifest, members []*unet.Params, half bool) error {
 	if len(members) < 2 || len(members) > maxMembers {
 		return fmt.Errorf("models: %w: ensemble has %d networks, want 2 to %d", segd.ErrOption, len(members), maxMembers)
@@ -60,7 +60,7 @@ func SaveEnsemble(dir string, man Manifest, members []*unet.Params, half bool) e
 		}
 		s := sum(b.Bytes())
 		f := Member{File: fmt.Sprintf("weights-%s.safetensors", s[:12]), SHA256: s}
-		if err := writeSynced(filepath.Join(dir, f.File), b.Bytes()); err != nil {
+		if err := output.WriteSynced(filepath.Join(dir, f.File), b.Bytes()); err != nil {
 			return fmt.Errorf("models: %w", err)
 		}
 		man.Members = append(man.Members, f)
@@ -68,8 +68,8 @@ func SaveEnsemble(dir string, man Manifest, members []*unet.Params, half bool) e
 	return Save(dir, man, members[0], half)
 }
 
-// AllParams returns the weights of every network of the model, one unless it is
-// an ensemble; else as Params.
+// AllParams returns the weights of every network of the model: one, or several
+// for an ensemble. Otherwise it is like Params.
 func (m *Model) AllParams() ([]*unet.Params, error) {
 	all := []*unet.Params{}
 	for _, f := range append([]Member{{weightsFile, m.WeightsSHA256}}, m.Members...) {
@@ -82,17 +82,18 @@ func (m *Model) AllParams() ([]*unet.Params, error) {
 	return all, nil
 }
 
-// Mirrors reports whether Predict may mirror: whether the network was trained
-// on mirrored images, as those of segd are unless they were told not to.
+// Mirrors reports whether Predict may mirror images, that is, whether the
+// network was trained on mirrored images. segd trains on them unless told
+// otherwise.
 func (m *Model) Mirrors() bool { return m.Training == nil || !m.Training.NoFlip }
 
 // Predict returns the class probabilities of each pixel of x: see
-// unet.Predictor.Predict. An ensemble gives the mean over its networks. With
-// mirror, it is the mean over x and its mirror images too, left to right, upside
-// down and both, each result mirrored back (test-time augmentation); where
-// Mirrors is false that is a segd.ErrOption. Sums are taken in one order, so
-// the result is the same for any number of threads. When ctx ends, so does the
-// call; shorter requests pass that of ctx on its way, see package turns.
+// unet.Predictor.Predict. An ensemble averages over its networks. With mirror,
+// the result is the mean over x and its mirror images, left to right, upside
+// down and both, each result mirrored back (test-time augmentation). If Mirrors
+// is false, that is a segd.ErrOption. Sums have a fixed order, so the result
+// does not depend on the number of threads. Predict returns when ctx ends;
+// shorter requests may overtake that of ctx meanwhile, see package turns.
 func (m *Model) Predict(ctx context.Context, pool *unet.Pool, x *segd.Tensor, mirror bool) (*segd.Tensor, error) {
 	if mirror && !m.Mirrors() {
 		return nil, fmt.Errorf("models: %w: tta averages over mirrored images, but model %s was trained without them because left and right differ in its data", segd.ErrOption, m.Name)
@@ -132,7 +133,7 @@ func (m *Model) Predict(ctx context.Context, pool *unet.Pool, x *segd.Tensor, mi
 	return total, nil
 }
 
-// predictMirrored returns the probabilities of x by way of its mirror image.
+// predictMirrored computes the probabilities of x from its mirror image.
 func predictMirrored(ctx context.Context, q *unet.Predictor, x *segd.Tensor, way int) (*segd.Tensor, error) {
 	if err := turns.Next(ctx); err != nil {
 		return nil, fmt.Errorf("models: %w", err)
@@ -147,8 +148,8 @@ func predictMirrored(ctx context.Context, q *unet.Predictor, x *segd.Tensor, way
 	return mirrored(p, way), nil
 }
 
-// mirrored returns t left to right where bit 0 of way is set and upside down
-// where bit 1 is; t itself where none is.
+// mirrored returns t mirrored left to right if bit 0 of way is set, and upside
+// down if bit 1 is. With neither it returns t itself.
 func mirrored(t *segd.Tensor, way int) *segd.Tensor {
 	if way == 0 {
 		return t

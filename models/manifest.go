@@ -2,12 +2,10 @@ package models
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -20,66 +18,65 @@ import (
 // Format is the version of model.json that this package writes and reads.
 const Format = 1
 
-// ResearchUse is the statement of use that Save writes where none is given.
+// ResearchUse is the statement of intended use that Save writes by default.
 const ResearchUse = "Research use only. Not a medical device: not for diagnosis, treatment or any other clinical decision."
 
-// Manifest is model.json: all there is to know about a model but its weights.
+// Manifest is model.json: everything about a model except its weights.
 //
-// Keys are those of MONAI's bundle metadata where it has one for the same
-// thing (version, task, description, authors, intended_use, references,
-// network_data_format); docs/model-format.md lists them all.
+// Keys are those of MONAI's bundle metadata if it has an equivalent (version,
+// task, description, authors, intended_use, references, network_data_format).
+// docs/model-format.md lists them all.
 type Manifest struct {
 	FormatVersion int      `json:"segd_format"` // Format; Save fills it in
 	Name          string   `json:"name"`        // ValidName
 	Version       string   `json:"version"`
-	Title         string   `json:"title"` // for people; Save takes Name where it is empty
+	Title         string   `json:"title"` // for people; Save fills in Name if it is empty
 	Task          string   `json:"task,omitempty"`
 	Description   string   `json:"description,omitempty"`
 	Authors       string   `json:"authors,omitempty"`
-	Licence       string   `json:"license,omitempty"` // of the weights
-	Use           string   `json:"intended_use"`      // Save takes ResearchUse where it is empty
+	Licence       string   `json:"license,omitempty"` // licence of the weights
+	Use           string   `json:"intended_use"`      // Save fills in ResearchUse if it is empty
 	References    []string `json:"references,omitempty"`
 
-	Match   Match             `json:"match"`            // which scans model=auto gives to this model
+	Match   Match             `json:"match"`            // scans for which model=auto may choose it
 	Network unet.Config       `json:"network"`          // architecture
-	Recipe  preprocess.Recipe `json:"preprocessing"`    // what it was trained on and is served
-	Planes  *Planes           `json:"planes,omitempty"` // how its images lay in the patient; nil: not known
-	Classes []segd.Class      `json:"classes"`          // by index, background first; none of a network of values
+	Recipe  preprocess.Recipe `json:"preprocessing"`    // preprocessing in training and inference
+	Planes  *Planes           `json:"planes,omitempty"` // orientation of its training images; nil: unknown
+	Classes []segd.Class      `json:"classes"`          // by index, background first; empty for regression
 
-	// Channels names the channels of a model that was trained on several images of
-	// one thing, such as T1 and T2, each a file of its own, in the order of their
-	// numbers. Empty: the model takes one image, in grey or in colour.
+	// Channels names the channels of a model trained on several images of the
+	// same object, such as T1 and T2, each in a separate file, in the order of
+	// their numbers. If it is empty, the model takes one image, grey or colour.
 	Channels []string `json:"channels,omitempty"`
 
-	// Values says what the values of a network with unet.HeadRegression are; nil
-	// of one of classes. The network gives them in this unit.
+	// Values describes the labels of a network with unet.HeadRegression, whose
+	// output has their unit. It is nil for a network of classes.
 	Values *Values `json:"values,omitempty"`
 
-	// Regions says how many connected regions of each foreground class a mask
-	// holds at most, index 1 first: the largest stay. 0, or none at all, is any
-	// number.
+	// Regions limits the connected regions of each foreground class in a mask,
+	// index 1 first; the largest are kept. 0, or an empty list, means no limit.
 	Regions []int `json:"regions,omitempty"`
 
-	// NetworkDataFormat repeats the network's input and output in MONAI's
-	// terms. Save derives it; a file whose copy disagrees is malformed.
+	// NetworkDataFormat repeats the network's input and output in MONAI's terms.
+	// Save derives it; a file with a contradictory copy is malformed.
 	NetworkDataFormat *DataFormat `json:"network_data_format,omitempty"`
 
-	Data     []DataCard `json:"data"`    // what it was trained on
-	Metrics  []Metric   `json:"metrics"` // how good it is, and on what
+	Data     []DataCard `json:"data"`    // training data
+	Metrics  []Metric   `json:"metrics"` // measured figures
 	Training *Training  `json:"training,omitempty"`
 
-	Members []Member `json:"members,omitempty"` // further networks of an ensemble
+	Members []Member `json:"members,omitempty"` // other networks of an ensemble
 
 	WeightsSHA256 string `json:"weights_sha256"` // of weights.safetensors, lower-case hex; Save fills it in
 }
 
-// Values describes the labels that a network of values was trained on.
+// Values describes the labels on which a regression network was trained.
 type Values struct {
 	Mean      float64 `json:"mean"`      // over the pixels of the training images
-	Deviation float64 `json:"deviation"` // likewise; above 0
+	Deviation float64 `json:"deviation"` // standard deviation over the same pixels; above 0
 }
 
-// ForegroundNames are the names of the classes, index 1 first.
+// ForegroundNames returns the names of the classes, index 1 first.
 func (m *Manifest) ForegroundNames() []string {
 	var names []string
 	for i := 1; i < len(m.Classes); i++ {
@@ -88,14 +85,14 @@ func (m *Manifest) ForegroundNames() []string {
 	return names
 }
 
-// Match says which scans a model is meant for, for model=auto. A list that is
-// empty allows everything; with both lists empty auto never picks the model.
+// Match says for which scans model=auto may choose a model. An empty list
+// allows everything; with both lists empty, auto never chooses the model.
 type Match struct {
 	Formats    []string `json:"formats,omitempty"`    // segd.Scan.Format: dicom, png, jpeg, tiff
 	Modalities []string `json:"modalities,omitempty"` // DICOM Modality (0008,0060), for example MR
 }
 
-// DataCard names a data set that a model was trained on.
+// DataCard describes a data set on which a model was trained.
 type DataCard struct {
 	Name     string `json:"name"`
 	Licence  string `json:"license,omitempty"`
@@ -110,18 +107,18 @@ type Metric struct {
 	Name  string  `json:"name"`            // for example mean_dice, group_dice, pooled_iou
 	Class string  `json:"class,omitempty"` // a class's name; empty: the mean over the foreground classes
 	Unit  string  `json:"unit,omitempty"`  // empty: none
-	Cases int     `json:"cases,omitempty"` // that the figure was taken over
+	Cases int     `json:"cases,omitempty"` // number of cases behind the figure
 	Value float64 `json:"value"`
-	// Interval holds 95 % of what the figure would be on other groups of the
-	// same kind, by bootstrap.
+	// Interval is the 95 % bootstrap interval of the figure over other groups of
+	// the same kind.
 	Interval *[2]float64 `json:"interval,omitempty"`
 }
 
-// Training says how the weights came to be.
+// Training records how the weights were trained.
 type Training struct {
 	Seconds     float64 `json:"seconds"`
 	Steps       int     `json:"steps"`
-	BestStep    int     `json:"best_step,omitempty"` // whose weights these are
+	BestStep    int     `json:"best_step,omitempty"` // the step of these weights
 	Epochs      float64 `json:"epochs,omitempty"`
 	Seed        uint64  `json:"seed"`
 	Cases       int     `json:"cases,omitempty"` // images trained on
@@ -131,13 +128,13 @@ type Training struct {
 	PatchWidth  int     `json:"patch_width,omitempty"`
 	LearnRate   float64 `json:"learning_rate,omitempty"` // peak
 	Loss        string  `json:"loss,omitempty"`
-	Kernels     string  `json:"kernels,omitempty"` // the set they ran on
-	From        string  `json:"from,omitempty"`    // the model that training started from
+	Kernels     string  `json:"kernels,omitempty"` // the kernel set
+	From        string  `json:"from,omitempty"`    // the model that the training started from
 	NoFlip      bool    `json:"no_flip,omitempty"` // images were not mirrored: left and right differ
 }
 
-// DataFormat is MONAI's network_data_format, as far as it says something of a
-// 2-D segmentation network.
+// DataFormat is the part of MONAI's network_data_format that applies to a 2-D
+// segmentation network.
 type DataFormat struct {
 	Inputs  map[string]TensorFormat `json:"inputs"`  // "image"
 	Outputs map[string]TensorFormat `json:"outputs"` // "pred"
@@ -157,13 +154,13 @@ type TensorFormat struct {
 
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
-// ValidName reports whether s can name a model: 1 to 64 letters, digits, dots,
-// underscores and hyphens, the first a letter or digit, and not "auto", which
-// asks for a choice.
+// ValidName reports whether s is a valid model name: 1 to 64 letters, digits,
+// dots, underscores and hyphens, starting with a letter or digit, and not
+// "auto", which asks for a choice.
 func ValidName(s string) bool { return namePattern.MatchString(s) && s != "auto" }
 
-// NameFrom makes a valid name of a path or title: its last element, with what
-// a name cannot hold replaced by hyphens; "model" where nothing is left.
+// NameFrom makes a valid name from a path or title: its last element, with
+// invalid characters replaced by hyphens, or "model" if nothing is left.
 func NameFrom(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if r < 128 && strings.ContainsRune("._-", r) || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' {
@@ -178,17 +175,18 @@ func NameFrom(s string) string {
 	return s
 }
 
-// palette holds colours that are told apart on grey and on each other, also
-// with the common kinds of colour blindness; after Okabe and Ito 2008, "Color
-// Universal Design", with black left out and the first two made stronger.
+// palette holds colours that are easy to distinguish on grey and from each
+// other, also with the common kinds of colour blindness; after Okabe and Ito
+// 2008, "Color Universal Design", without black and with the first two made
+// stronger.
 var palette = [][3]uint8{
 	{255, 92, 56}, {0, 170, 255}, {0, 190, 130}, {240, 200, 40},
 	{214, 110, 190}, {120, 120, 255}, {230, 159, 0}, {110, 220, 220},
 }
 
 // ClassList makes the classes of a model from the names of its foreground
-// classes, index 1 first, with colours that are told apart; they repeat after
-// eight.
+// classes, index 1 first. Their colours are easy to distinguish and repeat
+// after eight.
 func ClassList(names ...string) []segd.Class {
 	list := []segd.Class{{Index: 0, Name: "background"}}
 	for i, n := range names {
@@ -197,163 +195,7 @@ func ClassList(names ...string) []segd.Class {
 	return list
 }
 
-// Validate returns a segd.ErrFormat, or segd.ErrUnsupported for a later
-// format, that names the first field at fault. WeightsSHA256 is checked for
-// its form.
-func (m *Manifest) Validate() error {
-	bad := func(format string, a ...any) error {
-		return fmt.Errorf("models: %w: manifest: %s", segd.ErrFormat, fmt.Sprintf(format, a...))
-	}
-	switch {
-	case m.FormatVersion > Format:
-		return fmt.Errorf("models: %w: manifest has format %d, this version reads up to %d", segd.ErrUnsupported, m.FormatVersion, Format)
-	case m.FormatVersion != Format:
-		return bad("segd_format is %d, want %d", m.FormatVersion, Format)
-	case !ValidName(m.Name):
-		return bad("name %.80q, want 1 to 64 letters, digits, dots, underscores and hyphens, and not auto", m.Name)
-	case m.Version == "" || len(m.Version) > 64 || strings.ContainsFunc(m.Version, isControl):
-		return bad("version %.80q, want 1 to 64 printable characters", m.Version)
-	case m.Use == "":
-		return bad("intended_use is empty")
-	case !validSum(m.WeightsSHA256):
-		return bad("weights_sha256 %.80q, want 64 lower-case hexadecimal digits", m.WeightsSHA256)
-	}
-	if err := m.Network.WithDefaults().Validate(); err != nil {
-		return bad("%v", err)
-	}
-	if err := m.Recipe.Validate(); err != nil {
-		return bad("%v", err)
-	}
-	if m.Recipe.Channels != m.Network.Channels {
-		return bad("preprocessing gives %d channels, the network takes %d", m.Recipe.Channels, m.Network.Channels)
-	}
-	if err := cmp.Or(m.checkMembers(), m.Planes.validate()); err != nil {
-		return bad("%v", err)
-	}
-	if n := len(m.Channels); n == 1 || n > 1 && n != m.Network.Channels {
-		return bad("channels names %d, the network takes %d: name all of several, or none where the model takes one image", n, m.Network.Channels)
-	}
-	for i, name := range m.Channels {
-		if name == "" || len(name) > 64 || strings.ContainsFunc(name, isControl) {
-			return bad("name %.80q of channel %d, want 1 to 64 printable characters", name, i)
-		}
-	}
-	if err := m.checkClasses(); err != nil {
-		return bad("%v", err)
-	}
-	for i, v := range m.Metrics {
-		if math.IsNaN(v.Value) || math.IsInf(v.Value, 0) {
-			return bad("metric %d is not finite", i)
-		}
-	}
-	if f := m.NetworkDataFormat; f != nil {
-		in, out := f.Inputs["image"].NumChannels, f.Outputs["pred"].NumChannels
-		if in != m.Network.Channels || out != m.Network.Classes {
-			return bad("network_data_format has %d channels in and %d out, the network %d and %d", in, out, m.Network.Channels, m.Network.Classes)
-		}
-	}
-	return nil
-}
-
-// validSum reports whether s is a SHA-256 in lower-case hexadecimal digits.
-func validSum(s string) bool { return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == "" }
-
-// MakesMasks returns nil where the model gives classes, and a segd.ErrOption where
-// it gives values, of which no mask can be made.
-func (m *Manifest) MakesMasks() error {
-	if m.Values == nil {
-		return nil
-	}
-	return fmt.Errorf("models: %w: model %s predicts values, which give no mask; it needs classes", segd.ErrOption, m.Name)
-}
-
-// CheckChannels returns nil where the model takes an image of so many channels that
-// are images of their own; 0 is a single image, in grey or in colour. The error,
-// segd.ErrUnprocessable, says what the model takes.
-func (m *Manifest) CheckChannels(separate int) error {
-	switch want := len(m.Channels); {
-	case want == separate:
-		return nil
-	case want == 0:
-		return fmt.Errorf("models: %w: %d separate channels for model %s, which takes a single image", segd.ErrUnprocessable, separate, m.Name)
-	case separate == 0:
-		return fmt.Errorf("models: %w: a single image for model %s, which takes %d channels in separate files: %s; name the files CASE_0000, CASE_0001 and so on, or over HTTP the form fields file_0000, file_0001",
-			segd.ErrUnprocessable, m.Name, want, strings.Join(m.Channels, ", "))
-	default:
-		return fmt.Errorf("models: %w: %d channels for model %s, which takes %d: %s", segd.ErrUnprocessable, separate, m.Name, want, strings.Join(m.Channels, ", "))
-	}
-}
-
-func (m *Manifest) checkClasses() error {
-	if m.Network.Head == unet.HeadRegression {
-		return m.checkValues()
-	}
-	if m.Values != nil {
-		return fmt.Errorf("values given, but the network predicts classes")
-	}
-	if len(m.Classes) != m.Network.Classes {
-		return fmt.Errorf("%d classes, the network has %d", len(m.Classes), m.Network.Classes)
-	}
-	if len(m.Regions) >= len(m.Classes) {
-		return fmt.Errorf("regions for %d classes, the network has %d foreground classes", len(m.Regions), len(m.Classes)-1)
-	}
-	seen := map[string]bool{}
-	for i, c := range m.Classes {
-		switch {
-		case i < len(m.Regions) && m.Regions[i] < 0:
-			return fmt.Errorf("%d regions for class %d, want 0 or more", m.Regions[i], i+1)
-		case c.Index != i:
-			return fmt.Errorf("class %d has index %d", i, c.Index)
-		case c.Name == "" || len(c.Name) > 64 || strings.ContainsFunc(c.Name, isControl):
-			return fmt.Errorf("class %d is named %.80q, want 1 to 64 printable characters", i, c.Name)
-		case seen[c.Name]:
-			return fmt.Errorf("two classes are named %q", c.Name)
-		case (c.Category == segd.Code{}) != (c.Type == segd.Code{}):
-			return fmt.Errorf("class %d has one of category and type, want both or neither", i)
-		case !validCode(c.Category) || !validCode(c.Type):
-			return fmt.Errorf("class %d has an invalid code, want value, scheme and meaning, each short and printable", i)
-		}
-		seen[c.Name] = true
-	}
-	return nil
-}
-
-// checkValues checks what is said of the output of a network of values.
-func (m *Manifest) checkValues() error {
-	finite := func(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
-	switch v := m.Values; {
-	case m.Network.Classes != 1:
-		return fmt.Errorf("%d values per pixel, want 1", m.Network.Classes)
-	case len(m.Classes) > 0 || len(m.Regions) > 0:
-		return fmt.Errorf("%d classes and %d regions, but a regression network has none", len(m.Classes), len(m.Regions))
-	case v == nil:
-		return fmt.Errorf("a regression network needs values: mean and deviation of its labels")
-	case !finite(v.Mean) || !finite(v.Deviation) || v.Deviation <= 0:
-		return fmt.Errorf("values with mean %v and deviation %v, want finite numbers and a deviation above 0", v.Mean, v.Deviation)
-	}
-	return nil
-}
-
-// validCode reports whether c can stand in a DICOM object (PS3.3 8.8), or is
-// none.
-func validCode(c segd.Code) bool {
-	if c == (segd.Code{}) {
-		return true
-	}
-	for _, text := range []struct {
-		s     string
-		limit int
-	}{{c.Value, 64}, {c.Scheme, 16}, {c.Meaning, 64}} {
-		if text.s == "" || len(text.s) > text.limit || strings.ContainsFunc(text.s, isControl) || strings.Contains(text.s, `\`) {
-			return false
-		}
-	}
-	return true
-}
-
-func isControl(r rune) bool { return r < 0x20 || r == 0x7f }
-
-// ParseManifest reads the text of a model.json; the errors are those of
+// ParseManifest parses the text of a model.json. The errors are those of
 // Validate.
 func ParseManifest(b []byte) (Manifest, error) {
 	if len(b) > maxManifest {
@@ -362,8 +204,8 @@ func ParseManifest(b []byte) (Manifest, error) {
 	return decodeManifest(b)
 }
 
-// decodeManifest reads model.json. Unknown keys are malformed: what they ask
-// for would be left undone in silence.
+// decodeManifest decodes model.json. Unknown keys are malformed, because
+// ignoring them would hide what they ask for.
 func decodeManifest(b []byte) (Manifest, error) {
 	var m Manifest
 	// The version first: a later one may have keys that this one doesn't know.
@@ -386,7 +228,7 @@ func decodeManifest(b []byte) (Manifest, error) {
 	return m, m.Validate()
 }
 
-// complete fills in what Save derives; the checksum comes after.
+// complete fills in what Save derives, except the checksum.
 func (m Manifest) complete() Manifest {
 	m.FormatVersion = Format
 	m.Network = m.Network.WithDefaults()

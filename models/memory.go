@@ -6,8 +6,8 @@ import (
 	"segd/unet"
 )
 
-// Memory is how many bytes Predict holds at the most for one image of
-// height×width pixels, that image included. Errors are those of Predict.
+// Memory returns the most bytes that Predict holds for one image of
+// height×width pixels, including the image. Errors are those of Predict.
 func (m *Model) Memory(pool *unet.Pool, height, width int, mirror bool) (int64, error) {
 	list, err := m.networks(context.Background(), pool)
 	if err != nil {
@@ -33,8 +33,8 @@ func (m *Model) Memory(pool *unet.Pool, height, width int, mirror bool) (int64, 
 	return n, nil
 }
 
-// Trim lets go of the memory that networks keep for their next runs, where that is
-// more than keep bytes in all.
+// Trim releases the memory that networks keep for their next runs if it exceeds
+// keep bytes in total.
 func (c *Catalogue) Trim(keep int64) {
 	var list []*Model
 	c.mu.Lock()

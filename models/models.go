@@ -1,4 +1,4 @@
-// Package models keeps trained networks with all that is needed to run them.
+// Package models stores trained networks with everything needed to run them.
 //
 // A model is a directory of two files: model.json, the Manifest, and
 // weights.safetensors. Those under embedded/ are part of the binary:
@@ -8,16 +8,16 @@
 //	probabilities, err := m.Predict(ctx, pool, x, false)
 //
 // A directory may also hold several networks, whose mean is the model's result
-// (SaveEnsemble), or versions of a model of which one serves (Promote).
+// (SaveEnsemble), or versions of a model, one of them in service (Promote).
 //
-// Manifests are read and checked when a model is opened, weights when they are
-// first needed, against their SHA-256.
+// Manifests are read and checked when a model is opened. Weights are read when
+// first needed, and checked against their SHA-256.
 //
-// Limits: 1 MiB for a manifest, 512 MiB for weights, checked before memory is
-// taken.
+// Limits: 1 MiB for a manifest and 512 MiB for weights, checked before memory
+// is allocated.
 //
 // Source: the keys of the manifest follow MONAI's bundle metadata
-// (docs.monai.io, MONAI Bundle Specification); the weights are safetensors
+// (docs.monai.io, MONAI Bundle Specification). The weights are safetensors
 // (github.com/huggingface/safetensors) with PyTorch's names and layouts.
 package models
 
@@ -46,12 +46,12 @@ const (
 	maxWeights  = 512 << 20
 )
 
-// Model is one trained network. It is safe for concurrent use; the Manifest is
-// not to be changed.
+// Model is one trained network. It is safe for concurrent use. Do not modify
+// the Manifest.
 type Model struct {
 	Manifest
 
-	// Origin says where the model lies: a directory, or "embedded".
+	// Origin is the directory of the model, or "embedded".
 	Origin string
 
 	options Options
@@ -63,7 +63,7 @@ type Model struct {
 	loaded *loading // the last, under way or done
 }
 
-// Options are those that the model was opened with.
+// Options returns the options with which the model was opened.
 func (m *Model) Options() Options { return m.options }
 
 // open reads the manifest of the model in files.
@@ -147,9 +147,9 @@ func sum(b []byte) string {
 }
 
 // Params reads the weights and checks them against the manifest. Each call
-// returns a copy of its own. Weights that do not have the manifest's checksum
-// or do not fit its network are segd.ErrFormat; an ensemble, which has several,
-// is a segd.ErrUnsupported.
+// returns a new copy. Weights with another checksum, or that do not fit the
+// network, are segd.ErrFormat. An ensemble, which has several, is a
+// segd.ErrUnsupported.
 func (m *Model) Params() (*unet.Params, error) {
 	if n := len(m.Members); n > 0 {
 		return nil, fmt.Errorf("models: %w: model %s is an ensemble of %d networks, want a model with one network", segd.ErrUnsupported, m.Name, n+1)

@@ -8,26 +8,27 @@ import (
 	"path/filepath"
 )
 
-// Options say how models are opened. They hold for the whole life of each model
-// that is opened with them, and for the versions of it that are promoted while a
-// Catalogue serves it. The zero value is the default, which the functions Open and
-// Embedded take.
+// Options control how models are opened. They apply to the whole life of each
+// model opened with them, and to versions of it that are promoted while a
+// Catalogue serves it. The zero value is the default, which the functions Open
+// and Embedded use.
 type Options struct {
-	// Exact computes every layer by direct convolution, BFloat16 rounds to bfloat16
-	// what most layers multiply: see unet.PredictorOptions. They exclude each other.
+	// Exact computes every layer with direct convolution. BFloat16 multiplies in
+	// bfloat16 in most layers: see unet.PredictorOptions. They cannot be
+	// combined.
 	Exact, BFloat16 bool
 
-	// Log hears of promoted versions that a Catalogue cannot open while it serves.
-	// Nil: nobody does.
+	// Log receives promoted versions that a Catalogue cannot open while it serves.
+	// Nil discards them.
 	Log *slog.Logger
 }
 
 // Open reads the manifest of the model in directory dir. The weights are read
-// when they are needed.
+// when needed.
 //
-// The errors are segd.ErrNotFound where dir holds no model, segd.ErrFormat and
-// segd.ErrTooLarge for a manifest that is not right, and segd.ErrUnsupported
-// for one of a later format.
+// The errors are segd.ErrNotFound if dir holds no model, segd.ErrFormat and
+// segd.ErrTooLarge for an invalid manifest, and segd.ErrUnsupported for one of
+// a later format.
 func (o Options) Open(dir string) (*Model, error) {
 	m, err := o.open(os.DirFS(dir), dir)
 	if err != nil {
@@ -39,9 +40,8 @@ func (o Options) Open(dir string) (*Model, error) {
 // Open opens the model in directory dir with the default Options.
 func Open(dir string) (*Model, error) { return Options{}.Open(dir) }
 
-// Embedded returns a catalogue of the models that are part of the binary, which
-// opens them and those of AddDir and Resolve with the options o. Each call returns
-// a catalogue of its own.
+// Embedded returns a new catalogue of the models in the binary. It opens them,
+// and those of AddDir and Resolve, with the options o.
 func (o Options) Embedded() (*Catalogue, error) {
 	sub, err := fs.Sub(embedded, "embedded")
 	if err != nil {
@@ -55,8 +55,7 @@ func (o Options) Embedded() (*Catalogue, error) {
 	return c, c.take(found)
 }
 
-// Embedded returns the models that are part of the binary, with the default
-// Options.
+// Embedded returns the models in the binary, with the default Options.
 func Embedded() (*Catalogue, error) { return Options{}.Embedded() }
 
 // log is Log, or a logger that drops every line.

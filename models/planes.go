@@ -10,15 +10,15 @@ import (
 	"segd/internal/orient"
 )
 
-// Planes says how the images lay in the patient that a model was trained on, and
-// so which planes of a volume it can be given.
+// Planes records how the training images were oriented in the patient, and
+// therefore which planes of a volume the model needs.
 type Planes struct {
-	// Wants is the plane that volumes are turned to before the network sees them,
-	// and from which its masks are turned back; nil: they are taken as they are
-	// stored.
+	// Wants is the plane to which volumes are reoriented before the network sees
+	// them, and from which its masks are mapped back. If it is nil, volumes are
+	// used as stored.
 	Wants *segd.Plane `json:"wants,omitempty"`
-	// Training lists the planes of the training images, the most frequent first;
-	// images that did not say how they lie are not counted.
+	// Training lists the planes of the training images, most frequent first.
+	// Images of unknown orientation do not count.
 	Training []TrainingPlane `json:"training,omitempty"`
 }
 
@@ -26,20 +26,21 @@ type Planes struct {
 type TrainingPlane struct {
 	segd.Plane
 	Cases int `json:"cases,omitempty"` // images, or frames of volumes
-	// Oblique is how far the most oblique of them was turned away from the axes of
-	// the patient, in degrees.
+	// Oblique is the largest angle, in degrees, between such a plane and the axes
+	// of the patient.
 	Oblique float64 `json:"oblique_degrees,omitempty"`
 }
 
-// maxOblique is how far, in degrees, planes may be turned away from the axes of
-// the patient and still be called by them: beyond it, as with the short axis of
-// a heart, the nearest axes differ from patient to patient.
+// maxOblique is the largest angle, in degrees, up to which planes are named
+// after the nearest axes of the patient. Beyond it, as with the short axis of a
+// heart, the nearest axes differ between patients.
 const maxOblique = 20
 
-// NewPlanes returns what training planes, in any order and of one case each or
-// more, come to: a model wants the plane of its training if that was one, and not
-// too oblique. cases is the number of all training images; unless all said how
-// they lie, nothing is wanted. Without planes the result is nil.
+// NewPlanes summarises the planes of the training images, given in any order
+// with one or more cases each. A model wants the plane of its training if there
+// was only one and it was not too oblique. cases is the number of all training
+// images; if any has an unknown orientation, no plane is wanted. Without planes
+// the result is nil.
 func NewPlanes(list []TrainingPlane, cases int) *Planes {
 	p := &Planes{}
 	known := 0

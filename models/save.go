@@ -10,21 +10,23 @@ import (
 	"slices"
 
 	"segd"
+	"segd/internal/output"
 	"segd/unet"
 )
 
-// Save writes a model into directory dir, which is made where it is missing;
-// other files in it stay, except further weights of an ensemble that it replaces. half stores the weights as fp16, vectors as fp32.
+// Save writes a model to directory dir and creates it if necessary. Other files
+// in it stay, except further weights of an ensemble that Save replaces. half
+// stores the weights as fp16, and vectors as fp32.
 //
-// man's FormatVersion, NetworkDataFormat and WeightsSHA256 are filled in, and
-// Title, Task and Use where they are empty; man.Network must be p's own. A
-// manifest that does not validate is segd.ErrFormat, and nothing is written.
+// Save fills in man's FormatVersion, NetworkDataFormat and WeightsSHA256, and
+// Title, Task and Use if they are empty. man.Network must be that of p. An
+// invalid manifest is segd.ErrFormat, and nothing is written.
 //
-// At every moment, whatever fails, dir holds the whole old model or the whole
-// new one, or, if there was none before, possibly none: both files are written
-// under other names first, then the weights are renamed, then the manifest. In
-// between, Open finds the new manifest under its other name. Two Saves into
-// one directory must not run at once.
+// At every moment, whatever fails, dir holds the complete old model or the
+// complete new one or, if there was none before, possibly none. Both files are
+// first written under other names; then the weights are renamed, then the
+// manifest. In between, Open finds the new manifest under its other name. Two
+// Saves to one directory must not run concurrently.
 func Save(dir string, man Manifest, p *unet.Params, half bool) error {
 	if got, want := p.Config(), man.Network.WithDefaults(); got != want {
 		return fmt.Errorf("models: %w: the weights belong to network %+v, but the manifest has %+v", segd.ErrFormat, got, want)
@@ -57,9 +59,9 @@ func Save(dir string, man Manifest, p *unet.Params, half bool) error {
 }
 
 // Free reports whether Save can write to directory dir without replacing
-// anything: the error wraps fs.ErrExist and names what is there, a model or, with
-// another text, a store of versions, which overwrite does not allow to replace
-// either, since its pointer would hide the model.
+// anything. The error wraps fs.ErrExist and names what exists: a model, or a
+// version store, which even overwrite does not replace, because its pointer
+// would hide the model.
 func Free(dir string, overwrite bool) error {
 	for _, name := range []string{pointerFile, versionsDir} {
 		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
@@ -77,11 +79,11 @@ func Free(dir string, overwrite bool) error {
 	return nil
 }
 
-// Amend changes what the manifest of the model in directory dir says and
-// leaves its weights as they are, to the byte. change must not touch what
-// describes them, Network above all. At every moment the manifest is the old
-// one or the new one. The errors are those of Open, and segd.ErrFormat where
-// the changed manifest does not validate.
+// Amend changes the manifest of the model in directory dir and leaves its
+// weights unchanged to the byte. change must not touch what describes the
+// weights, such as Network. At every moment the manifest is the old one or the
+// new one. The errors are those of Open, and segd.ErrFormat if the changed
+// manifest is invalid.
 func Amend(dir string, change func(*Manifest)) error {
 	m, err := Open(dir)
 	if err != nil {
@@ -97,12 +99,12 @@ func Amend(dir string, change func(*Manifest)) error {
 		return err
 	}
 	next := filepath.Join(dir, nextFile)
-	err = writeSynced(next, text)
+	err = output.WriteSynced(next, text)
 	if err == nil {
 		err = os.Rename(next, filepath.Join(dir, manifestFile))
 	}
 	if err == nil {
-		err = syncDir(dir)
+		err = output.SyncDir(dir)
 	}
 	if err != nil {
 		return fmt.Errorf("models: %w", err)
@@ -137,13 +139,13 @@ func replace(dir string, manifest, weights []byte) (err error) {
 			_ = os.Remove(next)
 		}
 	}()
-	if err := writeSynced(newWeights, weights); err != nil {
+	if err := output.WriteSynced(newWeights, weights); err != nil {
 		return err
 	}
-	if err := writeSynced(next, manifest); err != nil {
+	if err := output.WriteSynced(next, manifest); err != nil {
 		return err
 	}
-	if err := syncDir(dir); err != nil {
+	if err := output.SyncDir(dir); err != nil {
 		return err
 	}
 	if err := os.Rename(newWeights, path(weightsFile)); err != nil {
@@ -153,32 +155,5 @@ func replace(dir string, manifest, weights []byte) (err error) {
 	if err := os.Rename(next, path(manifestFile)); err != nil {
 		return err
 	}
-	return syncDir(dir)
-}
-
-// writeSynced writes a file and waits until it is on the disk.
-func writeSynced(name string, b []byte) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	return err
-}
-
-// syncDir makes renames in dir last. Where directories cannot be synced
-// (Windows, some network file systems) there is nothing to do.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	_ = d.Sync()
-	return d.Close()
+	return output.SyncDir(dir)
 }

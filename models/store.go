@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -14,16 +15,17 @@ import (
 	"time"
 
 	"segd"
+	"segd/internal/output"
 )
 
-// A store is a directory that keeps the versions of one model:
+// A store is a directory with the versions of one model:
 //
 //	NAME/versions/1, versions/2 …    model directories, which never change
-//	NAME/current.json                which of them serves, and which did before
-//	NAME/promotions.jsonl            a line for each change of that
+//	NAME/current.json                the version in service and its predecessors
+//	NAME/promotions.jsonl            one line per change
 //
-// Where a model directory can stand, a store can: it is the model of its
-// current version.
+// A store can be used in place of a model directory; it stands for its current
+// version.
 const (
 	pointerFile   = "current.json"
 	versionsDir   = "versions"
@@ -31,13 +33,13 @@ const (
 	maxPointer    = 64 << 10
 )
 
-// pointer is current.json.
+// pointer is the content of current.json.
 type pointer struct {
 	Version int   `json:"version"`
-	Before  []int `json:"before"` // the versions that served before it, the last one last
+	Before  []int `json:"before"` // earlier versions in service, latest last
 }
 
-// readPointer returns nil and no error where files is no store.
+// readPointer returns nil and no error if files is not a store.
 func readPointer(files fs.FS) (*pointer, error) {
 	b, err := readFile(files, pointerFile, maxPointer)
 	if errors.Is(err, segd.ErrNotFound) {
@@ -53,8 +55,8 @@ func readPointer(files fs.FS) (*pointer, error) {
 	return &p, nil
 }
 
-// current returns the directory of a store's version that serves, files itself
-// where it is no store; in is its path within files.
+// current returns the directory of the version in service, or files itself if
+// it is not a store. in is its path within files.
 func current(files fs.FS) (dir fs.FS, in string, err error) {
 	p, err := readPointer(files)
 	if p == nil || err != nil {
@@ -65,8 +67,8 @@ func current(files fs.FS) (dir fs.FS, in string, err error) {
 	return dir, in, err
 }
 
-// Promotion is a line of promotions.jsonl: what was done to a store and on what
-// grounds. It holds nothing of a patient.
+// Promotion is a line of promotions.jsonl: what was done to a store, and on
+// what evidence. It contains no patient data.
 type Promotion struct {
 	Time     time.Time `json:"time"`
 	Action   string    `json:"action"` // promote or rollback
@@ -75,14 +77,14 @@ type Promotion struct {
 	Weights  string    `json:"weights_sha256"`
 	Worse    bool      `json:"-"` // the evidence is against the new version; see metric.Verdict
 	Forced   bool      `json:"forced,omitempty"`
-	Evidence any       `json:"evidence,omitempty"` // the comparison with what served before
+	Evidence any       `json:"evidence,omitempty"` // the comparison with the previous version
 }
 
-// Promote adds m to the store dir, called name, as its next version, and has it
-// serve. what's Time, Evidence, Worse and Forced are the caller's. A model that is
-// worse, unless it is forced, is a segd.ErrUnprocessable. At every moment the store
-// serves the old version or the new one. Two changes of a store must not run at
-// once.
+// Promote adds m to the store dir, named name, as its next version, and puts it
+// into service. The caller sets what's Time, Evidence, Worse and Forced. A
+// worse model that is not forced is a segd.ErrUnprocessable. At every moment
+// the old or the new version is in service. Two changes of a store must not run
+// concurrently.
 func Promote(dir, name string, m *Model, what Promotion) (Promotion, error) {
 	if what.Worse && !what.Forced {
 		return what, fmt.Errorf("models: %w: the new model is significantly worse than %s in service, which stays there", segd.ErrUnprocessable, name)
@@ -126,8 +128,8 @@ func Promote(dir, name string, m *Model, what Promotion) (Promotion, error) {
 	return what, turn(dir, next, &what)
 }
 
-// Rollback has the version serve again that served before the present one. A
-// store that has none is a segd.ErrOption.
+// Rollback returns to the version that was in service before the current one. A
+// store without one is a segd.ErrOption.
 func Rollback(dir string, now time.Time) (Promotion, error) {
 	what := Promotion{Time: now, Action: "rollback"}
 	p, err := readPointer(os.DirFS(dir))
@@ -145,8 +147,8 @@ func Rollback(dir string, now time.Time) (Promotion, error) {
 	return what, turn(dir, pointer{what.Version, p.Before[:last]}, &what)
 }
 
-// turn switches a store to another version, which has to be whole. The line of
-// the log is there before: there is no change without one.
+// turn switches a store to another, complete version. It writes the line of the
+// log first: there is no change without one.
 func turn(dir string, p pointer, what *Promotion) error {
 	m, err := Open(filepath.Join(dir, versionsDir, strconv.Itoa(p.Version)))
 	if err != nil {
@@ -164,15 +166,11 @@ func turn(dir string, p pointer, what *Promotion) error {
 	if err := appendLine(filepath.Join(dir, promotionsLog), line); err != nil {
 		return fmt.Errorf("models: %w", err)
 	}
-	next := filepath.Join(dir, "."+pointerFile+".next")
-	if err := writeSynced(next, append(text, '\n')); err != nil {
-		_ = os.Remove(next)
-		return fmt.Errorf("models: %w", err)
-	}
-	if err := os.Rename(next, filepath.Join(dir, pointerFile)); err != nil {
-		return fmt.Errorf("models: %w", err)
-	}
-	if err := syncDir(dir); err != nil {
+	err = output.WriteFile(filepath.Join(dir, pointerFile), func(w io.Writer) error {
+		_, err := w.Write(append(text, '\n'))
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("models: %w", err)
 	}
 	return nil
@@ -190,7 +188,7 @@ func appendLine(name string, line []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-// nextVersion is one more than the highest there is, and never one that was.
+// nextVersion returns one more than the highest version that ever existed.
 func nextVersion(dir string) (int, error) {
 	entries, err := os.ReadDir(filepath.Join(dir, versionsDir))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -205,9 +203,9 @@ func nextVersion(dir string) (int, error) {
 	return highest + 1, nil
 }
 
-// refresh takes up what was promoted since the last call. A version that cannot
-// be opened leaves the one that serves, and Options.Log hears of it once. The lock is not
-// held while the disk is read.
+// refresh loads what was promoted since the last call. If a version cannot be
+// opened, the current one stays in service, and Options.Log receives the reason
+// once. The lock is not held while reading the disk.
 func (c *Catalogue) refresh() {
 	c.mu.Lock()
 	var stores []*Model
@@ -234,8 +232,7 @@ func (c *Catalogue) refresh() {
 	}
 }
 
-// miss logs that the version to serve cannot be opened, the first time for each
-// reason.
+// miss logs that the version to serve cannot be opened, once for each reason.
 func (c *Catalogue) miss(m *Model, err error) {
 	if c.missed == nil {
 		c.missed = map[string]string{}
@@ -248,7 +245,8 @@ func (c *Catalogue) miss(m *Model, err error) {
 		"model", m.Name, "serving", m.Version, "directory", m.store, "error", err.Error())
 }
 
-// promoted returns the version of m's store that serves now, nil where that is m.
+// promoted returns the version now in service in m's store, or nil if that is
+// m.
 func (m *Model) promoted() (*Model, error) {
 	p, err := readPointer(os.DirFS(m.store))
 	switch {

@@ -9,8 +9,9 @@ import (
 	"segd/internal/nearest"
 )
 
-// besides says which entries of its parent directory a path that is not there was
-// probably meant to name, as the end of a message; empty where none is near.
+// besides suggests, as the end of a message, which entries of its parent
+// directory a missing path was probably meant to name. It returns "" if none is
+// near.
 func besides(missing string, fits func(dir string) bool) string {
 	parent, name := filepath.Split(filepath.Clean(missing))
 	near := nearest.Names(name, subdirectories(parent, fits))
@@ -20,8 +21,8 @@ func besides(missing string, fits func(dir string) bool) string {
 	return "; did you mean " + filepath.Join(parent, near[0]) + "?"
 }
 
-// within says what a directory without a model should hold, or which directories
-// in it do, as the end of a message.
+// within says, as the end of a message, what a directory without a model should
+// hold, or which of its subdirectories are models.
 func within(dir string) string {
 	list := subdirectories(dir, isModel)
 	if len(list) == 0 {
@@ -33,7 +34,7 @@ func within(dir string) string {
 	return "; the models in it are " + nearest.List("", list)
 }
 
-// subdirectories lists the directories in dir that fit, sorted, hidden ones aside.
+// subdirectories returns the visible subdirectories of dir that fit, sorted.
 func subdirectories(dir string, fits func(string) bool) []string {
 	if dir == "" {
 		dir = "."

@@ -6,8 +6,8 @@ import (
 	"segd"
 )
 
-// enlarged returns img with the margin of p, which has the lowest finite value of
-// each channel.
+// enlarged returns img with the margin of p, filled with the lowest finite
+// value of each channel.
 func enlarged(img *segd.Image, p Placement) *segd.Image {
 	out := &segd.Image{Width: p.GridWidth, Height: p.GridHeight, Channels: img.Channels, Separate: img.Separate, Spacing: img.Spacing, Display: img.Display}
 	out.Pix = make([]float32, p.GridWidth*p.GridHeight*img.Channels)
@@ -25,8 +25,8 @@ func enlarged(img *segd.Image, p Placement) *segd.Image {
 	return out
 }
 
-// lowest returns the lowest finite value of a channel outside its padding; 0
-// where there is none.
+// lowest returns the lowest finite value of a channel outside its padding, or 0
+// if there is none.
 func lowest(img *segd.Image, channel int) float32 {
 	low, found := float32(math.Inf(1)), false
 	for i := range img.Width * img.Height {
@@ -42,8 +42,8 @@ func lowest(img *segd.Image, channel int) float32 {
 	return low
 }
 
-// moved returns the planes of t in the middle of width×height pixels, which are
-// fill around them, or their middle where they are larger.
+// moved centres the planes of t in width×height pixels. It surrounds smaller
+// planes with fill and crops larger ones.
 func moved(t *segd.Tensor, width, height int, fill float32) *segd.Tensor {
 	out := segd.NewTensor(t.N, t.C, height, width)
 	if fill != 0 {
@@ -59,15 +59,16 @@ func moved(t *segd.Tensor, width, height int, fill float32) *segd.Tensor {
 	return out
 }
 
-// movedMask is moved for masks, with background around them.
+// movedMask is moved for masks, surrounding them with background.
 func movedMask(m *segd.Mask, width, height int) *segd.Mask {
 	out := segd.NewMask(width, height)
 	centred(out.Pix, width, height, m.Pix, m.Width, m.Height, 1)
 	return out
 }
 
-// centred copies the pixels that src and dst share where their middles lie on
-// each other. Of an odd difference the larger half is at the right and below.
+// centred copies the pixels that src and dst share when their centres are
+// aligned. If the difference is odd, the larger half is at the right and
+// bottom.
 func centred[T any](dst []T, width, height int, src []T, srcWidth, srcHeight, channels int) {
 	x0, sx, w := overlap(width, srcWidth)
 	y0, sy, h := overlap(height, srcHeight)
@@ -76,7 +77,7 @@ func centred[T any](dst []T, width, height int, src []T, srcWidth, srcHeight, ch
 	}
 }
 
-// overlap says where n pixels that are shared begin in dst and in src.
+// overlap returns where the n shared pixels begin in dst and in src.
 func overlap(dst, src int) (inDst, inSrc, n int) {
 	if dst >= src {
 		return (dst - src) / 2, 0, src

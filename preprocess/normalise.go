@@ -7,7 +7,7 @@ import (
 	"segd/internal/rank"
 )
 
-// finitePixels returns which pixels of the first planes of t count for the
+// finitePixels reports which pixels of the first planes of t count for the
 // statistics: those that are not padding and are finite in every plane. Nil
 // means all of them.
 func finitePixels(t *segd.Tensor, planes int, padding []bool) []bool {
@@ -69,7 +69,7 @@ func (r Recipe) normalise(plane []float32, valid []bool) {
 	}
 }
 
-// normalise is Recipe.normalise by values of the data set.
+// normalise is Recipe.normalise with fixed values.
 func (w Window) normalise(plane []float32, valid []bool) {
 	for i, v := range plane {
 		d := w.Low
@@ -99,7 +99,7 @@ func (r Recipe) affine(values []float32, low, high float32) (shift, scale float6
 	return mean, 1 / math.Max(deviation, 1e-8+1e-6*math.Abs(mean))
 }
 
-// extent returns the lowest and the highest of values, which are finite.
+// extent returns the lowest and the highest of values, which must be finite.
 func extent(values []float32) (low, high float32) {
 	low, high = values[0], values[0]
 	for _, v := range values {
@@ -113,9 +113,9 @@ func extent(values []float32) (low, high float32) {
 	return low, high
 }
 
-// sums returns the sum of the values, clipped to low and high, and that of
-// their squared distances from mean. Four sums run side by side, since one
-// would wait for each addition; their order is always the same.
+// sums returns the sum of the values, clipped to low and high, and the sum of
+// their squared distances from mean. Four sums run in parallel, because a
+// single one would wait for each addition; their order is fixed.
 func sums(values []float32, low, high float32, mean float64) (sum, squares float64) {
 	var s, q [4]float64
 	for ; len(values) >= 4; values = values[4:] {
@@ -137,7 +137,8 @@ func sums(values []float32, low, high float32, mean float64) (sum, squares float
 
 // percentiles returns the values at the given percentiles, interpolated
 // linearly between the two nearest ranks (Hyndman and Fan's definition 7, the
-// default of NumPy). values are finite and not empty; they are not changed.
+// default of NumPy). values must be finite and not empty; they are not
+// modified.
 func percentiles(values []float32, low, high float64) (float32, float32) {
 	n := len(values)
 	at := func(p float64) (int, float64) {

@@ -7,25 +7,25 @@ import (
 	"segd"
 )
 
-// Placement says where the network's grid lies on the original image: both
-// cover the same rectangle, edge to edge, the grid with GridHeight rows and
-// GridWidth columns of pixels, the image with Height and Width. With a margin
-// the grid has the image's own pixels in its middle.
+// Placement relates the network's grid to the original image. Both cover the
+// same rectangle, edge to edge: the grid with GridHeight rows and GridWidth
+// columns, the image with Height and Width. With a margin, the original pixels
+// are in the middle of the grid.
 type Placement struct {
 	Width, Height         int  // of the original image
 	GridWidth, GridHeight int  // of the network's input
 	Margin                bool // around the image
 }
 
-// Identity reports whether the grid is the image's own.
+// Identity reports whether the grid equals the pixels of the image.
 func (p Placement) Identity() bool { return p.Width == p.GridWidth && p.Height == p.GridHeight }
 
-// ToImage maps t, probabilities or values [N, K, GridHeight, GridWidth], onto the
-// original pixels: [N, K, Height, Width], bilinear between pixel centres and
-// averaged over the area where the grid is finer than the image. Sums over the
-// classes are kept to the rounding of float32. On the identity grid the result is
-// t itself. Safe for concurrent use. A tensor of another size is
-// segd.ErrUnprocessable.
+// ToImage maps probabilities or values t, [N, K, GridHeight, GridWidth], to the
+// original pixels, [N, K, Height, Width]. It interpolates bilinearly between
+// pixel centres, and averages over areas where the grid is finer than the
+// image. Sums over the classes are preserved up to the rounding of float32. On
+// the identity grid it returns t itself. Safe for concurrent use. A tensor of
+// another size is segd.ErrUnprocessable.
 func (p Placement) ToImage(t *segd.Tensor) (*segd.Tensor, error) {
 	if err := checkTensor(t, p.GridHeight, p.GridWidth); err != nil {
 		return nil, err
@@ -39,9 +39,9 @@ func (p Placement) ToImage(t *segd.Tensor) (*segd.Tensor, error) {
 	return resample(t, p.Height, p.Width), nil
 }
 
-// Mask maps m, of the grid's size, onto the original pixels: each takes the
-// class of the grid pixel that its centre lies in. On the identity grid the
-// result is m itself. Safe for concurrent use. A mask of another size is
+// Mask maps m, a mask on the grid, to the original pixels. Each pixel takes the
+// class of the grid pixel that contains its centre. On the identity grid it
+// returns m itself. Safe for concurrent use. A mask of another size is
 // segd.ErrUnprocessable.
 func (p Placement) Mask(m *segd.Mask) (*segd.Mask, error) {
 	if err := checkMask(m, p.GridHeight, p.GridWidth); err != nil {
@@ -53,10 +53,10 @@ func (p Placement) Mask(m *segd.Mask) (*segd.Mask, error) {
 	return nearest(m, p.Height, p.Width), nil
 }
 
-// ToGrid is the opposite of ToImage: it maps values of the original image's
-// pixels, [N, K, Height, Width], onto the network's grid, as training needs them.
-// What a NaN takes part in becomes NaN, and so does a margin. Errors are those
-// of ToImage.
+// ToGrid is the opposite of ToImage: it maps values on the original pixels, [N,
+// K, Height, Width], to the network's grid, as training needs them. A NaN
+// spreads to every value that it contributes to, and a margin is NaN. Errors
+// are those of ToImage.
 func (p Placement) ToGrid(t *segd.Tensor) (*segd.Tensor, error) {
 	if err := checkTensor(t, p.Height, p.Width); err != nil {
 		return nil, err
@@ -70,8 +70,8 @@ func (p Placement) ToGrid(t *segd.Tensor) (*segd.Tensor, error) {
 	return resample(t, p.GridHeight, p.GridWidth), nil
 }
 
-// Labels is the opposite of Mask: it maps a mask of the original image onto
-// the network's grid, as training needs it. A margin is background.
+// Labels is the opposite of Mask: it maps a mask on the original pixels to the
+// network's grid, as training needs it. A margin is background.
 func (p Placement) Labels(m *segd.Mask) (*segd.Mask, error) {
 	if err := checkMask(m, p.Height, p.Width); err != nil {
 		return nil, err
@@ -96,7 +96,7 @@ func checkMask(m *segd.Mask, h, w int) error {
 	return nil
 }
 
-// nearest resamples m to h×w pixels, or returns m where it has that size.
+// nearest resamples m to h×w pixels, or returns m if it has that size.
 func nearest(m *segd.Mask, h, w int) *segd.Mask {
 	if m.Height == h && m.Width == w {
 		return m
@@ -116,6 +116,7 @@ func nearest(m *segd.Mask, h, w int) *segd.Mask {
 	return out
 }
 
-// centre returns which of from pixels the centre of pixel i of n lies in, in
-// whole numbers so that no rounding can move it: floor((i + ½)·from/n).
+// centre returns the index, out of from pixels, of the pixel that contains the
+// centre of pixel i of n. It uses integers, so no rounding can shift it:
+// floor((i + ½)·from/n).
 func centre(i, n, from int) int { return (2*i + 1) * from / (2 * n) }

@@ -1,22 +1,22 @@
-// Package preprocess turns an image into the network's input and puts the
-// network's output back onto the original pixels.
+// Package preprocess turns an image into the network's input and maps the
+// network's output back to the original pixels.
 //
-// A Recipe says how; it is stored in model.json and is the same in training
-// and in serving. Applying it gives the input tensor and a Placement, which
-// maps masks and probabilities back:
+// A Recipe describes the steps. It is stored in model.json and is the same for
+// training and inference. Applying it gives the input tensor and a Placement,
+// which maps masks and probabilities back:
 //
 //	r := preprocess.Recipe{Channels: 1, Normalise: "zscore", ClipLow: 0.5, ClipHigh: 99.5}
 //	x, place, err := r.Apply(img) // x is [1, 1, h, w]
 //	…
-//	mask, err := place.Mask(prediction) // as large as img, pixel for pixel
+//	mask, err := place.Mask(prediction) // the size of img, pixel for pixel
 //
-// Padding to the stride of a network is the network's own business (package
-// unet), so without resampling the grid is the image's own and a mask comes
-// back bit for bit. Nothing is ever flipped or turned.
+// Package unet pads to the stride of the network. Without resampling, the grid
+// therefore equals the image, and a mask comes back bit for bit. Images are
+// never flipped or rotated here.
 //
 // Limits: the resampled grid has at most 16384 rows and columns and 64 Mpixel.
 //
-// Source: normalisation per image as nnU-Net does it for images without a
+// Source: normalisation per image, as nnU-Net does for images without a
 // calibrated unit (Isensee et al. 2021, doi:10.1038/s41592-020-01008-z).
 package preprocess
 
@@ -41,13 +41,12 @@ const (
 	// MinMax maps the lowest value to 0 and the highest to 1.
 	MinMax = "minmax"
 	// Fixed clips to Recipe.Window and normalises by its mean and standard
-	// deviation, the same for every image: for calibrated values such as
-	// Hounsfield units.
+	// deviation. It uses the same values for every image, for calibrated values
+	// such as Hounsfield units.
 	Fixed = "fixed"
 )
 
-// Window holds the values that a Recipe of kind Fixed normalises by, in the unit
-// of the image.
+// Window holds the values that Fixed normalises by, in the unit of the image.
 type Window struct {
 	Low       float64 `json:"low"` // values are clipped to Low and High
 	High      float64 `json:"high"`
@@ -55,36 +54,36 @@ type Window struct {
 	Deviation float64 `json:"deviation"` // standard deviation
 }
 
-// Recipe says how an image becomes the network's input.
+// Recipe describes how an image becomes the network's input.
 //
-// The order is: a margin, channels, clipping, normalisation, resampling.
-// Statistics are taken for each image and channel on its own, the margin
-// included, without padding pixels and without values that are not finite.
+// The order is: margin, channels, clipping, normalisation, resampling.
+// Statistics are computed per image and channel. They include the margin and
+// exclude padding pixels and values that are not finite.
 type Recipe struct {
-	// Channels is 1 (grey; RGB becomes luma as ITU-R BT.601 weighs it) or 3
-	// (RGB; grey is repeated).
+	// Channels is 1 (grey; RGB is converted to luma by ITU-R BT.601) or 3 (RGB;
+	// grey is repeated).
 	Channels int `json:"channels"`
 	// Normalise is ZScore, MinMax or Fixed.
 	Normalise string `json:"normalise"`
-	// Window is what Fixed normalises by; the zero value otherwise.
+	// Window holds the values for Fixed; otherwise it is zero.
 	Window Window `json:"window,omitzero"`
-	// ClipLow and ClipHigh are percentiles, 0..100, that values are clipped to
-	// before they are normalised, interpolated linearly between ranks. Both 0,
-	// or 0 and 100: no clipping.
+	// ClipLow and ClipHigh are percentiles, 0..100, to which values are clipped
+	// before normalisation, interpolated linearly between ranks. If both are 0,
+	// or 0 and 100, nothing is clipped.
 	ClipLow  float64 `json:"clip_low"`
 	ClipHigh float64 `json:"clip_high"`
-	// SpacingMM is the distance between pixel centres, in millimetres, that
-	// images of known spacing are resampled to; 0 keeps the native grid.
+	// SpacingMM is the distance between pixel centres, in millimetres, to which
+	// images of known spacing are resampled. 0 keeps the native grid.
 	SpacingMM float64 `json:"spacing_mm,omitempty"`
-	// LongSide is the number of pixels of the longer side that images are
-	// resampled to, both sides by the same factor; 0 keeps the native grid. It
-	// is for scans that show the whole of something at whatever resolution, as
-	// chest radiographs do. Not with SpacingMM.
+	// LongSide is the length of the longer side, in pixels, to which images are
+	// resampled, both sides by the same factor. 0 keeps the native grid. It is
+	// for images that always show a whole object at varying resolution, such as
+	// chest radiographs. It excludes SpacingMM.
 	LongSide int `json:"long_side,omitempty"`
-	// MinWidth and MinHeight are the least columns and rows of an image. A smaller
-	// one gets a margin of its lowest value, as much on either side, before its
-	// statistics are taken: for networks whose training images had such margins.
-	// 0 adds none. Not with SpacingMM or LongSide.
+	// MinWidth and MinHeight are the minimum columns and rows of an image. A
+	// smaller image gets a margin of its lowest value, equal on both sides,
+	// before its statistics are computed: for networks whose training images had
+	// such margins. 0 adds none. They exclude SpacingMM and LongSide.
 	MinWidth  int `json:"min_width,omitempty"`
 	MinHeight int `json:"min_height,omitempty"`
 }
@@ -94,8 +93,8 @@ func (r Recipe) clips() bool {
 	return !(r.ClipLow == 0 && (r.ClipHigh == 0 || r.ClipHigh == 100))
 }
 
-// Valid reports whether w can normalise: finite numbers, Low below High, and a
-// deviation above 0.
+// Valid reports whether w can normalise: its numbers are finite, Low is below
+// High, and Deviation is above 0.
 func (w Window) Valid() bool {
 	for _, v := range []float64{w.Low, w.High, w.Mean, w.Deviation} {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
@@ -105,8 +104,8 @@ func (w Window) Valid() bool {
 	return w.Low < w.High && w.Deviation > 0
 }
 
-// Validate returns an error of kind segd.ErrOption that names the field at
-// fault, or nil.
+// Validate returns nil, or an error of kind segd.ErrOption that names the
+// invalid field.
 func (r Recipe) Validate() error {
 	switch {
 	case r.Channels != 1 && r.Channels != 3:
@@ -134,15 +133,15 @@ func (r Recipe) Validate() error {
 }
 
 // Apply returns the network's input for img, a tensor [1, Channels, h, w], and
-// the Placement that leads back to img's pixels.
+// the Placement that maps back to the pixels of img.
 //
-// h and w are img's own height and width, unless LongSide is set, or SpacingMM
-// and img's spacing is known, or img is smaller than MinHeight and MinWidth. Padding pixels and values that are not finite take the
-// lowest value of the image, so every value of the tensor is finite. img is
-// neither kept nor changed. Safe for concurrent use. The errors are
-// segd.ErrOption for a recipe that does not validate, segd.ErrUnprocessable
-// for an image whose sizes contradict each other, and segd.ErrTooLarge for a
-// grid beyond the limits.
+// h and w are the height and width of img, unless LongSide is set, or SpacingMM
+// is set and the spacing of img is known, or img is smaller than MinHeight and
+// MinWidth. Padding pixels and values that are not finite take the lowest value
+// of the image, so every value of the tensor is finite. Apply neither keeps nor
+// modifies img. Safe for concurrent use. The errors are segd.ErrOption for an
+// invalid recipe, segd.ErrUnprocessable for an image with contradictory sizes,
+// and segd.ErrTooLarge for a grid beyond the limits.
 func (r Recipe) Apply(img *segd.Image) (*segd.Tensor, Placement, error) {
 	place, err := r.Place(img)
 	if err != nil {
@@ -166,7 +165,8 @@ func (r Recipe) Apply(img *segd.Image) (*segd.Tensor, Placement, error) {
 	return resample(native, place.GridHeight, place.GridWidth), place, nil
 }
 
-// Place returns the Placement that Apply would, and its errors, without the work.
+// Place returns the Placement and the errors of Apply, without computing the
+// tensor.
 func (r Recipe) Place(img *segd.Image) (Placement, error) {
 	if err := r.Validate(); err != nil {
 		return Placement{}, err
@@ -180,7 +180,8 @@ func (r Recipe) Place(img *segd.Image) (Placement, error) {
 	return r.place(img)
 }
 
-// Grid is the Placement of an image of a size and spacing; see Place.
+// Grid returns the Placement for an image of the given size and spacing; see
+// Place.
 func (r Recipe) Grid(width, height int, spacing segd.Spacing) (Placement, error) {
 	return r.place(&segd.Image{Width: width, Height: height, Spacing: spacing})
 }
@@ -228,7 +229,7 @@ func checkImage(img *segd.Image) error {
 }
 
 // fill writes the channels of img into the planes of t and returns how many of
-// them differ: a grey image fills the first plane only.
+// them are distinct: a grey image fills only the first plane.
 func fill(t *segd.Tensor, img *segd.Image) int {
 	first := t.Plane(0, 0)
 	switch {

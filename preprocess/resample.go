@@ -6,16 +6,17 @@ import (
 	"segd"
 )
 
-// taps are the weights of one output pixel: of the input pixels from first on.
+// taps are the weights of the input pixels, from first on, for one output
+// pixel.
 type taps struct {
 	first  int
 	weight []float32
 }
 
-// filter returns the taps that resample a line of from pixels to n: a triangle
-// around the centre of each output pixel, one input pixel wide to each side
-// (bilinear) or, when shrinking, one output pixel wide (so that nothing
-// aliases). Weights sum to 1; what would fall off the edge is left out.
+// filter returns the taps that resample a line of from pixels to n. The filter
+// is a triangle around the centre of each output pixel. It extends one input
+// pixel to each side (bilinear) or, when shrinking, one output pixel, which
+// prevents aliasing. Weights sum to 1; taps beyond the edge are omitted.
 func filter(from, n int) []taps {
 	scale := float64(from) / float64(n)
 	support := math.Max(1, scale)
@@ -37,8 +38,8 @@ func filter(from, n int) []taps {
 	return out
 }
 
-// resample returns t with planes of h×w pixels; the two axes are independent,
-// so columns come first, then rows.
+// resample returns t with planes of h×w pixels. The two axes are independent:
+// columns come first, then rows.
 func resample(t *segd.Tensor, h, w int) *segd.Tensor {
 	out := segd.NewTensor(t.N, t.C, h, w)
 	across, down := filter(t.W, w), filter(t.H, h)

@@ -1,10 +1,14 @@
 package train
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
+	"segd/internal/orient"
 	"segd/models"
-	"segd/train/metric"
+	"segd/train/dataset"
+	"segd/train/evaluate"
 )
 
 // saveModel writes the averaged weights, which are the best so far, as a
@@ -17,7 +21,7 @@ func (r *run) saveModel(v *validation) error {
 func (r *run) manifest(v *validation) models.Manifest {
 	p := &r.Plan
 	m := models.Manifest{
-		Name: or(r.o.Name, models.NameFrom(r.o.Out)), Version: or(r.o.Version, "1"), Title: r.o.Title,
+		Name: cmp.Or(r.o.Name, models.NameFrom(r.o.Out)), Version: cmp.Or(r.o.Version, "1"), Title: r.o.Title,
 		Description: r.o.Description, Network: p.Network, Recipe: p.Recipe, Channels: r.channels, Planes: r.inPatient,
 		Data: r.o.Data,
 		Training: &models.Training{
@@ -39,30 +43,11 @@ func (r *run) manifest(v *validation) models.Manifest {
 	switch {
 	case v == nil:
 	case p.values():
-		m.Metrics = ValueFigures(v.values, joined(r.names), "validation")
+		m.Metrics = evaluate.ValueFigures(v.values, joined(r.names), "validation")
 	default:
-		m.Metrics = Figures(v.masks, joined(r.names), "validation", r.classNames())
+		m.Metrics = evaluate.Figures(v.masks, joined(r.names), "validation", r.classNames())
 	}
 	return m
-}
-
-// Figures are what a report says of a model, in the words of its card: data
-// and split name the data set, classes the foreground classes.
-func Figures(report *metric.Report, data, split string, classes []string) []models.Metric {
-	var list []models.Metric
-	for k, s := range report.Mean.Classes {
-		g, p := report.GroupMean.Classes[k], report.Pooled.Classes[k]
-		add := func(name string, cases int, value float64, interval *[2]float64) {
-			list = append(list, models.Metric{
-				Data: data, Split: split, Name: name, Class: classes[k], Cases: cases, Value: value, Interval: interval,
-			})
-		}
-		add("mean_dice", len(report.Cases), s.Dice, s.DiceCI)
-		add("mean_iou", len(report.Cases), s.IoU, s.IoUCI)
-		add("group_dice", len(report.Groups), g.Dice, g.DiceCI)
-		add("pooled_dice", len(report.Cases), p.Dice, p.DiceCI)
-	}
-	return list
 }
 
 // classNames names the foreground classes.
@@ -90,4 +75,40 @@ func joined(names []string) string {
 		s += n
 	}
 	return s
+}
+
+// placeOf returns how a case's image lies in the patient; Cases is 0 where that is
+// not known.
+func placeOf(c *dataset.Case) (p models.TrainingPlane) {
+	affine := c.Affine()
+	if affine == nil {
+		return p
+	}
+	p.Plane, p.Oblique = orient.PlaneOf(*affine)
+	p.Cases = 1
+	return p
+}
+
+// planes are those of the training images, for the model card: those of the model
+// to start from where the images don't say how they lie.
+func (r *run) planes(cases []dataset.Case, list []facts) (p *models.Planes, warnings []string) {
+	var known []models.TrainingPlane
+	for i := range list {
+		if list[i].plane.Cases > 0 && slices.Contains(r.Plan.Training, cases[i].ID) {
+			known = append(known, list[i].plane)
+		}
+	}
+	p = models.NewPlanes(known, len(r.Plan.Training))
+	from := r.o.From
+	switch {
+	case from == nil || from.Planes == nil || from.Planes.Wants == nil:
+	case p == nil:
+		return from.Planes, nil
+	case p.Wants == nil || *p.Wants != *from.Planes.Wants:
+		warnings = append(warnings, fmt.Sprintf("model %s was trained on %s planes, these images are %s: volumes are trained on as they are stored", from.Name, *from.Planes.Wants, p.Training[0].Plane))
+	}
+	if p != nil && len(p.Training) > 1 {
+		warnings = append(warnings, fmt.Sprintf("the images lie in %d ways in the patient, %s and %s among them: the network learns all of them, and volumes will be segmented as they are stored", len(p.Training), p.Training[0].Plane, p.Training[1].Plane))
+	}
+	return p, warnings
 }

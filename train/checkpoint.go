@@ -1,7 +1,6 @@
 package train
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
@@ -15,6 +14,7 @@ import (
 	"path/filepath"
 
 	"segd"
+	"segd/internal/output"
 	"segd/unet"
 )
 
@@ -173,37 +173,12 @@ func restore(b []byte, tensors ...[][]float32) error {
 	return nil
 }
 
-// writeFile writes a file so that it is there whole or not at all: to a
-// temporary name, synced, then renamed.
-func writeFile(path string, write func(io.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".segd-*")
-	if err != nil {
-		return fmt.Errorf("train: %w", err)
+// writeFile writes a file completely or not at all.
+func writeFile(path string, write func(io.Writer) error) error {
+	if err := output.WriteFile(path, write); err != nil {
+		return fmt.Errorf("train: writing %s: %w", path, err)
 	}
-	defer func() {
-		if err != nil {
-			_ = f.Close() // the first error says what went wrong
-			_ = os.Remove(f.Name())
-			err = fmt.Errorf("train: writing %s: %w", path, err)
-		}
-	}()
-	w := bufio.NewWriterSize(f, 1<<20)
-	if err = write(w); err != nil {
-		return err
-	}
-	if err = w.Flush(); err != nil {
-		return err
-	}
-	if err = f.Chmod(0o644); err != nil {
-		return err
-	}
-	if err = f.Sync(); err != nil {
-		return err
-	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return nil
 }
 
 // writeJSON writes v indented.

@@ -9,6 +9,7 @@ import (
 
 	"segd/models"
 	"segd/train"
+	"segd/train/evaluate"
 	"segd/unet"
 )
 
@@ -27,31 +28,21 @@ func Example() {
 		}
 	})
 	if err != nil {
-		log.Fatal(err)
+		log.Print(err)
+		return
 	}
 	m, err := models.Open("my-nuclei")
 	if err != nil {
-		log.Fatal(err)
+		log.Print(err)
+		return
 	}
-	report, err := train.Evaluate(ctx, train.EvaluateOptions{Datasets: []string{"nuclei/test"}, Model: m, Pool: pool}, nil)
+	report, err := evaluate.Run(ctx, evaluate.Options{Datasets: []string{"nuclei/test"}, Model: m, Pool: pool}, nil)
 	if err != nil {
-		log.Fatal(err)
+		log.Print(err)
+		return
 	}
 	if err := report.WriteText(os.Stdout, 5); err != nil {
-		log.Fatal(err)
-	}
-}
-
-// The faults of a folder are found before a training is spoilt by them.
-func ExampleCheck() {
-	pool := unet.NewPool(0)
-	defer pool.Close()
-	found, err := train.Check(context.Background(), train.CheckOptions{Datasets: []string{"nuclei/train"}, Pool: pool}, nil)
-	if err != nil {
-		log.Fatal(err)
-	}
-	for _, f := range found.Findings {
-		fmt.Printf("%+v\n", f)
+		log.Print(err)
 	}
 }
 
@@ -59,11 +50,13 @@ func ExampleCheck() {
 func ExampleRun() {
 	from, err := models.Open("nuclei")
 	if err != nil {
-		log.Fatal(err)
+		log.Print(err)
+		return
 	}
 	result, err := train.Run(context.Background(), train.Options{Datasets: []string{"mine/train"}, Out: "mine", From: from, Steps: 400}, nil)
 	if err != nil {
-		log.Fatal(err)
+		log.Print(err)
+		return
 	}
 	fmt.Println(result.BestStep)
 }

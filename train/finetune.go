@@ -9,6 +9,7 @@ import (
 	"segd"
 	"segd/models"
 	"segd/preprocess"
+	"segd/train/dataset"
 	"segd/unet"
 )
 
@@ -22,17 +23,17 @@ const (
 
 // takeRecipe fills in how the weights are moved and towards what.
 func (p *Plan) takeRecipe(o Options) {
-	p.Solver, p.Schedule = or(o.Solver, SolverAdamW), or(o.Schedule, ScheduleCosine)
+	p.Solver, p.Schedule = cmp.Or(o.Solver, SolverAdamW), cmp.Or(o.Schedule, ScheduleCosine)
 	rate, decay := adamRate, 1e-2
 	if p.Solver == SolverSGD {
 		// As nnU-Net has them.
-		rate, decay, p.Momentum = sgdRate, 3e-5, or(o.Momentum, 0.99)
+		rate, decay, p.Momentum = sgdRate, 3e-5, cmp.Or(o.Momentum, 0.99)
 	}
 	if o.From != nil {
 		rate *= tunedRate
 		p.From, p.FreezeEncoder = origin(o.From), o.FreezeEncoder
 	}
-	p.LearnRate, p.WeightDecay = or(o.LearnRate, rate), max(0, or(o.WeightDecay, decay))
+	p.LearnRate, p.WeightDecay = cmp.Or(o.LearnRate, rate), max(0, cmp.Or(o.WeightDecay, decay))
 	p.Loss, p.Deep, p.Patience, p.Repeat = o.Loss.WithDefaults(), o.Deep, o.Patience, o.Repeat
 }
 
@@ -65,7 +66,7 @@ func sameNetwork(n, kept unet.Config, whose string) error {
 
 // other refuses a setting that was given and is not what whose has.
 func other[T comparable](field string, given, kept T, whose string) error {
-	if or(given, kept) == kept {
+	if cmp.Or(given, kept) == kept {
 		return nil
 	}
 	return fmt.Errorf("train: %w: %s %v, %s has %v", segd.ErrOption, field, given, whose, kept)
@@ -116,7 +117,7 @@ const rarest = 10
 // is: the median share of the classes through its own (Eigen and Fergus 2015),
 // a tenth at least and ten at most, so that a class of a few pixels does not
 // drown the others. A class that does not occur weighs 1.
-func balance(cases []Case, list []facts, l values, training []string, classes int) []float64 {
+func balance(cases []dataset.Case, list []facts, l dataset.Meaning, training []string, classes int) []float64 {
 	count := make([]float64, classes)
 	train := map[string]bool{}
 	for _, id := range training {
@@ -128,7 +129,7 @@ func balance(cases []Case, list []facts, l values, training []string, classes in
 		}
 		for c := range classes {
 			v := c
-			if l.scaled && c == 1 {
+			if l.Scaled && c == 1 {
 				v = 255
 			}
 			count[c] += float64(list[i].counts[v])

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"segd/dicomio/dicomtest"
+	"segd/train/dataset/datasettest"
 )
 
 // photographs are colour pictures of leaves, flowers and soil's stones on
@@ -38,10 +39,10 @@ func photographs(t testing.TB) string {
 			}
 			img.SetRGBA(p%size, p/size, color.RGBA{c[0], c[1], c[2], 255})
 		}
-		put(t, dir, "images/.keep", nil)
-		put(t, dir, "labels/.keep", nil)
-		writePNG(t, filepath.Join(dir, "images", fmt.Sprintf("photo%02d.png", i)), img)
-		writePNG(t, filepath.Join(dir, "labels", fmt.Sprintf("photo%02d.png", i)), label)
+		datasettest.Put(t, dir, "images/.keep", nil)
+		datasettest.Put(t, dir, "labels/.keep", nil)
+		datasettest.WritePNG(t, filepath.Join(dir, "images", fmt.Sprintf("photo%02d.png", i)), img)
+		datasettest.WritePNG(t, filepath.Join(dir, "labels", fmt.Sprintf("photo%02d.png", i)), label)
 	}
 	return dir
 }
@@ -87,8 +88,8 @@ func volumesCT(t testing.TB) string {
 		for z := range values {
 			values[z], classes[z] = body(uint64(i), size, z)
 		}
-		put(t, dir, fmt.Sprintf("images/ct%d.nii.gz", i), volume(size, size, 3, spacing, func(x, y, z int) int { return values[z][y*size+x] }))
-		put(t, dir, fmt.Sprintf("labels/ct%d.nii.gz", i), volume(size, size, 3, spacing, func(x, y, z int) int { return int(classes[z][y*size+x]) }))
+		datasettest.Put(t, dir, fmt.Sprintf("images/ct%d.nii.gz", i), datasettest.Volume(size, size, 3, spacing, func(x, y, z int) int { return values[z][y*size+x] }))
+		datasettest.Put(t, dir, fmt.Sprintf("labels/ct%d.nii.gz", i), datasettest.Volume(size, size, 3, spacing, func(x, y, z int) int { return int(classes[z][y*size+x]) }))
 	}
 	return dir
 }
@@ -102,11 +103,11 @@ func seriesCT(t testing.TB) string {
 		var masks [][]uint8
 		for z := range 3 {
 			values, class := body(uint64(20+i), size, z)
-			b := dicomtest.Write(slice(fmt.Sprint(40+i), z, size, float64(3*z), func(x, y int) int { return values[y*size+x] + 1024 }))
-			put(t, dir, fmt.Sprintf("images/s%d/IM%d.dcm", i, z), b)
+			b := dicomtest.Write(datasettest.Slice(fmt.Sprint(40+i), z, size, float64(3*z), func(x, y int) int { return values[y*size+x] + 1024 }))
+			datasettest.Put(t, dir, fmt.Sprintf("images/s%d/IM%d.dcm", i, z), b)
 			files, masks = append(files, b), append(masks, class)
 		}
-		put(t, dir, fmt.Sprintf("labels/seg%d.dcm", i), segmentation(t, files, size, []string{"organ"}, func(k, x, y int) uint8 { return masks[k][y*size+x] }))
+		datasettest.Put(t, dir, fmt.Sprintf("labels/seg%d.dcm", i), datasettest.Segmentation(t, files, size, []string{"organ"}, func(k, x, y int) uint8 { return masks[k][y*size+x] }))
 	}
 	return dir
 }

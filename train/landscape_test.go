@@ -9,6 +9,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"segd"
+	"segd/train/dataset/datasettest"
 	"segd/unet"
 )
 
@@ -62,7 +63,7 @@ func filterNorms(w *tensor.Dense, v []float32) []float64 {
 // The centre of a landscape is the loss of the weights that were kept, and a
 // network that has learnt lies lower than what surrounds it.
 func TestLandscape(t *testing.T) {
-	dir, out := discs(t, 8, 32), filepath.Join(t.TempDir(), "m")
+	dir, out := datasettest.Discs(t, 8, 32), filepath.Join(t.TempDir(), "m")
 	o := tiny(dir, out, 60)
 	o.LearnRate, o.NoPage, o.Trace = 1e-2, true, 20
 	res, err := Run(t.Context(), o, nil)
@@ -102,7 +103,7 @@ func TestLandscape(t *testing.T) {
 // Traces hold the gradient's norm of each convolution, are the same after an
 // interruption, and change nothing.
 func TestTrace(t *testing.T) {
-	dir := discs(t, 8, 32)
+	dir := datasettest.Discs(t, 8, 32)
 	plain := tiny(dir, filepath.Join(t.TempDir(), "plain"), 6)
 	plain.NoPage = true
 	if _, err := Run(t.Context(), plain, nil); err != nil {

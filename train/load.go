@@ -2,127 +2,59 @@ package train
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"runtime"
+	"math"
 	"slices"
-	"sync"
 	"sync/atomic"
 
 	"segd"
 	"segd/internal/postprocess"
 	"segd/preprocess"
+	"segd/train/augment"
+	"segd/train/dataset"
+	"segd/train/internal/parallel"
 	"segd/train/metric"
 	"segd/unet"
 )
 
-// maxClass is the highest class index taken for one. Beyond it a label image
-// is more likely a scaled or an antialiased mask than one of that many
-// classes.
-const maxClass = 63
-
-// spotsPerClass bounds the foreground positions kept of each class and image.
-const spotsPerClass = 256
-
 // example is a case in memory: the network's input and its labels.
 type example struct {
-	*Case
-	x *segd.Tensor // [1, C, H, W], normalised, on the network's grid
-	y []uint8      // H×W; metric.Ignore where left open; nil with targets
-	// weights of the pixels in the loss, H×W; nil: all alike
-	weights []float32
-	spots   [][]int32 // by class, background empty: evenly spaced pixels of it
-	place   preprocess.Placement
-	truth   *segd.Mask // on the image's own pixels, which figures are of; nil with targets
+	*dataset.Case
+	augment.Sample
+	place preprocess.Placement
+	truth *segd.Mask // on the image's own pixels, which figures are of; nil with targets
 
-	// Of a regression: targets, H×W, normalised, and values on the image's own
-	// pixels in the unit of the labels; NaN where not known.
-	targets, values []float32
+	// values of a regression are those of the image's own pixels, in the unit of the
+	// labels; NaN where not known.
+	values []float32
 
 	// record is set where the pixels lie in a file: whole returns them, and only
 	// Case and place are set here.
 	record *record
 }
 
-// raw is a case as its files hold it.
-type raw struct {
-	image  *segd.Image
-	mask   *segd.Mask
-	values []float32 // in place of mask where the labels are values
-}
-
-// forEach calls f for 0..n-1 from a few goroutines and returns the error of
-// the lowest index that failed.
-func forEach(ctx context.Context, n int, f func(i int) error) error {
-	errs := make([]error, n)
-	var next, failed atomic.Int64
-	var wg sync.WaitGroup
-	for range min(n, runtime.GOMAXPROCS(0)) {
-		wg.Go(func() {
-			for failed.Load() == 0 {
-				i := int(next.Add(1)) - 1
-				if i >= n {
-					return
-				}
-				err := ctx.Err()
-				if err == nil {
-					err = f(i)
-				}
-				if err != nil {
-					errs[i] = err
-					failed.Store(1)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// readCase reads both files of a case, the label as that of head, and checks that
-// their sizes agree.
-func readCase(c *Case, head unet.Head) (raw, error) {
-	img, err := c.image()
-	if err != nil {
-		return raw{}, err
-	}
+// readCase reads both files of a case, the label as that of head.
+func readCase(c *dataset.Case, head unet.Head) (dataset.Sample, error) {
 	if head == unet.HeadRegression {
-		values, err := c.values(img.Width, img.Height)
-		return raw{image: img, values: values}, err
+		return c.ReadValues()
 	}
-	mask, err := c.mask()
-	if errors.Is(err, segd.ErrUnprocessable) {
-		return raw{}, fmt.Errorf("%w; segd check names all such labels, and tells values, which --head regression is for, from spoilt masks", err)
-	}
-	if err != nil {
-		return raw{}, err
-	}
-	if img.Width != mask.Width || img.Height != mask.Height {
-		return raw{}, fmt.Errorf("train: label %s: %w: %d×%d pixels, its image %s has %d×%d",
-			c.where(c.Label), segd.ErrFormat, mask.Width, mask.Height, c.Image, img.Width, img.Height)
-	}
-	return raw{image: img, mask: mask}, nil
+	return c.ReadClasses()
 }
 
 // load looks at all cases, and keeps the pixels of those that limit bytes have
 // room for; the others are read again by normalise.
-func load(ctx context.Context, cases []Case, head unet.Head, limit int64) ([]raw, []facts, error) {
-	raws, list := make([]raw, len(cases)), make([]facts, len(cases))
+func load(ctx context.Context, cases []dataset.Case, head unet.Head, limit int64) ([]dataset.Sample, []facts, error) {
+	raws, list := make([]dataset.Sample, len(cases)), make([]facts, len(cases))
 	var used atomic.Int64
-	err := forEach(ctx, len(cases), func(i int) error {
+	err := parallel.Do(ctx, len(cases), func(i int) error {
 		r, err := readCase(&cases[i], head)
 		if err != nil {
 			return err
 		}
 		list[i] = factsOf(&cases[i], r)
-		n := int64(4*len(r.image.Pix) + 4*len(r.values))
-		if r.mask != nil {
-			n += int64(len(r.mask.Pix))
+		n := int64(4*len(r.Image.Pix) + 4*len(r.Values))
+		if r.Mask != nil {
+			n += int64(len(r.Mask.Pix))
 		}
 		if used.Add(n) <= limit {
 			raws[i] = r
@@ -134,97 +66,10 @@ func load(ctx context.Context, cases []Case, head unet.Head, limit int64) ([]raw
 	return raws, list, err
 }
 
-// valueSet says which values a mask holds.
-type valueSet [256]bool
-
-func valuesOf(m *segd.Mask) valueSet {
-	var s valueSet
-	for _, v := range m.Pix {
-		s[v] = true
-	}
-	return s
-}
-
-// values says how the values of a data set's masks are meant.
-type values struct {
-	scaled   bool // 0 and 255: 255 means class 1
-	max      int  // highest class index
-	warnings []string
-}
-
-// survey tells class indices from 0/255 masks. A value of 255 beside other
-// classes means "left open", as metric.Ignore does. paths names the file of
-// each mask; known is the number of classes with background, 0 if not known.
-func survey(masks []valueSet, paths []string, known int) (values, error) {
-	var present valueSet
-	for i := range masks {
-		for v := range masks[i] {
-			present[v] = present[v] || masks[i][v]
-		}
-	}
-	var l values
-	for v := 254; v > 0 && l.max == 0; v-- {
-		if present[v] {
-			l.max = v
-		}
-	}
-	limit := maxClass
-	if known > 0 {
-		limit = known - 1
-	}
-	if l.max > limit {
-		for i := range masks {
-			if masks[i][l.max] {
-				return l, fmt.Errorf("train: mask %s: %w: value %d, highest class index %d; %s", paths[i], segd.ErrFormat, l.max, limit,
-					"a mask holds class indices 0, 1, 2 …: scaled or antialiased ones must be turned into indices first")
-			}
-		}
-	}
-	if len(masks) > 0 && !present[0] {
-		l.warnings = append(l.warnings, "no pixel of any mask is background, index 0: classes should begin at 1 beside it; segd check says more")
-	}
-	if present[255] && l.max == 0 {
-		l.scaled, l.max = true, 1
-		l.warnings = append(l.warnings, "the masks hold 0 and 255 only: 255 is read as class 1")
-	} else if present[255] {
-		l.warnings = append(l.warnings, "mask value 255 beside class indices: such pixels are left out of training and of every count")
-	}
-	for v := 1; v < l.max; v++ {
-		if !present[v] {
-			l.warnings = append(l.warnings, fmt.Sprintf("no pixel of any mask has class %d, though class %d occurs", v, l.max))
-		}
-	}
-	return l, nil
-}
-
-// surveyFacts is survey over the masks of cases, whose palettes must agree too.
-func surveyFacts(cases []Case, list []facts, known int) (values, error) {
-	sets, paths, colours := make([]valueSet, len(list)), make([]string, len(list)), make([]shown, len(list))
-	for i := range list {
-		sets[i], paths[i], colours[i] = list[i].values, cases[i].where(cases[i].Label), list[i].shown
-	}
-	if err := samePalettes(cases, colours); err != nil {
-		return values{}, err
-	}
-	return survey(sets, paths, known)
-}
-
-// apply turns 255 into class 1 in a mask of 0 and 255.
-func (l *values) apply(m *segd.Mask) {
-	if !l.scaled {
-		return
-	}
-	for i, v := range m.Pix {
-		if v == 255 {
-			m.Pix[i] = 1
-		}
-	}
-}
-
 // predict is the mask that q finds, on the image's own pixels, with as many
 // regions as the plan's data have.
 func (e *example) predict(ctx context.Context, q *unet.Predictor, regions []int) (*segd.Mask, error) {
-	p, err := q.Predict(ctx, e.x)
+	p, err := q.Predict(ctx, e.X)
 	if err != nil {
 		return nil, err
 	}
@@ -239,7 +84,7 @@ func (e *example) predict(ctx context.Context, q *unet.Predictor, regions []int)
 // normaliser turns cases into examples.
 type normaliser struct {
 	recipe  preprocess.Recipe
-	meant   values
+	meant   dataset.Meaning
 	classes int
 	loss    *unet.Loss // whose map of weights is made; nil: none
 	held    []string   // ids of the cases that don't need it
@@ -249,25 +94,25 @@ type normaliser struct {
 
 // run makes an example of each case, from raws where it was kept, which is let
 // go of.
-func (n *normaliser) run(ctx context.Context, cases []Case, raws []raw) ([]example, error) {
+func (n *normaliser) run(ctx context.Context, cases []dataset.Case, raws []dataset.Sample) ([]example, error) {
 	examples := make([]example, len(cases))
-	err := forEach(ctx, len(cases), func(i int) error {
+	err := parallel.Do(ctx, len(cases), func(i int) error {
 		r := raws[i]
-		raws[i] = raw{}
-		if r.image == nil {
+		raws[i] = dataset.Sample{}
+		if r.Image == nil {
 			var err error
 			if r, err = readCase(&cases[i], n.head()); err != nil {
 				return err
 			}
 		}
-		x, place, err := n.recipe.Apply(r.image)
+		x, place, err := n.recipe.Apply(r.Image)
 		if err != nil {
-			return fmt.Errorf("train: image %s: %w", cases[i].where(cases[i].Image), err)
+			return fmt.Errorf("train: image %s: %w", cases[i].Where(cases[i].Image), err)
 		}
 		e := &examples[i]
-		*e = example{Case: &cases[i], x: x, place: place}
+		*e = example{Case: &cases[i], Sample: augment.Sample{X: x}, place: place}
 		if err := n.label(e, r); err != nil {
-			return fmt.Errorf("train: label %s: %w", e.where(e.Label), err)
+			return fmt.Errorf("train: label %s: %w", e.Where(e.Label), err)
 		}
 		if n.loss != nil && n.loss.Weighted() && !slices.Contains(n.held, e.ID) {
 			if err := e.weigh(*n.loss); err != nil {
@@ -277,7 +122,7 @@ func (n *normaliser) run(ctx context.Context, cases []Case, raws []raw) ([]examp
 		return n.store.keep(e)
 	})
 	for i := range cases {
-		cases[i].opener().close()
+		cases[i].Close()
 	}
 	return examples, err
 }
@@ -290,44 +135,129 @@ func (n *normaliser) head() unet.Head {
 }
 
 // label gives an example its labels.
-func (n *normaliser) label(e *example, r raw) error {
+func (n *normaliser) label(e *example, r dataset.Sample) error {
 	if n.targets != nil {
-		e.values = r.values
-		t, err := e.place.ToGrid(&segd.Tensor{N: 1, C: 1, H: r.image.Height, W: r.image.Width, Data: r.values})
+		e.values = r.Values
+		t, err := e.place.ToGrid(&segd.Tensor{N: 1, C: 1, H: r.Image.Height, W: r.Image.Width, Data: r.Values})
 		if err != nil {
 			return err
 		}
-		e.targets = n.targets.normalise(t.Data)
+		e.Targets = n.targets.normalise(t.Data)
 		return nil
 	}
-	n.meant.apply(r.mask)
-	labels, err := e.place.Labels(r.mask)
+	n.meant.Apply(r.Mask)
+	labels, err := e.place.Labels(r.Mask)
 	if err != nil {
 		return err
 	}
-	e.y, e.spots, e.truth = labels.Pix, spots(labels.Pix, n.classes), r.mask
+	e.Y, e.Spots, e.truth = labels.Pix, augment.Spots(labels.Pix, n.classes), r.Mask
 	return nil
 }
 
-// spots picks up to spotsPerClass evenly spaced pixels of each class.
-func spots(y []uint8, classes int) [][]int32 {
-	var count [256]int
-	for _, v := range y {
-		count[v]++
+// weigh gives an example the weight of each pixel.
+func (e *example) weigh(l unet.Loss) error {
+	id, err := e.objects()
+	if err != nil {
+		return err
 	}
-	s := make([][]int32, classes)
-	var seen [256]int
-	for i, v := range y {
-		c := int(v)
-		if c == 0 || c >= classes || c == metric.Ignore {
+	e.Weights = borderMap(id, e.X.W, e.X.H, l.BorderWeight, l.BorderSigma)
+	return nil
+}
+
+// objects numbers the objects of an example's labels from 1 on: those of its
+// instances, else the connected parts of each class.
+func (e *example) objects() ([]int32, error) {
+	if e.Instances == "" {
+		m := &segd.Mask{Width: e.X.W, Height: e.X.H, Pix: append([]uint8(nil), e.Y...)}
+		for i, v := range m.Pix {
+			if v == metric.Ignore {
+				m.Pix[i] = 0
+			}
+		}
+		id, _ := postprocess.Components(m)
+		return id, nil
+	}
+	img, err := (&dataset.Case{Image: e.Instances}).ReadImage()
+	if err != nil {
+		return nil, err
+	}
+	if img.Width != e.place.Width || img.Height != e.place.Height || img.Channels != 1 {
+		return nil, fmt.Errorf("train: instances %s: %w: %d×%d pixels in %d channels, the image has %d×%d",
+			e.Instances, segd.ErrFormat, img.Width, img.Height, img.Channels, e.place.Width, e.place.Height)
+	}
+	// Placement maps masks, of a byte a pixel: a number has two.
+	id := make([]int32, e.X.W*e.X.H)
+	for shift := 0; shift <= 8; shift += 8 {
+		part := segd.NewMask(img.Width, img.Height)
+		for i, v := range img.Pix {
+			part.Pix[i] = uint8(int(v) >> shift)
+		}
+		if part, err = e.place.Labels(part); err != nil {
+			return nil, fmt.Errorf("train: instances %s: %w", e.Instances, err)
+		}
+		for i, v := range part.Pix {
+			id[i] |= int32(v) << shift
+		}
+	}
+	return id, nil
+}
+
+// borderMap is U-Net's weight map (Ronneberger et al. 2015, equation 2) with
+// the weights of classes left out: of a background pixel
+//
+//	w = 1 + w0·exp(-(d1+d2)²/2σ²)
+//
+// where d1 and d2 are its distances to the nearest and the second nearest
+// object, id > 0, in pixels; 1 within objects and where there are not two.
+// Objects are looked for up to 4σ away, from where on w is 1 to 3e-4 of w0.
+func borderMap(id []int32, width, height int, w0, sigma float64) []float32 {
+	weights := make([]float32, len(id))
+	for i := range weights {
+		weights[i] = 1
+	}
+	reach := int(math.Ceil(4 * sigma))
+	near := make([][2]float64, len(id))
+	for i := range near {
+		near[i] = [2]float64{math.Inf(1), math.Inf(1)}
+	}
+	for k, b := range boxes(id, width) {
+		b = box{max(0, b.y0-reach), max(0, b.x0-reach), min(height-1, b.y1+reach), min(width-1, b.x1+reach)}
+		w, h := b.x1-b.x0+1, b.y1-b.y0+1
+		inside := make([]bool, w*h)
+		for i := range inside {
+			inside[i] = id[(b.y0+i/w)*width+b.x0+i%w] == k
+		}
+		for i, d := range metric.Distances(inside, w, h) {
+			n := &near[(b.y0+i/w)*width+b.x0+i%w]
+			// Which of the objects comes first does not matter.
+			n[0], n[1] = min(n[0], d), min(n[1], max(n[0], d))
+		}
+	}
+	for i, n := range near {
+		if id[i] == 0 && !math.IsInf(n[1], 1) {
+			d := n[0] + n[1]
+			weights[i] = float32(1 + w0*math.Exp(-d*d/(2*sigma*sigma)))
+		}
+	}
+	return weights
+}
+
+// box is a rectangle of pixels, both ends within.
+type box struct{ y0, x0, y1, x1 int }
+
+// boxes returns the bounding box of each object.
+func boxes(id []int32, width int) map[int32]box {
+	m := map[int32]box{}
+	for i, k := range id {
+		if k == 0 {
 			continue
 		}
-		// Pixel number k of n is taken when k·want/n steps to a new whole number.
-		k, n, want := seen[c], count[c], min(count[c], spotsPerClass)
-		seen[c]++
-		if k == 0 || k*want/n != (k-1)*want/n {
-			s[c] = append(s[c], int32(i))
+		y, x := i/width, i%width
+		b, ok := m[k]
+		if !ok {
+			b = box{y, x, y, x}
 		}
+		m[k] = box{min(b.y0, y), min(b.x0, x), max(b.y1, y), max(b.x1, x)}
 	}
-	return s
+	return m
 }

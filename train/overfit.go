@@ -3,9 +3,10 @@ package train
 import (
 	"context"
 	"math"
-	"sort"
 	"time"
 
+	"segd/train/augment"
+	"segd/train/dataset"
 	"segd/train/metric"
 	"segd/unet"
 )
@@ -13,7 +14,8 @@ import (
 // The overfit test: a network that is small and fast, on few images, must come
 // to know them by heart. Where it does not, more images will not help.
 const (
-	overfitCases  = 4
+	// OverfitCases is how many cases Overfit is meant for, at most.
+	OverfitCases  = 4
 	overfitWidth  = 8
 	overfitRate   = 3e-3
 	overfitLook   = 20   // steps between looks at the Dice
@@ -38,8 +40,8 @@ type OverfitResult struct {
 	Constant float64 `json:"constant_mae,omitempty"`
 }
 
-// enough reports whether the images were learned by heart, more or less.
-func (r *OverfitResult) enough(values bool) bool {
+// Enough reports whether the images were learned by heart, more or less.
+func (r *OverfitResult) Enough(values bool) bool {
 	if values {
 		return r.Steps > 0 && r.MAE <= notValuesByHeart*r.Constant
 	}
@@ -54,12 +56,12 @@ func (r *OverfitResult) known(values bool) bool {
 	return r.Dice >= byHeart
 }
 
-// overfit trains on the images with the most foreground, or whose values differ the
-// most, without augmentation and for at most the time given.
-func overfit(ctx context.Context, all []*checked, values bool, limit time.Duration, pool *unet.Pool) (*OverfitResult, error) {
+// Overfit lets a small network learn the cases, which are few, by heart: without
+// augmentation, for at most the time given. Their labels can be read, and are values
+// or classes.
+func Overfit(ctx context.Context, cases []dataset.Case, values bool, limit time.Duration, pool *unet.Pool) (*OverfitResult, error) {
 	began := time.Now()
-	cases := worthKnowing(all)
-	o := Options{Network: unet.Config{Width: overfitWidth}, Batch: min(len(cases), overfitCases), Foreground: 0.5}
+	o := Options{Network: unet.Config{Width: overfitWidth}, Batch: min(len(cases), OverfitCases), Foreground: 0.5}
 	if values {
 		o.Network.Head, o.Loss.Terms, o.Foreground = unet.HeadRegression, unet.LossL1, 0
 	}
@@ -76,7 +78,7 @@ func overfit(ctx context.Context, all []*checked, values bool, limit time.Durati
 		n.targets, err = targetsOf(cases, list, ids)
 	} else {
 		n.meant, err = surveyFacts(cases, list, 0)
-		n.classes = max(2, n.meant.max+1)
+		n.classes = max(2, n.meant.Max+1)
 	}
 	if err != nil {
 		return nil, err
@@ -85,46 +87,12 @@ func overfit(ctx context.Context, all []*checked, values bool, limit time.Durati
 	if err != nil {
 		return nil, err
 	}
-	p.Augment, p.Targets, n.recipe = Augment{}, n.targets, p.Recipe
+	p.Augment, p.Targets, n.recipe = augment.Settings{}, n.targets, p.Recipe
 	examples, err := n.run(ctx, cases, raws)
 	if err != nil {
 		return nil, err
 	}
 	return learnByHeart(ctx, &p, examples, began, limit, pool)
-}
-
-// worthKnowing picks cases with much foreground, or with values that differ much, of
-// different groups if it can.
-func worthKnowing(all []*checked) []Case {
-	var list []*checked
-	for _, k := range all {
-		if k.ok() {
-			list = append(list, k)
-		}
-	}
-	foreground := func(k *checked) (n float64) {
-		if k.asValues {
-			return k.look.known.squares / float64(max(1, k.look.known.n))
-		}
-		for v, c := range k.counts {
-			if v > 0 {
-				n += float64(c)
-			}
-		}
-		return n
-	}
-	sort.SliceStable(list, func(i, j int) bool { return foreground(list[i]) > foreground(list[j]) })
-	var cases []Case
-	subjects, images := map[string]bool{}, map[string]bool{}
-	for _, again := range []bool{false, true} {
-		for _, k := range list {
-			if len(cases) < overfitCases && !images[k.Image] && (again || !subjects[k.subject]) {
-				cases = append(cases, k.Case)
-				subjects[k.subject], images[k.Image] = true, true
-			}
-		}
-	}
-	return cases
 }
 
 // learnByHeart trains until the images are known or the time is over.

@@ -4,50 +4,22 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"segd/internal/report"
 	"segd/models"
-	"segd/train/metric"
+	"segd/train/evaluate"
+	"segd/train/internal/page"
 )
-
-const researchOnly = "segd is research software and no medical device: not for diagnosis, treatment or any other clinical decision."
 
 // shownCases is how many validation images a training's page shows.
 const shownCases = 6
 
-// maxRows bounds the table of cases in a page; the JSON report has all.
-const maxRows = 1000
-
-// WriteEvaluationPage writes an evaluation for people, as one HTML file: figures,
-// charts, the shown cases with how their masks agree, and every case. Where compared
-// is not nil, it says how the model does against another, called against.
-func WriteEvaluationPage(w io.Writer, title string, r *metric.Report, shown []Shown, against string, compared []metric.Difference) error {
-	return evaluationPage(title, r, shown, against, compared).Write(w)
-}
-
-func evaluationPage(title string, r *metric.Report, shown []Shown, against string, compared []metric.Difference) *report.Page {
-	p := &report.Page{Title: title, Foot: researchOnly,
-		Lead: fmt.Sprintf("%d images of %d groups.", len(r.Cases), len(r.Groups))}
-	p.Add(figures(r))
-	if compared != nil {
-		p.Add(comparisonSection(against, compared))
-	}
-	p.Add(report.Section{Title: "Cases and calibration", Charts: append(diceCharts(r), calibrationCharts(r)...)})
-	if len(shown) > 0 {
-		p.Add(pictures("Lowest Dice first", r, shown))
-	}
-	p.Add(caseTable(r))
-	return p
-}
-
 // trainingPage lays out a finished training: its curves, its plan, and how the
 // weights that are kept do on the validation images.
-func (r *run) trainingPage(shown []Shown) *report.Page {
-	p := &report.Page{Title: "Training of " + or(r.o.Title, or(r.o.Name, filepath.Base(r.o.Out))), Lead: strings.ToUpper(r.ended()[:1]) + r.ended()[1:] + ". " + r.Plan.summary(), Foot: researchOnly}
+func (r *run) trainingPage(pictures []page.Picture) *report.Page {
+	p := &report.Page{Title: "Training of " + cmp.Or(r.o.Title, cmp.Or(r.o.Name, filepath.Base(r.o.Out))), Lead: strings.ToUpper(r.ended()[:1]) + r.ended()[1:] + ". " + r.Plan.summary(), Foot: page.ResearchOnly}
 	loss := report.Chart{Title: "Loss", X: "epoch", Y: r.Plan.Loss.String()}
 	figure := report.Chart{Title: "Validation Dice", X: "epoch", Y: "Dice", YMax: 1, YMin: 1}
 	if r.Plan.values() {
@@ -73,21 +45,21 @@ func (r *run) trainingPage(shown []Shown) *report.Page {
 		return p
 	}
 	if r.Plan.values() {
-		addValues(p, r.best.values)
+		page.AddValues(p, r.best.values)
 		return p
 	}
-	p.Add(figures(r.best.masks))
-	p.Add(report.Section{Title: "Validation images", Charts: diceCharts(r.best.masks)})
-	if len(shown) > 0 {
-		p.Add(pictures("Validation images of the lowest Dice", r.best.masks, shown))
+	p.Add(page.Figures(r.best.masks))
+	p.Add(report.Section{Title: "Validation images", Charts: page.DiceCharts(r.best.masks)})
+	if len(pictures) > 0 {
+		p.Add(page.Pictures("Validation images of the lowest Dice", r.best.masks, pictures))
 	}
-	p.Add(caseTable(r.best.masks))
+	p.Add(page.CaseTable(r.best.masks))
 	return p
 }
 
 // writePage writes report.html beside the model.
 func (r *run) writePage(ctx context.Context) error {
-	var shown []Shown
+	var pictures []page.Picture
 	if r.best != nil && !r.Plan.values() {
 		m, err := models.Open(r.o.Out)
 		if err != nil {
@@ -97,157 +69,13 @@ func (r *run) writePage(ctx context.Context) error {
 		for _, e := range r.best.masks.Worst(shownCases) {
 			ids = append(ids, e.ID)
 		}
-		if shown, err = Show(ctx, EvaluateOptions{Datasets: r.o.Datasets, Model: m, Pool: r.o.Pool, ClassNames: r.o.ClassNames}, ids); err != nil {
+		shown, err := evaluate.Show(ctx, evaluate.Options{Datasets: r.o.Datasets, Model: m, Pool: r.o.Pool, ClassNames: r.o.ClassNames}, ids)
+		if err != nil {
 			return err
 		}
-	}
-	return writeFile(filepath.Join(r.o.Out, pageName), r.trainingPage(shown).Write)
-}
-
-// addValues lays out how far values lie from the labels.
-func addValues(p *report.Page, r *metric.ValueReport) {
-	t := report.Table{Head: []string{"", "mean absolute error", "root of the mean square", "of the constant", "its root of the mean square"}}
-	row := func(name string, e metric.ValueEntry) {
-		t.Rows = append(t.Rows, []string{name, fmt.Sprintf("%.4g", e.MAE), fmt.Sprintf("%.4g", e.RMSE), fmt.Sprintf("%.4g", e.ConstantMAE), fmt.Sprintf("%.4g", e.ConstantRMSE)})
-	}
-	row("mean of the images", r.Mean)
-	row("mean of the groups, their pixels pooled", r.GroupMean)
-	row("all pixels pooled", r.Pooled)
-	p.Add(report.Section{Title: "Figures", Table: t, Text: []string{
-		fmt.Sprintf("In the unit of the labels. The constant is the mean of the training labels, %.4g, for every pixel.", r.Constant)}})
-	cases := report.Table{Head: []string{"case", "group", "mean absolute error", "root of the mean square"}}
-	for _, e := range r.Worst(maxRows) {
-		cases.Rows = append(cases.Rows, []string{e.ID, e.Group, fmt.Sprintf("%.4g", e.MAE), fmt.Sprintf("%.4g", e.RMSE)})
-	}
-	p.Add(report.Section{Title: "Cases, largest error first", Table: cases})
-}
-
-func className(s metric.Score) string { return cmp.Or(s.Name, fmt.Sprintf("class %d", s.Index)) }
-
-// figures is the table of summaries.
-func figures(r *metric.Report) report.Section {
-	t := report.Table{Head: []string{"class", "mean Dice", "by group", "pooled", "mean IoU", "HD95", "NSD", "expected Dice"}}
-	measured := len(r.Mean.Classes) > 0 && r.Mean.Classes[0].NSD != nil
-	if !measured {
-		t.Head = t.Head[:5]
-	}
-	for k, s := range r.Mean.Classes {
-		row := []string{className(s), interval(s.Dice, s.DiceCI), interval(r.GroupMean.Classes[k].Dice, r.GroupMean.Classes[k].DiceCI),
-			interval(r.Pooled.Classes[k].Dice, r.Pooled.Classes[k].DiceCI), interval(s.IoU, s.IoUCI), known("%.2f px", s.HD95), known("%.3f", s.NSD), known("%.3f", s.Expected)}
-		t.Rows = append(t.Rows, row[:len(t.Head)])
-	}
-	text := "In brackets: 95 % intervals by bootstrap over the groups. By group: the pixels of a group's images pooled."
-	if measured {
-		text += fmt.Sprintf(" HD95: 95 %% Hausdorff distance. NSD: share of the outlines within %g px of each other. Expected: the Dice that the network itself expects.", r.NSDTolerance)
-	}
-	return report.Section{Title: "Figures", Table: t, Text: []string{text}}
-}
-
-func interval(v float64, ci *[2]float64) string {
-	if ci == nil {
-		return fmt.Sprintf("%.3f", v)
-	}
-	return fmt.Sprintf("%.3f [%.3f, %.3f]", v, ci[0], ci[1])
-}
-
-func known(format string, v *float64) string {
-	if v == nil {
-		return "–"
-	}
-	return fmt.Sprintf(format, *v)
-}
-
-func comparisonSection(against string, list []metric.Difference) report.Section {
-	t := report.Table{Head: []string{"class", "difference of Dice", "groups better", "worse", "equal", "p"}}
-	for _, d := range list {
-		ci := ""
-		if d.DiceCI != nil {
-			ci = fmt.Sprintf(" [%+.4f, %+.4f]", d.DiceCI[0], d.DiceCI[1])
-		}
-		t.Rows = append(t.Rows, []string{cmp.Or(d.Name, fmt.Sprintf("class %d", d.Index)), fmt.Sprintf("%+.4f%s", d.Dice, ci),
-			fmt.Sprint(d.Better), fmt.Sprint(d.Worse), fmt.Sprint(d.Equal), fmt.Sprintf("%.3g", d.P)})
-	}
-	return report.Section{Title: "Against " + against, Table: t,
-		Text: []string{"By group; p: two-sided, Wilcoxon's signed-rank test."}}
-}
-
-// diceCharts shows how the cases spread, and how far a network knows it.
-func diceCharts(r *metric.Report) []report.Chart {
-	sorted := report.Chart{Title: "Dice of the cases, in order", X: "share of the cases (%)", Y: "Dice", YMin: 0, YMax: 1, XMin: 0, XMax: 100}
-	trust := report.Chart{Title: "What the network expects", X: "expected Dice", Y: "Dice", XMin: 0, XMax: 1, YMin: 0, YMax: 1,
-		Caption: "A point is a class of a case. On the dashed line a network knows how good it is."}
-	for k, s := range r.Mean.Classes {
-		name := className(s)
-		if len(r.Mean.Classes) == 1 {
-			name = "" // no legend for a single line
-		}
-		line := report.Series{Name: name}
-		cloud := report.Series{Name: name, Dots: true}
-		for _, c := range r.Cases {
-			line.Y = append(line.Y, c.Classes[k].Dice)
-			if e := c.Classes[k].Expected; e != nil {
-				cloud.X, cloud.Y = append(cloud.X, *e), append(cloud.Y, c.Classes[k].Dice)
-			}
-		}
-		slices.Sort(line.Y)
-		for i := range line.Y {
-			line.X = append(line.X, 100*(float64(i)+0.5)/float64(len(line.Y)))
-		}
-		sorted.Series = append(sorted.Series, line)
-		if len(cloud.X) > 0 {
-			trust.Series = append(trust.Series, cloud)
+		for i := range shown {
+			pictures = append(pictures, page.Picture{ID: shown[i].ID, Image: shown[i].Picture()})
 		}
 	}
-	if len(trust.Series) == 0 {
-		return []report.Chart{sorted}
-	}
-	trust.Series = append(trust.Series, report.Series{X: []float64{0, 1}, Y: []float64{0, 1}, Dashed: true})
-	return []report.Chart{sorted, trust}
-}
-
-func calibrationCharts(r *metric.Report) []report.Chart {
-	if r.Calibration == nil {
-		return nil
-	}
-	var curve report.Series
-	for _, b := range r.Calibration.Bins {
-		if b.Pixels > 0 {
-			curve.X, curve.Y = append(curve.X, b.Probability), append(curve.Y, b.Share)
-		}
-	}
-	return []report.Chart{{Title: "Reliability", X: "probability of foreground", Y: "share that is foreground", XMin: 0, XMax: 1, YMin: 0, YMax: 1,
-		Caption: fmt.Sprintf("On the dashed line probabilities are right. Expected calibration error %.4f, of pixels from 0.1 on %.4f.", r.Calibration.ECE, r.Calibration.Foreground),
-		Series:  []report.Series{curve, {X: []float64{0, 1}, Y: []float64{0, 1}, Dashed: true}}}}
-}
-
-// pictures shows cases with their Dice.
-func pictures(title string, r *metric.Report, shown []Shown) report.Section {
-	s := report.Section{Title: title, Text: []string{strings.ToUpper(agreementColours[:1]) + agreementColours[1:] + "."}}
-	for i := range shown {
-		caption := shown[i].ID
-		if j := slices.IndexFunc(r.Cases, func(e metric.Entry) bool { return e.ID == shown[i].ID }); j >= 0 {
-			caption = fmt.Sprintf("%s: Dice %.3f", caption, r.Cases[j].Dice())
-		}
-		s.Pictures = append(s.Pictures, report.Picture{Image: shown[i].Picture(), Caption: caption})
-	}
-	return s
-}
-
-func caseTable(r *metric.Report) report.Section {
-	t := report.Table{Head: []string{"case", "group"}}
-	for _, s := range r.Mean.Classes {
-		t.Head = append(t.Head, className(s)+": Dice", "IoU", "HD95 px", "NSD")
-	}
-	for _, c := range r.Worst(maxRows) {
-		row := []string{c.ID, c.Group}
-		for _, s := range c.Classes {
-			row = append(row, fmt.Sprintf("%.3f", s.Dice), fmt.Sprintf("%.3f", s.IoU), known("%.1f", s.HD95), known("%.3f", s.NSD))
-		}
-		t.Rows = append(t.Rows, row)
-	}
-	s := report.Section{Title: "All cases, lowest Dice first", Table: t}
-	if n := len(r.Cases); n > maxRows {
-		s.Text = []string{fmt.Sprintf("The first %d of %d.", maxRows, n)}
-	}
-	return s
+	return writeFile(filepath.Join(r.o.Out, pageName), r.trainingPage(pictures).Write)
 }

@@ -1,41 +1,16 @@
 package train
 
 import (
+	"cmp"
 	"fmt"
-	"hash/fnv"
 	"math"
 	"math/bits"
-	"math/rand/v2"
-	"slices"
-	"sort"
 
 	"segd"
 	"segd/preprocess"
+	"segd/train/augment"
 	"segd/unet"
 )
-
-// Fingerprint is what the plan needs to know about the data.
-type Fingerprint struct {
-	Cases        int     `json:"cases"`
-	Groups       int     `json:"groups"`
-	Channels     int     `json:"channels"`
-	Classes      int     `json:"classes"` // background included; 1 of values
-	MinWidth     int     `json:"min_width"`
-	MedianWidth  int     `json:"median_width"`
-	MaxWidth     int     `json:"max_width"`
-	MinHeight    int     `json:"min_height"`
-	MedianHeight int     `json:"median_height"`
-	MaxHeight    int     `json:"max_height"`
-	Foreground   float64 `json:"foreground"` // share of all pixels
-	Empty        int     `json:"empty"`      // cases without foreground, of classes
-	Regions      []int   `json:"regions"`    // by foreground class: the most connected regions of it in one case; 0: many
-	Thickness    float64 `json:"thickness"`  // of the structures: median over cases and classes of thickness, in pixels
-	Hash         string  `json:"hash"`       // over ids, groups, sizes and label pixels in order
-	// SpacingMM are the distances between pixels, where all are known; Window the
-	// values of foreground, where they are calibrated.
-	SpacingMM *Distances         `json:"spacing_mm,omitempty"`
-	Window    *preprocess.Window `json:"window,omitempty"`
-}
 
 // Plan is everything that decides what a training does; it is written to
 // plan.json and into the checkpoint. Together with the data it determines the
@@ -69,7 +44,7 @@ type Plan struct {
 	Clip          float64           `json:"gradient_clip"`
 	Average       float64           `json:"weight_average"` // decay of the running average of weights
 	Foreground    float64           `json:"foreground_share"`
-	Augment       Augment           `json:"augment"`
+	Augment       augment.Settings  `json:"augment"`
 	Seed          uint64            `json:"seed"`
 	ValFraction   float64           `json:"val_fraction"`
 	Fold          int               `json:"fold"`
@@ -79,92 +54,6 @@ type Plan struct {
 	ClassNames    []string          `json:"class_names,omitempty"` // of the foreground classes, index 1 first; none: not known
 	Training      []string          `json:"training"`              // case ids
 	Validation    []string          `json:"validation"`
-}
-
-// fingerprint sums up the facts of the cases. Label values are meant as l says.
-func fingerprint(cases []Case, list []facts, l values, classes int) Fingerprint {
-	f := Fingerprint{Cases: len(cases), Channels: 1, Classes: classes}
-	var widths, heights []int
-	var thick []float64
-	most, holds := make([]int, classes-1), make([]int, classes-1)
-	groups := map[string]bool{}
-	var pixels, foreground int
-	h := fnv.New64a()
-	for i := range list {
-		k := &list[i]
-		f.Channels = max(f.Channels, k.channels)
-		widths, heights = append(widths, k.width), append(heights, k.height)
-		groups[cases[i].subject] = true
-		n := 0
-		for c := 1; c < classes; c++ {
-			v := c
-			if l.scaled && c == 1 {
-				v = 255
-			}
-			n += k.counts[v]
-			if k.thickness[v] > 0 {
-				thick = append(thick, k.thickness[v])
-			}
-			if r := k.regions[v]; r > 0 {
-				most[c-1], holds[c-1] = max(most[c-1], r), holds[c-1]+1
-			}
-		}
-		if n == 0 && classes > 1 {
-			f.Empty++
-		}
-		pixels, foreground = pixels+k.width*k.height, foreground+n
-		_, _ = fmt.Fprintf(h, "%s\x00%s\x00%d\x00%d\x00%x\x00", cases[i].ID, cases[i].Group, k.width, k.height, k.hash) // a hash never fails
-	}
-	f.Groups, f.Foreground = len(groups), float64(foreground)/float64(max(1, pixels))
-	f.MinWidth, f.MedianWidth, f.MaxWidth = spread(widths)
-	f.MinHeight, f.MedianHeight, f.MaxHeight = spread(heights)
-	for c := range most {
-		if holds[c] < regionCases || most[c] > mostRegions {
-			most[c] = 0
-		}
-	}
-	f.Regions = most
-	if slices.Sort(thick); len(thick) > 0 {
-		f.Thickness = thick[len(thick)/2]
-	}
-	f.measureValues(list)
-	f.Hash = fmt.Sprintf("%016x", h.Sum64())
-	return f
-}
-
-func spread(v []int) (lowest, median, highest int) {
-	s := append([]int(nil), v...)
-	sort.Ints(s)
-	return s[0], s[len(s)/2], s[len(s)-1]
-}
-
-// thicknesses returns the thickness of each value that occurs in m, 0 of others:
-// four times its area through its perimeter, which is the diameter of a disc
-// and twice the width of a long vessel. The perimeter counts edges of pixels,
-// π/4 of each as on average over all directions.
-func thicknesses(m *segd.Mask) (t [256]float64) {
-	area, edges := make([]int, 256), make([]int, 256)
-	between := func(a, b uint8) {
-		if a != b {
-			edges[a]++
-			edges[b]++
-		}
-	}
-	for i, v := range m.Pix {
-		area[v]++
-		if i%m.Width > 0 {
-			between(v, m.Pix[i-1])
-		}
-		if i >= m.Width {
-			between(v, m.Pix[i-m.Width])
-		}
-	}
-	for v := range t {
-		if edges[v] > 0 {
-			t[v] = 4 * float64(area[v]) / (float64(edges[v]) * math.Pi / 4)
-		}
-	}
-	return t
 }
 
 // Bounds of the default plan.
@@ -191,8 +80,8 @@ const (
 func newPlan(o Options, f Fingerprint, training, validation []string) (Plan, error) {
 	p := Plan{
 		Recipe: preprocess.Recipe{Channels: f.Channels, Normalise: preprocess.ZScore, ClipLow: 0.5, ClipHigh: 99.5},
-		Clip:   5, Foreground: or(o.Foreground, 0.4),
-		Augment: defaultAugment(!o.NoFlip), Seed: o.Seed, ValFraction: o.valFraction(), Fold: o.Fold, Folds: o.Folds,
+		Clip:   5, Foreground: cmp.Or(o.Foreground, 0.4),
+		Augment: augment.Default(!o.NoFlip), Seed: o.Seed, ValFraction: o.valFraction(), Fold: o.Fold, Folds: o.Folds,
 		Regions: f.Regions, Data: f, Training: training, Validation: validation,
 	}
 	p.Foreground = max(0, p.Foreground)
@@ -220,12 +109,12 @@ func newPlan(o Options, f Fingerprint, training, validation []string) (Plan, err
 		// Of a large organ a part may be hidden; a small one then is.
 		p.Augment.Cover = 0.3
 	}
-	side = or(o.Patch, side)
+	side = cmp.Or(o.Patch, side)
 	h, w := min(side, height), min(side, width)
-	c.Channels, c.Classes, c.Width = p.Recipe.Channels, f.Classes, or(c.Width, defaultWidth)
-	c.Depth = or(c.Depth, max(1, min(maxDepth, bits.Len(uint(min(h, w)/bottleneck))-1)))
+	c.Channels, c.Classes, c.Width = p.Recipe.Channels, f.Classes, cmp.Or(c.Width, defaultWidth)
+	c.Depth = cmp.Or(c.Depth, max(1, min(maxDepth, bits.Len(uint(min(h, w)/bottleneck))-1)))
 	if c.Depth > usualDepth && o.From == nil {
-		c.MaxWidth = or(c.MaxWidth, widestLevel*c.Width)
+		c.MaxWidth = cmp.Or(c.MaxWidth, widestLevel*c.Width)
 	}
 	p.Network = c.WithDefaults()
 	if err := p.Network.Validate(); err != nil {
@@ -238,7 +127,7 @@ func newPlan(o Options, f Fingerprint, training, validation []string) (Plan, err
 	pixels := p.PatchHeight * p.PatchWidth
 	fit := int(math.Round(float64(batchPixels) / float64(pixels)))
 	different := len(training) * max(1, height*width/pixels)
-	p.Batch = or(o.Batch, max(2, min(fit, 16, different/6)))
+	p.Batch = cmp.Or(o.Batch, max(2, min(fit, 16, different/6)))
 	p.EpochSteps = float64(len(training)) / float64(p.Batch)
 	return p, p.Recipe.Validate()
 }
@@ -253,14 +142,6 @@ func longSide(f Fingerprint) int {
 	}
 	n := float64(max(f.MedianHeight, f.MedianWidth)) * thickest / f.Thickness
 	return 32 * int(max(2, math.Round(n/32)))
-}
-
-func or[T comparable](given, fallback T) T {
-	var zero T
-	if given == zero {
-		return fallback
-	}
-	return given
 }
 
 // settle fixes the number of steps and all that hangs on it. valWork is the
@@ -289,78 +170,63 @@ func (o Options) valFraction() float64 {
 	if o.All {
 		return 0
 	}
-	return or(o.ValFraction, defaultValFraction)
+	return cmp.Or(o.ValFraction, defaultValFraction)
 }
 
 // all reports whether every image trains and none validates.
 func (p *Plan) all() bool { return len(p.Validation) == 0 }
 
-// split divides the cases by subject: fold number fold of folds validates,
-// or, with folds 0, the given fraction of the groups; with a fraction of 0 all
-// cases train. The order of the groups is drawn with the seed. A single group is
-// split by study, file or image, with a warning. Returned are indices of cases, rising.
-func split(cases []Case, seed uint64, fraction float64, fold, folds int) (training, validation []int, warning string, err error) {
-	if folds == 0 && fraction == 0 {
-		for i := range cases {
-			training = append(training, i)
-		}
-		return training, nil, "", nil
+// What a training takes beside images, measured (docs/adr/0015).
+const (
+	baseMemory  = 192 << 20 // the program, batches ahead, an image being validated
+	paramCopies = 6         // weights, their average, gradients, two moments, a backup
+
+	// validationFloats is for a whole image in the network: two of the first
+	// level's layers at once, and the skip.
+	validationFloats = 4
+)
+
+// memory returns about how many bytes a training takes beside its images. Those
+// of a step, which are most of them, are exact.
+func (p *Plan) memory() (int64, error) {
+	o := unet.TrainerOptions{Loss: p.Loss, Recompute: p.Recompute}
+	if p.Deep {
+		o.Deep = unet.DeepHeads(p.Network, 0)
 	}
-	if len(cases) < 2 {
-		return nil, nil, "", fmt.Errorf("train: %w: %d labelled image, need at least 2 to train and validate", segd.ErrUnprocessable, len(cases))
+	step, err := unet.TrainingBytes(p.Network, p.Batch, p.PatchHeight, p.PatchWidth, o)
+	if err != nil {
+		return 0, err
 	}
-	key := func(c Case) string { return c.subject }
-	groups := groupNames(cases, key)
-	for _, part := range parts {
-		if len(groups) > 1 {
-			break
-		}
-		warning = fmt.Sprintf("all images are of one group: validation is on other %s of it, so val_dice says little about new subjects; ids.csv may say which images belong together", part.what)
-		key = part.key
-		groups = groupNames(cases, key)
-	}
-	rng := rand.New(rand.NewPCG(seed, 0x5eed5b117))
-	rng.Shuffle(len(groups), func(i, j int) { groups[i], groups[j] = groups[j], groups[i] })
-	lo, hi := 0, max(1, min(len(groups)-1, int(math.Round(fraction*float64(len(groups))))))
-	if folds > 0 {
-		if folds > len(groups) {
-			return nil, nil, "", fmt.Errorf("train: %w: %d folds of %d groups", segd.ErrOption, folds, len(groups))
-		}
-		lo, hi = fold*len(groups)/folds, (fold+1)*len(groups)/folds
-	}
-	held := map[string]bool{}
-	for _, g := range groups[lo:hi] {
-		held[g] = true
-	}
-	for i, c := range cases {
-		if held[key(c)] {
-			validation = append(validation, i)
-		} else {
-			training = append(training, i)
-		}
-	}
-	return training, validation, warning, nil
+	validation := validationFloats * p.Network.Width * p.Data.MaxWidth * p.Data.MaxHeight
+	params := paramCopies * unet.NewParams(p.Network, 0).Count()
+	return baseMemory + step + 4*int64(validation+params), nil
 }
 
-// parts are what a single group is split into, the first that gives several.
-var parts = []struct {
-	what string
-	key  func(Case) string
-}{
-	{"studies", func(c Case) string { return or(c.who.Study, c.setName+"/"+c.stem) }},
-	{"files", func(c Case) string { return c.setName + "/" + c.stem }},
-	{"images", func(c Case) string { return c.ID }},
-}
-
-// groupNames lists the distinct keys in the order of the cases.
-func groupNames(cases []Case, key func(Case) string) []string {
-	var names []string
-	seen := map[string]bool{}
-	for _, c := range cases {
-		if k := key(c); !seen[k] {
-			seen[k] = true
-			names = append(names, k)
+// fit has a step take no more than two thirds of limit bytes: it has normalised
+// activations computed again, which leaves the results as they are, and then makes
+// the batch smaller, unless that is fixed. One patch that is still too large is
+// segd.ErrOption.
+func (p *Plan) fit(limit int64, fixed bool) error {
+	n, err := p.memory()
+	if err != nil {
+		return err
+	}
+	if n > limit/3*2 && p.Network.Norm != unet.NormNone {
+		p.Recompute = true
+		if n, err = p.memory(); err != nil {
+			return err
 		}
 	}
-	return names
+	for !fixed && p.Batch > 1 && n > limit/3*2 {
+		p.EpochSteps *= float64(p.Batch) / float64(p.Batch-1)
+		p.Batch--
+		if n, err = p.memory(); err != nil {
+			return err
+		}
+	}
+	if n > limit {
+		return fmt.Errorf("train: %w: a step of %d patches of %d×%d takes about %d MiB, limit %d MiB: give more memory, a smaller patch, batch or width",
+			segd.ErrOption, p.Batch, p.PatchHeight, p.PatchWidth, n>>20, limit>>20)
+	}
+	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"segd"
+	"segd/train/dataset"
 	"segd/unet"
 )
 
@@ -30,7 +31,7 @@ func readPlan(path string) (*Plan, error) {
 // takePlan trains by a plan that was written before. What follows from the data
 // is taken from the data: fingerprint and kernels and, unless the plan names
 // these very cases, the split, drawn as the plan says.
-func (r *run) takePlan(cases []Case, f Fingerprint, warn func(...string)) error {
+func (r *run) takePlan(cases []dataset.Case, f Fingerprint, warn func(...string)) error {
 	p, err := readPlan(r.o.PlanFile)
 	if err != nil {
 		return err
@@ -43,7 +44,7 @@ func (r *run) takePlan(cases []Case, f Fingerprint, warn func(...string)) error 
 		p.ValFraction, p.Fold, p.Folds, p.Patience = 0, 0, 0, 0
 	}
 	if !p.names(cases) {
-		training, validation, warning, err := split(cases, p.Seed, p.ValFraction, p.Fold, p.Folds)
+		training, validation, warning, err := dataset.Split(cases, p.Seed, p.ValFraction, p.Fold, p.Folds)
 		if err != nil {
 			return err
 		}
@@ -111,16 +112,16 @@ func (p *Plan) check(f Fingerprint) error {
 
 // names reports whether the plan's split is of these cases, no group on both
 // sides and neither side empty but where the plan has no case validate.
-func (p *Plan) names(cases []Case) bool {
+func (p *Plan) names(cases []dataset.Case) bool {
 	sides := map[string]int{}
 	for _, c := range cases {
 		switch side := slices.Contains(p.Validation, c.ID); {
 		case !side && !slices.Contains(p.Training, c.ID):
 			return false
 		case side:
-			sides[c.subject] |= 1
+			sides[c.Subject()] |= 1
 		default:
-			sides[c.subject] |= 2
+			sides[c.Subject()] |= 2
 		}
 	}
 	none := p.ValFraction == 0 && p.Folds == 0

@@ -17,6 +17,8 @@ import (
 
 	"segd"
 	"segd/models"
+	"segd/train/dataset"
+	"segd/train/dataset/datasettest"
 	"segd/unet"
 )
 
@@ -90,10 +92,10 @@ func TestMain(m *testing.M) {
 // A training that is killed and resumed ends with the very weights of one that
 // was not, whatever its recipe.
 func TestKilled(t *testing.T) {
-	if raceDetector || testing.Short() {
+	if datasettest.Race || testing.Short() {
 		t.Skip("three trainings, three times")
 	}
-	dir := discs(t, 8, 32)
+	dir := datasettest.Discs(t, 8, 32)
 	from := startModel(t, dir)
 	for name, change := range recipes(from) {
 		t.Run(name, func(t *testing.T) {
@@ -139,7 +141,7 @@ func TestKilled(t *testing.T) {
 // Without a better validation the training ends, and says so in plan, page and
 // event.
 func TestPatience(t *testing.T) {
-	o := tiny(discs(t, 8, 32), filepath.Join(t.TempDir(), "m"), 40)
+	o := tiny(datasettest.Discs(t, 8, 32), filepath.Join(t.TempDir(), "m"), 40)
 	o.Patience, o.LearnRate = 2, 1e-9 // learns nothing: the first validation stays the best
 	var last Event
 	res, err := Run(t.Context(), o, func(e Event) { last = e })
@@ -163,7 +165,7 @@ func TestPatience(t *testing.T) {
 
 // Fine-tuning takes network, recipe, names and weights from the model.
 func TestFineTuning(t *testing.T) {
-	dir := discs(t, 8, 32)
+	dir := datasettest.Discs(t, 8, 32)
 	from := startModel(t, dir)
 	o := tiny(dir, filepath.Join(t.TempDir(), "tuned"), 1)
 	o.Network, o.From, o.LearnRate = unet.Config{}, from, 1e-9
@@ -230,7 +232,7 @@ func TestBorderMap(t *testing.T) {
 
 // Instances that touch are two objects; without the file they are one.
 func TestInstances(t *testing.T) {
-	dir := discs(t, 2, 16)
+	dir := datasettest.Discs(t, 2, 16)
 	if err := os.MkdirAll(filepath.Join(dir, "instances"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -239,8 +241,8 @@ func TestInstances(t *testing.T) {
 		img.SetGray16(2, y, color.Gray16{Y: 300})
 		img.SetGray16(3, y, color.Gray16{Y: 301})
 	}
-	writePNG(t, filepath.Join(dir, "instances", "disc_00.png"), img)
-	d, err := Open(dir)
+	datasettest.WritePNG(t, filepath.Join(dir, "instances", "disc_00.png"), img)
+	d, err := dataset.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,7 +253,7 @@ func TestInstances(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := newPlan(Options{}, fingerprint(d.Cases, list, values{}, 2), nil, nil)
+	p, err := newPlan(Options{}, fingerprint(d.Cases, list, dataset.Meaning{}, 2), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -267,17 +269,17 @@ func TestInstances(t *testing.T) {
 		t.Errorf("objects %d and %d, want 300 and 301", id[2], id[3])
 	}
 	// One pixel from the one, two from the other.
-	if got := float64(e[0].weights[5*16+4]); math.Abs(got-(1+10*math.Exp(-9.0/50))) > 1e-4 {
+	if got := float64(e[0].Weights[5*16+4]); math.Abs(got-(1+10*math.Exp(-9.0/50))) > 1e-4 {
 		t.Errorf("beside both: %v", got)
 	}
 }
 
 func TestBalance(t *testing.T) {
-	cases := []Case{{ID: "a"}, {ID: "held out"}}
+	cases := []dataset.Case{{ID: "a"}, {ID: "held out"}}
 	list := make([]facts, 2)
 	list[0].counts[0], list[0].counts[1], list[0].counts[2], list[0].counts[255] = 889, 100, 10, 1
 	list[1].counts[3] = 5000
-	w := balance(cases, list, values{}, []string{"a"}, 4)
+	w := balance(cases, list, dataset.Meaning{}, []string{"a"}, 4)
 	if want := []float64{100.0 / 889, 1, 10, 1}; !slices.Equal(w, want) {
 		t.Errorf("weights %v, want %v", w, want)
 	}

@@ -8,12 +8,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"segd"
 	"segd/internal/output"
 	"segd/models"
+	"segd/train/dataset"
 	"segd/unet"
 )
 
@@ -87,8 +87,7 @@ func Run(ctx context.Context, o Options, report func(Event)) (*Result, error) {
 		return nil, err
 	}
 	r.report(r.event(EventPlan, r.Plan.summary()))
-	err = r.loop(ctx)
-	if err != nil && ctx.Err() == nil && !errors.Is(err, ErrDiverged) { // which say it themselves
+	if err = r.loop(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, ErrDiverged) { // which say it themselves
 		err = fmt.Errorf("%w; %s", err, r.kept())
 	}
 	return r.result(), err
@@ -170,134 +169,12 @@ type run struct {
 	best       *validation   // of the weights that are kept; nil: of an earlier run
 }
 
-// prepare reads the data and makes the plan, or takes it from a checkpoint.
-func prepare(ctx context.Context, o Options, saved *progress, report func(Event)) (*run, error) {
-	warn := func(messages ...string) {
-		for _, m := range messages {
-			report(Event{Kind: EventWarning, Message: m})
-		}
-	}
-	data, err := Open(o.Datasets...)
-	if err != nil {
-		return nil, err
-	}
-	if err := o.nameClasses(data, saved); err != nil {
-		return nil, err
-	}
-	warn(data.Warnings...)
-	channels, err := channelsOf(data.Cases)
-	if err != nil {
-		return nil, err
-	}
-	if o.From != nil {
-		warning, err := fitChannels(o.From, data.Cases, true)
-		if err != nil {
-			return nil, err
-		}
-		if warning != "" {
-			warn(warning)
-		}
-	}
-	memory := o.Memory()
-	raws, list, err := load(ctx, data.Cases, o.Network.Head, memory/2)
-	if err != nil {
-		return nil, err
-	}
-	for _, f := range remarks(data.Cases) {
-		warn(f.String())
-	}
-	meant, classes := values{}, 1
-	if o.Network.Head == unet.HeadClasses {
-		if meant, classes, err = o.takeClasses(data, list); err != nil {
-			return nil, err
-		}
-		warn(meant.warnings...)
-	}
-	f := fingerprint(data.Cases, list, meant, classes)
-	r := &run{o: o, report: report, names: data.Names, channels: channels}
-	if saved != nil {
-		if err := saved.matches(o, f); err != nil {
-			return nil, err
-		}
-		r.progress = *saved
-		if set := r.o.Pool.Kernels().Name(); set != saved.Plan.Kernels {
-			warn(fmt.Sprintf("checkpoint was made with %s kernels, this run has %s: weights will differ in the last digits", saved.Plan.Kernels, set))
-		}
-	} else if err := r.plan(data.Cases, f, warn); err != nil {
-		return nil, err
-	}
-	if saved == nil && r.Plan.values() {
-		if r.Plan.Targets, err = targetsOf(data.Cases, list, r.Plan.Training); err != nil {
-			return nil, err
-		}
-	}
-	var warnings []string
-	r.inPatient, warnings = r.planes(data.Cases, list)
-	warn(warnings...)
-	if saved == nil && o.Balance {
-		r.Plan.Loss.Classes = balance(data.Cases, list, meant, r.Plan.Training, classes)
-	}
-	taken, err := r.Plan.memory()
-	if err != nil {
-		return nil, err
-	}
-	r.store = budget(memory - taken)
-	n := normaliser{recipe: r.Plan.Recipe, meant: meant, classes: classes, loss: &r.Plan.Loss, held: r.Plan.Validation, targets: r.Plan.Targets, store: r.store}
-	examples, err := n.run(ctx, data.Cases, raws)
-	if err != nil {
-		return r, err
-	}
-	if k := r.store.count; k > 0 {
-		warn(fmt.Sprintf("memory of %d MiB has room for %d of %d images: the others are read from a temporary file of %d MiB",
-			memory>>20, len(examples)-k, len(examples), r.store.size>>20))
-	}
-	for _, e := range examples {
-		if slices.Contains(r.Plan.Validation, e.ID) {
-			r.validation = append(r.validation, e)
-		} else {
-			r.training = append(r.training, e)
-		}
-	}
-	if repeat := r.Plan.Repeat; len(repeat) > 0 {
-		for i, n := 0, len(r.training); i < n; i++ {
-			for range repeat[r.training[i].set] - 1 {
-				r.training = append(r.training, r.training[i])
-			}
-		}
-	}
-	if saved == nil {
-		r.Plan.EpochSteps = float64(len(r.training)) / float64(r.Plan.Batch)
-	}
-	return r, nil
-}
-
-// takeClasses settles which classes the labels have and, where neither options
-// nor data name them, that they are called as in the model to start from.
-func (o *Options) takeClasses(data *Dataset, list []facts) (meant values, classes int, err error) {
-	known := 0
-	if len(o.ClassNames) > 0 {
-		known = len(o.ClassNames) + 1
-	}
-	if meant, err = surveyFacts(data.Cases, list, known); err != nil {
-		return meant, 0, err
-	}
-	classes = or(known, meant.max+1)
-	if o.From != nil && known == 0 {
-		classes = max(classes, len(o.From.Classes))
-		o.ClassNames = tunedNames(o.From, classes)
-	}
-	if classes < 2 {
-		return meant, 0, fmt.Errorf("train: %w: every label is background", segd.ErrUnprocessable)
-	}
-	return meant, classes, nil
-}
-
 // plan splits the data and plans a new training.
-func (r *run) plan(cases []Case, f Fingerprint, warn func(...string)) error {
+func (r *run) plan(cases []dataset.Case, f Fingerprint, warn func(...string)) error {
 	if r.o.PlanFile != "" {
 		return r.takePlan(cases, f, warn)
 	}
-	training, validation, warning, err := split(cases, r.o.Seed, r.o.valFraction(), r.o.Fold, r.o.Folds)
+	training, validation, warning, err := dataset.Split(cases, r.o.Seed, r.o.valFraction(), r.o.Fold, r.o.Folds)
 	if err != nil {
 		return err
 	}

@@ -2,9 +2,7 @@ package train
 
 import (
 	"bytes"
-	"context"
 	"errors"
-	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -14,8 +12,9 @@ import (
 	"testing"
 
 	"segd"
-	"segd/internal/output"
 	"segd/models"
+	"segd/train/dataset/datasettest"
+	"segd/train/evaluate"
 	"segd/unet"
 )
 
@@ -35,13 +34,13 @@ func weightsOf(t *testing.T, out string) []byte {
 
 // A small set with the plan's own choices must be learnt.
 func TestRunLearns(t *testing.T) {
-	dir, out := discs(t, 16, 24), filepath.Join(t.TempDir(), "discs")
+	dir, out := datasettest.Discs(t, 16, 24), filepath.Join(t.TempDir(), "discs")
 	pool := unet.NewPool(0)
 	defer pool.Close()
 	var last Event
 	validations := 0
 	epochs := 20
-	if raceDetector {
+	if datasettest.Race {
 		epochs = 3
 	}
 	o := Options{Datasets: []string{dir}, Out: out, Epochs: epochs, Network: unet.Config{Width: 4, Depth: 1}, LearnRate: 1e-2, Pool: pool}
@@ -54,7 +53,7 @@ func TestRunLearns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if res.ValDice < 0.9 && !raceDetector {
+	if res.ValDice < 0.9 && !datasettest.Race {
 		t.Errorf("val_dice %.4f, want at least 0.9", res.ValDice)
 	}
 	if last.Kind != EventDone || last.Step != res.Plan.Steps || validations < 3 || res.Steps != res.Plan.Steps {
@@ -89,10 +88,10 @@ func TestRunLearns(t *testing.T) {
 // A network that works on resampled images is measured, and answers, on the
 // images' own pixels.
 func TestRunResamples(t *testing.T) {
-	if raceDetector {
+	if datasettest.Race {
 		t.Skip("takes long under the race detector, and shares nothing new")
 	}
-	dir, out := discs(t, 8, 600), filepath.Join(t.TempDir(), "model")
+	dir, out := datasettest.Discs(t, 8, 600), filepath.Join(t.TempDir(), "model")
 	r, err := Run(t.Context(), Options{Datasets: []string{dir}, Out: out, Steps: 60, Network: unet.Config{Width: 4, Depth: 2}, Patch: 128, ValFraction: 0.25}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -107,7 +106,7 @@ func TestRunResamples(t *testing.T) {
 	if m.Recipe != r.Plan.Recipe {
 		t.Errorf("the model's recipe is %+v, the plan's %+v", m.Recipe, r.Plan.Recipe)
 	}
-	report, err := Evaluate(t.Context(), EvaluateOptions{Datasets: []string{dir}, Model: m}, nil)
+	report, err := evaluate.Run(t.Context(), evaluate.Options{Datasets: []string{dir}, Model: m}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +125,7 @@ func TestRunResamples(t *testing.T) {
 // figure is claimed for them; the plan trains so again, and anew with a part that
 // validates.
 func TestRunAll(t *testing.T) {
-	dir, out := discs(t, 8, 32), filepath.Join(t.TempDir(), "m")
+	dir, out := datasettest.Discs(t, 8, 32), filepath.Join(t.TempDir(), "m")
 	o := tiny(dir, out, 12)
 	o.All = true
 	r, err := Run(t.Context(), o, nil)
@@ -178,7 +177,7 @@ func TestRunAll(t *testing.T) {
 
 // The weights are a function of data, settings and seed, to the bit.
 func TestRunIsDeterministic(t *testing.T) {
-	dir := discs(t, 8, 32)
+	dir := datasettest.Discs(t, 8, 32)
 	train := func(threads int, seed uint64) []byte {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(threads))
 		pool := unet.NewPool(threads)
@@ -199,48 +198,10 @@ func TestRunIsDeterministic(t *testing.T) {
 	}
 }
 
-// A training stopped at any step and resumed ends where an uninterrupted one
-// does; an interruption is no error but ctx's.
-func TestResumeEqualsUninterrupted(t *testing.T) {
-	dir := discs(t, 8, 32)
-	whole := tiny(dir, filepath.Join(t.TempDir(), "whole"), 14)
-	if _, err := Run(t.Context(), whole, nil); err != nil {
-		t.Fatal(err)
-	}
-	stops := []int{1, 5, 8}
-	if raceDetector {
-		stops = stops[1:2]
-	}
-	for _, at := range stops {
-		part := tiny(dir, filepath.Join(t.TempDir(), "part"), 14)
-		ctx, stop := context.WithCancel(t.Context())
-		part.afterStep = func(r *run) {
-			if r.Step == at {
-				stop()
-			}
-		}
-		res, err := Run(ctx, part, nil)
-		if !errors.Is(err, context.Canceled) || res == nil || res.Steps != at {
-			t.Fatalf("stopped at %d: result %+v, error %v", at, res, err)
-		}
-		part.afterStep, part.Resume = nil, true
-		if res, err = Run(t.Context(), part, nil); err != nil || res.Steps != 14 {
-			t.Fatalf("resumed at %d: result %+v, error %v", at, res, err)
-		}
-		if !bytes.Equal(weightsOf(t, whole.Out), weightsOf(t, part.Out)) {
-			t.Errorf("stopped at %d and resumed: weights differ from an uninterrupted run", at)
-		}
-		// Once more does nothing.
-		if res, err = Run(t.Context(), part, nil); err != nil || res.Steps != 14 {
-			t.Errorf("resumed when done: result %+v, error %v", res, err)
-		}
-	}
-}
-
 // What the options say of the network is what is trained and kept; what they
 // leave open is the plan's.
 func TestNetworkIsTheOptions(t *testing.T) {
-	o := tiny(discs(t, 8, 32), filepath.Join(t.TempDir(), "m"), 2)
+	o := tiny(datasettest.Discs(t, 8, 32), filepath.Join(t.TempDir(), "m"), 2)
 	o.Network = unet.Config{Width: 4, Block: unet.BlockDense, Convs: 2, Skip: unet.SkipAdd, Attention: true, Up: unet.UpBilinear}
 	res, err := Run(t.Context(), o, nil)
 	if err != nil {
@@ -267,59 +228,10 @@ func TestNetworkIsTheOptions(t *testing.T) {
 	}
 }
 
-func TestResumeRefuses(t *testing.T) {
-	dir, out := discs(t, 8, 32), filepath.Join(t.TempDir(), "m")
-	fresh := tiny(dir, out, 2)
-	fresh.Resume = true // without a checkpoint it starts anew
-	if _, err := Run(t.Context(), fresh, nil); err != nil {
-		t.Fatal(err)
-	}
-	warned := false
-	anew := tiny(dir, out, 2)
-	anew.Overwrite = true
-	if _, err := Run(t.Context(), anew, func(e Event) { warned = warned || e.Kind == EventWarning }); err != nil || !warned {
-		t.Errorf("anew in the same place: warned %v, %v", warned, err)
-	}
-	longer := tiny(dir, out, 3)
-	longer.Resume = true
-	if _, err := Run(t.Context(), longer, nil); !errors.Is(err, segd.ErrOption) {
-		t.Errorf("other number of steps: %v", err)
-	}
-	for field, n := range map[string]unet.Config{"width 5": {Width: 5}, "block dense": {Block: unet.BlockDense}, "skip add": {Skip: unet.SkipAdd},
-		"attention true": {Attention: true}, "convs 3": {Convs: 3}, "up bilinear": {Up: unet.UpBilinear}} {
-		another := tiny(dir, out, 2)
-		another.Resume, another.Network = true, n
-		if _, err := Run(t.Context(), another, nil); !errors.Is(err, segd.ErrOption) || !strings.Contains(err.Error(), field) {
-			t.Errorf("another network: %v, want %q", err, field)
-		}
-	}
-	other := tiny(discs(t, 10, 32), out, 2)
-	other.Resume = true
-	if _, err := Run(t.Context(), other, nil); !errors.Is(err, segd.ErrOption) {
-		t.Errorf("other data: %v", err)
-	}
-	path := filepath.Join(out, checkpointName)
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, damaged := range map[string][]byte{
-		"flipped bit": append(append([]byte(nil), b[:len(b)/2]...), append([]byte{b[len(b)/2] ^ 1}, b[len(b)/2+1:]...)...),
-		"truncated":   b[:len(b)-100], "empty": {},
-	} {
-		if err := os.WriteFile(path, damaged, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := Run(t.Context(), fresh, nil); !errors.Is(err, segd.ErrFormat) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
 // A time is turned into steps before the first one, and a run with that many
 // steps gives the same weights.
 func TestTimeSettlesSteps(t *testing.T) {
-	dir := discs(t, 8, 32)
+	dir := datasettest.Discs(t, 8, 32)
 	timed := tiny(dir, filepath.Join(t.TempDir(), "timed"), 0)
 	timed.Time = 1e9
 	steps := 0
@@ -344,7 +256,7 @@ func TestTimeSettlesSteps(t *testing.T) {
 }
 
 func TestDivergenceKeepsBest(t *testing.T) {
-	dir, out := discs(t, 8, 32), filepath.Join(t.TempDir(), "m")
+	dir, out := datasettest.Discs(t, 8, 32), filepath.Join(t.TempDir(), "m")
 	o := tiny(dir, out, 12)
 	o.afterStep = func(r *run) {
 		if r.Step == 8 {
@@ -363,7 +275,7 @@ func TestDivergenceKeepsBest(t *testing.T) {
 // A disk that takes no more ends the training with the file's name; the best
 // model stays whole, and nothing half written.
 func TestUnwritableKeepsBest(t *testing.T) {
-	o := tiny(discs(t, 8, 32), filepath.Join(t.TempDir(), "m"), 12)
+	o := tiny(datasettest.Discs(t, 8, 32), filepath.Join(t.TempDir(), "m"), 12)
 	var best []byte
 	o.afterStep = func(r *run) {
 		if r.Step == 8 { // a folder that is not empty is in the way, as good as a full disk and the same for root
@@ -397,7 +309,7 @@ func TestUnwritableKeepsBest(t *testing.T) {
 
 // Where not even the first model can be written, none is said to be kept.
 func TestUnwritableFirst(t *testing.T) {
-	o := tiny(discs(t, 8, 32), filepath.Join(t.TempDir(), "m"), 12)
+	o := tiny(datasettest.Discs(t, 8, 32), filepath.Join(t.TempDir(), "m"), 12)
 	o.Overwrite = true
 	if err := os.MkdirAll(filepath.Join(o.Out, "weights.safetensors", "full"), 0o755); err != nil {
 		t.Fatal(err)
@@ -454,58 +366,5 @@ func TestOptions(t *testing.T) {
 		if err := o.validate(); !errors.Is(err, segd.ErrOption) {
 			t.Errorf("%s: %v, want segd.ErrOption", name, err)
 		}
-	}
-}
-
-// A folder that holds a model or a training is refused before data are read,
-// unless they may be replaced; one that was killed before its first model goes on
-// with Resume, and none is ever left with a model and no checkpoint.
-func TestRunKeepsWhatIsThere(t *testing.T) {
-	dir := discs(t, 8, 32)
-	for _, name := range []string{"model.json", "weights.safetensors", checkpointName, planName, historyName, pageName} {
-		o := tiny(filepath.Join(dir, "absent"), t.TempDir(), 2)
-		path := filepath.Join(o.Out, name)
-		if err := os.WriteFile(path, []byte("mine"), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := Run(t.Context(), o, nil); !errors.Is(err, fs.ErrExist) || !strings.Contains(err.Error(), path) {
-			t.Errorf("%s: %v", name, err)
-		}
-		o.Resume = true
-		want := fs.ErrExist
-		switch name {
-		case checkpointName:
-			want = segd.ErrFormat
-		case planName, historyName, pageName:
-			want = segd.ErrNotFound // the data
-		}
-		if _, err := Run(t.Context(), o, nil); !errors.Is(err, want) {
-			t.Errorf("%s, resumed: %v", name, err)
-		}
-		if b, err := os.ReadFile(path); string(b) != "mine" {
-			t.Errorf("%s: %q, %v", name, b, err)
-		}
-	}
-
-	o := tiny(dir, filepath.Join(t.TempDir(), "m"), 6)
-	seen := false
-	if _, err := Run(t.Context(), o, func(e Event) {
-		if e.Kind == EventValidation && !seen {
-			seen = true
-			if _, err := os.Stat(filepath.Join(o.Out, checkpointName)); err != nil {
-				t.Errorf("a model without a checkpoint: %v", err)
-			}
-		}
-	}); err != nil || !seen {
-		t.Fatal(err, seen)
-	}
-	lock, err := output.Take(o.Out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lock.Release()
-	o.Resume = true
-	if _, err := Run(t.Context(), o, nil); !errors.Is(err, segd.ErrBusy) {
-		t.Errorf("while another has it: %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"slices"
@@ -40,7 +41,7 @@ func (r *run) settle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	budget := or(r.o.Time, defaultTime)
+	budget := cmp.Or(r.o.Time, defaultTime)
 	left := 0.97*budget.Seconds() - time.Since(r.start).Seconds()
 	steps := 1
 	// The interval of validation hangs on the steps a little: twice is enough.
@@ -69,7 +70,7 @@ func (r *run) validationWork() float64 {
 func (r *run) measure(ctx context.Context) (step, validate float64, err error) {
 	backup := r.params.Clone()
 	defer r.params.CopyFrom(backup)
-	budget := or(r.o.Time, defaultTime) / 40
+	budget := cmp.Or(r.o.Time, defaultTime) / 40
 	feed := feeder{plan: &r.Plan, examples: r.training}
 	still := NewAdamW(0, 0, 0)
 	var times []float64
@@ -99,7 +100,7 @@ func (r *run) measure(ctx context.Context) (step, validate float64, err error) {
 		if err != nil {
 			return 0, 0, err
 		}
-		x := e.x
+		x := e.X
 		t := time.Now()
 		if _, err := q.Logits(ctx, x); err != nil {
 			return 0, 0, err

@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync"
 
+	"segd/train/augment"
+
 	"segd"
 )
 
@@ -31,11 +33,11 @@ func budget(bytes int64) *store { return &store{left: bytes} }
 
 // body is what of an example takes memory.
 func (e *example) bytes() int64 {
-	n := 4*int64(len(e.x.Data)) + int64(len(e.y)) + 4*int64(len(e.weights)+len(e.targets)+len(e.values))
+	n := 4*int64(len(e.X.Data)) + int64(len(e.Y)) + 4*int64(len(e.Weights)+len(e.Targets)+len(e.values))
 	if e.truth != nil && !e.place.Identity() {
 		n += int64(len(e.truth.Pix))
 	}
-	for _, s := range e.spots {
+	for _, s := range e.Spots {
 		n += 4 * int64(len(s))
 	}
 	return n
@@ -68,18 +70,18 @@ func (s *store) keep(e *example) error {
 		_ = os.Remove(f.Name()) // where the system can: nothing is left behind then
 		s.file = f
 	}
-	r := &record{store: s, at: s.size, size: n, c: e.x.C, h: e.x.H, w: e.x.W, labels: len(e.y), weights: len(e.weights), targets: len(e.targets), values: len(e.values)}
+	r := &record{store: s, at: s.size, size: n, c: e.X.C, h: e.X.H, w: e.X.W, labels: len(e.Y), weights: len(e.Weights), targets: len(e.Targets), values: len(e.values)}
 	b := make([]byte, 0, n)
-	b, _ = binary.Append(b, binary.LittleEndian, e.x.Data) // slices of fixed size: no error
-	b = append(b, e.y...)
+	b, _ = binary.Append(b, binary.LittleEndian, e.X.Data) // slices of fixed size: no error
+	b = append(b, e.Y...)
 	if e.truth != nil && !e.place.Identity() {
 		r.native = len(e.truth.Pix)
 		b = append(b, e.truth.Pix...)
 	}
-	for _, part := range [][]float32{e.weights, e.targets, e.values} {
+	for _, part := range [][]float32{e.Weights, e.Targets, e.values} {
 		b, _ = binary.Append(b, binary.LittleEndian, part)
 	}
-	for _, spots := range e.spots {
+	for _, spots := range e.Spots {
 		r.spots = append(r.spots, len(spots))
 		b, _ = binary.Append(b, binary.LittleEndian, spots)
 	}
@@ -89,7 +91,7 @@ func (s *store) keep(e *example) error {
 	s.size += n
 	s.count++
 	e.record = r
-	e.x, e.y, e.truth, e.weights, e.spots, e.targets, e.values = nil, nil, nil, nil, nil, nil, nil
+	e.X, e.Y, e.truth, e.Weights, e.Spots, e.Targets, e.values = nil, nil, nil, nil, nil, nil, nil
 	return nil
 }
 
@@ -103,17 +105,17 @@ func (e *example) whole() (*example, error) {
 	if _, err := r.store.file.ReadAt(b, r.at); err != nil && err != io.EOF {
 		return nil, fmt.Errorf("train: reading images back: %w", err)
 	}
-	out := &example{Case: e.Case, place: e.place, x: segd.NewTensor(1, r.c, r.h, r.w)}
+	out := &example{Case: e.Case, place: e.place, Sample: augment.Sample{X: segd.NewTensor(1, r.c, r.h, r.w)}}
 	take := func(n int) []byte {
 		part := b[:n:n]
 		b = b[n:]
 		return part
 	}
 	floats := func(dst []float32) { _, _ = binary.Decode(take(4*len(dst)), binary.LittleEndian, dst) }
-	floats(out.x.Data)
+	floats(out.X.Data)
 	if r.labels > 0 {
-		out.y = take(r.labels)
-		out.truth = &segd.Mask{Width: e.place.Width, Height: e.place.Height, Pix: out.y}
+		out.Y = take(r.labels)
+		out.truth = &segd.Mask{Width: e.place.Width, Height: e.place.Height, Pix: out.Y}
 		if r.native > 0 {
 			out.truth.Pix = take(r.native)
 		}
@@ -121,7 +123,7 @@ func (e *example) whole() (*example, error) {
 	for _, part := range []struct {
 		dst *[]float32
 		n   int
-	}{{&out.weights, r.weights}, {&out.targets, r.targets}, {&out.values, r.values}} {
+	}{{&out.Weights, r.weights}, {&out.Targets, r.targets}, {&out.values, r.values}} {
 		if part.n > 0 {
 			*part.dst = make([]float32, part.n)
 			floats(*part.dst)
@@ -129,12 +131,12 @@ func (e *example) whole() (*example, error) {
 	}
 	for _, n := range r.spots {
 		if n == 0 {
-			out.spots = append(out.spots, nil)
+			out.Spots = append(out.Spots, nil)
 			continue
 		}
 		spots := make([]int32, n)
 		_, _ = binary.Decode(take(4*n), binary.LittleEndian, spots)
-		out.spots = append(out.spots, spots)
+		out.Spots = append(out.Spots, spots)
 	}
 	return out, nil
 }

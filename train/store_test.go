@@ -6,6 +6,10 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+
+	"segd/train/dataset"
+	"segd/train/evaluate"
+
 	stdreflect "reflect"
 	"slices"
 	"strings"
@@ -14,13 +18,14 @@ import (
 	"segd"
 	"segd/models"
 	"segd/preprocess"
+	"segd/train/dataset/datasettest"
 	"segd/unet"
 )
 
 // TestStore reads back from the file what it would have kept in memory.
 func TestStore(t *testing.T) {
-	dir := discs(t, 6, 32)
-	d, err := Open(dir)
+	dir := datasettest.Discs(t, 6, 32)
+	d, err := dataset.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +79,7 @@ func TestMemoryDoesNotMatter(t *testing.T) {
 	if testing.Short() {
 		t.Skip("two trainings")
 	}
-	dir := discs(t, 16, 64)
+	dir := datasettest.Discs(t, 16, 64)
 	weights := func(memory int64) []byte {
 		out := filepath.Join(t.TempDir(), "m")
 		told := false
@@ -110,7 +115,7 @@ func TestMemoryDoesNotMatter(t *testing.T) {
 
 // TestPlanFile trains by an edited plan, and refuses what makes no sense.
 func TestPlanFile(t *testing.T) {
-	dir := discs(t, 8, 32)
+	dir := datasettest.Discs(t, 8, 32)
 	out := filepath.Join(t.TempDir(), "first")
 	o := Options{Datasets: []string{dir}, Out: out, Steps: 2, Seed: 3, Network: unet.Config{Width: 4, Depth: 2}, Batch: 2}
 	first, err := Run(t.Context(), o, nil)
@@ -125,7 +130,7 @@ func TestPlanFile(t *testing.T) {
 		if !strings.Contains(string(text), from) {
 			t.Fatalf("the plan has no %s", from)
 		}
-		path := put(t, t.TempDir(), "plan.json", []byte(strings.Replace(string(text), from, to, 1)))
+		path := datasettest.Put(t, t.TempDir(), "plan.json", []byte(strings.Replace(string(text), from, to, 1)))
 		return Run(t.Context(), Options{Datasets: []string{dir}, Out: t.TempDir(), PlanFile: path}, nil)
 	}
 	again, err := edit(`"batch": 2`, `"batch": 2`)
@@ -165,7 +170,7 @@ func TestAdapt(t *testing.T) {
 		}
 	}
 	plan := func() Plan {
-		p, err := newPlan(Options{}, fingerprint(make([]Case, len(list)), list, values{}, 2), []string{"a"}, []string{"b"})
+		p, err := newPlan(Options{}, fingerprint(make([]dataset.Case, len(list)), list, dataset.Meaning{}, 2), []string{"a"}, []string{"b"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -219,7 +224,7 @@ func TestTrainsByItself(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			e, err := Evaluate(t.Context(), EvaluateOptions{Datasets: []string{dir}, Model: m}, nil)
+			e, err := evaluate.Run(t.Context(), evaluate.Options{Datasets: []string{dir}, Model: m}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,15 +1,10 @@
-// Package train fits a U-Net to a labelled data set and measures how good it
-// is on another.
+// Package train fits a U-Net to a labelled data set.
 //
 //	result, err := train.Run(ctx, train.Options{
 //		Datasets: []string{"nuclei/train"}, Out: "my-model", Time: 20 * time.Minute,
 //	}, func(e train.Event) { … })
 //
-//	report, err := train.Evaluate(ctx, train.EvaluateOptions{
-//		Datasets: []string{"nuclei/test"}, Model: model,
-//	}, nil)
-//
-// A data set is a folder with images/ and labels/ (see Open). Run settles a
+// A data set is a folder with images/ and labels/ (see dataset.Open). Run settles a
 // Plan from the data and the options, splits the data by group into a
 // training and a validation part, trains with augmentation under
 // cross-entropy and soft Dice, keeps the weights that score best on the
@@ -17,6 +12,9 @@
 // function of the data, the options and the seed: the number of threads
 // changes nothing, and a run that was stopped and resumed ends with the very
 // same weights.
+//
+// Its rooms: package dataset reads data sets, augment cuts patches, check finds what
+// spoils a training, evaluate measures models, study compares networks.
 //
 // Limits: volumes are trained on plane by plane. Images beyond
 // Options.MaxMemory are read from a temporary file.
@@ -26,6 +24,7 @@
 package train
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -44,7 +43,7 @@ var ErrDiverged = errors.New("training diverged")
 // Options says what to train on and what to leave to the plan. The zero value
 // of a field means "as the plan sees fit".
 type Options struct {
-	Datasets []string // folders, see Open; at least one
+	Datasets []string // folders, see dataset.Open; at least one
 	Out      string   // model directory to write
 
 	Name        string            // of the model; default: the last element of Out
@@ -68,7 +67,7 @@ type Options struct {
 	Fold, Folds int     // cross-validation: part Fold of Folds validates
 
 	// Network: what is left empty is the plan's; channels and classes are the data's.
-	// With unet.HeadRegression labels are values, see Open, and Loss is l1 or l2.
+	// With unet.HeadRegression labels are values, see package dataset, and Loss is l1 or l2.
 	Network     unet.Config
 	Patch       int       // side in pixels
 	Batch       int       // patches per step
@@ -108,12 +107,9 @@ type Options struct {
 }
 
 // Memory is the number of bytes that the training may take.
-func (o Options) Memory() int64 { return or(o.MaxMemory, defaultMemory) }
+func (o Options) Memory() int64 { return cmp.Or(o.MaxMemory, defaultMemory) }
 
 func (o Options) validate() error {
-	bad := func(field string, v any, want string) error {
-		return fmt.Errorf("train: %w: %s %v, want %s", segd.ErrOption, field, v, want)
-	}
 	set := 0
 	for _, given := range []bool{o.Epochs != 0, o.Steps != 0, o.Time != 0} {
 		if given {
@@ -149,20 +145,8 @@ func (o Options) validate() error {
 		return bad("patch", o.Patch, "1 to 2048")
 	case o.Batch < 0 || o.Batch > 256:
 		return bad("batch", o.Batch, "1 to 256")
-	case !(o.LearnRate >= 0 && o.LearnRate <= 1):
-		return bad("learning rate", o.LearnRate, "0 to 1")
-	case math.IsNaN(o.WeightDecay) || o.WeightDecay > 1:
-		return bad("weight decay", o.WeightDecay, "at most 1")
-	case o.Solver != "" && o.Solver != SolverAdamW && o.Solver != SolverSGD:
-		return bad("solver", o.Solver, "adamw or sgd")
-	case o.Momentum != 0 && o.Solver != SolverSGD:
-		return bad("momentum", o.Momentum, "none: it is of the solver sgd")
-	case !(o.Momentum >= 0 && o.Momentum < 1):
-		return bad("momentum", o.Momentum, "0 to less than 1")
-	case o.Schedule != "" && o.Schedule != ScheduleCosine && o.Schedule != SchedulePoly:
-		return bad("schedule", o.Schedule, "cosine or poly")
-	case o.Patience < 0:
-		return bad("patience", o.Patience, "0 or more")
+	case o.validateSolver() != nil:
+		return o.validateSolver()
 	case o.validateHead() != nil:
 		return o.validateHead()
 	case o.Balance && len(o.Loss.Classes) > 0:
@@ -177,6 +161,32 @@ func (o Options) validate() error {
 		return bad("foreground share", o.Foreground, "at most 1")
 	}
 	return nil
+}
+
+// validateSolver checks how the weights are moved.
+func (o Options) validateSolver() error {
+	switch {
+	case !(o.LearnRate >= 0 && o.LearnRate <= 1):
+		return bad("learning rate", o.LearnRate, "0 to 1")
+	case math.IsNaN(o.WeightDecay) || o.WeightDecay > 1:
+		return bad("weight decay", o.WeightDecay, "at most 1")
+	case o.Solver != "" && o.Solver != SolverAdamW && o.Solver != SolverSGD:
+		return bad("solver", o.Solver, "adamw or sgd")
+	case o.Momentum != 0 && o.Solver != SolverSGD:
+		return bad("momentum", o.Momentum, "none: it is of the solver sgd")
+	case !(o.Momentum >= 0 && o.Momentum < 1):
+		return bad("momentum", o.Momentum, "0 to less than 1")
+	case o.Schedule != "" && o.Schedule != ScheduleCosine && o.Schedule != SchedulePoly:
+		return bad("schedule", o.Schedule, "cosine or poly")
+	case o.Patience < 0:
+		return bad("patience", o.Patience, "0 or more")
+	}
+	return nil
+}
+
+// bad is the error of an option that cannot have its value.
+func bad(field string, v any, want string) error {
+	return fmt.Errorf("train: %w: %s %v, want %s", segd.ErrOption, field, v, want)
 }
 
 // EventKind says what an Event is about.
@@ -200,7 +210,7 @@ type Event struct {
 	Epoch    int       `json:"epoch"` // counted from 1
 	Loss     float64   `json:"loss"`  // running mean
 	Rate     float64   `json:"lr"`
-	ValDice  *float64  `json:"val_dice,omitempty"`       // of the last validation: mean over cases, as Evaluate counts
+	ValDice  *float64  `json:"val_dice,omitempty"`       // of the last validation: mean over cases, as evaluate.Run counts
 	ValGroup *float64  `json:"val_group_dice,omitempty"` // the same over groups, their pixels pooled
 	BestDice *float64  `json:"best_dice,omitempty"`      // ValDice of the weights that are kept
 

@@ -3,14 +3,12 @@ package train
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"image"
 	"image/color"
 	"image/png"
 	"math"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,41 +19,11 @@ import (
 	"segd"
 	"segd/models"
 	"segd/preprocess"
+	"segd/train/augment"
+	"segd/train/dataset"
+	"segd/train/dataset/datasettest"
 	"segd/unet"
 )
-
-// ramps writes n images of soft blobs on noise; the label of a pixel is 3000 and
-// 200 times how bright it would be without the noise, in 16 bits.
-func ramps(t testing.TB, n, side int) string {
-	t.Helper()
-	dir := t.TempDir()
-	rng := rand.New(rand.NewPCG(5, 5))
-	for i := range n {
-		img, label := image.NewGray(image.Rect(0, 0, side, side)), image.NewGray16(image.Rect(0, 0, side, side))
-		cy, cx, r := float64(rng.IntN(side)), float64(rng.IntN(side)), float64(side)/4
-		for y := range side {
-			for x := range side {
-				dy, dx := float64(y)-cy, float64(x)-cx
-				v := 60 + 150*math.Exp(-(dy*dy+dx*dx)/(2*r*r))
-				img.SetGray(x, y, color.Gray{Y: uint8(v + float64(rng.IntN(30)-15))})
-				label.SetGray16(x, y, color.Gray16{Y: uint16(3000 + 200*v)})
-			}
-		}
-		name := string(rune('a'+i)) + ".png"
-		putPNG(t, filepath.Join(dir, "images", name), img)
-		putPNG(t, filepath.Join(dir, "labels", name), label)
-	}
-	return dir
-}
-
-func putPNG(t testing.TB, path string, img image.Image) {
-	t.Helper()
-	var b bytes.Buffer
-	if err := png.Encode(&b, img); err != nil {
-		t.Fatal(err)
-	}
-	put(t, filepath.Dir(path), filepath.Base(path), b.Bytes())
-}
 
 func tinyValues(dir, out string, steps int) Options {
 	o := tiny(dir, out, steps)
@@ -66,7 +34,7 @@ func tinyValues(dir, out string, steps int) Options {
 // A regression learns, is kept by its error, and the model that is kept gives
 // values in the unit of the labels.
 func TestRunValues(t *testing.T) {
-	dir, out := ramps(t, 8, 32), filepath.Join(t.TempDir(), "m")
+	dir, out := datasettest.Ramps(t, 8, 32), filepath.Join(t.TempDir(), "m")
 	pool := unet.NewPool(0)
 	defer pool.Close()
 	o := tinyValues(dir, out, 150)
@@ -88,7 +56,7 @@ func TestRunValues(t *testing.T) {
 	}
 	// The same errors again, by hand, of the model as it lies there.
 	sum, trivial, groups := 0.0, 0.0, 0
-	data, err := Open(dir)
+	data, err := dataset.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,11 +68,11 @@ func TestRunValues(t *testing.T) {
 		if !strings.Contains(strings.Join(r.Plan.Validation, ","), c.ID) {
 			continue
 		}
-		img, err := c.image()
+		img, err := c.ReadImage()
 		if err != nil {
 			t.Fatal(err)
 		}
-		truth, err := c.values(img.Width, img.Height)
+		truth, err := c.ReadLabelValues(img.Width, img.Height)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -132,7 +100,7 @@ func TestRunValues(t *testing.T) {
 	if math.Abs((r.ValMAE+r.GroupMAE)/2-least) > 1e-9*least {
 		t.Errorf("kept an error of %v, the least was %v", r.ValMAE, least)
 	}
-	if !raceDetector && mae > constant/2 {
+	if !datasettest.Race && mae > constant/2 {
 		t.Errorf("error %v, of a constant %v", mae, constant)
 	}
 	csv, err := os.ReadFile(filepath.Join(out, "progress.csv"))
@@ -154,7 +122,7 @@ func TestRunValues(t *testing.T) {
 	if q.ValMAE > 1.2*r.ValMAE+1 {
 		t.Errorf("fine-tuning starts with an error of %v, the model has %v", q.ValMAE, r.ValMAE)
 	}
-	masks := tiny(discs(t, 8, 32), filepath.Join(t.TempDir(), "masks"), 1)
+	masks := tiny(datasettest.Discs(t, 8, 32), filepath.Join(t.TempDir(), "masks"), 1)
 	if _, err := Run(t.Context(), masks, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +137,7 @@ func TestRunValues(t *testing.T) {
 
 // Stopped, resumed, read back from a file, trained by its plan: the same bits.
 func TestValuesAreDeterministic(t *testing.T) {
-	dir := ramps(t, 8, 32)
+	dir := datasettest.Ramps(t, 8, 32)
 	whole := tinyValues(dir, filepath.Join(t.TempDir(), "whole"), 14)
 	whole.Loss.Terms = unet.LossL2
 	if _, err := Run(t.Context(), whole, nil); err != nil {
@@ -209,7 +177,7 @@ func TestValuesAreDeterministic(t *testing.T) {
 
 // An example of values that lies in the file comes back to the bit.
 func TestStoreKeepsValues(t *testing.T) {
-	d, err := Open(ramps(t, 2, 40))
+	d, err := dataset.Open(datasettest.Ramps(t, 2, 40))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,8 +201,8 @@ func TestStoreKeepsValues(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if file[i].record == nil || hashValues(got.targets) != hashValues(memory[i].targets) || hashValues(got.values) != hashValues(memory[i].values) || len(got.targets) != 24*24 || len(got.values) != 40*40 {
-			t.Errorf("example %d: %d targets and %d values, or others than in memory", i, len(got.targets), len(got.values))
+		if file[i].record == nil || hashValues(got.Targets) != hashValues(memory[i].Targets) || hashValues(got.values) != hashValues(memory[i].values) || len(got.Targets) != 24*24 || len(got.values) != 40*40 {
+			t.Errorf("example %d: %d targets and %d values, or others than in memory", i, len(got.Targets), len(got.values))
 		}
 	}
 }
@@ -242,25 +210,25 @@ func TestStoreKeepsValues(t *testing.T) {
 // Labels move with the image, bilinearly, and grey changes leave them alone.
 func TestPatchOfValues(t *testing.T) {
 	side := 16
-	e := &example{x: segd.NewTensor(1, 1, side, side)}
-	for i := range e.x.Data {
-		e.x.Data[i] = float32(i % side)
+	e := &example{Sample: augment.Sample{X: segd.NewTensor(1, 1, side, side)}}
+	for i := range e.X.Data {
+		e.X.Data[i] = float32(i % side)
 	}
-	e.targets = append(e.targets, e.x.Data...)
-	e.targets[0] = float32(math.NaN())
+	e.Targets = append(e.Targets, e.X.Data...)
+	e.Targets[0] = float32(math.NaN())
 	moved := false
 	for seed := range uint64(20) {
-		p := patch{rng: sampleRNG(seed, 0), h: 8, w: 8, x: make([]float32, 64), targets: make([]float32, 64), tmp: make([]float32, 64)}
-		p.cut(e, &Augment{Flip: true, Rotate: 1, RotateDegrees: 30}, 0)
-		for i, v := range p.targets {
-			if v == v && v != p.x[i] {
-				t.Fatalf("seed %d: target %v where the image has %v", seed, v, p.x[i])
+		p := augment.Patch{RNG: augment.Source(seed, 0), H: 8, W: 8, X: make([]float32, 64), Targets: make([]float32, 64)}
+		p.Cut(&e.Sample, &augment.Settings{Flip: true, Rotate: 1, RotateDegrees: 30}, 0)
+		for i, v := range p.Targets {
+			if v == v && v != p.X[i] {
+				t.Fatalf("seed %d: target %v where the image has %v", seed, v, p.X[i])
 			}
 			moved = moved || v != float32(math.Round(float64(v)))
 		}
-		grey := patch{rng: sampleRNG(seed, 0), h: 8, w: 8, x: make([]float32, 64), targets: make([]float32, 64), tmp: make([]float32, 64)}
-		grey.cut(e, &Augment{Flip: true, Rotate: 1, RotateDegrees: 30, Brightness: 1, Noise: 1, Blur: 1}, 0)
-		if hashValues(grey.targets) != hashValues(p.targets) || hashValues(grey.x) == hashValues(p.x) {
+		grey := augment.Patch{RNG: augment.Source(seed, 0), H: 8, W: 8, X: make([]float32, 64), Targets: make([]float32, 64)}
+		grey.Cut(&e.Sample, &augment.Settings{Flip: true, Rotate: 1, RotateDegrees: 30, Brightness: 1, Noise: 1, Blur: 1}, 0)
+		if hashValues(grey.Targets) != hashValues(p.Targets) || hashValues(grey.X) == hashValues(p.X) {
 			t.Fatalf("seed %d: grey changes touch the labels, or not the image", seed)
 		}
 	}
@@ -272,10 +240,10 @@ func TestPatchOfValues(t *testing.T) {
 // Mean and deviation by hand, over the training images alone, NaN left out.
 func TestTargets(t *testing.T) {
 	nan := float32(math.NaN())
-	cases, list := []Case{{ID: "a"}, {ID: "b"}, {ID: "c"}}, make([]facts, 3)
-	list[0].known.add([]float32{1, nan, 3})
-	list[1].known.add([]float32{100, 200})
-	list[2].known.add([]float32{8})
+	cases, list := []dataset.Case{{ID: "a"}, {ID: "b"}, {ID: "c"}}, make([]facts, 3)
+	list[0].known.Add([]float32{1, nan, 3})
+	list[1].known.Add([]float32{100, 200})
+	list[2].known.Add([]float32{8})
 	got, err := targetsOf(cases, list, []string{"a", "c"})
 	if err != nil {
 		t.Fatal(err)
@@ -286,11 +254,11 @@ func TestTargets(t *testing.T) {
 	if n := got.normalise([]float32{4, nan}); n[0] != 0 || n[1] == n[1] {
 		t.Errorf("normalised %v", n)
 	}
-	list[0].known, list[2].known = spreadOf{}, spreadOf{}
+	list[0].known, list[2].known = dataset.Spread{}, dataset.Spread{}
 	if _, err := targetsOf(cases, list, []string{"a", "c"}); !errors.Is(err, segd.ErrUnprocessable) {
 		t.Errorf("nothing known: %v", err)
 	}
-	list[0].known.add([]float32{7, 7})
+	list[0].known.Add([]float32{7, 7})
 	if _, err := targetsOf(cases, list, []string{"a"}); !errors.Is(err, segd.ErrUnprocessable) {
 		t.Errorf("all alike: %v", err)
 	}
@@ -308,14 +276,14 @@ func TestValuesRefuse(t *testing.T) {
 		"another size": {grey(31), segd.ErrFormat}, "palette": {palette, segd.ErrUnsupported}, "alpha": {clear, segd.ErrUnsupported},
 		"colour": {image.NewRGBA(image.Rect(0, 0, 32, 32)), segd.ErrUnsupported},
 	} {
-		dir := ramps(t, 3, 32)
-		putPNG(t, filepath.Join(dir, "labels", "b.png"), c.label)
+		dir := datasettest.Ramps(t, 3, 32)
+		datasettest.WritePNG(t, filepath.Join(dir, "labels", "b.png"), c.label)
 		out := filepath.Join(t.TempDir(), "m")
 		if _, err := Run(t.Context(), tinyValues(dir, out, 1), nil); !errors.Is(err, c.kind) || !strings.Contains(err.Error(), "b.png") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	dir := ramps(t, 3, 32)
+	dir := datasettest.Ramps(t, 3, 32)
 	if err := os.WriteFile(filepath.Join(dir, "labels", "b.png"), []byte("\x89PNG\r\n\x1a\nnothing"), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -323,14 +291,14 @@ func TestValuesRefuse(t *testing.T) {
 		t.Errorf("truncated: %v", err)
 	}
 	// A plan of classes for values.
-	masks := tiny(discs(t, 8, 32), filepath.Join(t.TempDir(), "m"), 1)
+	masks := tiny(datasettest.Discs(t, 8, 32), filepath.Join(t.TempDir(), "m"), 1)
 	if _, err := Run(t.Context(), masks, nil); err != nil {
 		t.Fatal(err)
 	}
 	o := Options{Datasets: []string{dir}, Out: filepath.Join(t.TempDir(), "n"), PlanFile: filepath.Join(masks.Out, "plan.json")}
 	o.Network.Head, o.Loss.Terms = unet.HeadRegression, unet.LossL1
 	for _, name := range []string{"b.png"} {
-		putPNG(t, filepath.Join(dir, "labels", name), grey(32))
+		datasettest.WritePNG(t, filepath.Join(dir, "labels", name), grey(32))
 	}
 	if _, err := Run(t.Context(), o, nil); !errors.Is(err, segd.ErrOption) {
 		t.Errorf("a plan of classes: %v", err)
@@ -339,7 +307,7 @@ func TestValuesRefuse(t *testing.T) {
 
 // The plan says how labels are normalised, and that no length is falsified.
 func TestPlanOfValues(t *testing.T) {
-	dir, out := ramps(t, 4, 32), filepath.Join(t.TempDir(), "m")
+	dir, out := datasettest.Ramps(t, 4, 32), filepath.Join(t.TempDir(), "m")
 	r, err := Run(t.Context(), tinyValues(dir, out, 1), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -360,7 +328,7 @@ func TestPlanOfValues(t *testing.T) {
 // The same values train the same weights, whatever file they come in: PNG and TIFF
 // of 16 bits, TIFF of float32, NIfTI.
 func TestFormatsOfValues(t *testing.T) {
-	dir := ramps(t, 4, 32)
+	dir := datasettest.Ramps(t, 4, 32)
 	weights := func() []byte {
 		out := filepath.Join(t.TempDir(), "m")
 		if _, err := Run(t.Context(), tinyValues(dir, out, 3), nil); err != nil {
@@ -397,16 +365,18 @@ func TestFormatsOfValues(t *testing.T) {
 			}
 			return b.Bytes()
 		}},
-		{"TIFF of float32", ".tiff", func(_ *image.Gray16, values []float32) []byte { return tiffOf(t, values, 32) }},
-		{"NIfTI", ".nii", func(_ *image.Gray16, values []float32) []byte { return floats(32, 32, 1, values) }},
+		{"TIFF of float32", ".tiff", func(_ *image.Gray16, values []float32) []byte { return datasettest.TIFF(t, values, 32) }},
+		{"NIfTI", ".nii", func(_ *image.Gray16, values []float32) []byte { return datasettest.Floats(32, 32, 1, values) }},
 	} {
 		for name, m := range labels {
 			values := make([]float32, 32*32)
 			for i := range values {
 				values[i] = float32(m.Gray16At(i%32, i/32).Y)
 			}
-			remove(t, dir, "labels/"+name+last)
-			put(t, dir, "labels/"+name+f.ending, f.encode(m, values))
+			if err := os.Remove(filepath.Join(dir, "labels", name+last)); err != nil {
+				t.Fatal(err)
+			}
+			datasettest.Put(t, dir, "labels/"+name+f.ending, f.encode(m, values))
 		}
 		last = f.ending
 		if !bytes.Equal(weights(), want) {
@@ -415,41 +385,20 @@ func TestFormatsOfValues(t *testing.T) {
 	}
 }
 
-// floats is an uncompressed NIfTI volume of float32.
-func floats(width, height, depth int, values []float32) []byte {
-	b := make([]byte, 352)
-	le := binary.LittleEndian
-	le.PutUint32(b, 348)
-	for i, n := range []int{3, width, height, depth, 1, 1, 1, 1} {
-		le.PutUint16(b[40+2*i:], uint16(n))
-	}
-	le.PutUint16(b[70:], 16) // float32
-	le.PutUint16(b[72:], 32)
-	for i := range 4 {
-		le.PutUint32(b[76+4*i:], math.Float32bits(1))
-	}
-	le.PutUint32(b[108:], math.Float32bits(352))
-	copy(b[344:], "n+1\x00")
-	for _, v := range values {
-		b = le.AppendUint32(b, math.Float32bits(v))
-	}
-	return b
-}
-
 // Volumes of values go plane by plane with those of the image; NaN is not known,
 // what is infinite or huge and a volume of other planes is refused.
 func TestVolumesOfValues(t *testing.T) {
 	dir := t.TempDir()
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
-	put(t, dir, "images/v.nii", floats(2, 2, 2, []float32{1, 2, 3, 4, 5, 6, 7, 8}))
-	put(t, dir, "labels/v.nii", floats(2, 2, 2, []float32{-1, -2, -3, -4, 0.5, nan, 7, 1e6}))
+	datasettest.Put(t, dir, "images/v.nii", datasettest.Floats(2, 2, 2, []float32{1, 2, 3, 4, 5, 6, 7, 8}))
+	datasettest.Put(t, dir, "labels/v.nii", datasettest.Floats(2, 2, 2, []float32{-1, -2, -3, -4, 0.5, nan, 7, 1e6}))
 	read := func() ([]float32, error) {
-		d, err := Open(dir)
+		d, err := dataset.Open(dir)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := readCase(&d.Cases[1], unet.HeadRegression)
-		return r.values, err
+		r, err := d.Cases[1].ReadValues()
+		return r.Values, err
 	}
 	v, err := read()
 	if err != nil {
@@ -462,13 +411,13 @@ func TestVolumesOfValues(t *testing.T) {
 		b    []byte
 		kind error
 	}{
-		"infinite": {floats(2, 2, 2, []float32{0, 0, 0, 0, inf, 0, 0, 0}), segd.ErrUnprocessable},
-		"huge":     {floats(2, 2, 2, []float32{0, 0, 0, 0, -1e30, 0, 0, 0}), segd.ErrUnprocessable},
-		"planes":   {floats(2, 2, 3, make([]float32, 12)), segd.ErrFormat},
-		"size":     {floats(4, 2, 2, make([]float32, 16)), segd.ErrFormat},
-		"cut":      {floats(2, 2, 2, make([]float32, 5)), segd.ErrFormat},
+		"infinite": {datasettest.Floats(2, 2, 2, []float32{0, 0, 0, 0, inf, 0, 0, 0}), segd.ErrUnprocessable},
+		"huge":     {datasettest.Floats(2, 2, 2, []float32{0, 0, 0, 0, -1e30, 0, 0, 0}), segd.ErrUnprocessable},
+		"planes":   {datasettest.Floats(2, 2, 3, make([]float32, 12)), segd.ErrFormat},
+		"size":     {datasettest.Floats(4, 2, 2, make([]float32, 16)), segd.ErrFormat},
+		"cut":      {datasettest.Floats(2, 2, 2, make([]float32, 5)), segd.ErrFormat},
 	} {
-		put(t, dir, "labels/v.nii", c.b)
+		datasettest.Put(t, dir, "labels/v.nii", c.b)
 		if _, err := read(); !errors.Is(err, c.kind) {
 			t.Errorf("%s: %v, want %v", name, err, c.kind)
 		}

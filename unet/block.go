@@ -7,9 +7,9 @@ import (
 	"segd/unet/op"
 )
 
-// A block is one level of the encoder or decoder: it reads its sources as if
-// they were concatenated and leaves LevelWidth channels. Each kind is drawn by
-// one function and its weights are listed by another below it.
+// A block is one level of the encoder or decoder. It reads its sources as if
+// they were concatenated and outputs LevelWidth channels. For each kind, one
+// function draws the block and the function below it lists its weights.
 func (b *builder) block(name string, level int, x ...op.Act) op.Act {
 	switch b.Block {
 	case BlockResidual:
@@ -22,7 +22,7 @@ func (b *builder) block(name string, level int, x ...op.Act) op.Act {
 	return b.plain(name, level, x...)
 }
 
-// block lists the weights of a block of in channels.
+// block lists the weights of a block with in input channels.
 func (l *layout) block(name string, level, in int) {
 	switch l.Block {
 	case BlockResidual, BlockPreact:
@@ -34,14 +34,14 @@ func (l *layout) block(name string, level, in int) {
 	}
 }
 
-// convAt and normAt name the i-th convolution of a block and its
-// normalisation, counted from 1.
+// convAt and normAt name the i-th convolution of a block and its normalisation,
+// counting from 1.
 func convAt(name string, i int) string { return fmt.Sprintf("%s.conv%d", name, i) }
 func normAt(name string, i int) string { return fmt.Sprintf("%s.norm%d", name, i) }
 
-// plain is 3×3 convolutions one after the other, each followed by
-// normalisation and ReLU: with two, the double convolution of Ronneberger et
-// al. 2015, Fig. 1.
+// plain draws consecutive 3×3 convolutions, each followed by normalisation and
+// ReLU. With two, it is the double convolution of Ronneberger et al. 2015, Fig.
+// 1.
 func (b *builder) plain(name string, level int, x ...op.Act) op.Act {
 	for i := 1; i <= b.Convs; i++ {
 		x = []op.Act{b.convNorm(convAt(name, i), normAt(name, i), level, true, x...)}
@@ -56,9 +56,9 @@ func (l *layout) plain(name string, level, in int) {
 	}
 }
 
-// residual is units of two convolutions over which a shortcut is added (He et
-// al. 2016a, arXiv:1512.03385, Fig. 2, with the projection of option B): the
-// gradient passes the sum multiplied by one.
+// residual draws units of two convolutions with an added shortcut (He et al.
+// 2016a, arXiv:1512.03385, Fig. 2, with the projection of option B). The
+// gradient passes the sum unchanged.
 func (b *builder) residual(name string, level int, x ...op.Act) op.Act {
 	for i := 1; i < b.Convs; i += 2 {
 		y := b.convNorm(convAt(name, i), normAt(name, i), level, true, x...)
@@ -72,12 +72,12 @@ func (b *builder) residual(name string, level int, x ...op.Act) op.Act {
 	return x[0]
 }
 
-// preact is the unit of He et al. 2016b (arXiv:1603.05027), Fig. 1(b): nothing
-// but sums lies on the way of the shortcut, and convolutions read what was
-// normalised and activated. As at the stages of that paper's networks, the
-// activation before the first unit is shared by its convolution and its
-// projection; here it is the last thing of the block before, so that what
-// leaves a block is activated whatever the kind of block.
+// preact draws the units of He et al. 2016b (arXiv:1603.05027), Fig. 1(b): the
+// shortcut path has only sums, and convolutions read normalised and activated
+// values. As at the stages of that paper's networks, the convolution and the
+// projection of the first unit share the activation before it. Here that
+// activation ends the previous block, so that the output of every kind of block
+// is activated.
 func (b *builder) preact(name string, level int, x ...op.Act) op.Act {
 	shortcut := x[0]
 	if b.has(name + ".shortcut.conv.weight") {
@@ -91,8 +91,8 @@ func (b *builder) preact(name string, level int, x ...op.Act) op.Act {
 	return x[0]
 }
 
-// units lists the weights of residual and preact: of both each convolution has
-// its normalisation, and the shortcut is projected where the channels differ.
+// units lists the weights of residual and preact. In both, each convolution has
+// its normalisation, and the shortcut is projected if the channels differ.
 func (l *layout) units(name string, level, in int) {
 	out, total := l.LevelWidth(level), in
 	for i := 1; i < l.Convs; i += 2 {
@@ -109,15 +109,15 @@ func (l *layout) units(name string, level, in int) {
 	}
 }
 
-// dense is convolutions of which each reads all that came before, the sources
-// of the block too, and adds Growth channels (Huang et al. 2017,
-// arXiv:1608.06993, Fig. 1); a 1×1 transition then brings them to the level's
-// width. Growth grows with the level as the width does (Huang et al. 2018,
+// dense draws convolutions that each read all earlier outputs, including the
+// sources of the block, and add Growth channels (Huang et al. 2017,
+// arXiv:1608.06993, Fig. 1). A 1×1 transition then gives the level's width.
+// Growth increases with the level as the width does (Huang et al. 2018,
 // CondenseNet, arXiv:1711.09224).
 //
-// Convolutions read many sources, so nothing is ever copied side by side.
-// Normalisation and ReLU follow each convolution and do not precede it as in
-// the paper: each layer is normalised once, not anew for each of its readers.
+// Convolutions read several sources, so nothing is copied for concatenation.
+// Normalisation and ReLU follow each convolution instead of preceding it as in
+// the paper: each layer is normalised once, not once per reader.
 func (b *builder) dense(name string, level int, x ...op.Act) op.Act {
 	for i := 1; i <= b.Convs; i++ {
 		y := b.convNorm(convAt(name, i), normAt(name, i), level, true, x...)

@@ -1,6 +1,7 @@
 package unet
 
 import (
+	"cmp"
 	"fmt"
 
 	"segd"
@@ -17,33 +18,34 @@ const (
 	NormGroup    Norm = "group"    // Wu and He 2018
 )
 
-// Block names what a level of the encoder or decoder is made of; block.go
-// draws each.
+// Block names the building block of an encoder or decoder level; block.go draws
+// each.
 type Block string
 
 // The blocks, as the literature names them.
 const (
-	BlockPlain    Block = "plain"    // convolutions one after the other: Ronneberger et al. 2015
-	BlockResidual Block = "residual" // with a shortcut added over each pair: He et al. 2016a
+	BlockPlain    Block = "plain"    // consecutive convolutions: Ronneberger et al. 2015
+	BlockResidual Block = "residual" // with a shortcut around each pair: He et al. 2016a
 	BlockPreact   Block = "preact"   // the same, activated before the convolutions: He et al. 2016b
-	BlockDense    Block = "dense"    // each reads all before it: Huang et al. 2017
+	BlockDense    Block = "dense"    // each convolution reads all earlier ones: Huang et al. 2017
 )
 
-// Skip names how an encoder level reaches the decoder level of its size.
+// Skip names the connection from an encoder level to the decoder level of its
+// size.
 type Skip string
 
 // The long skip connections, as the literature names them.
 const (
 	SkipConcat Skip = "concat" // encoder and decoder channels side by side: Ronneberger et al. 2015
 	SkipAdd    Skip = "add"    // their sum: Chaurasia and Culurciello 2017
-	SkipNone   Skip = "none"   // nothing crosses: an encoder and a decoder
-	SkipNested Skip = "nested" // through blocks of their own: UNet++, Zhou et al. 2018
+	SkipNone   Skip = "none"   // no connection: an encoder and a decoder
+	SkipNested Skip = "nested" // through further blocks: UNet++, Zhou et al. 2018
 )
 
-// Up names how the resolution is doubled on the way up.
+// Up names the upsampling in the decoder.
 type Up string
 
-// The ways up; both halve the channels.
+// The kinds of upsampling; both halve the channels.
 const (
 	UpTransposed Up = "transposed" // 2×2 transposed convolution: Ronneberger et al. 2015
 	UpBilinear   Up = "bilinear"   // bilinear interpolation and a 1×1 convolution: Odena et al. 2016
@@ -55,34 +57,34 @@ type Head string
 // The heads.
 const (
 	HeadClasses    Head = ""           // logits, a channel for each class
-	HeadRegression Head = "regression" // values, such as distances or grey values without their noise
+	HeadRegression Head = "regression" // values, such as distances or denoised grey values
 )
 
-// Config describes a U-Net: everything needed to build its graph, and so to
-// know the names and shapes of its weights. It is stored in model.json.
+// Config describes a U-Net completely: it determines the graph and the names
+// and shapes of the weights. It is stored in model.json.
 type Config struct {
 	Channels  int   `json:"in_channels"`         // of the input image: 1 or 3
-	Classes   int   `json:"out_channels"`        // background included: at least 2; of HeadRegression the values of a pixel: at least 1
+	Classes   int   `json:"out_channels"`        // classes with background, at least 2; for HeadRegression values per pixel, at least 1
 	Width     int   `json:"width"`               // channels of the first level; each level below has twice as many
-	MaxWidth  int   `json:"max_width,omitempty"` // channels that no level exceeds; 0: no limit
-	Depth     int   `json:"depth"`               // number of 2×2 poolings
+	MaxWidth  int   `json:"max_width,omitempty"` // limit on the channels of every level; 0: none
+	Depth     int   `json:"depth"`               // number of 2×2 pooling steps
 	Norm      Norm  `json:"norm"`                // default batch
-	Groups    int   `json:"groups,omitempty"`    // of NormGroup
+	Groups    int   `json:"groups,omitempty"`    // number of groups, for NormGroup
 	Block     Block `json:"block"`               // default plain
-	Convs     int   `json:"convs,omitempty"`     // 3×3 convolutions of a block, default 2, of a dense one 3
-	Growth    int   `json:"growth,omitempty"`    // of BlockDense: channels that a convolution adds at the first level, more below as LevelWidth has more; default half of Width
+	Convs     int   `json:"convs,omitempty"`     // 3×3 convolutions per block, default 2, or 3 in a dense block
+	Growth    int   `json:"growth,omitempty"`    // for BlockDense: channels that each convolution adds at the first level, growing with LevelWidth below; default half of Width
 	Skip      Skip  `json:"skip"`                // long skip connection, default concat
 	Attention bool  `json:"attention,omitempty"` // long skips pass an attention gate: Oktay et al. 2018
 	Up        Up    `json:"up,omitempty"`        // default transposed
 	Head      Head  `json:"head,omitempty"`      // default classes
 }
 
-// Stride is the number that the height and width of what enters the network
-// are multiples of: 2^Depth.
+// Stride returns 2^Depth. The height and width of the network's input are
+// multiples of it.
 func (c Config) Stride() int { return 1 << c.Depth }
 
-// LevelWidth is the number of channels at level l, 0 being full resolution
-// and Depth the bottleneck.
+// LevelWidth returns the number of channels at level l. Level 0 is full
+// resolution, and Depth is the bottleneck.
 func (c Config) LevelWidth(l int) int {
 	if w := c.Width << l; c.MaxWidth == 0 || w < c.MaxWidth {
 		return w
@@ -90,44 +92,35 @@ func (c Config) LevelWidth(l int) int {
 	return c.MaxWidth
 }
 
-// levelGrowth is the number of channels that a convolution of a dense block adds
-// at level l.
+// levelGrowth returns the number of channels that each convolution of a dense
+// block adds at level l.
 func (c Config) levelGrowth(l int) int { return max(1, c.Growth*c.LevelWidth(l)/c.Width) }
 
-// WithDefaults fills the fields that were left empty.
+// WithDefaults fills in empty fields.
 func (c Config) WithDefaults() Config {
-	c.Norm = or(c.Norm, NormBatch)
-	c.Block = or(c.Block, BlockPlain)
-	c.Skip = or(c.Skip, SkipConcat)
-	c.Up = or(c.Up, UpTransposed)
+	c.Norm = cmp.Or(c.Norm, NormBatch)
+	c.Block = cmp.Or(c.Block, BlockPlain)
+	c.Skip = cmp.Or(c.Skip, SkipConcat)
+	c.Up = cmp.Or(c.Up, UpTransposed)
 	if c.Block == BlockDense {
-		// Three convolutions of half a level's width cost about what the two
-		// of a plain block do.
-		c.Convs = or(c.Convs, 3)
-		c.Growth = or(c.Growth, max(1, c.Width/2))
+		// Three convolutions with half the width of a level cost about as much
+		// as the two of a plain block.
+		c.Convs = cmp.Or(c.Convs, 3)
+		c.Growth = cmp.Or(c.Growth, max(1, c.Width/2))
 	}
-	c.Convs = or(c.Convs, 2)
+	c.Convs = cmp.Or(c.Convs, 2)
 	return c
 }
 
-func or[T comparable](given, fallback T) T {
-	var zero T
-	if given == zero {
-		return fallback
-	}
-	return given
-}
-
-// Bounds of a network: far beyond what trains, near enough that no manifest
-// asks for more memory than there is.
+// Limits of a network: far beyond any useful network, yet low enough that no
+// manifest can ask for more memory than exists.
 const (
 	maxWidth = 256
 	maxDepth = 6
 	maxConvs = 16
 )
 
-// Validate returns a segd.ErrOption that names the first field that cannot
-// be built.
+// Validate returns nil, or a segd.ErrOption that names the first invalid field.
 func (c Config) Validate() error {
 	bad := func(field string, v any, want string) error {
 		return fmt.Errorf("unet: %w: %s %v, want %s", segd.ErrOption, field, v, want)
@@ -157,7 +150,7 @@ func (c Config) Validate() error {
 	return c.validateSkips(bad)
 }
 
-// validateSkips checks the fields that say what is connected with what.
+// validateSkips checks the fields that determine the connections.
 func (c Config) validateSkips(bad func(field string, v any, want string) error) error {
 	switch c.Block {
 	case BlockPlain:

@@ -1,10 +1,10 @@
 package unet
 
-// GFLOP is the work of one forward pass over an image of h×w pixels, multiples
-// of the stride, in units of 10⁹ floating-point operations: two for each
-// multiplication with a weight; bias, normalisation, ReLU, pooling,
-// interpolation and addition are not counted. At width 32, depth 4, one channel
-// in and two classes the plain network has 24.07 at 256².
+// GFLOP returns the work of one forward pass over an image of h×w pixels,
+// multiples of the stride, in 10⁹ floating-point operations. It counts two for
+// each multiplication with a weight, and ignores bias, normalisation, ReLU,
+// pooling, interpolation and addition. The plain network with width 32, depth
+// 4, one channel and two classes needs 24.07 at 256².
 func (c Config) GFLOP(h, w int) float64 {
 	macs := 0
 	for _, p := range c.layout() {

@@ -1,8 +1,9 @@
 package unet
 
-// Memory is how many bytes a call of Predict for one image of height×width holds
-// at the most beside that image: what the network computes in, which stays for
-// later calls (Trim), and the result. Errors are those of Logits.
+// Memory returns the most bytes that a call of Predict holds for one image of
+// height×width, in addition to the image: the working memory of the network,
+// which is kept for later calls (Trim), and the result. Errors are those of
+// Logits.
 func (q *Predictor) Memory(height, width int) (arena, result int64, err error) {
 	_, size, err := q.layout(height, width)
 	if err != nil {
@@ -21,7 +22,7 @@ func (q *Predictor) Memory(height, width int) (arena, result int64, err error) {
 	return 4 * int64(floats), 4 * int64(q.config.Classes) * int64(height) * int64(width), nil
 }
 
-// Idle is how many bytes are kept for later calls.
+// Idle returns the number of bytes kept for later calls.
 func (q *Predictor) Idle() int64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -32,7 +33,7 @@ func (q *Predictor) Idle() int64 {
 	return n
 }
 
-// Trim lets go of what is kept for later calls, which then take memory again.
+// Trim releases the memory kept for later calls, which then allocate again.
 func (q *Predictor) Trim() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -10,6 +10,9 @@ import (
 // Memory tells what a run keeps for the next one, whole or in tiles, and Trim lets
 // go of it.
 func TestFootprint(t *testing.T) {
+	if testing.Short() {
+		t.Skip("images of several tiles")
+	}
 	c := Config{Channels: 1, Classes: 3, Width: 4, Depth: 2}.WithDefaults()
 	q, err := NewPredictor(c, NewParams(c, 1), PredictorOptions{TilePixels: 64 * 64})
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"segd/unet/op"
 )
 
-// Kind is what a Layer computes.
+// Kind is the operation of a Layer.
 type Kind string
 
 // The kinds of layer. Convolutions read their sources as if they were
@@ -27,7 +27,7 @@ const (
 	KindAttention Kind = "attention" // the first source times the logistic function of the second, of one channel
 )
 
-// NormEps is what normalisations add to the variance.
+// NormEps is the epsilon that normalisations add to the variance.
 const NormEps = op.NormEps
 
 // Layer is one operation of a network.
@@ -41,9 +41,9 @@ type Layer struct {
 }
 
 // Layers lists the operations of the network that Predictor and Trainer run,
-// each after those that it reads: the first is the image, the last gives the
-// logits. It is what programs that write or read the network in another form
-// go by. c must be valid, else the error is segd.ErrOption.
+// each after those whose output it reads. The first is the image; the last
+// gives the logits. Programs that convert the network to or from another format
+// build on it. An invalid c is segd.ErrOption.
 func (c Config) Layers() ([]Layer, error) {
 	c = c.WithDefaults()
 	if err := c.Validate(); err != nil {
@@ -67,7 +67,8 @@ type lister struct {
 	index  map[int64]int // by node
 }
 
-// visit lists the layers that lead to n, and n's own, and returns its index.
+// visit lists the layers that lead to n and n's own layer, and returns its
+// index.
 func (l *lister) visit(n *G.Node) (int, error) {
 	if i, ok := l.index[n.ID()]; ok {
 		return i, nil
@@ -93,8 +94,8 @@ func (l *lister) visit(n *G.Node) (int, error) {
 	return l.index[n.ID()], nil
 }
 
-// describe returns a node's layer but for its inputs, and how many of these
-// are activations.
+// describe returns a node's layer without its inputs, and how many of the
+// inputs are activations.
 func (l *lister) describe(n *G.Node) (layer Layer, sources int, err error) {
 	var out kernel.Shape
 	switch spec := op.Spec(n.Op()).(type) {

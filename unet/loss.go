@@ -1,6 +1,7 @@
 package unet
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -10,47 +11,47 @@ import (
 	"segd/unet/op"
 )
 
-// The terms that a loss is the sum of; package op, Terms, has the formulas.
+// The terms of a loss; op.Terms has the formulas.
 const (
 	LossCE      = "ce"      // cross-entropy
-	LossFocal   = "focal"   // cross-entropy in which pixels that are right count less: Lin et al. 2017
-	LossBorder  = "border"  // cross-entropy that U-Net's map of borders weighs: Ronneberger et al. 2015
+	LossFocal   = "focal"   // cross-entropy in which correct pixels count less: Lin et al. 2017
+	LossBorder  = "border"  // cross-entropy weighted by U-Net's border map: Ronneberger et al. 2015
 	LossDice    = "dice"    // soft Dice: Milletari et al. 2016
-	LossTversky = "tversky" // soft Dice in which false positives and negatives weigh differently: Salehi et al. 2017
-	LossL1      = "l1"      // mean absolute error, of HeadRegression alone
-	LossL2      = "l2"      // mean squared error, of HeadRegression alone
+	LossTversky = "tversky" // soft Dice with separate weights for false positives and negatives: Salehi et al. 2017
+	LossL1      = "l1"      // mean absolute error, only for HeadRegression
+	LossL2      = "l2"      // mean squared error, only for HeadRegression
 )
 
-// pixelTerms and overlapTerms are the two sorts of terms; a loss has at most
-// one of each.
+// pixelTerms and overlapTerms are the two kinds of terms; a loss has at most one
+// of each.
 var (
 	pixelTerms   = []string{LossCE, LossFocal, LossBorder}
 	overlapTerms = []string{LossDice, LossTversky}
 )
 
-// Loss says what a training makes small. It is written into plan.json. The zero
+// Loss describes the training objective. It is written to plan.json. The zero
 // value is cross-entropy plus soft Dice.
 type Loss struct {
-	Terms string `json:"terms"` // names with + between, for example "ce+dice"
+	Terms string `json:"terms"` // names joined by +, for example "ce+dice"
 
 	Gamma float64 `json:"focal_gamma,omitempty"`   // of focal; default 2
 	Alpha float64 `json:"tversky_alpha,omitempty"` // weight of false positives; default 0.3
 	Beta  float64 `json:"tversky_beta,omitempty"`  // weight of false negatives; default 0.7
 
-	// Of border, equation 2 of the paper: w = 1 + w0·exp(-(d1+d2)²/2σ²) with the
-	// distances to the nearest and the second nearest object in pixels. The map
-	// is the caller's to make (Batch.Weights).
+	// BorderWeight and BorderSigma belong to LossBorder, equation 2 of the paper:
+	// w = 1 + w0·exp(-(d1+d2)²/2σ²), with the distances in pixels to the nearest
+	// and second nearest object. The caller computes the map (Batch.Weights).
 	BorderWeight float64 `json:"border_weight,omitempty"` // w0; default 10
 	BorderSigma  float64 `json:"border_sigma,omitempty"`  // σ; default 5
 
-	Classes []float64 `json:"class_weights,omitempty"` // background first; empty: all alike
+	Classes []float64 `json:"class_weights,omitempty"` // background first; empty: equal weights
 }
 
-// WithDefaults fills in what is left empty and used.
+// WithDefaults fills in empty fields that the loss uses.
 func (l Loss) WithDefaults() Loss {
-	l.Terms = or(l.Terms, LossCE+"+"+LossDice)
+	l.Terms = cmp.Or(l.Terms, LossCE+"+"+LossDice)
 	if l.has(LossFocal) {
-		l.Gamma = or(l.Gamma, 2)
+		l.Gamma = cmp.Or(l.Gamma, 2)
 	}
 	if l.has(LossTversky) {
 		if l.Alpha == 0 && l.Beta == 0 {
@@ -58,17 +59,17 @@ func (l Loss) WithDefaults() Loss {
 		}
 	}
 	if l.has(LossBorder) {
-		l.BorderWeight, l.BorderSigma = or(l.BorderWeight, 10), or(l.BorderSigma, 5)
+		l.BorderWeight, l.BorderSigma = cmp.Or(l.BorderWeight, 10), cmp.Or(l.BorderSigma, 5)
 	}
 	return l
 }
 
 func (l Loss) has(term string) bool { return slices.Contains(strings.Split(l.Terms, "+"), term) }
 
-// Weighted reports whether the loss wants a weight for each pixel.
+// Weighted reports whether the loss needs a weight for each pixel.
 func (l Loss) Weighted() bool { return l.has(LossBorder) }
 
-// Validate returns a segd.ErrOption for what cannot be computed with that many
+// Validate returns a segd.ErrOption if the loss is invalid for this number of
 // classes.
 func (l Loss) Validate(classes int) error {
 	bad := func(field string, v any, want string) error {
@@ -111,8 +112,8 @@ func (l Loss) Validate(classes int) error {
 	return nil
 }
 
-// ValidateFor returns a segd.ErrOption for what cannot be computed of c's output,
-// of which Head and Classes count.
+// ValidateFor returns a segd.ErrOption if the loss is invalid for the output of
+// c, given by its Head and Classes.
 func (l Loss) ValidateFor(c Config) error {
 	if c.Head == HeadClasses {
 		return l.Validate(c.Classes)
@@ -123,7 +124,7 @@ func (l Loss) ValidateFor(c Config) error {
 	return nil
 }
 
-// terms are the loss's for package op.
+// terms returns the terms of the loss for package op.
 func (l Loss) terms() op.Terms {
 	l = l.WithDefaults()
 	t := op.Terms{Gamma: l.Gamma, Classes: l.Classes}
@@ -137,7 +138,7 @@ func (l Loss) terms() op.Terms {
 	return t
 }
 
-// String names the loss for people.
+// String describes the loss for people.
 func (l Loss) String() string {
 	names := map[string]string{
 		LossCE: "cross-entropy", LossDice: "soft Dice", LossL1: "mean absolute error", LossL2: "mean squared error",

@@ -2,21 +2,21 @@ package unet
 
 import "segd/internal/kernel"
 
-// life is an activation and the time it must be kept: from the step that
-// writes it to the last that reads it.
+// life is an activation and the time for which it must be kept: from the step
+// that writes it to the last step that reads it.
 type life struct {
 	shape    kernel.Shape
 	from, to int
 }
 
-// place lets activations share memory where their lives do not overlap. lives
-// is in order of from, no two the same. It returns where each begins in a slab
-// of total floats, and whether its memory held, before, an activation of
-// another shape, so that the halo must be zeroed; "before" wraps around, for
-// the slab is used again.
+// place lets activations share memory if their lives do not overlap. lives is
+// ordered by from, which is unique. place returns the offset of each in a slab
+// of total floats, and whether its memory last held an activation of another
+// shape, so that the halo must be zeroed. "Last" wraps around, because the slab
+// is reused.
 //
-// Each takes the smallest free slot that is large enough, else grows the
-// largest free one, else opens another (linear scan, best fit).
+// Each activation takes the smallest free slot that is large enough, else grows
+// the largest free one, else opens another (linear scan, best fit).
 func place(lives []life) (offset []int, dirty []bool, total int) {
 	type slot struct {
 		floats int

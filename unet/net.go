@@ -19,12 +19,13 @@ type network struct {
 	params map[string]*G.Node // by name; only those the graph uses
 }
 
-// shape of a batch. H and W are multiples of the stride; what lies right of
-// ValidW and below ValidH is padding.
+// shape of a batch. H and W are multiples of the stride. Pixels right of ValidW
+// and below ValidH are padding.
 type shape struct{ N, H, W, ValidH, ValidW int }
 
-// builder adds the parts of a U-Net to a graph. The first error stays in err
-// and the parts after it do nothing, so that the network reads as it is drawn.
+// builder adds the parts of a U-Net to a graph. err keeps the first error, and
+// later parts then do nothing, so that the code reads like the figure of the
+// network.
 type builder struct {
 	Config
 	ops    *op.Set[float32]
@@ -35,16 +36,16 @@ type builder struct {
 	mode
 	err error
 
-	frozen bool   // the part that is added now is not trained
+	frozen bool   // the part now being added is not trained
 	heads  []head // of deep supervision
 }
 
-// mode says what a graph is for; the zero value serves.
+// mode says how a graph is used. The zero value is inference.
 type mode struct {
-	train  bool    // batch normalisation takes the statistics of the batch
-	freeze bool    // nothing of the encoder is trained
+	train  bool    // batch normalisation uses the statistics of the batch
+	freeze bool    // the encoder is not trained
 	deep   *Params // DeepHeads; nil: none
-	again  bool    // normalised activations are computed again for the derivative
+	again  bool    // the derivative recomputes normalised activations
 }
 
 // head is an auxiliary output.
@@ -54,7 +55,7 @@ type head struct {
 	far    int // blocks from the last one
 }
 
-// build makes the graph of c for one shape of batch.
+// build makes the graph of c for one batch shape.
 func build(c Config, values *Params, s shape, m mode, pool *kernel.Pool) (*builder, error) {
 	g := G.NewGraph()
 	b := &builder{
@@ -82,9 +83,9 @@ func build(c Config, values *Params, s shape, m mode, pool *kernel.Pool) (*build
 	return b, b.err
 }
 
-// unet is Figure 1 of Ronneberger et al. 2015 (arXiv:1505.04597), with same
-// padding, so that the mask is as large as the image: down on the left, up on
-// the right, and at each level a skip across.
+// unet is Figure 1 of Ronneberger et al. 2015 (arXiv:1505.04597) with same
+// padding, so that the mask has the size of the image: down on the left, up on
+// the right, and a skip across at each level.
 func (b *builder) unet(x op.Act) *G.Node {
 	skip := make([]op.Act, b.Depth)
 	b.frozen = b.freeze
@@ -107,9 +108,9 @@ func (b *builder) unet(x op.Act) *G.Node {
 	return b.head("head", x)
 }
 
-// nested is Figure 1(a) of Zhou et al. 2018 (UNet++, arXiv:1807.10165):
-// column by column, node x[i][j] reads all nodes to its
-// left, and what comes up from the one below. x0 is the first column.
+// nested is Figure 1(a) of Zhou et al. 2018 (UNet++, arXiv:1807.10165). Column
+// by column, node x[i][j] reads all nodes to its left and the upsampled node
+// below. x0 is the first column.
 func (b *builder) nested(x0 []op.Act) op.Act {
 	x := make([][]op.Act, len(x0))
 	for i := range x0 {
@@ -128,8 +129,8 @@ func (b *builder) nested(x0 []op.Act) op.Act {
 	return x[0][b.Depth]
 }
 
-// join is what the decoder's block of level l reads: the long skip connection
-// and what came up.
+// join returns what the decoder's block of level l reads: the long skip
+// connection and the upsampled channels.
 func (b *builder) join(l int, skip, up op.Act) []op.Act {
 	if b.Attention {
 		skip = b.gate(fmt.Sprint("att.", l), skip, up)
@@ -143,10 +144,10 @@ func (b *builder) join(l int, skip, up op.Act) []op.Act {
 	return []op.Act{skip, up}
 }
 
-// gate weighs each pixel of the skip by an attention coefficient in (0, 1)
-// that the decoder's features have a say in: Figure 2 of Oktay et al. 2018
-// (arXiv:1804.03999), except that the gating signal has come up to the skip's
-// resolution already, so that nothing is resampled.
+// gate weights each pixel of the skip by an attention coefficient in (0, 1)
+// that also depends on the decoder's features: Figure 2 of Oktay et al. 2018
+// (arXiv:1804.03999). Unlike there, the gating signal already has the
+// resolution of the skip, so nothing is resampled.
 func (b *builder) gate(name string, skip, gating op.Act) op.Act {
 	q := b.conv(name+".conv", true, skip, gating)
 	a := b.conv(name+".psi", false, q)
@@ -161,8 +162,8 @@ func (b *builder) convNorm(conv, norm string, level int, relu bool, x ...op.Act)
 	return b.norm(norm, level, relu, b.conv(conv, false, x...))
 }
 
-// conv is a 3×3 or 1×1 convolution, as its weights are, that reads the sources
-// x as if they were concatenated.
+// conv is a convolution that reads the sources x as if they were concatenated.
+// Its weights determine whether it is 3×3 or 1×1.
 func (b *builder) conv(name string, relu bool, x ...op.Act) op.Act {
 	return b.act(func() (op.Act, error) {
 		w := b.param(name + ".weight")
@@ -177,7 +178,8 @@ func (b *builder) conv(name string, relu bool, x ...op.Act) op.Act {
 	})
 }
 
-// norm is a normalisation and, with relu, ReLU; without one, only that.
+// norm is a normalisation, followed by ReLU with relu. Without normalisation,
+// it is only the ReLU.
 func (b *builder) norm(name string, level int, relu bool, x op.Act) op.Act {
 	if b.Norm == NormNone {
 		return b.act(func() (op.Act, error) { return b.ops.ReLU(x) })
@@ -203,8 +205,8 @@ func (b *builder) add(relu bool, x ...op.Act) op.Act {
 	return b.act(func() (op.Act, error) { return b.ops.Add(relu, x...) })
 }
 
-// down halves the resolution; skip is x, for the way up. Where one convolution
-// alone reads it there, the pooling adds up the gradients of both ways.
+// down halves the resolution; skip is x, for the decoder. If a single
+// convolution reads it there, the pooling adds the gradients of both paths.
 func (b *builder) down(x op.Act) (half, skip op.Act) {
 	if b.frozen {
 		half = b.act(func() (op.Act, error) { return b.ops.MaxPool2x2(x) })
@@ -219,8 +221,8 @@ func (b *builder) down(x op.Act) (half, skip op.Act) {
 	return half, skip
 }
 
-// up doubles the resolution and halves the channels. A 1×1 convolution and
-// interpolation may change places; before it, there is a quarter of the pixels.
+// up doubles the resolution and halves the channels. A 1×1 convolution commutes
+// with interpolation; it comes first, on a quarter of the pixels.
 func (b *builder) up(name string, x op.Act) op.Act {
 	if b.Up == UpBilinear {
 		x = b.conv(name, false, x)
@@ -241,7 +243,7 @@ func (b *builder) head(name string, x op.Act) *G.Node {
 	return n
 }
 
-// deepHead adds the auxiliary head of that name where there is one.
+// deepHead adds the auxiliary head with that name, if there is one.
 func (b *builder) deepHead(name string, level, far int, x op.Act) {
 	if b.deep != nil && b.has(name+".weight") {
 		b.heads = append(b.heads, head{b.head(name, x), level, far})
@@ -258,13 +260,14 @@ func (b *builder) act(f func() (op.Act, error)) op.Act {
 	return a
 }
 
-// has reports whether the network has a parameter of that name.
+// has reports whether the network has a parameter with that name.
 func (b *builder) has(name string) bool {
 	_, ok := b.shapes[name]
 	return ok
 }
 
-// param is the node of a parameter, with the parameter's own tensor as value.
+// param returns the node of a parameter, whose value is the parameter's own
+// tensor.
 func (b *builder) param(name string) *G.Node {
 	s, ok := b.shapes[name]
 	if !ok {

@@ -44,7 +44,7 @@ type Params struct {
 	tensors map[string]*tensor.Dense
 }
 
-// role says what a tensor is for, and so what it starts as.
+// role is the purpose of a tensor, which determines its initial values.
 type role int
 
 const (
@@ -55,8 +55,8 @@ const (
 	roleOpen               // the shift before a gate's logistic function
 )
 
-// gateOpen is what roleOpen starts as: σ(3) is 0.95, so that attention gates
-// begin by letting everything through, as Oktay et al. 2018 have it.
+// gateOpen is the initial value of roleOpen. σ(3) is 0.95, so attention gates
+// initially let everything through, as in Oktay et al. 2018.
 const gateOpen = 3
 
 // param describes one tensor of a network.
@@ -75,7 +75,7 @@ type layout struct {
 	params []param
 }
 
-// layout lists the tensors of a network in the order PyTorch would.
+// layout lists the tensors of a network in PyTorch's order.
 func (c Config) layout() []param {
 	l := &layout{Config: c}
 	in := c.Channels
@@ -93,7 +93,7 @@ func (c Config) layout() []param {
 	return l.params
 }
 
-// decoder lists the way up.
+// decoder lists the decoder.
 func (l *layout) decoder() {
 	for i := range l.Depth {
 		l.up(fmt.Sprint("up.", i), i)
@@ -129,7 +129,7 @@ func (l *layout) nested() {
 	}
 }
 
-// up lists what leads from the level below to level i.
+// up lists the upsampling from the level below to level i.
 func (l *layout) up(name string, i int) {
 	below, out := l.LevelWidth(i+1), l.LevelWidth(i)
 	if l.Up == UpBilinear {
@@ -150,8 +150,8 @@ func (l *layout) conv(name string, level int, r role, k, out, in int, bias bool)
 	}
 }
 
-// convNorm lists a convolution and its normalisation; without one it has a
-// bias.
+// convNorm lists a convolution and its normalisation, or a convolution with
+// bias if there is none.
 func (l *layout) convNorm(conv, norm string, level int, r role, k, out, in int) {
 	l.conv(conv, level, r, k, out, in, l.Norm == NormNone)
 	if l.Norm == NormNone {
@@ -165,22 +165,22 @@ func (l *layout) convNorm(conv, norm string, level int, r role, k, out, in int) 
 	}
 }
 
-// NewParams returns fresh weights for c, which must be valid: convolutions
-// normal with variance 2/fan-in where a ReLU follows and 1/fan-in where none
-// does or where another is added before it (He et al. 2015, equations 10 and
-// 7), scales and variances one, attention gates open, all else zero. The same
-// seed gives the same weights.
+// NewParams returns new weights for c, which must be valid. Convolutions are
+// normally distributed, with variance 2/fan-in before a ReLU, and 1/fan-in
+// otherwise or if another summand is added first (He et al. 2015, equations 10
+// and 7). Scales and variances are one, attention gates are open, and
+// everything else is zero. The same seed gives the same weights.
 func NewParams(c Config, seed uint64) *Params {
 	p := emptyParams(c)
 	p.start(p.config.layout(), rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15)))
 	return p
 }
 
-// DeepHeads returns fresh heads for deep supervision of network c (Lee et al.
-// 2015): 1×1 convolutions deep.l on the decoder's blocks at the levels l from 1
-// on, or on the nodes of the top row of a nested network but for the last. They
-// are no part of the network, and only ever trained. Its head is on the block
-// that is left out.
+// DeepHeads returns new heads for deep supervision of network c (Lee et al.
+// 2015): 1×1 convolutions deep.l on the decoder's blocks at levels l from 1, or
+// on the nodes of the top row of a nested network except the last. They are
+// used only in training and are not part of the network. The network's own head
+// is on the remaining block.
 func DeepHeads(c Config, seed uint64) *Params {
 	c = c.WithDefaults()
 	l := &layout{Config: c}
@@ -196,7 +196,7 @@ func DeepHeads(c Config, seed uint64) *Params {
 	return p
 }
 
-// start fills in what the tensors start as.
+// start initialises the tensors.
 func (p *Params) start(list []param, rng *rand.Rand) {
 	for _, s := range list {
 		w := p.data(s.name)
@@ -242,8 +242,8 @@ type Spec struct {
 	Shape []int
 }
 
-// Tensors lists the tensors of the network in PyTorch's order, without taking
-// memory for them. c must be valid.
+// Tensors lists the tensors of the network in PyTorch's order, without
+// allocating them. c must be valid.
 func (c Config) Tensors() []Spec {
 	var list []Spec
 	for _, p := range c.WithDefaults().layout() {
@@ -252,7 +252,7 @@ func (c Config) Tensors() []Spec {
 	return list
 }
 
-// Config returns the network that the weights are for.
+// Config returns the network of the weights.
 func (p *Params) Config() Config { return p.config }
 
 // Count returns how many numbers p holds.
@@ -266,13 +266,13 @@ func (p *Params) Count() (n int) {
 // Names returns the names of the tensors in PyTorch's order.
 func (p *Params) Names() []string { return append([]string(nil), p.names...) }
 
-// Get returns the tensor of that name, which p keeps owning.
+// Get returns the tensor with that name. p keeps ownership.
 func (p *Params) Get(name string) (*tensor.Dense, bool) {
 	t, ok := p.tensors[name]
 	return t, ok
 }
 
-// data returns the memory of a tensor that the layout has.
+// data returns the memory of a tensor, which must be in the layout.
 func (p *Params) data(name string) []float32 { return p.tensors[name].Data().([]float32) }
 
 // Clone returns a copy that shares nothing with p.
@@ -282,11 +282,11 @@ func (p *Params) Clone() *Params {
 	return q
 }
 
-// Adapt returns weights for network to, which differs from p's at most in
-// Channels, 3 in place of 1, and in Classes. Each class c takes the head's
-// weights of p's class from[c], or, where that is negative, new ones drawn with
-// the seed. From grey to colour, the first convolution's weights are repeated
-// and divided by three, so that a grey image gives what it gave. Another network
+// Adapt returns weights for network to, which may differ from p's only in
+// Channels, 3 instead of 1, and in Classes. Each class c takes the head's
+// weights of p's class from[c] or, if that is negative, new ones drawn with the
+// seed. From grey to colour, the first convolution's weights are repeated and
+// divided by three, so that a grey image gives the same result. Another network
 // is a segd.ErrOption.
 func (p *Params) Adapt(to Config, from []int, seed uint64) (*Params, error) {
 	to = to.WithDefaults()
@@ -316,8 +316,8 @@ func (p *Params) Adapt(to Config, from []int, seed uint64) (*Params, error) {
 	return q, nil
 }
 
-// repeatGrey fills weights that read three channels and in-1 others from such
-// that read one and the others.
+// repeatGrey fills weights for three image channels and in-1 others from
+// weights for one image channel and the others.
 func repeatGrey(dst, src []float32, d tensor.Shape, in int) {
 	k := d[2] * d[3]
 	for o := range d[0] {
@@ -331,8 +331,8 @@ func repeatGrey(dst, src []float32, d tensor.Shape, in int) {
 	}
 }
 
-// Rescale makes a network of HeadRegression give its values times factor, plus
-// shift: the weights of the head take it up, which is linear.
+// Rescale changes a network of HeadRegression so that it outputs its values
+// times factor plus shift, by changing the weights of the linear head.
 func (p *Params) Rescale(factor, shift float64) {
 	w, b := p.data("head.weight"), p.data("head.bias")
 	for i, v := range w {
@@ -343,8 +343,8 @@ func (p *Params) Rescale(factor, shift float64) {
 	}
 }
 
-// CopyFrom overwrites p's values with those of o, which must have the same
-// Config: it panics otherwise.
+// CopyFrom overwrites p's values with those of o. It panics unless both have
+// the same Config.
 func (p *Params) CopyFrom(o *Params) {
 	if p.config != o.config {
 		panic("unet: CopyFrom of another network's parameters")

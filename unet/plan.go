@@ -11,12 +11,11 @@ import (
 	"segd/unet/op"
 )
 
-// plan is the inference program of one network for one size of image,
-// compiled from the same graph that training differentiates, in eval mode.
-// Batch normalisation is folded into the weights; ReLU, sums of two and
-// max-pooling run in the tail of the convolution before them; and activations
-// share memory as soon as nothing reads them any more. A plan never changes once
-// compiled.
+// plan is the inference program of one network for one image size, compiled
+// from the graph that training differentiates, in evaluation mode. Batch
+// normalisation is folded into the weights. ReLU, sums of two and max-pooling
+// run in the tail of the preceding convolution. Activations share memory once
+// nothing reads them any more. A compiled plan never changes.
 type plan struct {
 	shape   shape
 	logits  kernel.Shape
@@ -58,7 +57,7 @@ const (
 	doGate
 )
 
-// weights are what one layer needs, shared by the plans of all sizes.
+// weights are the weights of one layer, shared by the plans of all sizes.
 type weights struct {
 	filter      *kernel.Filter[float32]
 	bias        []float32
@@ -80,7 +79,7 @@ type compiler struct {
 	value  map[int64]int // by node
 }
 
-// compile makes a plan of the network's graph.
+// compile compiles the network's graph to a plan.
 func (c *compiler) compile() (*plan, error) {
 	order, err := G.Sort(c.graph)
 	if err != nil {
@@ -130,7 +129,7 @@ func (c *compiler) node(n *G.Node) error {
 	return nil
 }
 
-// norm emits a normalisation that was not folded into a convolution.
+// norm emits a normalisation that is not folded into a convolution.
 func (c *compiler) norm(n *G.Node, spec op.Norm, in []*G.Node) {
 	s := step{in: c.of(in[:1]), relu: spec.ReLU}
 	if spec.Over == op.Batch {
@@ -142,8 +141,8 @@ func (c *compiler) norm(n *G.Node, spec op.Norm, in []*G.Node) {
 	c.over(n, in[0], spec.X, s)
 }
 
-// convBefore returns the convolution that wrote the value of a node, and its
-// place among the steps; nil if something else did, or came after it.
+// convBefore returns the convolution that wrote the value of a node and its
+// place among the steps, or nil if another step wrote it or came after.
 func (c *compiler) convBefore(n *G.Node) (*step, int) {
 	for i := len(c.plan.steps) - 1; i >= 0; i-- {
 		if s := &c.plan.steps[i]; s.out == c.value[n.ID()] {
@@ -156,8 +155,8 @@ func (c *compiler) convBefore(n *G.Node) (*step, int) {
 	return nil, -1
 }
 
-// maxPool has the convolution before it pool, if there is one, else it emits a
-// step.
+// maxPool adds the pooling to the preceding convolution, if there is one, or
+// else emits a step.
 func (c *compiler) maxPool(n *G.Node, spec op.MaxPool, in []*G.Node) {
 	out := spec.In
 	out.H, out.W = out.H/2, out.W/2
@@ -169,9 +168,9 @@ func (c *compiler) maxPool(n *G.Node, spec op.MaxPool, in []*G.Node) {
 	conv.pool = c.newValue(n, out)
 }
 
-// add has the later of two summands add the other, if it is a convolution that
-// nothing else reads; else it emits a sum, over a summand that nothing else
-// reads where there is one.
+// add lets the later of two summands add the other if it is a convolution with
+// no other reader. Otherwise it emits a sum, in place over a summand with no
+// other reader if possible.
 func (c *compiler) add(n *G.Node, spec op.Add, in []*G.Node) {
 	for i := range in {
 		if len(in) != 2 || !c.onlyOnce(in[i]) {
@@ -194,8 +193,8 @@ func (c *compiler) add(n *G.Node, spec op.Add, in []*G.Node) {
 	c.over(n, in[0], spec.X, step{do: doAdd, in: c.of(in), relu: spec.ReLU})
 }
 
-// over emits a step that works pixel by pixel: in place over the value of its
-// input where that is read by nothing else.
+// over emits a pixelwise step, in place over its input if the input has no
+// other reader.
 func (c *compiler) over(n, input *G.Node, s kernel.Shape, st step) {
 	if !c.onlyOnce(input) {
 		c.emit(n, s, st)
@@ -209,8 +208,8 @@ func (c *compiler) over(n, input *G.Node, s kernel.Shape, st step) {
 // onlyOnce reports whether a node has a single reader.
 func (c *compiler) onlyOnce(n *G.Node) bool { return c.graph.To(n.ID()).Len() == 1 }
 
-// conv emits a convolution, with the batch normalisation that is its only
-// reader folded into it.
+// conv emits a convolution, with batch normalisation folded in if that is its
+// only reader.
 func (c *compiler) conv(n *G.Node, spec op.Conv, in []*G.Node) {
 	sources := len(in) - 1
 	if spec.Bias {
@@ -227,7 +226,7 @@ func (c *compiler) conv(n *G.Node, spec op.Conv, in []*G.Node) {
 	c.emit(n, spec.Out, s)
 }
 
-// normAfter returns the normalisation that alone reads n, or nil.
+// normAfter returns the normalisation that is the only reader of n, or nil.
 func (c *compiler) normAfter(n *G.Node) (*G.Node, op.Norm) {
 	readers := c.graph.To(n.ID())
 	if readers.Len() != 1 || !readers.Next() {
@@ -278,7 +277,7 @@ func names(ns []*G.Node) []string {
 	return s
 }
 
-// place gives each value its memory.
+// place assigns memory to each value.
 func (p *plan) place() {
 	for i, s := range p.steps {
 		if !s.inPlace() {
@@ -303,7 +302,7 @@ func (p *plan) place() {
 	}
 }
 
-// inPlace reports whether the step writes over what it reads.
+// inPlace reports whether the step overwrites its input.
 func (s step) inPlace() bool { return slices.Contains(s.in, s.out) }
 
 // arena is the memory of one run of a plan.
@@ -335,12 +334,12 @@ func newArena(p *plan) *arena {
 	return a
 }
 
-// bytes is about what the arena holds.
+// bytes returns the approximate size of the arena.
 func (a *arena) bytes() int { return 4 * (a.plan.floats + len(a.image) + len(a.logits)) }
 
 // run maps an image, C,H,W, to logits, Classes,H,W. It returns early when ctx
-// ends, and shorter requests pass it between two steps. How many threads a step
-// has depends on what else goes on; its result does not.
+// ends, and shorter requests may overtake it between two steps. The number of
+// threads of a step depends on the load; its result does not.
 func (a *arena) run(ctx context.Context, shared *kernel.Pool, image, logits []float32) error {
 	for i := range a.plan.steps {
 		if err := next(ctx, shared); err != nil {

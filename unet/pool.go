@@ -6,24 +6,25 @@ import (
 	"segd/internal/kernel"
 )
 
-// Pool is the threads that networks compute on, with the kernels that they take.
-// Predictors, trainers and requests may share one; it is safe for concurrent use.
-// The nil Pool computes in the calling goroutine, by the fastest kernels.
+// Pool is a set of threads, with their kernels, on which networks compute.
+// Predictors, trainers and requests may share one. It is safe for concurrent
+// use. The nil Pool computes in the calling goroutine with the fastest kernels.
 type Pool struct{ p *kernel.Pool }
 
-// NewPool starts a pool of that many threads, with the fastest kernels of the
-// machine; threads < 1 means GOMAXPROCS. Results are the same bits for any number
-// of threads. The caller closes the pool.
+// NewPool starts a pool with this number of threads and the fastest kernels of
+// the machine; threads < 1 means GOMAXPROCS. Results are identical to the bit
+// for any number of threads. The caller closes the pool.
 func NewPool(threads int) *Pool { return Kernels{}.NewPool(threads) }
 
-// Threads is the number of threads that share a computation, 1 for the nil Pool.
+// Threads returns the number of threads that share a computation, 1 for the nil
+// Pool.
 func (p *Pool) Threads() int { return p.inner().Threads() }
 
-// Kernels are the kernels of what runs on the pool.
+// Kernels returns the kernels of the pool.
 func (p *Pool) Kernels() Kernels { return Kernels{p.inner().Set()} }
 
-// Close ends the threads. A computation in progress or begun later completes in
-// its caller. Further calls do nothing.
+// Close ends the threads. Computations that are in progress, or start later,
+// complete in their caller. Further calls do nothing.
 func (p *Pool) Close() { p.inner().Close() }
 
 func (p *Pool) inner() *kernel.Pool {
@@ -33,35 +34,37 @@ func (p *Pool) inner() *kernel.Pool {
 	return p.p
 }
 
-// Kernels are a set of inner loops for one family of processors. The zero value is
-// the fastest set that this machine runs. Results differ between sets by rounding.
+// Kernels is a set of inner loops for one family of processors. The zero value
+// is the fastest set of this machine. Results differ between sets by rounding.
 type Kernels struct{ set kernel.Set }
 
-// FastestKernels names, for ChooseKernels, the fastest set of the machine.
+// FastestKernels is the name of the machine's fastest set for ChooseKernels.
 const FastestKernels = kernel.Auto
 
-// ChooseKernels returns the kernels of that name, for FastestKernels the fastest
-// that this machine runs. Each set but plain Go has a self-check; one that fails it
-// is refused with a line in log, if that is not nil, and the next slower one taken.
-// A set that this machine cannot run is an error that names those it can.
+// ChooseKernels returns the kernels with that name, or the fastest of this
+// machine for FastestKernels. Each set except plain Go has a self-check. If it
+// fails, ChooseKernels logs that to log, unless it is nil, and uses the next
+// slower set. A set that this machine cannot run is an error that names the
+// possible ones.
 func ChooseKernels(name string, log *slog.Logger) (Kernels, error) {
 	set, err := kernel.Choose(name, log)
 	return Kernels{set}, err
 }
 
-// KernelNames are the names that ChooseKernels takes on one machine or another.
+// KernelNames returns all names that ChooseKernels accepts, on any machine.
 func KernelNames() []string { return kernel.SetNames() }
 
-// NewPool is the function NewPool for these kernels.
+// NewPool is like the function NewPool, with these kernels.
 func (k Kernels) NewPool(threads int) *Pool { return &Pool{kernel.NewPool(threads, k.set)} }
 
 // Name returns "avx512", "avx2" or, for plain Go, "generic".
 func (k Kernels) Name() string { return k.set.Name() }
 
-// Winograd names the instruction set in which 3×3 convolutions take Winograd's
-// algorithm where it pays; empty, all of them are computed directly.
+// Winograd returns the name of the instruction set for Winograd's algorithm in
+// 3×3 convolutions where it pays, or "" if all are computed directly.
 func (k Kernels) Winograd() string { return k.set.Winograd() }
 
-// BFloat16 names the instruction set that multiplies for PredictorOptions.BFloat16.
-// One other than "avx512bf16" is slower than float32.
+// BFloat16 returns the name of the instruction set that multiplies for
+// PredictorOptions.BFloat16. Any other than "avx512bf16" is slower than
+// float32.
 func (k Kernels) BFloat16() string { return k.set.BFloat16() }

@@ -3,7 +3,6 @@ package unet
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"sync"
 
@@ -23,29 +22,28 @@ const (
 
 // PredictorOptions are the settings of a Predictor.
 type PredictorOptions struct {
-	// Pool runs the kernels; nil means the calling goroutine. While fewer calls
-	// than it has threads are in progress each has all of it, else each goes on
-	// in its own goroutine alone.
+	// Pool runs the kernels; nil means the calling goroutine. With fewer calls in
+	// progress than threads, each call uses the whole pool; otherwise each runs
+	// in its own goroutine.
 	Pool *Pool
-	// TilePixels bounds the pixels that go through the network at once, and
-	// with them the memory of a call. 0 means 2^20 at width 16 and less in
-	// proportion for wider networks.
+	// TilePixels limits the pixels that pass through the network at once, and
+	// thus the memory of a call. 0 means 2^20 at width 16, and proportionally
+	// less for wider networks.
 	TilePixels int
-	// Exact takes direct convolution for every layer. Else layers for which
-	// it is faster take Winograd's algorithm, whose results differ in the
-	// fifth digit: by at most 1e-4 of a layer's standard deviation.
+	// Exact uses direct convolution in every layer. Otherwise layers use
+	// Winograd's algorithm if it is faster. Its results differ in the fifth
+	// digit: by at most 1e-4 of a layer's standard deviation.
 	Exact bool
-	// BFloat16 rounds what Winograd's algorithm multiplies to bfloat16, in layers
-	// that their shape alone chooses: faster where the machine has AVX512-BF16,
-	// and everywhere less exact, by a hundredth of a layer's standard deviation.
-	// It excludes Exact.
+	// BFloat16 rounds the operands of Winograd's algorithm to bfloat16, in layers
+	// chosen by shape alone. It is faster on machines with AVX512-BF16, and
+	// everywhere less exact, by a hundredth of a layer's standard deviation. It
+	// cannot be combined with Exact.
 	BFloat16 bool
 }
 
-// Predictor runs a network. It holds the weights packed once for the kernels,
-// one plan for each size of image seen lately, and the memory of past runs to
-// use again. It is safe for concurrent use: each call runs in memory of its
-// own.
+// Predictor runs a network. It holds the weights, packed once for the kernels,
+// a plan for each recent image size, and reusable memory of past runs. It is
+// safe for concurrent use: each call runs in its own memory.
 type Predictor struct {
 	config Config
 	pool   *kernel.Pool
@@ -59,8 +57,8 @@ type Predictor struct {
 	idle  []*arena // most recently used last
 }
 
-// NewPredictor packs the weights p of network c. p is copied: later changes to
-// it have no effect.
+// NewPredictor packs the weights p of network c. It copies p; later changes to
+// p have no effect.
 func NewPredictor(c Config, p *Params, o PredictorOptions) (*Predictor, error) {
 	c = c.WithDefaults()
 	if err := c.Validate(); err != nil {
@@ -88,8 +86,8 @@ func NewPredictor(c Config, p *Params, o PredictorOptions) (*Predictor, error) {
 // Config returns the network.
 func (q *Predictor) Config() Config { return q.config }
 
-// Predict returns the class probabilities of each pixel, the softmax of
-// Logits; with HeadRegression the values, which Logits returns as they are.
+// Predict returns the class probabilities of each pixel, the softmax of Logits.
+// With HeadRegression it returns the values, unchanged from Logits.
 func (q *Predictor) Predict(ctx context.Context, x *segd.Tensor) (*segd.Tensor, error) {
 	t, err := q.Logits(ctx, x)
 	if err != nil {
@@ -101,19 +99,19 @@ func (q *Predictor) Predict(ctx context.Context, x *segd.Tensor) (*segd.Tensor, 
 	return t, err
 }
 
-// Logits returns the network's output for x, [N, Channels, H, W] of any H and
-// W, normalised by the model's preprocess.Recipe. The result is
-// [N, Classes, H, W], the caller's to keep; x is neither kept nor changed.
+// Logits returns the network's output for x, [N, Channels, H, W] with any H and
+// W, normalised by the model's preprocess.Recipe. The result is [N, Classes, H,
+// W], owned by the caller. Logits neither keeps nor modifies x.
 //
 // Sizes that are not multiples of the stride are padded by reflection at the
-// right and bottom. Images beyond the tile budget go through the network in
-// overlapping tiles with the same result as whole, but for rounding where the
-// Predictor is not exact. Where normalisation takes
-// its statistics of the image itself (instance, group) there is no tiling, and
-// four times the budget is the limit: segd.ErrTooLarge. An x that does not fit
-// the network is segd.ErrFormat. When ctx ends, so does the call, within one
-// layer of a tile. There, too, shorter requests pass that of ctx: see package
-// turn.
+// right and bottom. Images beyond the tile budget pass through the network in
+// overlapping tiles, with the same result as the whole image, up to rounding if
+// the Predictor is not exact. If the statistics of normalisation come from the
+// image itself (instance, group), there is no tiling, and the limit is four
+// times the budget: segd.ErrTooLarge. An x that does not fit the network is
+// segd.ErrFormat. Logits returns when ctx ends, within one layer of a tile. At
+// these points shorter requests may also overtake that of ctx: see package
+// turns.
 func (q *Predictor) Logits(ctx context.Context, x *segd.Tensor) (*segd.Tensor, error) {
 	c := q.config
 	if x.N < 1 || x.C != c.Channels || x.H < 1 || x.W < 1 || len(x.Data) != x.N*x.C*x.H*x.W {
@@ -142,8 +140,8 @@ func (q *Predictor) Logits(ctx context.Context, x *segd.Tensor) (*segd.Tensor, e
 	return out, nil
 }
 
-// layout is how an image of h×w goes through the network: its tiles, and the size
-// of the plan that runs them.
+// layout returns the tiles in which an image of h×w passes through the network,
+// and the size of the plan that runs them.
 func (q *Predictor) layout(height, width int) (tiling, shape, error) {
 	c, s := q.config, q.config.Stride()
 	h, w := (height+s-1)/s*s, (width+s-1)/s*s
@@ -166,8 +164,8 @@ func (q *Predictor) layout(height, width int) (tiling, shape, error) {
 	return tiles, size, nil
 }
 
-// tile runs the network on a tile of image n, in place of x and out where they
-// are of the plan's size.
+// tile runs the network on a tile of image n, directly on x and out if they
+// have the size of the plan.
 func (a *arena) tile(ctx context.Context, pool *kernel.Pool, out, x *segd.Tensor, n int, t tile) error {
 	s := a.plan.shape
 	hw := s.H * s.W
@@ -185,7 +183,7 @@ func (a *arena) tile(ctx context.Context, pool *kernel.Pool, out, x *segd.Tensor
 	return nil
 }
 
-// fill takes the pixels of a tile of image n, reflected beyond its border.
+// fill copies the pixels of a tile of image n, reflected beyond its border.
 func (a *arena) fill(x *segd.Tensor, n int, t tile) {
 	s := a.plan.shape
 	for c := range x.C {
@@ -201,7 +199,7 @@ func (a *arena) fill(x *segd.Tensor, n int, t tile) {
 	}
 }
 
-// store puts the part of the result that the tile owns in its place.
+// store copies the part of the result that the tile owns.
 func (a *arena) store(out *segd.Tensor, n int, t tile) {
 	s := a.plan.shape
 	x1 := min(t.x1, out.W)
@@ -215,54 +213,7 @@ func (a *arena) store(out *segd.Tensor, n int, t tile) {
 	}
 }
 
-// softmax turns logits into probabilities in place, some tasks at a time
-// between which shorter requests pass.
-func (q *Predictor) softmax(ctx context.Context, t *segd.Tensor) error {
-	const chunk, unit = 1 << 14, 32 // pixels of a task, tasks of a unit
-	hw := t.H * t.W
-	per := (hw + chunk - 1) / chunk
-	q.pool.Enter()
-	defer q.pool.Leave()
-	for first := 0; first < t.N*per; first += unit {
-		if err := next(ctx, q.pool); err != nil {
-			return fmt.Errorf("unet: %w", err)
-		}
-		q.pool.Share().Run(min(unit, t.N*per-first), func(task int) {
-			task += first
-			from := task % per * chunk
-			softmax(t.Data[task/per*t.C*hw:][:t.C*hw], t.C, from, min(hw, from+chunk))
-		})
-	}
-	return nil
-}
-
-// softmax turns the logits z of an image, by class, into probabilities for the
-// pixels from ≤ i < to.
-func softmax(z []float32, classes, from, to int) {
-	hw := len(z) / classes
-	for i := from; i < to; i++ {
-		if classes == 2 {
-			p := float32(1 / (1 + math.Exp(float64(z[i]-z[hw+i]))))
-			z[i], z[hw+i] = 1-p, p
-			continue
-		}
-		top := z[i]
-		for c := 1; c < classes; c++ {
-			top = max(top, z[c*hw+i])
-		}
-		sum := float32(0)
-		for c := range classes {
-			e := float32(math.Exp(float64(z[c*hw+i] - top)))
-			z[c*hw+i] = e
-			sum += e
-		}
-		for c := range classes {
-			z[c*hw+i] /= sum
-		}
-	}
-}
-
-// borrow returns memory for one run at that size: what a past run left, or new.
+// borrow returns memory for one run at that size, reused or new.
 func (q *Predictor) borrow(s shape) (*arena, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -279,7 +230,8 @@ func (q *Predictor) borrow(s shape) (*arena, error) {
 	return newArena(p), nil
 }
 
-// planOf returns the plan of one size, made where there is none. q.mu is held.
+// planOf returns the plan of one size and creates it if necessary. The caller
+// holds q.mu.
 func (q *Predictor) planOf(s shape) (*plan, error) {
 	if i := slices.IndexFunc(q.plans, func(p *plan) bool { return p.shape == s }); i >= 0 {
 		p := q.plans[i]
@@ -317,8 +269,8 @@ func (q *Predictor) giveBack(a *arena) {
 	}
 }
 
-// compile makes the plan of one size. With p, layers are packed from it; later
-// plans find them packed.
+// compile makes the plan for one size. With p, it packs the layers from p;
+// later plans reuse them.
 func (q *Predictor) compile(s shape, p *Params) (*plan, error) {
 	b, err := build(q.config, nil, s, mode{}, nil)
 	if err != nil {
@@ -367,8 +319,8 @@ func (q *Predictor) compile(s shape, p *Params) (*plan, error) {
 	return c.compile()
 }
 
-// packConv packs a convolution's weights, multiplied by the scale of the batch
-// normalisation that follows, and its bias, to which the shift is added.
+// packConv packs a convolution's weights, multiplied by the scale of the
+// following batch normalisation, and its bias, plus the shift.
 func (q *Predictor) packConv(p *Params, spec op.Conv, names, norm []string) *weights {
 	w := slices.Clone(p.data(names[0]))
 	out := &weights{}

@@ -16,11 +16,11 @@ import (
 
 // ReadParams decodes the weights of network c from a safetensors file.
 //
-// Tensors are F32 or F16, have the names and shapes that Params lists and
-// cover the data without a gap or an overlap; `__metadata__` and PyTorch's
-// num_batches_tracked counters are skipped. Anything else is segd.ErrFormat,
-// a c that cannot be built segd.ErrOption. b is not kept. Memory is taken for
-// c's own tensors only, whatever the header claims.
+// Tensors are F32 or F16, have the names and shapes listed at Params, and cover
+// the data without gaps or overlaps. `__metadata__` and PyTorch's
+// num_batches_tracked counters are skipped. Anything else is segd.ErrFormat; an
+// invalid c is segd.ErrOption. ReadParams does not keep b. It allocates only
+// c's own tensors, whatever the header claims.
 //
 // Format: github.com/huggingface/safetensors, README, section Format.
 func ReadParams(c Config, b []byte) (*Params, error) {
@@ -66,10 +66,10 @@ func ReadParams(c Config, b []byte) (*Params, error) {
 	return p, nil
 }
 
-// Write encodes p as a safetensors file; the same values give the same bytes.
+// Write encodes p as a safetensors file. The same values give the same bytes.
 // half stores tensors of more than one dimension as F16, rounded to nearest;
-// vectors (biases, scales, statistics) stay F32. A value that is not finite,
-// or not as F16, is an error, and w is left alone.
+// vectors (biases, scales, statistics) stay F32. A value that is not finite, or
+// not representable as a finite F16, is an error, and nothing is written to w.
 func (p *Params) Write(w io.Writer, half bool) error {
 	var head, data bytes.Buffer
 	head.WriteByte('{')

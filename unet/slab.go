@@ -10,13 +10,13 @@ import (
 	"segd/unet/op"
 )
 
-// usage is the memory of activations and gradients, in elements: what they
-// take, and what they would take if each had its own.
+// usage is the memory of activations and gradients, in elements: the shared
+// size, and the size without sharing.
 type usage struct{ shared, apart int }
 
-// slab is where the activations and their gradients lie in one piece of memory:
-// those that are not needed at the same time share a place. Each operation would
-// otherwise keep a buffer of its own for ever.
+// slab assigns activations and their gradients places in one block of memory;
+// those that are not needed at the same time share a place. Otherwise each
+// operation would keep a buffer of its own forever.
 type slab struct {
 	nodes  []*G.Node
 	lives  []life
@@ -25,7 +25,7 @@ type slab struct {
 	total  int // elements
 }
 
-// layOut finds a place for the output of each operation of ours.
+// layOut assigns a place to the output of each of our operations.
 func layOut(g *G.ExprGraph) (slab, error) {
 	order, err := G.Sort(g) // as the machine will
 	if err != nil {
@@ -57,7 +57,7 @@ func layOut(g *G.ExprGraph) (slab, error) {
 	return s, nil
 }
 
-// allocate takes the memory and gives each operation its part.
+// allocate allocates the memory and gives each operation its part.
 func (s slab) allocate() usage {
 	memory, u := kernel.Aligned[float32](s.total), usage{shared: s.total}
 	for i, n := range s.nodes {

@@ -1,9 +1,9 @@
 package unet
 
-// tiling is how a padded image is cut for the network: tiles of one size, so
-// that one plan runs them all, each owning a rectangle of the result. It is
-// the overlap-tile strategy of Ronneberger et al. 2015, Fig. 2, except that
-// what lies beyond the border is only padding to the stride.
+// tiling says how a padded image is cut for the network: tiles of one size, so
+// that one plan runs them all, each owning a rectangle of the result. It is the
+// overlap-tile strategy of Ronneberger et al. 2015, Fig. 2, except that only
+// the padding to the stride extends beyond the border.
 type tiling struct {
 	h, w  int // of a tile
 	tiles []tile
@@ -12,16 +12,16 @@ type tiling struct {
 // tile reads from (y, x) and owns the pixels [y0,y1)×[x0,x1) of the result.
 type tile struct{ y, x, y0, y1, x0, x1 int }
 
-// margin is how far the network sees from a pixel of the result, rounded up
-// to the stride: tiles that overlap by as much on each side give the very
-// result of the whole image.
+// margin returns how far the network sees from a pixel of the result, rounded
+// up to the stride. Tiles that overlap by this much on each side give exactly
+// the result of the whole image.
 //
-// From the head down a block adds a pixel for each of its 3×3 convolutions,
-// which in every kind of block lie one after the other on the longest way
-// through. A transposed convolution halves the reach; so does interpolation,
-// but it sees one pixel more where the reach is even. From the bottleneck up
-// each pooling turns a reach of r into 2r+1. With nested skips no way is longer
-// than that through the bottleneck: a node passed on level l in place of one
+// From the head down, a block adds one pixel for each of its 3×3 convolutions,
+// which lie one after the other on the longest path through every kind of
+// block. A transposed convolution halves the reach. So does interpolation, but
+// it sees one pixel more if the reach is even. From the bottleneck up, each
+// pooling turns a reach of r into 2r+1. With nested skips no path is longer
+// than the one through the bottleneck: passing a node on level l instead of one
 // further down costs at most as much.
 func (c Config) margin() int {
 	r, block := 0, c.Convs
@@ -41,7 +41,7 @@ func (c Config) margin() int {
 }
 
 // cut divides an image of h×w, multiples of the stride, into tiles of at most
-// budget pixels where that can be, with as little overlap as can be.
+// budget pixels if possible, with as little overlap as possible.
 func (c Config) cut(h, w, budget int) tiling {
 	if h*w <= budget {
 		return tiling{h, w, []tile{{0, 0, 0, h, 0, w}}}
@@ -88,8 +88,8 @@ func (c Config) cut(h, w, budget int) tiling {
 	return t
 }
 
-// mirror is the index in [0, n) that i shows when the image is reflected at
-// its border, the edge pixel not repeated.
+// mirror returns the index in [0, n) that i maps to when the image is reflected
+// at its border without repeating the edge pixel.
 func mirror(i, n int) int {
 	if n == 1 {
 		return 0

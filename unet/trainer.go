@@ -12,13 +12,13 @@ import (
 	"segd"
 )
 
-// Trainer is the training graph of one network for one shape of batch: an
+// Trainer is the training graph of one network for one batch shape: an
 // expression graph, its symbolic derivative and the machine that runs both.
 //
-// The trainable tensors are those of the Params it was made with, so that a
-// solver updates them in place; running statistics are updated by the run
-// itself. A Trainer is not safe for concurrent use, and no two that share
-// Params may run at once.
+// The trainable tensors are those of the Params given to NewTrainer, so that a
+// solver updates them in place. The run itself updates running statistics. A
+// Trainer is not safe for concurrent use, and two that share Params must not
+// run concurrently.
 type Trainer struct {
 	batch  Batch
 	coarse []coarse
@@ -29,39 +29,38 @@ type Trainer struct {
 	memory usage
 }
 
-// TrainerOptions says what a Trainer makes small and how.
+// TrainerOptions set the objective of a Trainer and how it computes.
 type TrainerOptions struct {
 	Pool *Pool // runs the kernels; nil: the calling goroutine
 	Loss Loss  // the zero value is cross-entropy plus soft Dice; with HeadRegression l1 or l2
 
-	// Deep holds heads of DeepHeads, which are trained with the network: the
-	// loss is then the mean of the loss at each of them and at the network's
-	// own, a head n blocks from the end weighing 2^-n. Nil: none.
+	// Deep holds heads from DeepHeads, which are trained with the network. The
+	// loss is then the mean over their losses and the network's own, where a head
+	// n blocks from the end has weight 2^-n. Nil: none.
 	Deep *Params
-	// FreezeEncoder leaves encoder and bottleneck as they are, the running
-	// statistics of their batch normalisation included, which they normalise
-	// with.
+	// FreezeEncoder leaves encoder and bottleneck unchanged, including the
+	// running statistics of their batch normalisation, which they then use.
 	FreezeEncoder bool
-	// Recompute computes normalised activations again in the backward pass in place
-	// of keeping them: less memory and more time, with the same bits as result. It
-	// is of no effect with NormNone.
+	// Recompute computes normalised activations again in the backward pass
+	// instead of keeping them: less memory, more time, and the same result to the
+	// bit. It has no effect with NormNone.
 	Recompute bool
-	// ForwardOnly leaves the derivative out: Step, which then takes no solver,
-	// only returns the loss, in a third of the time. Batch normalisation takes
-	// the statistics of the batch, as it does in training.
+	// ForwardOnly omits the derivative. Step then takes no solver and only
+	// returns the loss, in a third of the time. Batch normalisation uses the
+	// statistics of the batch, as in training.
 	ForwardOnly bool
 }
 
-// Batch is what one step is fed with.
+// Batch is the input of one step.
 type Batch struct {
 	X       []float32 // N,C,H,W: images
-	Y       []uint8   // N,H,W: each a class, or 255 for a pixel that takes no part
-	Weights []float32 // N,H,W: of the pixels, where the loss is Weighted; else empty
-	Targets []float32 // N,C,H,W: what the values should be, in place of Y, with HeadRegression; NaN for one that takes no part
+	Y       []uint8   // N,H,W: a class each, or 255 for an ignored pixel
+	Weights []float32 // N,H,W: pixel weights if the loss is Weighted; else empty
+	Targets []float32 // N,C,H,W: target values, instead of Y, for HeadRegression; NaN is ignored
 }
 
 // NewTrainer makes the training graph of c for batches of batch images of h×w
-// pixels, multiples of c.Stride. p holds the weights, which are shared.
+// pixels, multiples of c.Stride. It shares the weights p.
 func NewTrainer(c Config, p *Params, batch, h, w int, o TrainerOptions) (*Trainer, error) {
 	t, graph, err := newTrainer(c, p, batch, h, w, o)
 	if err != nil {
@@ -73,17 +72,17 @@ func NewTrainer(c Config, p *Params, batch, h, w int, o TrainerOptions) (*Traine
 	}
 	t.memory = slab.allocate()
 	t.vm = G.NewTapeMachine(graph, G.BindDualValues(t.params...))
-	// Gorgonia gives the machine a finalizer, of use with CUDA alone. Machine and
-	// graph refer to each other, and what refers to itself is never freed while it
-	// has one: hundreds of trainers would stay in memory.
+	// Gorgonia gives the machine a finalizer, which only CUDA needs. Machine and
+	// graph refer to each other, and a cycle with a finalizer is never freed:
+	// hundreds of trainers would stay in memory.
 	runtime.SetFinalizer(t.vm, nil)
 	t.values = G.NodesToValueGrads(t.params)
 	return t, nil
 }
 
-// TrainingBytes returns what Trainer.Bytes would be, without taking that memory.
-// It makes the graph, which takes some milliseconds. The errors are those of
-// NewTrainer.
+// TrainingBytes returns what Trainer.Bytes would return, without allocating
+// that memory. It builds the graph, which takes a few milliseconds. The errors
+// are those of NewTrainer.
 func TrainingBytes(c Config, batch, h, w int, o TrainerOptions) (int64, error) {
 	if err := c.WithDefaults().Validate(); err != nil {
 		return 0, err
@@ -153,18 +152,18 @@ func newTrainer(c Config, p *Params, batch, h, w int, o TrainerOptions) (*Traine
 	return t, b.net.graph, nil
 }
 
-// inEncoder reports whether a parameter is one of the contracting path.
+// inEncoder reports whether a parameter belongs to the contracting path.
 func inEncoder(name string) bool {
 	return strings.HasPrefix(name, "enc.") || strings.HasPrefix(name, "bottleneck.")
 }
 
-// coarse is what the labels of a batch are at a lower resolution.
+// coarse holds the labels of a batch at a lower resolution.
 type coarse struct {
 	Batch
 	level, h, w int // h×w at full resolution
 }
 
-// addLoss adds the loss of every head and their inputs to the graph.
+// addLoss adds the loss of every head, with its inputs, to the graph.
 func (t *Trainer) addLoss(b *builder, l Loss) (*G.Node, error) {
 	loss, err := t.lossOf(b, l, b.net.logits, &t.batch, "")
 	if err != nil || len(b.heads) == 0 {
@@ -212,8 +211,8 @@ func (t *Trainer) lossOf(b *builder, l Loss, logits *G.Node, in *Batch, suffix s
 	return b.ops.Loss(l.terms(), logits, labels, weights)
 }
 
-// fill takes of each square of pixels the one right and below of its middle, as
-// nnU-Net takes the nearest (Isensee et al. 2021).
+// fill takes from each square of pixels the one right and below of its centre,
+// as nearest neighbour does in nnU-Net (Isensee et al. 2021).
 func (c *coarse) fill(b Batch) {
 	step, first := 1<<c.level, 1<<c.level/2
 	i := 0
@@ -232,7 +231,7 @@ func (c *coarse) fill(b Batch) {
 }
 
 // distinct makes sure that no two nodes have the same hash: the compiler would
-// silently run one of them in place of both.
+// silently run one of them for both.
 func distinct(g *G.ExprGraph) error {
 	seen := map[uint32]*G.Node{}
 	for _, n := range g.AllNodes() {
@@ -244,12 +243,12 @@ func distinct(g *G.ExprGraph) error {
 	return nil
 }
 
-// Step runs one batch forward and back, has s update the weights, and returns
-// the loss before the update.
+// Step runs one batch forward and backward, lets s update the weights, and
+// returns the loss before the update.
 //
-// The batch is copied. A nil s computes the gradients and leaves them for
-// Learnables. A loss that is not finite is an error, and the weights are left
-// as they were.
+// Step copies the batch. With a nil s it computes the gradients and leaves them
+// for Learnables. A loss that is not finite is an error, and the weights stay
+// unchanged.
 func (t *Trainer) Step(b Batch, s G.Solver) (float64, error) {
 	if want := t.batch; len(b.X) != len(want.X) || len(b.Y) != len(want.Y) || len(b.Weights) != len(want.Weights) || len(b.Targets) != len(want.Targets) {
 		return 0, fmt.Errorf("unet: %w: batch of %d values, %d labels, %d weights and %d targets, want %d, %d, %d and %d", segd.ErrFormat,
@@ -262,7 +261,7 @@ func (t *Trainer) Step(b Batch, s G.Solver) (float64, error) {
 	for i := range t.coarse {
 		t.coarse[i].fill(t.batch)
 	}
-	// The machine adds to the gradients; not every solver clears them.
+	// The machine accumulates gradients; not every solver clears them.
 	for _, v := range t.values {
 		if g, err := v.Grad(); err == nil {
 			if d, ok := g.(*tensor.Dense); ok {
@@ -270,7 +269,7 @@ func (t *Trainer) Step(b Batch, s G.Solver) (float64, error) {
 			}
 		}
 	}
-	// Without Reset the next RunAll would do nothing, in silence.
+	// Without Reset the next RunAll would silently do nothing.
 	defer t.vm.Reset()
 	if err := t.vm.RunAll(); err != nil {
 		return 0, fmt.Errorf("unet: training step: %w", err)
@@ -290,9 +289,9 @@ func (t *Trainer) Step(b Batch, s G.Solver) (float64, error) {
 	return float64(loss), nil
 }
 
-// Learnables returns the tensors that are trained with their gradients, in the
-// order of Params.Names without the running statistics, heads of Deep last. The gradients are those of
-// the last Step; before the first there are none.
+// Learnables returns the trained tensors with their gradients, in the order of
+// Params.Names without the running statistics, with the heads of Deep last. The
+// gradients are those of the last Step; before the first there are none.
 func (t *Trainer) Learnables() []G.ValueGrad { return t.values }
 
 // LearnableNames returns the names of Learnables, in their order.
@@ -304,8 +303,8 @@ func (t *Trainer) LearnableNames() []string {
 	return names
 }
 
-// Bytes is the memory of the activations and of the gradients by them, which
-// grows with the batch; weights and their gradients come besides.
+// Bytes returns the memory of the activations and their gradients, which grows
+// with the batch. Weights and their gradients are not included.
 func (t *Trainer) Bytes() int64 { return 4 * int64(t.memory.shared) }
 
 // Close frees what the machine holds.

@@ -7,8 +7,8 @@ import (
 	"segd/internal/turns"
 )
 
-// next is turns.Next within a computation that has entered the pool, which does
-// not count it while it waits.
+// next is turns.Next within a computation that has entered the pool. The pool
+// does not count the computation while it waits.
 func next(ctx context.Context, pool *kernel.Pool) error {
 	if turns.Free(ctx) {
 		return ctx.Err()

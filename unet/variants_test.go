@@ -1,6 +1,7 @@
 package unet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -278,7 +279,7 @@ func TestValidateVariants(t *testing.T) {
 		"block dense2, want": {Block: "dense2"},
 	} {
 		c := v
-		c.Channels, c.Classes, c.Width, c.Depth = or(c.Channels, 1), or(c.Classes, 2), or(c.Width, 8), or(c.Depth, 2)
+		c.Channels, c.Classes, c.Width, c.Depth = cmp.Or(c.Channels, 1), cmp.Or(c.Classes, 2), cmp.Or(c.Width, 8), cmp.Or(c.Depth, 2)
 		if err := c.WithDefaults().Validate(); !errors.Is(err, segd.ErrOption) || !strings.Contains(err.Error(), field) {
 			t.Errorf("%+v: %v, want %q", v, err, field)
 		}

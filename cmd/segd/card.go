@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 
+	"segd/internal/engine/folder"
 	"segd/models"
 )
 
@@ -14,7 +15,7 @@ func readCard(path string) (models.Card, error) {
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return models.Card{}, notThere(err)
+		return models.Card{}, folder.NotThere(err)
 	}
 	c, err := models.ParseCard(b)
 	if err != nil {

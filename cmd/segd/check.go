@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"segd/internal/output"
-	"segd/train"
+	"segd/train/check"
 	"segd/unet"
 )
 
@@ -20,7 +20,7 @@ type checkSettings struct {
 	fix, format string
 	head        string
 	overfit     time.Duration
-	answers     train.FixOptions
+	answers     check.FixOptions
 }
 
 func newCheck(a *app) *cobra.Command {
@@ -31,7 +31,7 @@ func newCheck(a *app) *cobra.Command {
 		Long: "Read every file of a data set and report what would spoil a training or its\n" +
 			"evaluation, one line per problem with its remedy: masks of 0 and 255, antialiased\n" +
 			"or coloured masks, masks that number objects, palettes that contradict each other,\n" +
-			"files that are passed over, masks that differ in size from their image, missing\n" +
+			"files that are skipped, masks that differ in size from their image, missing\n" +
 			"labels, masks without foreground or background, duplicate images, groups on both\n" +
 			"sides of a split, and rare classes. If it finds no fault, a small network then\n" +
 			"tries to memorise a few images, for at most --overfit. If it cannot, the masks\n" +
@@ -55,8 +55,8 @@ func newCheck(a *app) *cobra.Command {
 	f.Var(newChoice(&s.head, headAuto, headAuto, headClasses, string(unet.HeadRegression)), "head", "what labels hold: classes, or values for train --head regression; auto detects it")
 	f.StringVar(&s.fix, "fix", "", "write a corrected copy of the data set to this folder, which must be empty or new")
 	f.StringSliceVar(&s.answers.Background, "background", nil, "with --fix: colour (RRGGBB) or value of masks that is background; can be repeated")
-	f.Var(newChoice(&s.answers.Numbers, "", train.NumbersClasses, train.NumbersInstances), "numbers", "with --fix: what the values or colours of masks distinguish, if the masks do not show it")
-	f.Var(newChoice(&s.answers.Palette, "", train.PaletteIndex, train.PaletteColour), "palette", "with --fix: what counts if palettes contradict each other")
+	f.Var(newChoice(&s.answers.Numbers, "", check.NumbersClasses, check.NumbersInstances), "numbers", "with --fix: what the values or colours of masks distinguish, if the masks do not show it")
+	f.Var(newChoice(&s.answers.Palette, "", check.PaletteIndex, check.PaletteColour), "palette", "with --fix: what counts if palettes contradict each other")
 	f.DurationVar(&s.overfit, "overfit", time.Minute, "time limit of the overfit test (0: skip it)")
 	f.Var(newChoice(&s.format, "text", "text", "json"), "format", "output format")
 	a.addThreads(cmd)
@@ -86,7 +86,7 @@ func (a *app) check(ctx context.Context, s checkSettings) error {
 	}
 	pool := a.newPool()
 	defer pool.Close()
-	o := train.CheckOptions{Datasets: s.datasets, Pool: pool, Overfit: s.overfit}
+	o := check.Options{Datasets: s.datasets, Pool: pool, Overfit: s.overfit}
 	if s.overfit == 0 {
 		o.Overfit = -1
 	}
@@ -98,7 +98,7 @@ func (a *app) check(ctx context.Context, s checkSettings) error {
 		o.Head = &head
 	}
 	var p *progress
-	r, err := train.Check(ctx, o, func(_, total int) {
+	r, err := check.Run(ctx, o, func(_, total int) {
 		if p == nil {
 			p = a.newProgress("image", total)
 		}
@@ -110,24 +110,14 @@ func (a *app) check(ctx context.Context, s checkSettings) error {
 	if err != nil {
 		return err
 	}
-	var fixed *train.Fixed
-	if s.fix != "" && r.Values != nil {
-		return optionError("--fix corrects masks, but these labels hold values")
-	}
-	if s.fix != "" {
-		lock, err := output.Take(s.fix)
-		if err != nil {
-			return err
-		}
-		defer lock.Release()
-		if fixed, err = train.Fix(ctx, s.datasets[0], s.fix, s.answers); err != nil {
-			return err
-		}
+	fixed, err := s.fixed(ctx, r)
+	if err != nil {
+		return err
 	}
 	if s.format == "json" {
 		err = a.printJSON(struct {
-			*train.CheckResult
-			Fixed *train.Fixed `json:"fixed,omitempty"`
+			*check.Result
+			Fixed *check.Fixed `json:"fixed,omitempty"`
 		}{r, fixed})
 	} else {
 		err = a.printCheck(r, fixed, s.fix)
@@ -140,6 +130,22 @@ func (a *app) check(ctx context.Context, s checkSettings) error {
 		err = &faultsError{r.Faults(), left}
 	}
 	return err
+}
+
+// fixed writes the corrected copy that --fix asks for; nil without it.
+func (s checkSettings) fixed(ctx context.Context, r *check.Result) (*check.Fixed, error) {
+	if s.fix == "" {
+		return nil, nil
+	}
+	if r.Values != nil {
+		return nil, optionError("--fix corrects masks, but these labels hold values")
+	}
+	lock, err := output.Take(s.fix)
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Release()
+	return check.Fix(ctx, s.datasets[0], s.fix, s.answers)
 }
 
 // faultsError says that a data set has faults, or that a mended copy lacks cases.
@@ -156,7 +162,7 @@ func (e *faultsError) Error() string {
 }
 
 // printCheck writes the findings for people.
-func (a *app) printCheck(r *train.CheckResult, fixed *train.Fixed, out string) error {
+func (a *app) printCheck(r *check.Result, fixed *check.Fixed, out string) error {
 	var b strings.Builder
 	for _, f := range r.Findings {
 		level := "warning"
@@ -189,14 +195,14 @@ func (a *app) printCheck(r *train.CheckResult, fixed *train.Fixed, out string) e
 	if fixed != nil {
 		fmt.Fprintf(&b, "%s: wrote %d of %d cases, corrected %d masks, each compared with its source", out, fixed.Cases, fixed.Original, fixed.Mended)
 		if fixed.Instances > 0 {
-			fmt.Fprintf(&b, "; objects of %d in instances/", fixed.Instances)
+			fmt.Fprintf(&b, "; wrote the objects of %d to instances/", fixed.Instances)
 		}
 		b.WriteByte('\n')
 		for _, c := range fixed.Classes {
 			fmt.Fprintf(&b, "  class %s\n", c)
 		}
 		for _, f := range fixed.Softened {
-			fmt.Fprintf(&b, "  soft edges cut at half: %s: %d pixels moved, %d connected parts as before\n", f.File, f.Moved, f.Parts)
+			fmt.Fprintf(&b, "  thresholded soft edges at half: %s: %d pixels changed, still %d connected components\n", f.File, f.Moved, f.Parts)
 		}
 		for _, f := range fixed.Left {
 			fmt.Fprintf(&b, "  left out: %s: %s", f.File, f.Cause)

@@ -9,11 +9,11 @@ import (
 	"strings"
 	"testing"
 
-	"segd/train"
+	"segd/train/check"
 )
 
 func TestCheck(t *testing.T) {
-	sound := dataset(t, 0, 6)
+	sound := discSet(t, 0, 6)
 	if out := done(t, "check", "-d", sound, "--overfit", "0"); !strings.Contains(out, "6 images with labels") {
 		t.Errorf("sound set: %q", out)
 	}
@@ -27,8 +27,8 @@ func TestCheck(t *testing.T) {
 	mended := filepath.Join(t.TempDir(), "mended")
 	code, out, _ = command(t, "check", "-d", sound, "--fix", mended, "--format", "json")
 	var r struct {
-		train.CheckResult
-		Fixed *train.Fixed `json:"fixed"`
+		check.Result
+		Fixed *check.Fixed `json:"fixed"`
 	}
 	if err := json.Unmarshal([]byte(out), &r); err != nil || code != exitPartial {
 		t.Fatalf("exit %d, %v: %q", code, err, out)
@@ -49,7 +49,7 @@ func TestCheckUsage(t *testing.T) {
 
 // A background that is not certain is asked for by a command, which mends the set.
 func TestCheckAsksForBackground(t *testing.T) {
-	dir := dataset(t, 0, 4)
+	dir := discSet(t, 0, 4)
 	for name := range tree(t, filepath.Join(dir, "labels")) {
 		path := filepath.Join(dir, "labels", name)
 		label := readPNG(t, path)

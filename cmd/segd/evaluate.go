@@ -13,7 +13,8 @@ import (
 
 	"segd/internal/output"
 	"segd/models"
-	"segd/train"
+	"segd/train/dataset"
+	"segd/train/evaluate"
 	"segd/train/metric"
 	"segd/unet"
 )
@@ -98,7 +99,7 @@ type comparison struct {
 }
 
 func (a *app) evaluate(ctx context.Context, s evaluateSettings) error {
-	o := train.EvaluateOptions{Datasets: s.datasets, Predictions: s.predictions, ClassNames: s.classes, Tolerance: s.tolerance, TTA: s.tta, Pool: a.newPool()}
+	o := evaluate.Options{Datasets: s.datasets, Predictions: s.predictions, ClassNames: s.classes, Tolerance: s.tolerance, TTA: s.tta, Pool: a.newPool()}
 	defer o.Pool.Close()
 	for _, path := range []string{s.report, s.html} {
 		if err := freeReport(path, s.overwrite); err != nil {
@@ -142,12 +143,23 @@ func (a *app) evaluate(ctx context.Context, s evaluateSettings) error {
 			return err
 		}
 	}
+	if err := s.write(ctx, o, out); err != nil {
+		return err
+	}
+	if err := out.WriteText(a.stdout, s.worst); err != nil || out.Comparison == nil {
+		return err
+	}
+	return metric.WriteDifferences(a.stdout, s.against, out.Comparison.Classes)
+}
+
+// write writes the report, the card's figures and the page that are asked for.
+func (s evaluateSettings) write(ctx context.Context, o evaluate.Options, out evaluation) error {
 	if err := writeReport(s.report, out); err != nil {
 		return err
 	}
 	if s.record != "" {
 		err := recordFigures(s, func(data string) []models.Metric {
-			return train.Figures(out.Report, data, s.record, o.Model.ForegroundNames())
+			return evaluate.Figures(out.Report, data, s.record, o.Model.ForegroundNames())
 		})
 		if err != nil {
 			return err
@@ -158,20 +170,17 @@ func (a *app) evaluate(ctx context.Context, s evaluateSettings) error {
 			return err
 		}
 	}
-	if err := out.WriteText(a.stdout, s.worst); err != nil || out.Comparison == nil {
-		return err
-	}
-	return metric.WriteDifferences(a.stdout, s.against, out.Comparison.Classes)
+	return nil
 }
 
 // evaluateValues is evaluate for a model of values.
-func (a *app) evaluateValues(ctx context.Context, s evaluateSettings, o train.EvaluateOptions) error {
+func (a *app) evaluateValues(ctx context.Context, s evaluateSettings, o evaluate.Options) error {
 	if s.against != "" || s.html != "" {
 		return optionError("--against and --html need masks, but the model or --head says values")
 	}
 	var r *metric.ValueReport
 	err := a.watchCases(func(report func(done, cases int, warning string)) (err error) {
-		r, err = train.EvaluateValues(ctx, o, report)
+		r, err = evaluate.Values(ctx, o, report)
 		return err
 	})
 	if err != nil {
@@ -181,7 +190,7 @@ func (a *app) evaluateValues(ctx context.Context, s evaluateSettings, o train.Ev
 		return err
 	}
 	if s.record != "" {
-		err := recordFigures(s, func(data string) []models.Metric { return train.ValueFigures(r, data, s.record) })
+		err := recordFigures(s, func(data string) []models.Metric { return evaluate.ValueFigures(r, data, s.record) })
 		if err != nil {
 			return err
 		}
@@ -207,7 +216,7 @@ func recordFigures(s evaluateSettings, figuresOf func(data string) []models.Metr
 	if info, err := os.Stat(s.model); err != nil || !info.IsDir() {
 		return optionError("--record: %s is not a model directory", s.model)
 	}
-	data, err := train.Open(s.datasets...)
+	data, err := dataset.Open(s.datasets...)
 	if err != nil {
 		return err
 	}
@@ -226,12 +235,12 @@ func recordFigures(s evaluateSettings, figuresOf func(data string) []models.Metr
 }
 
 // writePage writes the evaluation as a page with pictures of its worst cases.
-func writePage(ctx context.Context, s evaluateSettings, o train.EvaluateOptions, e evaluation) error {
+func writePage(ctx context.Context, s evaluateSettings, o evaluate.Options, e evaluation) error {
 	var ids []string
 	for _, c := range e.Worst(s.worst) {
 		ids = append(ids, c.ID)
 	}
-	shown, err := train.Show(ctx, o, ids)
+	shown, err := evaluate.Show(ctx, o, ids)
 	if err != nil {
 		return err
 	}
@@ -241,14 +250,14 @@ func writePage(ctx context.Context, s evaluateSettings, o train.EvaluateOptions,
 	}
 	title := "Evaluation of " + cmp.Or(s.model, s.predictions)
 	return writeFile(s.html, func(w io.Writer) error {
-		return train.WriteEvaluationPage(w, title, e.Report, shown, s.against, compared)
+		return evaluate.WritePage(w, title, e.Report, shown, s.against, compared)
 	})
 }
 
 // measure runs one evaluation with its progress on standard error.
-func (a *app) measure(ctx context.Context, o train.EvaluateOptions) (r *metric.Report, err error) {
+func (a *app) measure(ctx context.Context, o evaluate.Options) (r *metric.Report, err error) {
 	err = a.watchCases(func(report func(done, cases int, warning string)) (err error) {
-		r, err = train.Evaluate(ctx, o, report)
+		r, err = evaluate.Run(ctx, o, report)
 		return err
 	})
 	return r, err

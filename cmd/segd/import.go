@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"segd"
+	"segd/internal/engine/folder"
 	"segd/internal/exchange"
 	"segd/models"
 	"segd/preprocess"
@@ -103,7 +104,7 @@ func (s *importSettings) flags(cmd *cobra.Command) {
 func (s *importSettings) read(path string) (*exchange.Net, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, notThere(err)
+		return nil, folder.NotThere(err)
 	}
 	if info.IsDir() {
 		return nil, optionError("%s is a directory, want a file", path)

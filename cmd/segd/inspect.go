@@ -8,6 +8,7 @@ import (
 
 	"segd"
 	"segd/dicomio"
+	"segd/internal/engine/folder"
 	"segd/internal/inspect"
 )
 
@@ -59,7 +60,7 @@ func newInspect(a *app) *cobra.Command {
 
 // inspectRaw writes the decoded stored values of a file.
 func (a *app) inspectRaw(path string) error {
-	b, err := readInput(path)
+	b, err := folder.Read(path)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -89,7 +90,7 @@ func (a *app) inspect(paths []string, s inspectSettings) error {
 	failed := 0
 	for _, path := range paths {
 		i := inspection{File: path}
-		b, err := readInput(path)
+		b, err := folder.Read(path)
 		if err == nil {
 			i.Inspection, err = inspect.File(b, o)
 		}

@@ -13,7 +13,7 @@ import (
 // Each choice of the command line trains, resumes without being said again,
 // serves and is on the card.
 func TestTrainNetworkChoices(t *testing.T) {
-	training, test := dataset(t, 0, 8), dataset(t, 100, 1)
+	training, test := discSet(t, 0, 8), discSet(t, 100, 1)
 	for _, tt := range []struct {
 		args string
 		want unet.Config

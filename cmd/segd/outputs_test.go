@@ -137,7 +137,7 @@ func TestOutputOverInput(t *testing.T) {
 
 // Two runs into one folder at once: the second is refused, and changes nothing.
 func TestFolderInUse(t *testing.T) {
-	out, model, data := t.TempDir(), brightModel(t), dataset(t, 0, 4)
+	out, model, data := t.TempDir(), brightModel(t), discSet(t, 0, 4)
 	lock, err := output.Take(out)
 	if err != nil {
 		t.Fatal(err)
@@ -162,7 +162,7 @@ func TestFolderInUse(t *testing.T) {
 	}
 	lock.Release()
 	done(t, "segment", "-i", filepath.Join(data, "images"), "-o", out, "-m", model)
-	code, _, stderr := command(t, "segment", "-i", filepath.Join(dataset(t, 50, 2), "labels"), "-o", out, "-m", model, "--output", "json,csv")
+	code, _, stderr := command(t, "segment", "-i", filepath.Join(discSet(t, 50, 2), "labels"), "-o", out, "-m", model, "--output", "json,csv")
 	if code != exitFailed || !strings.Contains(stderr, "segd.csv") {
 		t.Errorf("another run's table: exit %d, %s", code, stderr)
 	}
@@ -170,7 +170,7 @@ func TestFolderInUse(t *testing.T) {
 
 // A model is never replaced unless it is said, by no command.
 func TestModelIsKept(t *testing.T) {
-	model, data := brightModel(t), dataset(t, 0, 4)
+	model, data := brightModel(t), discSet(t, 0, 4)
 	held := func() map[string]string { return tree(t, model) }
 	before := held()
 	file := filepath.Join(t.TempDir(), "file.onnx")

@@ -15,6 +15,7 @@ import (
 
 	"segd/dicomio"
 	"segd/dicomio/dicomtest"
+	"segd/internal/engine"
 )
 
 // scans writes a folder of inputs: three images, one of them a DICOM in a
@@ -87,7 +88,7 @@ func TestSegmentFolder(t *testing.T) {
 		t.Error(diff)
 	}
 
-	var r result
+	var r engine.Result
 	if err := json.Unmarshal([]byte(files["json/sub/c.json"]), &r); err != nil {
 		t.Fatal(err)
 	}
@@ -474,7 +475,7 @@ func TestSegmentDeidentify(t *testing.T) {
 		t.Error(diff)
 	}
 	for name, content := range files {
-		for _, private := range append(dicomtest.Patient[:], "Zyxwvut") {
+		for _, private := range append(dicomtest.Patient, "Zyxwvut") {
 			if strings.Contains(content, private) {
 				t.Errorf("%s holds patient data", name)
 			}

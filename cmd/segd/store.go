@@ -13,7 +13,7 @@ import (
 	"segd"
 	"segd/internal/output"
 	"segd/models"
-	"segd/train"
+	"segd/train/evaluate"
 	"segd/train/metric"
 )
 
@@ -113,7 +113,7 @@ func newModelVerify(a *app) *cobra.Command {
 
 // verify measures both models on the same cases and writes how they compare.
 func (a *app) verify(ctx context.Context, s storeSettings, m, old *models.Model) (*metric.Verdict, error) {
-	o := train.EvaluateOptions{Datasets: s.datasets, Model: m, TTA: s.tta, Pool: a.newPool()}
+	o := evaluate.Options{Datasets: s.datasets, Model: m, TTA: s.tta, Pool: a.newPool()}
 	defer o.Pool.Close()
 	now, err := a.measure(ctx, o)
 	if err != nil {

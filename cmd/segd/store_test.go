@@ -27,7 +27,7 @@ func worseModel(t *testing.T) string {
 // A new version serves if it is not worse; else it is refused, or forced and
 // rolled back.
 func TestPromote(t *testing.T) {
-	test, good, bad, store := dataset(t, 0, 8), brightModel(t), worseModel(t), filepath.Join(t.TempDir(), "models")
+	test, good, bad, store := discSet(t, 0, 8), brightModel(t), worseModel(t), filepath.Join(t.TempDir(), "models")
 	name := func() string {
 		m, err := models.Open(good)
 		if err != nil {
@@ -70,7 +70,7 @@ func TestPromote(t *testing.T) {
 
 // An ensemble of two models and mirror images segment as one model.
 func TestEnsembleAndTTA(t *testing.T) {
-	test, good, joined := dataset(t, 0, 2), brightModel(t), filepath.Join(t.TempDir(), "joined")
+	test, good, joined := discSet(t, 0, 2), brightModel(t), filepath.Join(t.TempDir(), "joined")
 	done(t, "model", "ensemble", good, good, "-o", joined)
 	alone, both, mirrored := t.TempDir(), t.TempDir(), t.TempDir()
 	in := filepath.Join(test, "images")
@@ -107,7 +107,7 @@ func TestEnsembleAndTTA(t *testing.T) {
 
 // TestEnsembleByName joins two models that number the same classes differently.
 func TestEnsembleByName(t *testing.T) {
-	test := dataset(t, 0, 2)
+	test := discSet(t, 0, 2)
 	m := modelstest.Manifest("one")
 	m.Network.Classes, m.Classes, m.Regions, m.Metrics = 3, models.ClassList("disc", "square"), nil, nil
 	p := unet.NewParams(m.Network, 7)

@@ -24,23 +24,26 @@ func newStudy(a *app) *cobra.Command {
 	return cmd
 }
 
+// studyLong is the help of segd study skips.
+const studyLong = "Train variants of the network on the same data, with the same budget and the same\n" +
+	"seeds. DIR/report.html is a self-contained page, and its figures are also written\n" +
+	"as CSV: learning curves with their spread over seeds, the gradient of each layer,\n" +
+	"cost, loss landscapes, and where long skips recover detail.\n\n" +
+	"To continue an interrupted study, run the same command again. To extend a study\n" +
+	"with more variants, seeds or a sweep, run it with the larger set: finished\n" +
+	"trainings are reused.\n\n" +
+	"A variant is written as words joined by hyphens: plain, residual, preact, dense;\n" +
+	"concat, add, none, nested; attention; bilinear; nonorm; convsN, growthN, depthN.\n" +
+	"The default is each kind of block, each kind of long skip, and deep networks\n" +
+	"without long skips, with and without normalisation."
+
 func newStudySkips(a *app) *cobra.Command {
 	var o study.Options
 	var variants []string
 	cmd := &cobra.Command{
-		Use:   "skips -d DATASET... -o DIR",
-		Short: "Train variants of skip connections and compare them",
-		Long: "Train variants of the network on the same data, with the same budget and the same\n" +
-			"seeds. DIR/report.html is a self-contained page, and its figures are also written\n" +
-			"as CSV: learning curves with their spread over seeds, the gradient of each layer,\n" +
-			"cost, loss landscapes, and where long skips recover detail.\n\n" +
-			"To continue an interrupted study, run the same command again. To extend a study\n" +
-			"with more variants, seeds or a sweep, run it with the larger set: finished\n" +
-			"trainings are reused.\n\n" +
-			"A variant is written as words joined by hyphens: plain, residual, preact, dense;\n" +
-			"concat, add, none, nested; attention; bilinear; nonorm; convsN, growthN, depthN.\n" +
-			"The default is each kind of block, each kind of long skip, and deep networks\n" +
-			"without long skips, with and without normalisation.",
+		Use:     "skips -d DATASET... -o DIR",
+		Short:   "Train variants of skip connections and compare them",
+		Long:    studyLong,
 		Example: "  segd study skips -d nuclei/train -o skips --epochs 20\n  segd study skips -d nuclei/train -o skips --steps 400 --repeats 3 --sweep\n  segd study skips -d nuclei/train -o skips --variants plain-concat,residual-add-attention",
 		Args:    cobra.NoArgs,
 	}
@@ -58,13 +61,7 @@ func newStudySkips(a *app) *cobra.Command {
 	f.IntVar(&o.Patch, "patch", 0, "side of a training patch in pixels (0: 128)")
 	f.IntVar(&o.Batch, "batch", 0, "patches per step (0: chosen by the plan)")
 	f.IntVar(&o.Landscape, "landscape", 0, "points along each side of a loss landscape, an odd number (0: 15, -1: no landscapes)")
-	f.BoolVar(&o.Sweep, "sweep", false, "also train increasingly deep networks, with and without skips")
-	f.IntSliceVar(&o.SweepDepths, "sweep-depths", []int{2, 3, 4, 5, 6}, "levels of the networks in the sweep")
-	f.IntSliceVar(&o.SweepConvs, "sweep-convs", []int{2, 4, 8}, "convolutions per block in the sweep, combined with each number of levels")
-	f.Var(newIntRange(&o.SweepRepeats, 0, 100), "sweep-repeats", "trainings per network in the sweep (0: 1)")
-	f.IntVar(&o.SweepPatch, "sweep-patch", 0, "side of a training patch in the sweep (0: same as --patch)")
-	f.IntVar(&o.SweepSteps, "sweep-steps", 0, "steps in each training of the sweep (0: 100)")
-	f.Var(newIntRange(&o.SweepWidth, 0, 256), "sweep-width", "channels of the first level in the sweep (0: 4)")
+	addSweep(f, &o)
 	var resume bool
 	f.BoolVar(&resume, "resume", false, "continue with what DIR holds (always on)")
 	a.addThreads(cmd)
@@ -92,6 +89,17 @@ func newStudySkips(a *app) *cobra.Command {
 		return a.studySkips(cmd.Context(), o)
 	})
 	return cmd
+}
+
+// addSweep adds the flags of the sweep over depths and sizes of block.
+func addSweep(f *pflag.FlagSet, o *study.Options) {
+	f.BoolVar(&o.Sweep, "sweep", false, "also train increasingly deep networks, with and without skips")
+	f.IntSliceVar(&o.SweepDepths, "sweep-depths", []int{2, 3, 4, 5, 6}, "levels of the networks in the sweep")
+	f.IntSliceVar(&o.SweepConvs, "sweep-convs", []int{2, 4, 8}, "convolutions per block in the sweep, combined with each number of levels")
+	f.Var(newIntRange(&o.SweepRepeats, 0, 100), "sweep-repeats", "trainings per network in the sweep (0: 1)")
+	f.IntVar(&o.SweepPatch, "sweep-patch", 0, "side of a training patch in the sweep (0: same as --patch)")
+	f.IntVar(&o.SweepSteps, "sweep-steps", 0, "steps in each training of the sweep (0: 100)")
+	f.Var(newIntRange(&o.SweepWidth, 0, 256), "sweep-width", "channels of the first level in the sweep (0: 4)")
 }
 
 // studyCommand is the command that makes the page again, for the page: it names

@@ -11,7 +11,7 @@ import (
 
 func TestStudySkips(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "skips")
-	args := []string{"study", "skips", "-d", dataset(t, 0, 8), "-o", out, "--epochs", "1", "--seed", "5", "--repeats", "1", "--width", "2", "--patch", "16",
+	args := []string{"study", "skips", "-d", discSet(t, 0, 8), "-o", out, "--epochs", "1", "--seed", "5", "--repeats", "1", "--width", "2", "--patch", "16",
 		"--variants", "plain-concat,residual-none", "--landscape", "-1", "--threads", "1", "--progress", "json"}
 	code, stdout, stderr := command(t, args...)
 	if code != exitDone || strings.TrimSpace(stdout) != filepath.Join(out, "report.html") || !strings.Contains(stderr, `"training":"residual-none-seed5"`) {
@@ -36,7 +36,7 @@ func TestStudySkips(t *testing.T) {
 		"do not rise":               {"--sweep", "--sweep-depths", "3,2"},
 		"residual-none-depth2":      {"--sweep", "--sweep-convs", "3"},
 	} {
-		code, _, stderr := command(t, append([]string{"study", "skips", "-d", dataset(t, 0, 2), "-o", filepath.Join(t.TempDir(), "o")}, bad...)...)
+		code, _, stderr := command(t, append([]string{"study", "skips", "-d", discSet(t, 0, 2), "-o", filepath.Join(t.TempDir(), "o")}, bad...)...)
 		if code != exitUsage || !strings.Contains(stderr, want) {
 			t.Errorf("%v: exit %d, %q", bad, code, stderr)
 		}

@@ -13,8 +13,8 @@ import (
 	"segd/train/metric"
 )
 
-// dataset writes a data set of n images of discs and returns its folder.
-func dataset(t *testing.T, first, n int) string {
+// discSet writes a data set of n images of discs and returns its folder.
+func discSet(t *testing.T, first, n int) string {
 	t.Helper()
 	dir := t.TempDir()
 	for i := range n {
@@ -29,7 +29,7 @@ func dataset(t *testing.T, first, n int) string {
 // A model is trained, serves at once, its masks are written and measured, and
 // both ways to evaluate agree.
 func TestTrainSegmentEvaluate(t *testing.T) {
-	training, test := dataset(t, 0, 12), dataset(t, 100, 4)
+	training, test := discSet(t, 0, 12), discSet(t, 100, 4)
 	dir := filepath.Join(t.TempDir(), "discs")
 	card := filepath.Join(t.TempDir(), "card.json")
 	write(t, card, []byte(`{"title": "Discs", "data": [{"name": "discs", "license": "CC0"}],
@@ -135,7 +135,7 @@ func readReport(t *testing.T, path string) (r evaluation) {
 
 // Every flag of the recipe arrives in the plan.
 func TestTrainRecipe(t *testing.T) {
-	data, start, tuned := dataset(t, 0, 6), filepath.Join(t.TempDir(), "start"), filepath.Join(t.TempDir(), "tuned")
+	data, start, tuned := discSet(t, 0, 6), filepath.Join(t.TempDir(), "start"), filepath.Join(t.TempDir(), "tuned")
 	small := []string{"--steps", "2", "--patch", "32", "--batch", "2", "--progress", "none"}
 	done(t, append([]string{"train", "-d", data, "-o", start, "--width", "4", "--depth", "2", "--loss", "focal+tversky", "--focal-gamma", "1.5",
 		"--tversky-alpha", "0.4", "--tversky-beta", "0.6", "--class-weights", "1,2", "--solver", "sgd", "--momentum", "0.9", "--schedule", "poly",
@@ -179,7 +179,7 @@ func TestTrainRecipe(t *testing.T) {
 }
 
 func TestTrainInterrupted(t *testing.T) {
-	code, stderr := cancelled(t, "train", "-d", dataset(t, 0, 4), "-o", t.TempDir(), "--steps", "5", "--width", "2", "--depth", "1")
+	code, stderr := cancelled(t, "train", "-d", discSet(t, 0, 4), "-o", t.TempDir(), "--steps", "5", "--width", "2", "--depth", "1")
 	if code != exitFailed || !strings.Contains(stderr, "interrupted") {
 		t.Errorf("exit %d, %q", code, stderr)
 	}
@@ -193,7 +193,7 @@ func TestTrainBadData(t *testing.T) {
 }
 
 func TestEvaluateUsage(t *testing.T) {
-	d := dataset(t, 0, 1)
+	d := discSet(t, 0, 1)
 	for _, args := range [][]string{
 		{"evaluate", "-d", d},
 		{"evaluate", "-d", d, "-m", brightModel(t), "--predictions", d},

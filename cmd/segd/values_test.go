@@ -14,9 +14,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"segd/dicomio/dicomtest"
+	"segd/internal/engine"
+	"segd/internal/export"
 	"segd/internal/scanio"
 	"segd/models/modelstest"
-	"segd/train"
+	"segd/train/check"
 	"segd/train/metric"
 )
 
@@ -64,9 +66,9 @@ func TestSegmentValues(t *testing.T) {
 			t.Fatalf("pixel %d: %d, want %d", i, g, w)
 		}
 	}
-	for _, kind := range outputKinds {
+	for _, kind := range export.Names(outputKinds) {
 		code, _, stderr := command(t, "segment", "-i", in, "-o", filepath.Join(t.TempDir(), "x"), "-m", model, "--output", kind)
-		if !slices.Contains(valueKinds, kind) && (code != exitUsage || !strings.Contains(stderr, "predicts values")) {
+		if !slices.Contains([]string{"json", "nifti", "value", "tiff"}, kind) && (code != exitUsage || !strings.Contains(stderr, "predicts values")) {
 			t.Errorf("--output %s: exit %d, %s", kind, code, stderr)
 		}
 	}
@@ -112,7 +114,7 @@ func TestSegmentValuesFloat(t *testing.T) {
 			}
 		}
 	}
-	var r result
+	var r engine.Result
 	b, err := os.ReadFile(filepath.Join(out, "json", "a.json"))
 	if err == nil {
 		err = json.Unmarshal(b, &r)
@@ -176,7 +178,7 @@ func TestEvaluateValues(t *testing.T) {
 			t.Errorf("%v: exit %d, %s", args, code, stderr)
 		}
 	}
-	if code, _, stderr := command(t, "evaluate", "-d", dataset(t, 0, 2), "-m", brightModel(t), "--against", model); code != exitUsage {
+	if code, _, stderr := command(t, "evaluate", "-d", discSet(t, 0, 2), "-m", brightModel(t), "--against", model); code != exitUsage {
 		t.Errorf("masks against values: exit %d, %s", code, stderr)
 	}
 }
@@ -201,7 +203,7 @@ func TestCheckValues(t *testing.T) {
 			t.Errorf("%v: %s", args, text)
 		}
 	}
-	var r train.CheckResult
+	var r check.Result
 	if err := json.Unmarshal([]byte(done(t, "check", "-d", dir, "--overfit", "0", "--format", "json")), &r); err != nil || r.Values == nil || r.Values.Max != 1602 || r.Classes != nil {
 		t.Errorf("%+v, %v", r, err)
 	}

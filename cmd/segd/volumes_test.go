@@ -12,6 +12,7 @@ import (
 
 	"segd"
 	"segd/dicomio/dicomtest"
+	"segd/internal/engine"
 	"segd/internal/nifti"
 	"segd/internal/nifti/niftitest"
 )
@@ -119,7 +120,7 @@ func TestSegmentEnhancedNIfTI(t *testing.T) {
 			t.Errorf("%s: volumes %v, want %v", name, got, tt.volumes)
 			continue
 		}
-		var r result
+		var r engine.Result
 		if err := json.Unmarshal([]byte(files["json/s.json"]), &r); err != nil || len(r.Frames) != len(list) || (r.Refused != "") != (tt.volumes == nil) {
 			t.Errorf("%s: %v, %+v", name, err, r)
 		}

@@ -8,20 +8,20 @@ import (
 	"segd/unet"
 )
 
-// facts are what the shapes of a network's tensors say of its Config. What they
-// leave open, candidates enumerates.
+// facts are what the shapes of a network's tensors reveal about its Config.
+// candidates enumerates the rest.
 type facts struct {
 	channels, classes int
 	head              unet.Head
 	widths            []int // by level, the bottleneck last
 	convs, growth     int   // of the first block
-	// skips and attention are what may be, nil: anything.
+	// skips and attention are the possible values; nil means any.
 	skips     []unet.Skip
 	attention []bool
 }
 
-// candidates lists the networks that facts allow; told holds fields that are
-// known from elsewhere, zero where they are not.
+// candidates lists the networks that match the facts. told holds fields that
+// are known otherwise; zero means unknown.
 func (f facts) candidates(told unet.Config) []unet.Config {
 	base := unet.Config{
 		Channels: f.channels, Classes: f.classes, Head: f.head, Width: f.widths[0], Depth: len(f.widths) - 1,
@@ -81,7 +81,7 @@ func widths(c unet.Config) []int {
 	return w
 }
 
-// fieldsThatDiffer names what sets candidates apart, as flags.
+// fieldsThatDiffer names, as flags, the fields in which candidates differ.
 func fieldsThatDiffer(list []unet.Config) string {
 	var text []string
 	add := func(flag string, value func(unet.Config) string) {

@@ -1,16 +1,16 @@
-// Package exchange carries networks to the files of other programs and back:
-// ONNX both ways; from PyTorch, state dicts in safetensors and in the archives
-// of torch.save.
+// Package exchange converts networks to and from the files of other programs:
+// ONNX in both directions, and PyTorch state dicts, in safetensors or in
+// archives of torch.save.
 //
 //	file, err := exchange.ONNX(manifest, params)
 //	net, err := exchange.Import(file, exchange.Options{})
 //
-// What a file holds has to be a network that unet.Config describes. ONNX says
-// what is connected with what, and that is matched node by node (match.go),
-// after what does nothing was taken out (simplify.go, operators.go); a state
-// dict says only names and shapes, so that its names must be known ones
-// (statedict.go). Whatever does not fit is refused with the name of the node or
-// tensor and the reason: nothing is guessed that would change the output.
+// A file must hold a network that unet.Config describes. ONNX says how layers
+// are connected. The graph is simplified (simplify.go, operators.go) and then
+// matched node by node (match.go). A state dict has only names and shapes, so
+// its names must be known (statedict.go). Anything that does not fit is refused
+// with the name of the node or tensor and the reason; nothing that would change
+// the output is guessed.
 //
 // docs/import-export.md has the mappings for users.
 package exchange

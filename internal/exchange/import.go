@@ -16,26 +16,27 @@ import (
 // Options are the settings of Import.
 type Options struct {
 	// Network holds fields that a state dict may leave open, Block, Skip, Norm,
-	// Up and Groups, and Head, which no foreign file says. The others are ignored.
+	// Up and Groups, and Head, which no foreign file states. The others are
+	// ignored.
 	Network unet.Config
-	// Epsilon is what batch normalisation adds to the variance where the file
-	// does not say; 0 means PyTorch's 1e-5, which is segd's own.
+	// Epsilon is the epsilon of batch normalisation if the file does not state
+	// it. 0 means PyTorch's 1e-5, which is also segd's.
 	Epsilon float64
 }
 
-// Net is a network that was read.
+// Net is an imported network.
 type Net struct {
 	Params *unet.Params
-	// Source says in words what the file was.
+	// Source describes the file for people.
 	Source string
-	// Manifest is that of a model that segd wrote as ONNX, else nil.
+	// Manifest is the manifest of a model that segd wrote as ONNX, else nil.
 	Manifest *models.Manifest
 }
 
-// Import reads a network from a file whose format is detected from its content:
-// an archive of torch.save, safetensors, or ONNX. b is not kept. The errors are
-// segd.ErrFormat for a damaged file, segd.ErrUnsupported for one that holds
-// something else than a network of segd's, and segd.ErrTooLarge.
+// Import reads a network from a file, whose format it detects from the content:
+// an archive of torch.save, safetensors, or ONNX. It does not keep b. The
+// errors are segd.ErrFormat for a damaged file, segd.ErrUnsupported for a
+// network that segd does not support, and segd.ErrTooLarge.
 func Import(b []byte, o Options) (*Net, error) {
 	if o.Epsilon == 0 {
 		o.Epsilon = unet.NormEps

@@ -9,21 +9,20 @@ import (
 	"segd/unet"
 )
 
-// Description says of a network what its file leaves open, or what is to stand in
-// place of that.
+// Description supplies what the file of a network leaves open, or replaces it.
 type Description struct {
 	Name    string   // of the model; empty: that in the file
 	Classes []string // names of the foreground classes, index 1 first; nil: those in the file, else class 1, class 2 …
 	Card    models.Card
 
-	// Recipe says how images are prepared. Of a file that has a recipe of its own,
-	// the parts of it that are named here are replaced.
+	// Recipe is the preprocessing. If the file has its own recipe, the named
+	// parts replace those of the file.
 	Recipe                   preprocess.Recipe
 	Normalise, Clip, Spacing bool
 }
 
-// Describe returns the manifest of the network as a model. Class names that do not
-// fit the network are segd.ErrOption.
+// Describe returns the manifest of the network as a model. Class names that do
+// not fit the network are segd.ErrOption.
 func (n *Net) Describe(d Description) (models.Manifest, error) {
 	var man models.Manifest
 	c := n.Params.Config()
@@ -52,8 +51,8 @@ func (n *Net) Describe(d Description) (models.Manifest, error) {
 	return man, err
 }
 
-// nameClasses gives the classes of a network of configuration c their names, or
-// notes that it gives values.
+// nameClasses names the classes of a network of configuration c, or records
+// that it predicts values.
 func nameClasses(man *models.Manifest, c unet.Config, names []string) error {
 	switch {
 	case c.Head == unet.HeadRegression:

@@ -7,12 +7,11 @@ import (
 	"segd/unet"
 )
 
-// sizes are the images at which a foreign graph is looked at: multiples of every
-// stride that a network may have, two of them, so that what depends on the size
-// is seen.
+// sizes are the image sizes at which a foreign graph is evaluated: multiples of
+// every possible stride. There are two, so that dependence on the size shows.
 var sizes = [2][2]int{{192, 128}, {128, 320}}
 
-// foreign reads the network of a graph that another program wrote.
+// foreign reads the network of a graph from another program.
 func foreign(m *onnx.Model, head unet.Head) (*Net, error) {
 	var out, image *value
 	for i := len(sizes) - 1; i >= 0; i-- {
@@ -51,10 +50,10 @@ func foreign(m *onnx.Model, head unet.Head) (*Net, error) {
 	return nil, fmt.Errorf("%w (the closest supported network has %s blocks and skip %s)", why, best.config.Block, best.config.Skip)
 }
 
-// matcher holds a graph against the layers of one network, from the logits to
-// the image. Whether a value can be a layer depends on the two alone, so each
-// pair is looked at once, whatever the number of ways that lead to it; that
-// every layer is one value, and no two, is seen when the weights are taken.
+// matcher compares a graph with the layers of one network, from the logits to
+// the image. Whether a value can be a layer depends only on the two, so each
+// pair is examined once, whatever the number of paths to it. When the weights
+// are taken, it turns out whether every layer is exactly one value.
 type matcher struct {
 	config unet.Config
 	layers []unet.Layer
@@ -63,14 +62,14 @@ type matcher struct {
 	right  int // pairs that fit
 }
 
-// pair is a layer and a value that may be it.
+// pair is a layer and a candidate value for it.
 type pair struct {
 	layer int
 	value *value
 }
 
-// fit says that a value is a layer, if those below are the layers below, and
-// how its weights are taken; or why it is not.
+// fit says that a value is a layer, if its inputs are the inputs of the layer,
+// and how to take its weights; or why it is not.
 type fit struct {
 	err   error
 	below []pair
@@ -89,7 +88,7 @@ func newMatcher(c unet.Config) (*matcher, error) {
 	return m, nil
 }
 
-// net takes the weights of the graph whose logits are out, which fits.
+// net takes the weights of a matching graph with the logits out.
 func (m *matcher) net(out *value, file *onnx.Model) (*Net, error) {
 	bound, pending := map[int]*value{}, []pair{{len(m.layers) - 1, out}}
 	p := unet.NewParams(m.config, 0)
@@ -118,7 +117,7 @@ func (m *matcher) net(out *value, file *onnx.Model) (*Net, error) {
 	return &Net{Params: p, Source: source}, nil
 }
 
-// fit looks at a pair, once.
+// fit examines a pair once.
 func (m *matcher) fit(i int, v *value) *fit {
 	key := pair{i, v}
 	if f, ok := m.known[key]; ok {
@@ -141,7 +140,7 @@ func (m *matcher) fit(i int, v *value) *fit {
 	return f
 }
 
-// other is the error for a value that is not the layer that stands there.
+// other returns the error for a value that is not the expected layer.
 func other(l unet.Layer, v *value) error {
 	name := string(l.Kind)
 	if len(l.Params) > 0 {

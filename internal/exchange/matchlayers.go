@@ -7,7 +7,7 @@ import (
 	"segd/unet"
 )
 
-// conv matches a convolution, its sources in any order.
+// conv matches a convolution, with its sources in any order.
 func (m *matcher) conv(l unet.Layer, i int, v *value) (*fit, error) {
 	if v.op != "Conv" {
 		return nil, other(l, v)
@@ -47,8 +47,8 @@ func params(p *unet.Params, name string) []float32 {
 	return t.Data().([]float32)
 }
 
-// bias takes a convolution's bias; that of one before a normalisation is the
-// normalisation's to take.
+// bias takes the bias of a convolution. A bias before a normalisation is left
+// to the normalisation.
 func (m *matcher) bias(p *unet.Params, l unet.Layer, v *value, single bool) error {
 	if len(l.Params) < 2 {
 		return nil
@@ -65,7 +65,7 @@ func (m *matcher) bias(p *unet.Params, l unet.Layer, v *value, single bool) erro
 	return err
 }
 
-// biasOf is that of a convolution, nil where it has none.
+// biasOf returns the bias of a convolution, or nil.
 func biasOf(v *value) ([]float32, error) {
 	if len(v.in) < 3 || v.in[2] == nil {
 		return nil, nil
@@ -77,7 +77,7 @@ func biasOf(v *value) ([]float32, error) {
 	return b, nil
 }
 
-// sources takes concatenations apart, nested ones too, into n values.
+// sources splits concatenations, including nested ones, into n values.
 func (m *matcher) sources(v *value, n int) []*value {
 	parts := []*value{v}
 	for len(parts) < n {
@@ -90,8 +90,8 @@ func (m *matcher) sources(v *value, n int) []*value {
 	return parts
 }
 
-// permute copies weights (out, in, k, k) whose inputs are those of parts, one
-// after the other, to where order has them.
+// permute copies weights (out, in, k, k), whose inputs are those of parts in
+// sequence, to the order of order.
 func permute(into, w []float32, shape []int, parts []*value, order []pair) {
 	taps := shape[2] * shape[3]
 	row := shape[1] * taps
@@ -112,8 +112,8 @@ func permute(into, w []float32, shape []int, parts []*value, order []pair) {
 	}
 }
 
-// assign pairs the sources of a layer with values, each with one: a maximum
-// matching by augmenting paths (Kuhn 1955), which tries the given order first.
+// assign pairs each source of a layer with one value: a maximum matching by
+// augmenting paths (Kuhn 1955), which tries the given order first.
 func (m *matcher) assign(l unet.Layer, parts []*value, v *value) (*fit, error) {
 	if len(parts) != len(l.In) {
 		return nil, refuse("%s has %d inputs, want %[4]d for the layer at level %[3]d", v.label, len(parts), l.Level, len(l.In))
@@ -175,8 +175,8 @@ func (m *matcher) transposed(l unet.Layer, v *value) (*fit, error) {
 	}}, nil
 }
 
-// bilinear matches interpolation; the 1×1 convolution, which segd runs before
-// it, may also come after.
+// bilinear matches interpolation. The 1×1 convolution, which segd runs before
+// it, may also follow it.
 func (m *matcher) bilinear(l unet.Layer, v *value) (*fit, error) {
 	if v.op == "Resize" {
 		return &fit{below: []pair{{l.In[0], v.in[0]}}}, nil
@@ -192,7 +192,7 @@ func (m *matcher) bilinear(l unet.Layer, v *value) (*fit, error) {
 	return m.conv(inner, l.In[0], &before)
 }
 
-// norm matches a normalisation and what precedes it.
+// norm matches a normalisation and its input.
 func (m *matcher) norm(l unet.Layer, v *value) (*fit, error) {
 	conv := m.layers[l.In[0]]
 	bare := conv.Kind == unet.KindConv && len(conv.Params) == 1
@@ -245,8 +245,8 @@ func (m *matcher) takeNorm(p *unet.Params, l unet.Layer, v *value, bare bool) er
 	return nil
 }
 
-// folded matches a convolution into which the exporter has multiplied the batch
-// normalisation after it: what remains of that is its shift, the bias.
+// folded matches a convolution into which the exporter has folded the following
+// batch normalisation, whose shift remains as the bias.
 func (m *matcher) folded(l unet.Layer, v *value) *fit {
 	return &fit{below: []pair{{l.In[0], v}}, take: func(p *unet.Params) error {
 		b, err := biasOf(v)

@@ -88,7 +88,7 @@ func (c *call) each(f func(float64) float64) (*value, error) {
 	return numbers(v, c.in[0].nums.whole, c.in[0].shape...), nil
 }
 
-// reshape gives numbers another shape; a tensor of weights keeps its data.
+// reshape changes the shape of numbers. A tensor of weights keeps its data.
 func (c *call) reshape() (*value, error) {
 	x := c.arg(0)
 	if x == nil || x.op != "constant" {
@@ -121,7 +121,7 @@ func (c *call) reshape() (*value, error) {
 	return &v, nil
 }
 
-// target is the shape that a Reshape asks for.
+// target returns the shape that a Reshape requests.
 func (c *call) target(from []int) ([]int, error) {
 	n, ok := tensors.Elements(from, math.MaxInt32)
 	shape, rest, open := []int{}, n, -1

@@ -12,7 +12,8 @@ import (
 	"segd/unet"
 )
 
-// fromONNX reads a network from an ONNX file, one of another program as of head.
+// fromONNX reads a network from an ONNX file. head applies to files from other
+// programs.
 func fromONNX(b []byte, head unet.Head) (*Net, error) {
 	m, err := onnx.Decode(b)
 	if err != nil {
@@ -24,8 +25,8 @@ func fromONNX(b []byte, head unet.Head) (*Net, error) {
 	return foreign(m, head)
 }
 
-// own reads what ONNX has written: the graph is that of the network that the
-// metadata name, node by node, and so gives its weights to the bit.
+// own reads a file written by ONNX. Its graph must equal that of the network in
+// the metadata, node by node, so the weights come back to the bit.
 func own(m *onnx.Model) (*Net, error) {
 	man, err := manifestOf(m)
 	if err != nil {
@@ -67,7 +68,7 @@ func own(m *onnx.Model) (*Net, error) {
 	return &Net{Params: p, Manifest: &man, Source: "ONNX file of segd"}, nil
 }
 
-// manifestOf reads model.json off the metadata.
+// manifestOf reads model.json from the metadata.
 func manifestOf(m *onnx.Model) (models.Manifest, error) {
 	keys := map[string]json.RawMessage{"weights_sha256": json.RawMessage(`"` + strings.Repeat("0", 64) + `"`)}
 	for _, p := range m.Metadata {

@@ -18,16 +18,16 @@ const (
 	irVersion = 8
 )
 
-// propPrefix goes before the keys of model.json among the metadata of a file;
-// their values are JSON.
+// propPrefix precedes the keys of model.json in the metadata of a file. Their
+// values are JSON.
 const propPrefix = "segd."
 
-// ONNX returns the network as an ONNX file: "image" of any batch, height and
-// width in, "logits" out, or "values" of a network of values, in float32. Padding to the stride and cropping are
-// part of the graph, so that it gives what unet.Predictor.Logits does for every
-// size. Tensors keep their names; the metadata hold model.json. The same model
-// gives the same bytes. p must be of man's network, else the error is
-// segd.ErrFormat.
+// ONNX returns the network as an ONNX file in float32. Its input is "image"
+// with any batch, height and width. Its output is "logits", or "values" for
+// regression. Padding to the stride and cropping are part of the graph, so that
+// it gives the result of unet.Predictor.Logits for every size. Tensors keep
+// their names, and the metadata hold model.json. The same model gives the same
+// bytes. If p does not belong to man's network, the error is segd.ErrFormat.
 func ONNX(man models.Manifest, p *unet.Params) ([]byte, error) {
 	if p.Config() != man.Network.WithDefaults() {
 		return nil, bad("the weights belong to another network")
@@ -48,7 +48,7 @@ func ONNX(man models.Manifest, p *unet.Params) ([]byte, error) {
 	return m.Encode(), nil
 }
 
-// props are the keys of model.json, sorted.
+// props returns the keys of model.json, sorted.
 func props(man models.Manifest) ([]onnx.Prop, error) {
 	man.WeightsSHA256 = "" // of another file
 	text, err := json.Marshal(man)
@@ -69,8 +69,8 @@ func props(man models.Manifest) ([]onnx.Prop, error) {
 	return list, nil
 }
 
-// graphOf is the network of c as an ONNX model whose weights have shapes and no
-// values.
+// graphOf returns the network of c as an ONNX model whose weights have shapes
+// but no values.
 func graphOf(c unet.Config) (*onnx.Model, error) {
 	layers, err := c.Layers()
 	if err != nil {
@@ -107,7 +107,7 @@ type writer struct {
 	constants map[string]bool // and sizes that are there already
 }
 
-// node appends a node of one output, which is also its name, and returns it.
+// node appends a node with one output, which is also its name, and returns it.
 func (w *writer) node(op, out string, in []string, attrs ...onnx.Attr) string {
 	w.graph.Nodes = append(w.graph.Nodes, onnx.Node{Name: out, Op: op, Inputs: in, Outputs: []string{out}, Attrs: attrs})
 	return out
@@ -130,9 +130,9 @@ func (w *writer) int(v int64) string {
 	return w.constant(tensors.FromInts(fmt.Sprint("const.", v), nil, v))
 }
 
-// pad extends the image at the right and bottom to multiples of the stride, by
-// reflection as often as that takes: row i shows row min(r, 2(h-1)-r) where r is
-// i modulo 2(h-1). Pad's own mode reflect does not reach further than once.
+// pad extends the image at the right and bottom to multiples of the stride,
+// reflecting as often as necessary: row i shows row min(r, 2(h-1)-r) where r is
+// i modulo 2(h-1). Pad's own mode reflect reflects only once.
 func (w *writer) pad() {
 	w.node("Shape", "shape", []string{"image"})
 	w.node("Slice", "size", []string{"shape", w.ints("first", 2), w.ints("end", 4)})
@@ -196,7 +196,7 @@ func (w *writer) layer(i int) {
 	w.values = append(w.values, y)
 }
 
-// conv writes a convolution, its sources side by side.
+// conv writes a convolution of its concatenated sources.
 func (w *writer) conv(name string, l unet.Layer, in []string) string {
 	x := in[0]
 	if len(in) > 1 {
@@ -209,15 +209,15 @@ func (w *writer) conv(name string, l unet.Layer, in []string) string {
 	return w.node("Conv", name, append([]string{x}, l.Params...), attrs...)
 }
 
-// shape is that of a tensor of the network.
+// shape returns the shape of a tensor of the network.
 func (w *writer) shape(name string) []int {
 	i := slices.IndexFunc(w.graph.Initializers, func(t tensors.Tensor) bool { return t.Name == name })
 	return w.graph.Initializers[i].Shape
 }
 
-// norm writes a normalisation. Those by statistics of the image take them of
-// the pixels that the image itself covers, without its padding, and apply them
-// to all; ONNX has operators only for both over the same pixels.
+// norm writes a normalisation. Statistics of the image come only from the
+// pixels of the image itself, without its padding, and apply to all pixels.
+// ONNX has operators only for both over the same pixels.
 func (w *writer) norm(name string, l unet.Layer, x string) string {
 	if w.config.Norm == unet.NormBatch {
 		return w.node("BatchNormalization", name, append([]string{x}, l.Params...), onnx.Float("epsilon", unet.NormEps))
@@ -249,7 +249,8 @@ func (w *writer) norm(name string, l unet.Layer, x string) string {
 	return at("Add", "add", []string{at("Mul", "mul", []string{y, scale}), shift})
 }
 
-// validSize is how many rows and columns of a level the image itself covers.
+// validSize returns the number of rows and columns of a level that the image
+// itself covers.
 func (w *writer) validSize(level int) string {
 	if level == 0 {
 		return "size"

@@ -8,8 +8,8 @@ import (
 	"segd/unet"
 )
 
-// float evaluates a node that works on images: what it may be in a U-Net, and
-// the shape of what comes out.
+// float evaluates a node that works on images: its role in a U-Net and the
+// shape of its output.
 func (c *call) float() (*value, error) {
 	x := c.arg(0)
 	if x == nil {
@@ -68,8 +68,8 @@ func (c *call) float() (*value, error) {
 	return nil, c.refuse("no supported network has this operator")
 }
 
-// all reports whether an attribute's list, where there is one, is want over and
-// over.
+// all reports whether every element of an attribute's list, if present, is
+// want.
 func (c *call) all(name string, want int64) bool {
 	a := c.Attr(name)
 	return a == nil || !slices.ContainsFunc(a.Ints, func(v int64) bool { return v != want })
@@ -168,7 +168,8 @@ func (c *call) resize() (*value, error) {
 	return &value{in: c.in[:1], shape: []int{x.shape[0], x.shape[1], 2 * x.shape[2], 2 * x.shape[3]}}, nil
 }
 
-// binary is a sum or product of images, or the end of a group normalisation.
+// binary evaluates a sum or product of images, or the end of a group
+// normalisation.
 func (c *call) binary() (*value, error) {
 	a, b := c.arg(0), c.arg(1)
 	if a == nil || b == nil {
@@ -197,16 +198,15 @@ func (c *call) binary() (*value, error) {
 	return v, nil
 }
 
-// perChannel reports whether a constant of shape k has one number for each
-// channel of an image x.
+// perChannel reports whether a constant of shape k has one number per channel
+// of an image x.
 func perChannel(k, x []int) bool {
 	n, ok := tensors.Elements(k, 1<<16)
 	return ok && len(x) == 4 && n == x[1] && len(k) >= 3 && k[len(k)-3] == n
 }
 
-// groupNorm recognises what PyTorch writes for its GroupNorm: instance
-// normalisation of an image whose groups are its channels, then scale and
-// shift.
+// groupNorm recognises PyTorch's export of GroupNorm: instance normalisation of
+// an image whose groups are its channels, then scale and shift.
 func groupNorm(scaled, shift *value) *value {
 	if scaled.op != "Mul" || scaled.in[1].data == nil || scaled.in[0].op != "Reshape" {
 		return nil

@@ -8,8 +8,8 @@ import (
 	"segd/internal/tensors"
 )
 
-// value is what a node computes, at one size of image: a node of the graph that
-// is left when everything that does nothing at that size is taken out.
+// value is the result of a node at one image size, for the nodes that remain
+// after removing everything without effect at that size.
 type value struct {
 	op    string // of the node; "image" and "constant" besides, and GroupNormalization in place of its parts
 	node  *onnx.Node
@@ -42,9 +42,9 @@ type simplifier struct {
 }
 
 // simplify returns the value of the graph's first output for images of h×w
-// pixels; axes that the file fixes are as it says. Shapes that the file
-// computes are computed, so that padding by nothing, as PyTorch's networks have
-// it in front of their concatenations, is seen to be nothing.
+// pixels; axes that the file fixes keep their size. It evaluates shapes that
+// the file computes, so that padding by nothing, which PyTorch's networks have
+// before their concatenations, is recognised as such.
 func simplify(m *onnx.Model, h, w int) (out, image *value, err error) {
 	s := &simplifier{opset: m.Opset, values: map[string]*value{"": nil}}
 	for i := range m.Graph.Initializers {
@@ -95,7 +95,7 @@ func inputImage(in onnx.Value, h, w int) (*value, error) {
 	return v, nil
 }
 
-// constant is the value of a tensor.
+// constant returns the value of a tensor.
 func constant(t *tensors.Tensor) *value {
 	v := &value{op: "constant", label: t.Name, shape: t.Shape, data: t}
 	n, ok := tensors.Elements(t.Shape, maxVector)
@@ -116,7 +116,7 @@ func constant(t *tensors.Tensor) *value {
 	return v
 }
 
-// numbers is the value of a vector that was computed.
+// numbers returns the value of a computed vector.
 func numbers(v []float64, whole bool, shape ...int) *value {
 	return &value{op: "constant", label: "a computed shape", shape: shape, nums: &vector{v: v, whole: whole}}
 }
@@ -129,12 +129,12 @@ type call struct {
 	in    []*value
 }
 
-// refuse is an error that names the node.
+// refuse returns an error that names the node.
 func (c *call) refuse(format string, a ...any) error {
 	return refuse("%s: %s", c.label, fmt.Sprintf(format, a...))
 }
 
-// arg is input i, nil where it is left out.
+// arg returns input i, or nil if it is omitted.
 func (c *call) arg(i int) *value {
 	if i >= len(c.in) {
 		return nil
@@ -142,7 +142,7 @@ func (c *call) arg(i int) *value {
 	return c.in[i]
 }
 
-// nums are the numbers of input i, nil where it is none.
+// nums returns the numbers of input i, or nil if it has none.
 func (c *call) nums(i int) []float64 {
 	if v := c.arg(i); v != nil && v.nums != nil {
 		return v.nums.v
@@ -164,7 +164,8 @@ func (c *call) text(name, def string) string {
 	return def
 }
 
-// ints are those of an attribute or, where the version has it so, of input i.
+// ints returns the integers of an attribute or, in versions that have it so, of
+// input i.
 func (c *call) ints(name string, i int) []int64 {
 	if a := c.Attr(name); a != nil {
 		return a.Ints

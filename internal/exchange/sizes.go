@@ -4,8 +4,8 @@ import (
 	"segd/unet"
 )
 
-// toLogits leaves out what makes probabilities of logits. A network of values ends
-// with neither.
+// toLogits skips the operator that converts logits to probabilities. A
+// regression network must not end with one.
 func toLogits(out *value, head unet.Head) (*value, error) {
 	if len(out.shape) != 4 {
 		return nil, refuse("output with %d axes, want batch, classes, height and width", len(out.shape))
@@ -25,8 +25,8 @@ func toLogits(out *value, head unet.Head) (*value, error) {
 	return out, nil
 }
 
-// factsOfGraph reads the sizes off a graph: widths off what is pooled, the
-// number of convolutions off those before the first pooling.
+// factsOfGraph reads the sizes from a graph: widths from what is pooled, and
+// the number of convolutions from those before the first pooling.
 func factsOfGraph(out, image *value, head unet.Head) (facts, unet.Config, error) {
 	f := facts{channels: image.shape[1], classes: classesOf(out.shape[1], head), head: head, attention: []bool{false}}
 	var told unet.Config
@@ -83,8 +83,9 @@ func factsOfGraph(out, image *value, head unet.Head) (facts, unet.Config, error)
 	return f, told, nil
 }
 
-// classesOf is how many a network has that gives so many outputs: a single one is
-// meant for the logistic function, unless it is a value.
+// classesOf returns the number of classes of a network with this number of
+// outputs. A single output is meant for the logistic function, unless it is a
+// value.
 func classesOf(outputs int, head unet.Head) int {
 	if head == unet.HeadRegression {
 		return outputs
@@ -92,7 +93,8 @@ func classesOf(outputs int, head unet.Head) int {
 	return max(2, outputs)
 }
 
-// below lists v and all that it is computed from, each once, inputs first.
+// below lists v and everything that it is computed from, each once, inputs
+// first.
 func below(v *value) []*value {
 	var list []*value
 	seen := map[*value]bool{}

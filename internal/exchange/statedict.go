@@ -13,21 +13,23 @@ import (
 	"segd/unet"
 )
 
-// maxWeights bounds the numbers in a network, as models bounds its file.
+// maxWeights limits the numbers in a network, as package models limits its
+// file.
 const maxWeights = 1 << 27
 
-// scheme is a way to name the tensors of a U-Net.
+// scheme is a naming scheme for the tensors of a U-Net.
 type scheme struct {
 	name string
-	// first is the name of the first convolution; what stands before it in a
-	// file, such as "module.", stands before every name.
+	// first is the name of the first convolution. A prefix before it in a file,
+	// such as "module.", is a prefix of every name.
 	first string
-	// rename gives segd's name for one of the scheme's, "" where there is none;
-	// depth is the number of poolings.
+	// rename returns segd's name for a name of the scheme, or "" if there is
+	// none. depth is the number of pooling steps.
 	rename func(name string, depth int) string
-	// depth is that of a set of names.
+	// depth returns the depth of a network with these names.
 	depth func(names []string) int
-	// upFirst: the decoder's convolutions read what came up before the skip.
+	// upFirst says that the decoder's convolutions read the upsampled channels
+	// before the skip.
 	upFirst bool
 }
 
@@ -50,7 +52,7 @@ var schemes = []scheme{
 	},
 }
 
-// highest is the largest number that pattern finds in names, -1 for none.
+// highest returns the largest number that pattern finds in names, or -1.
 func highest(names []string, pattern string) int {
 	most, re := -1, regexp.MustCompile(pattern)
 	for _, n := range names {
@@ -61,7 +63,7 @@ func highest(names []string, pattern string) int {
 	return most
 }
 
-// number is that of a level; one of more than two digits is none of a network.
+// number returns the number of a level. Networks have at most two digits.
 func number(digits string) int {
 	n := 0
 	for _, d := range digits[:min(len(digits), 3)] {
@@ -77,7 +79,8 @@ var (
 	brainUp      = regexp.MustCompile(`^upconv(\d+)\.(weight|bias)$`)
 )
 
-// milesial renames after github.com/milesial/Pytorch-UNet, unet/unet_parts.py.
+// milesial converts names of github.com/milesial/Pytorch-UNet,
+// unet/unet_parts.py.
 func milesial(name string, depth int) string {
 	if rest, ok := strings.CutPrefix(name, "outc.conv."); ok {
 		return "head." + rest
@@ -102,7 +105,8 @@ func milesial(name string, depth int) string {
 	return block + "." + part + "." + m[5]
 }
 
-// brain renames after github.com/mateuszbuda/brain-segmentation-pytorch, unet.py.
+// brain converts names of github.com/mateuszbuda/brain-segmentation-pytorch,
+// unet.py.
 func brain(name string, _ int) string {
 	if rest, ok := strings.CutPrefix(name, "conv."); ok {
 		return "head." + rest
@@ -122,15 +126,15 @@ func brain(name string, _ int) string {
 	return fmt.Sprintf("bottleneck.%s.%s", m[4], m[5])
 }
 
-// weight is a tensor on its way into a network.
+// weight is a tensor to be imported.
 type weight struct {
 	from  string // its name in the file
 	shape []int
 	data  []float32
 }
 
-// stateDict makes a network of a state dict. told holds fields of the network
-// that names and shapes leave open.
+// stateDict makes a network from a state dict. told holds fields that names and
+// shapes leave open.
 func stateDict(list []tensors.Tensor, o Options) (*Net, error) {
 	dict, s, err := rename(list)
 	if err != nil {
@@ -211,8 +215,8 @@ func schemeOf(list []tensors.Tensor) (s scheme, prefix string, ok bool) {
 	return scheme{}, "", false
 }
 
-// absorb brings a state dict into segd's form: a bias that batch normalisation
-// follows goes into its running mean, another epsilon into its scale, and a
+// absorb converts a state dict to segd's form. A bias before batch
+// normalisation goes into its running mean, another epsilon into its scale. A
 // single logit, meant for the logistic function, becomes the second of two.
 func absorb(dict map[string]weight, o Options) error {
 	for _, name := range slices.Sorted(maps.Keys(dict)) {
@@ -257,8 +261,8 @@ func cutLast(name string) (before, after string, ok bool) {
 // batchNorm are the tensors of a batch normalisation.
 type batchNorm struct{ gamma, beta, mean, variance []float32 }
 
-// normalise changes n so that it does with segd's epsilon, and without a bias
-// before it, what it did with epsilon and bias, which may be nil.
+// normalise changes n so that, with segd's epsilon and without the preceding
+// bias, it gives the same result as with epsilon and bias. bias may be nil.
 func (n batchNorm) normalise(epsilon float64, bias []float32) error {
 	c := len(n.variance)
 	if len(n.gamma) != c || len(n.beta) != c || len(n.mean) != c || bias != nil && len(bias) != c {
@@ -314,8 +318,8 @@ func settle(dict map[string]weight, s scheme, told unet.Config) (unet.Config, er
 	return told, refuse("names and shapes fit %d networks: choose one with %s", len(fit), fieldsThatDiffer(fit))
 }
 
-// compare counts the tensors of c that dict has; why says what is wrong with
-// the first that it has not, or with one that c has not.
+// compare counts the tensors of c that dict has. why describes the first
+// missing, misshapen or surplus tensor.
 func compare(dict map[string]weight, c unet.Config) (right int, why string) {
 	all := c.Tensors()
 	for _, t := range all {
@@ -342,7 +346,7 @@ func compare(dict map[string]weight, c unet.Config) (right int, why string) {
 	return right, ""
 }
 
-// factsOf reads the sizes off the tensors of the encoder.
+// factsOf reads the sizes from the tensors of the encoder.
 func factsOf(dict map[string]weight) (facts, error) {
 	var f facts
 	axis := func(name string, i int) int {
@@ -372,7 +376,7 @@ func factsOf(dict map[string]weight) (facts, error) {
 	return f, nil
 }
 
-// swapSources turns round the two sources of the decoder's first convolutions.
+// swapSources swaps the two sources of the decoder's first convolutions.
 func swapSources(dict map[string]weight, c unet.Config) {
 	for l := range c.Depth {
 		w := dict[fmt.Sprintf("dec.%d.conv1.weight", l)]

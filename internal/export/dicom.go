@@ -18,24 +18,10 @@ import (
 
 	"segd"
 	"segd/dicomio"
-	"segd/internal/overlay"
 	"segd/internal/postprocess"
 	"segd/internal/segment"
 	"segd/models"
 )
-
-// Kinds of DICOM object.
-const (
-	SEG      = "seg"      // segmentation of masks
-	SEGProb  = "segprob"  // segmentation of probabilities
-	SC       = "sc"       // Secondary Capture of the overlay, one for each frame
-	SR       = "sr"       // measurement report
-	GSPS     = "gsps"     // presentation state with outlines
-	RTStruct = "rtstruct" // structure set
-)
-
-// Kinds lists all of them.
-func Kinds() []string { return []string{SEG, SEGProb, SC, SR, GSPS, RTStruct} }
 
 // BurnedInWarning is of pictures that de-identification leaves as they are.
 const BurnedInWarning = "not de-identified: the file does not say that its pixels are free of patient data (BurnedInAnnotation (0028,0301) is not NO), and they are not changed"
@@ -132,7 +118,7 @@ func openSource(file []byte, scan *segd.Scan) (*dicomio.Source, error) {
 // nothing says whose it is, or cannot have one of the kinds: a structure set
 // needs a frame of reference.
 func (d *DICOM) Refused() error {
-	if d.refused == nil {
+	if d == nil || d.refused == nil {
 		return nil
 	}
 	return d.refused
@@ -141,7 +127,8 @@ func (d *DICOM) Refused() error {
 // Kinds are those that can be made.
 func (d *DICOM) Kinds() []string { return d.kinds }
 
-func (d *DICOM) wants(kind string) bool { return slices.Contains(d.kinds, kind) }
+// Makes reports whether a kind can be made.
+func (d *DICOM) Makes(kind string) bool { return slices.Contains(d.kinds, kind) }
 
 // Warnings says what a user should know about the objects.
 func (d *DICOM) Warnings() []string {
@@ -155,7 +142,7 @@ func (d *DICOM) Warnings() []string {
 // for the kinds that both can make. Errors are segd.ErrUnprocessable where the
 // images do not belong together, and segd.ErrTooLarge; d is then of no use.
 func (d *DICOM) Merge(other *DICOM) error {
-	d.kinds = slices.DeleteFunc(slices.Clone(d.kinds), func(k string) bool { return !other.wants(k) })
+	d.kinds = slices.DeleteFunc(slices.Clone(d.kinds), func(k string) bool { return !other.Makes(k) })
 	for _, k := range d.kinds {
 		var err error
 		switch k {
@@ -226,7 +213,7 @@ func finding(frame int, m postprocess.Measurement) dicomio.Finding {
 }
 
 // Write writes the object of a kind, one of those asked for, that holds all
-// frames: any but SC. A report refers to the segmentation where that is asked
+// frames: any but SC, which is of FrameFiles. A report refers to the segmentation where that is asked
 // for too.
 func (d *DICOM) Write(w io.Writer, kind string) error {
 	switch {
@@ -242,10 +229,4 @@ func (d *DICOM) Write(w io.Writer, kind string) error {
 		return d.rtStruct.Write(w)
 	}
 	panic("export: no object of kind " + kind + " was asked for")
-}
-
-// WriteSC writes the overlay of frame i, counted from 0, whose result is r, as
-// a Secondary Capture; alpha is the opacity of the classes.
-func (d *DICOM) WriteSC(w io.Writer, i int, r *segment.Result, alpha float64) error {
-	return dicomio.WriteSC(w, d.origin, i, overlay.Overlay(overlay.Render(r.Image), r.Mask, d.origin.Classes, alpha))
 }

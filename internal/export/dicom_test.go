@@ -64,22 +64,25 @@ func collect(t *testing.T, run *dicomio.Run, file []byte, n int, kinds ...string
 	return d
 }
 
+// objects are the names of all kinds of DICOM object.
+var objects = Names(Kinds(func(k Kind) bool { return k.DICOM }))
+
 func TestRefused(t *testing.T) {
 	run := &dicomio.Run{Time: time.Unix(0, 0)}
 	picture := &segd.Scan{Format: "png"}
-	d := NewDICOM(run, nil, picture, modelstest.Manifest("bright"), Kinds())
+	d := NewDICOM(run, nil, picture, modelstest.Manifest("bright"), objects)
 	err := d.Refused()
 	if !errors.Is(err, segd.ErrUnprocessable) || len(d.Kinds()) != 0 || d.Warnings() != nil || !strings.HasPrefix(err.Error(), "no seg, segprob, sc, sr, gsps, rtstruct: ") {
 		t.Errorf("of a PNG: %v, kinds %q", err, d.Kinds())
 	}
-	d = collect(t, run, slice("7", 1, 0, false), 5, Kinds()...)
+	d = collect(t, run, slice("7", 1, 0, false), 5, objects...)
 	if err := d.Refused(); !errors.Is(err, segd.ErrUnprocessable) || !strings.HasPrefix(err.Error(), "no rtstruct: ") || !strings.Contains(err.Error(), "(0020,0052)") {
 		t.Errorf("without a frame of reference: %v", err)
 	}
 	if diff := cmp.Diff([]string{SEG, SEGProb, SC, SR, GSPS}, d.Kinds()); diff != "" {
 		t.Error(diff)
 	}
-	if err := collect(t, run, slice("7", 1, 0, true), 5, Kinds()...).Refused(); err != nil {
+	if err := collect(t, run, slice("7", 1, 0, true), 5, objects...).Refused(); err != nil {
 		t.Errorf("of a slice that lies somewhere: %v", err)
 	}
 }
@@ -87,7 +90,7 @@ func TestRefused(t *testing.T) {
 // TestMerge joins slices that come out of order, and reads every object.
 func TestMerge(t *testing.T) {
 	run := &dicomio.Run{Time: time.Unix(0, 0)}
-	whole := slices.DeleteFunc(Kinds(), func(k string) bool { return k == SC })
+	whole := slices.DeleteFunc(slices.Clone(objects), func(k string) bool { return k == SC })
 	d := collect(t, run, slice("7", 1, 6, true), 1, whole...)
 	for i, z := range []float64{0, 3} {
 		if err := d.Merge(collect(t, run, slice("7", i+2, z, true), i+2, whole...)); err != nil {
@@ -164,7 +167,8 @@ func TestWriteSC(t *testing.T) {
 		r.Mask.Pix[i] = 1
 	}
 	var b bytes.Buffer
-	if err := d.WriteSC(&b, 0, r, 1); err != nil {
+	f := &FrameFiles{Result: r, Classes: modelstest.Manifest("bright").Classes, Alpha: 1, DICOM: d}
+	if err := f.Write(&b, SC); err != nil {
 		t.Fatal(err)
 	}
 	got, err := dicomio.Read(b.Bytes())

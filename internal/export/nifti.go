@@ -9,16 +9,15 @@ import (
 	"segd"
 	"segd/dicomio"
 	"segd/internal/nifti"
+	"segd/internal/segment"
+	"segd/unet"
 )
-
-// NIfTI is the kind of output that holds the masks or the values of all frames of
-// a scan as one volume, a .nii.gz.
-const NIfTI = "nifti"
 
 // Volumes are the masks or values of the frames of a scan as NIfTI files: one,
 // or one for each stack of frames that are turned against each other. It is not
 // safe for concurrent use.
 type Volumes struct {
+	content nifti.Content
 	writers []*nifti.Writer
 	places  []place // by frame
 	// Steps say how the frames were put in order or moved, and Warnings what a
@@ -40,7 +39,11 @@ func (e *NoVolumeError) Error() string {
 // Unwrap returns the reason.
 func (e *NoVolumeError) Unwrap() error { return e.reason }
 
-// NewNIfTI returns the volumes of the frames of scan, which was read from file.
+// contents are what volumes hold, by what the network gives.
+var contents = map[unet.Head]nifti.Content{unet.HeadClasses: nifti.Masks, unet.HeadRegression: nifti.Values}
+
+// NewNIfTI returns the volumes of the frames of scan, which was read from file, for
+// what networks with that head give.
 // They lie where the scan does: a NIfTI file's geometry is kept as it is, a DICOM
 // file's is that of its image planes, in order along their normal and with a
 // fourth axis where several lie at each place. Where nothing says where the scan
@@ -49,8 +52,8 @@ func (e *NoVolumeError) Unwrap() error { return e.reason }
 //
 // The errors are those of the scan's readers, and a NoVolumeError for frames that
 // have positions and make up no volume.
-func NewNIfTI(file []byte, scan *segd.Scan, content nifti.Content) (*Volumes, error) {
-	v := &Volumes{}
+func NewNIfTI(file []byte, scan *segd.Scan, head unet.Head) (*Volumes, error) {
+	v := &Volumes{content: contents[head]}
 	switch scan.Format {
 	case "nifti":
 		h, err := nifti.ReadHeader(file)
@@ -58,7 +61,7 @@ func NewNIfTI(file []byte, scan *segd.Scan, content nifti.Content) (*Volumes, er
 			return nil, err
 		}
 		v.Warnings = h.Disagreement()
-		v.add(nifti.LikeWriter(h, content), scan.Frames)
+		v.add(nifti.LikeWriter(h, v.content), scan.Frames)
 		return v, nil
 	case "dicom":
 		// A file that no object can refer to has pixels all the same.
@@ -74,7 +77,7 @@ func NewNIfTI(file []byte, scan *segd.Scan, content nifti.Content) (*Volumes, er
 				if s.AssumesThickness() && slices.ContainsFunc(stacks, func(s *dicomio.Stack) bool { return s.Depth == 1 }) {
 					v.Warnings = append(v.Warnings, "the file states no slice thickness (0018,0050): its nifti takes the distance between slices (0018,0088), or else that between rows")
 				}
-				if err := v.addStacks(stacks, scan, content); err != nil {
+				if err := v.addStacks(stacks, scan); err != nil {
 					return nil, &NoVolumeError{err}
 				}
 				return v, nil
@@ -85,7 +88,7 @@ func NewNIfTI(file []byte, scan *segd.Scan, content nifti.Content) (*Volumes, er
 	if err != nil {
 		return nil, err
 	}
-	w, err := nifti.NewWriter(nifti.Grid{Width: scan.Width, Height: scan.Height, Depth: scan.Frames, Spacing: first.Spacing}, content)
+	w, err := nifti.NewWriter(nifti.Grid{Width: scan.Width, Height: scan.Height, Depth: scan.Frames, Spacing: first.Spacing}, v.content)
 	if err != nil {
 		return nil, err
 	}
@@ -103,11 +106,11 @@ func (v *Volumes) add(w *nifti.Writer, n int) {
 }
 
 // addStacks adds a volume for each stack of the frames of scan.
-func (v *Volumes) addStacks(stacks []*dicomio.Stack, scan *segd.Scan, content nifti.Content) error {
+func (v *Volumes) addStacks(stacks []*dicomio.Stack, scan *segd.Scan) error {
 	v.places = make([]place, scan.Frames)
 	var parts []string
 	for i, s := range stacks {
-		w, err := NewStackNIfTI(s, scan.Width, scan.Height, content)
+		w, err := nifti.NewWriter(stackGrid(s, scan.Width, scan.Height), v.content)
 		if err != nil {
 			return err
 		}
@@ -130,7 +133,7 @@ func (v *Volumes) addStacks(stacks []*dicomio.Stack, scan *segd.Scan, content ni
 		if !slices.IsSorted(s.Order) || s.Times > 1 || len(stacks) > 1 {
 			v.Steps = append(v.Steps, frames)
 		}
-		if tilt := StackTilt(s, scan.Width, scan.Height, content); tilt != "" {
+		if tilt := stackGrid(s, scan.Width, scan.Height).Tilt(v.content); tilt != "" {
 			v.Steps = append(v.Steps, tilt)
 			v.Warnings = append(v.Warnings, tilt)
 		}
@@ -167,34 +170,35 @@ func ranges(frames []int) string {
 // Len is the number of files.
 func (v *Volumes) Len() int { return len(v.writers) }
 
-// AddMask adds the mask of frame i of the scan, counted from 0; each comes once,
-// in any order.
-func (v *Volumes) AddMask(i int, m *segd.Mask) error {
+// Add adds the result of frame i of the scan, counted from 0; each comes once, in
+// any order.
+func (v *Volumes) Add(i int, r *segment.Result) error {
 	p := v.places[i]
-	return v.writers[p.volume].AddAt(p.plane, m)
-}
-
-// AddValues is AddMask for volumes of values, width×height of them.
-func (v *Volumes) AddValues(i int, values []float32, width, height int) error {
-	p := v.places[i]
-	return v.writers[p.volume].AddValuesAt(p.plane, values, width, height)
+	if v.content == nifti.Values {
+		return v.writers[p.volume].AddValuesAt(p.plane, r.Values, r.Image.Width, r.Image.Height)
+	}
+	return v.writers[p.volume].AddAt(p.plane, r.Mask)
 }
 
 // Write writes file k, once. Frames that are missing are
 // segd.ErrUnprocessable; errors of w are passed on as they are.
 func (v *Volumes) Write(w io.Writer, k int) error { return v.writers[k].Write(w) }
 
-// NewStackNIfTI returns a writer for the masks or values of the slices of a DICOM
-// series, of width×height pixels each, in the order of the stack. Errors are those
-// of nifti.NewWriter.
-func NewStackNIfTI(s *dicomio.Stack, width, height int, content nifti.Content) (*nifti.Writer, error) {
-	return nifti.NewWriter(stackGrid(s, width, height), content)
-}
-
-// StackTilt says in words how the planes of a stack are moved in its NIfTI; empty
-// where they are not.
-func StackTilt(s *dicomio.Stack, width, height int, content nifti.Content) string {
-	return stackGrid(s, width, height).Tilt(content)
+// NewStackNIfTI returns the volume of the slices of a DICOM series, of width×height
+// pixels each, which Add takes as frames in the order of the stack. Steps and
+// Warnings are those of each slice. Errors are those of nifti.NewWriter.
+func NewStackNIfTI(s *dicomio.Stack, width, height int, head unet.Head) (*Volumes, error) {
+	v := &Volumes{content: contents[head]}
+	g := stackGrid(s, width, height)
+	w, err := nifti.NewWriter(g, v.content)
+	if err != nil {
+		return nil, err
+	}
+	if tilt := g.Tilt(v.content); tilt != "" {
+		v.Steps, v.Warnings = []string{tilt}, []string{tilt}
+	}
+	v.add(w, len(s.Order))
+	return v, nil
 }
 
 func stackGrid(s *dicomio.Stack, width, height int) nifti.Grid {

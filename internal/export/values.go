@@ -10,16 +10,6 @@ import (
 	"math"
 )
 
-// Kinds of output of models that give values, a file for each frame; NIfTI holds
-// all frames.
-const (
-	Value = "value" // PNG of 16 bits: rounded, cut off at 0 and 65535
-	TIFF  = "tiff"  // float32, as the model gives them
-)
-
-// ValueKinds lists what can be made of values.
-func ValueKinds() []string { return []string{Value, TIFF, NIfTI} }
-
 // CutWarning is of values that a picture of 16 bits has not.
 var CutWarning = fmt.Sprintf("values below 0 or above %d were cut off in the PNG: tiff and nifti hold them as they are", math.MaxUint16)
 

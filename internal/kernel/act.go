@@ -17,10 +17,10 @@ const Lanes = 8
 // once stays valid as long as its shape does.
 type Shape struct{ N, C, H, W int }
 
-// Blocks is the number of blocks of one image, ceil(C/8).
+// Blocks returns the number of blocks of one image, ceil(C/8).
 func (s Shape) Blocks() int { return blocks(s.C) }
 
-// Len is the number of elements with halo and pad lanes.
+// Len returns the number of elements, including halo and pad lanes.
 func (s Shape) Len() int { return s.N * s.Blocks() * s.blockLen() }
 
 // Dims returns {N, Blocks, H+2, W+2, 8}, the shape in memory.
@@ -31,7 +31,7 @@ func (s Shape) rowLen() int      { return (s.W + 2) * Lanes }
 func (s Shape) blockLen() int    { return (s.H + 2) * s.rowLen() }
 func (s Shape) with(c int) Shape { s.C = c; return s }
 
-// at is the index of lane 0 of pixel (y, x) of block b of image n, counted
+// at returns the index of lane 0 of pixel (y, x) of block b of image n, counted
 // from the first interior pixel; -1 and H or W reach the halo.
 func (s Shape) at(n, b, y, x int) int {
 	return (n*s.Blocks()+b)*s.blockLen() + (y+1)*s.rowLen() + (x+1)*Lanes
@@ -51,8 +51,8 @@ func NewAct[T Float](s Shape) Act[T] {
 	return Act[T]{Shape: s, Data: Aligned[T](s.Len())}
 }
 
-// Aligned returns n zeros whose first element lies on a 64-byte boundary, a
-// cache line and the widest vector.
+// Aligned returns n zeros whose first element is on a 64-byte boundary, the
+// size of a cache line and of the widest vector.
 func Aligned[T Float](n int) []T {
 	const line = 64
 	size := int(unsafe.Sizeof(*new(T)))
@@ -64,8 +64,8 @@ func Aligned[T Float](n int) []T {
 	return b[skip : skip+n : skip+n]
 }
 
-// Clear zeroes everything, halo and pad lanes too: what memory needs before
-// it serves as an Act of another shape.
+// Clear zeroes everything, including halo and pad lanes. Memory needs this
+// before it can serve as an Act of another shape.
 func (a Act[T]) Clear() { clear(a.Data) }
 
 // row returns w pixels of row y of plane nb = n·Blocks+b, from pixel 0 on.
@@ -74,7 +74,7 @@ func (a Act[T]) row(nb, y int) []T {
 	return a.Data[i : i+a.W*Lanes : i+a.W*Lanes]
 }
 
-// check panics unless the activation has the shape s and the memory for it.
+// check panics unless the activation has the shape s and enough memory for it.
 func (a Act[T]) check(what string, s Shape) {
 	if a.Shape != s || len(a.Data) < s.Len() || s.N < 1 || s.C < 1 || s.H < 1 || s.W < 1 {
 		panic(fmt.Sprintf("kernel: %s is %v with %d elements, want %v with %d", what, a.Shape, len(a.Data), s, s.Len()))
@@ -87,8 +87,8 @@ func checkLen(what string, got, want int) {
 	}
 }
 
-// Pack copies src, [N, C, H, W] and of dst's shape, into the interior of
-// dst. The halo is left as it is.
+// Pack copies src, [N, C, H, W] with dst's shape, to the interior of dst. It
+// leaves the halo unchanged.
 func Pack[T Float](p *Pool, dst Act[T], src []T) {
 	dst.check("pack: destination", dst.Shape)
 	checkLen("pack: source", len(src), dst.N*dst.C*dst.H*dst.W)
@@ -123,9 +123,9 @@ func Unpack[T Float](p *Pool, dst []T, src Act[T]) {
 	})
 }
 
-// taskPixels is the least work of a task of the element-wise loops: 8192
-// pixels of a block are 256 KiB of float32, some 10 µs, far above the price
-// of handing out a task.
+// taskPixels is the minimum work of a task of the elementwise loops. 8192
+// pixels of a block are 256 KiB of float32 and take about 10 µs, far more than
+// handing out a task costs.
 const taskPixels = 8192
 
 // forRows calls f for every row y of every plane nb of an activation.

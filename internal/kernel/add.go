@@ -2,9 +2,9 @@ package kernel
 
 import "fmt"
 
-// Add computes y = Σ x, then max(0, ·) where relu is set (NaN stays NaN). All
-// have y's shape; there are at least two summands, added in their order, and y
-// may be the first of them.
+// Add computes y = Σ x and, with relu, max(0, ·) of it (NaN stays NaN). All
+// have y's shape. There are at least two summands, added in order, and y may be
+// the first.
 func Add[T Float](p *Pool, y Act[T], x []Act[T], relu bool) {
 	if len(x) < 2 {
 		panic(fmt.Sprintf("kernel: sum of %d activations, want at least 2", len(x)))

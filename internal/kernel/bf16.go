@@ -2,9 +2,9 @@ package kernel
 
 import "math"
 
-// roundBF16 rounds each number to the nearest bfloat16, of two equally near to the
-// even one, as VCVTNEPS2BF16 does it: numbers below the normal range become zero,
-// and NaN stays NaN (Intel SDM, volume 2).
+// roundBF16 rounds each number to the nearest bfloat16, ties to even, like
+// VCVTNEPS2BF16: numbers below the normal range become zero, and NaN stays NaN
+// (Intel SDM, volume 2).
 func roundBF16[T Float](x []T) {
 	const (
 		exponent = 0xff << 23

@@ -10,7 +10,7 @@ const (
 	far  = 0.25
 )
 
-// Bilinear2x computes the up-sampled y of x; H and W of y are twice x's.
+// Bilinear2x computes y, the upsampled x. H and W of y are twice those of x.
 func Bilinear2x[T Float](p *Pool, y, x Act[T]) {
 	checkBilinear(y, x)
 	o := opsOf[T](p)
@@ -40,7 +40,7 @@ func checkBilinear[T Float](fine, coarse Act[T]) {
 	fine.check("bilinear: fine side", Up2x2.output(coarse.Shape, coarse.C))
 }
 
-// bilinearGeneric makes a fine row y from the coarse rows nearest to it.
+// bilinearGeneric computes a fine row y from the two nearest coarse rows.
 func bilinearGeneric[T Float](y, nearRow, farRow []T) {
 	n := len(nearRow)
 	for l := range Lanes {
@@ -58,8 +58,8 @@ func bilinearGeneric[T Float](y, nearRow, farRow []T) {
 	}
 }
 
-// bilinearGradGeneric gathers a coarse row dx from four fine rows, the outer
-// two being the far ones.
+// bilinearGradGeneric gathers a coarse row dx from four fine rows; the outer
+// two are the far ones.
 func bilinearGradGeneric[T Float](dx, far0, near0, near1, far1 []T) {
 	n := len(near0)
 	for l := range Lanes {

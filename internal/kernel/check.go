@@ -14,8 +14,8 @@ import (
 // nearly all of it in the reference, which is why that runs once for the
 // longest row and not for each length.
 
-// checks holds a self-check for each kernel of a set: it returns an error
-// where o differs from ref by more than rounding.
+// checks holds a self-check for each kernel of a set. It returns an error if o
+// differs from ref by more than rounding.
 var checks = []struct {
 	kernel string
 	run    func(o, ref *ops[float32]) error
@@ -28,7 +28,7 @@ var checks = []struct {
 	{"rows", checkRows},
 }
 
-// check runs all checks. A kernel that panics has failed.
+// check runs all checks. A panic in a kernel is a failure.
 func (o *ops[T]) check() error {
 	set, ok := any(o).(*ops[float32])
 	if !ok {
@@ -52,12 +52,13 @@ func checkOne(run func(o, ref *ops[float32]) error, o, ref *ops[float32]) (err e
 	return run(o, ref)
 }
 
-// checkTolerance bounds the difference of two sums of a few hundred products
-// of numbers in [-1, 1], in float32 in any order: some 300·2⁻²⁴·100. A wrong
-// kernel is off by about 1.
+// checkTolerance limits the difference between two sums of a few hundred
+// products of numbers in [-1, 1], in float32 and any order: about 300·2⁻²⁴·100.
+// A wrong kernel is off by about 1.
 const checkTolerance = 1e-3
 
-// differ returns an error where got is not want, about. NaN equals NaN.
+// differ returns an error if got differs from want beyond the tolerance. NaN
+// equals NaN.
 func differ(what string, got, want []float32) error {
 	for i, w := range want {
 		g := got[i]
@@ -68,7 +69,7 @@ func differ(what string, got, want []float32) error {
 	return nil
 }
 
-// checkValues are n numbers in [-1, 1), the same in each run.
+// checkValues returns n numbers in [-1, 1), the same in each run.
 func checkValues(n int) []float32 {
 	r := rand.New(rand.NewPCG(1, uint64(n)))
 	v := make([]float32, n)
@@ -78,12 +79,12 @@ func checkValues(n int) []float32 {
 	return v
 }
 
-// checkPixels is the longest row of the convolution's check: each kernel
-// serves a row of its own length, and this one takes two.
+// checkPixels is the longest row in the convolution's check. Each kernel serves
+// its own row length; this row needs two kernels.
 const checkPixels = 29
 
-// checkConv runs rows of all lengths: pixels do not depend on each other, so
-// the reference's longest row holds the others.
+// checkConv runs rows of all lengths. Pixels are independent, so the
+// reference's longest row contains the others.
 func checkConv(o, ref *ops[float32]) error {
 	for _, g := range []convRow[float32]{
 		{kh: 3, kw: 3, inStep: 1, outStep: 1, lanes: Lanes},
@@ -165,8 +166,8 @@ func checkWinograd(o, ref *ops[float32]) error {
 // checkBFloat16 is checkWinograd in bfloat16.
 func checkBFloat16(o, ref *ops[float32]) error { return checkProducts(o, ref, o.bf16, true) }
 
-// checkProducts has images of one tile each, so that the reference's run of the most
-// holds the others.
+// checkProducts uses images of one tile each, so that the reference's largest
+// run contains the others.
 func checkProducts(o, ref *ops[float32], k *winogradOps[float32], bf16 bool) error {
 	const in, side = 3, tilePixels - 1
 	for panel, kernels := range k.product {

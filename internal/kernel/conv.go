@@ -5,10 +5,10 @@ import "fmt"
 // convRow is the work of one call of a convolution's inner loop: one row of
 // outputs of a pair of blocks, from a run of input blocks.
 //
-// Output pixel i takes, over blocks and rows of the kernel, the product of
-// kw·8 neighbouring inputs from pixel i·inStep on with as many rows of
+// Output pixel i sums, over blocks and kernel rows, the products of kw·8
+// neighbouring inputs, starting at pixel i·inStep, with as many rows of
 // weights. With wTap it is the transposed 2×2 convolution of a row of inputs:
-// tap k has the weights from k·wTap on and the output pixels 2i+k%2 of the row
+// tap k has the weights from k·wTap on, and the output pixels 2i+k%2 of the row
 // k/2·outRow further. Strides are in elements.
 type convRow[T Float] struct {
 	kh, kw          int
@@ -25,16 +25,16 @@ type convRow[T Float] struct {
 	relu            bool
 }
 
-// Run computes the convolution: out = in * weights + bias, then max(0, ·)
-// where relu is set (NaN stays NaN). in holds an activation for each source,
-// of one N, H and W; out has the geometry's shape and must not overlap them.
-// For Down2x2, H and W of the inputs are even. bias is one number for each
-// output channel; nil stands for none.
+// Run computes the convolution out = in * weights + bias and, with relu, max(0,
+// ·) of it (NaN stays NaN). in holds an activation for each source, all with
+// the same N, H and W. out has the geometry's shape and must not overlap them.
+// For Down2x2, H and W of the inputs are even. bias has one number per output
+// channel; nil means none.
 func (f *Filter[T]) Run(p *Pool, out Act[T], in []Act[T], bias []T, relu bool) {
 	f.RunTail(p, out, in, bias, Tail[T]{ReLU: relu})
 }
 
-// check panics unless Run can take its arguments.
+// check panics unless the arguments of Run are valid.
 func (f *Filter[T]) check(out Act[T], in []Act[T], bias []T) {
 	if len(in) != len(f.sources) {
 		panic(fmt.Sprintf("kernel: convolution of %d sources, want %d", len(in), len(f.sources)))
@@ -88,7 +88,7 @@ const (
 	maxBands   = 32        // as few rows as this many bands make, if the others allow
 )
 
-// band is the number of rows of a task.
+// band returns the number of rows per task.
 func (f *Filter[T]) band(s Shape) int {
 	row := f.nib * s.rowLen() * 4
 	if f.g == Down2x2 {
@@ -110,8 +110,8 @@ type convRun[T Float] struct {
 	oneRow bool // every row of outputs goes to row 0 of out
 }
 
-// chunkBlocks is the number of input blocks of a pass: their weights, at most
-// 32 KiB for a pair, stay in the L1 cache.
+// chunkBlocks returns the number of input blocks per pass. Their weights, at
+// most 32 KiB for a pair, stay in the L1 cache.
 func (g Geometry) chunkBlocks() int { return [...]int{4, 32, 16, 8}[g] }
 
 // task computes rows [y0, y1) of one pair of output blocks of image n; for

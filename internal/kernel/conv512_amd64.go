@@ -2,7 +2,7 @@
 
 package kernel
 
-// conv3x3Z holds the kernels by the number of pixels less one.
+// conv3x3Z holds the kernels, indexed by the number of pixels less one.
 var conv3x3Z = []convTile{
 	{1, conv3x3Z1}, {2, conv3x3Z2}, {3, conv3x3Z3}, {4, conv3x3Z4},
 	{5, conv3x3Z5}, {6, conv3x3Z6}, {7, conv3x3Z7}, {8, conv3x3Z8},
@@ -15,13 +15,14 @@ var conv3x3Z = []convTile{
 // conv3x3GreyZ are the kernels of one input lane, longest first.
 var conv3x3GreyZ = []convTile{{24, conv3x3GreyZ24}, {16, conv3x3GreyZ16}, {8, conv3x3GreyZ8}, {4, conv3x3GreyZ4}, {2, conv3x3GreyZ2}, {1, conv3x3GreyZ1}}
 
-// convUpZ are the kernels of all taps by the number of pixels less one.
+// convUpZ are the kernels for all taps, indexed by the number of pixels less
+// one.
 var convUpZ = []func(out, in, w, bias *float32, blocks, inBlk, wTap, outBlk, outRow, tiles, relu int){
 	convUpZ1, convUpZ2, convUpZ3, convUpZ4, convUpZ5, convUpZ6,
 }
 
-// convAVX512 leaves to AVX2 single output blocks, half a vector, and the
-// geometries in which wider vectors gain nothing: see _asm/conv512.go.
+// convAVX512 leaves to AVX2 single output blocks, which fill half a vector, and
+// the geometries in which wider vectors gain nothing: see _asm/conv512.go.
 func convAVX512(c *convRow[float32]) {
 	switch {
 	case c.nv == 1:
@@ -37,7 +38,7 @@ func convAVX512(c *convRow[float32]) {
 	}
 }
 
-// callUp covers a row of a transposed convolution as callEven does.
+// callUp covers a row of a transposed convolution like callEven.
 func callUp(c *convRow[float32]) {
 	bias, relu := c.epilogue()
 	n := (c.pixels + len(convUpZ) - 1) / len(convUpZ)

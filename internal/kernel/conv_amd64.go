@@ -4,8 +4,8 @@ package kernel
 
 import "golang.org/x/sys/cpu"
 
-// sets are the float32 kernel sets that this machine can run, fastest first. The
-// first of one name has what is best for it on this machine.
+// sets returns the float32 kernel sets that this machine can run, fastest
+// first. If several have the same name, the first is best for this machine.
 func sets() (list []*ops[float32]) {
 	x := &cpu.X86
 	avx2 := x.HasAVX2 && x.HasFMA
@@ -43,7 +43,8 @@ func avx2Ops() *ops[float32] {
 	}
 }
 
-// avx512Ops takes from avx2Ops what memory bounds: wider vectors do not pay.
+// avx512Ops takes memory-bound loops from avx2Ops, because wider vectors do not
+// pay there.
 func avx512Ops() *ops[float32] {
 	o := avx2Ops()
 	o.name = "avx512"
@@ -113,8 +114,8 @@ func convAVX2(c *convRow[float32]) {
 	}
 }
 
-// callTiles covers a row with the kernels of a list, longest first, that ends
-// with one of a single pixel.
+// callTiles covers a row with the kernels of a list, longest first. The list
+// ends with a kernel for a single pixel.
 func callTiles(c *convRow[float32], list []convTile) {
 	x := 0
 	for _, t := range list {
@@ -145,7 +146,7 @@ func callTile(c *convRow[float32], t convTile, x, n int) {
 		c.blocks, c.inBlk*4, c.inRow*4, c.outBlk*4, n, relu)
 }
 
-// epilogue is what the assembly takes for bias and ReLU.
+// epilogue returns the assembly's arguments for bias and ReLU.
 func (c *convRow[T]) epilogue() (bias *T, relu int) {
 	if c.bias != nil {
 		bias = &c.bias[0]

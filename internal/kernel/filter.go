@@ -14,8 +14,8 @@ const (
 	Conv3x3 Geometry = iota
 	// Conv1x1 is a linear map of the channels of each pixel.
 	Conv1x1
-	// Up2x2 is the transposed convolution with a 2×2 kernel and stride 2;
-	// each input pixel fills four output pixels of its own.
+	// Up2x2 is the transposed convolution with a 2×2 kernel and stride 2. Each
+	// input pixel fills four output pixels.
 	Up2x2
 	// Down2x2 is the 2×2 convolution with stride 2, the adjoint of Up2x2.
 	Down2x2
@@ -31,14 +31,14 @@ func (g Geometry) String() string {
 	return fmt.Sprintf("Geometry(%d)", g)
 }
 
-// taps is the number of weights for each pair of an input and an output
+// taps returns the number of weights for each pair of an input and an output
 // channel.
 func (g Geometry) taps() int { return [...]int{9, 1, 4, 4}[g] }
 
-// adjoint is the geometry that carries an output gradient back to the input.
+// adjoint returns the geometry that maps an output gradient back to the input.
 func (g Geometry) adjoint() Geometry { return [...]Geometry{Conv3x3, Conv1x1, Down2x2, Up2x2}[g] }
 
-// output is the shape of the output for inputs of shape s.
+// output returns the shape of the output for inputs of shape s.
 func (g Geometry) output(s Shape, c int) Shape {
 	switch g {
 	case Up2x2:
@@ -49,11 +49,11 @@ func (g Geometry) output(s Shape, c int) Shape {
 	return s.with(c)
 }
 
-// affine says where a weight lies: off + oc·out + ic·in + tap·step.
+// affine gives the position of a weight: off + oc·out + ic·in + tap·step.
 type affine struct{ off, out, in, step int }
 
-// order is PyTorch's order of weights: [out][in][tap], but [in][out][tap] for
-// the transposed convolution.
+// order returns PyTorch's order of weights: [out][in][tap], but [in][out][tap]
+// for the transposed convolution.
 func (g Geometry) order(out, in int) affine {
 	k := g.taps()
 	if g == Up2x2 {
@@ -65,8 +65,8 @@ func (g Geometry) order(out, in int) affine {
 // Filter holds the packed weights of one convolution, whose input is one or
 // more activations read as if their channels were concatenated.
 //
-// Run may be called from several goroutines at once; Pack and PackAdjoint
-// need the Filter to themselves.
+// Run may be called from several goroutines at once. Pack and PackAdjoint need
+// exclusive access.
 type Filter[T Float] struct {
 	g       Geometry
 	out     int
@@ -88,7 +88,7 @@ type Filter[T Float] struct {
 	wlen    int     // the number of weights it expects
 }
 
-// algorithm is how a 3×3 convolution is computed.
+// algorithm selects how a 3×3 convolution is computed.
 type algorithm uint8
 
 const (
@@ -97,25 +97,24 @@ const (
 	winograd
 )
 
-// SetExact has Run take direct convolution whatever the shape, also where
-// Winograd's algorithm, whose rounding error is some ten times as large, is
-// faster.
+// SetExact makes Run use direct convolution for every shape, even if Winograd's
+// algorithm, with about ten times the rounding error, is faster.
 func (f *Filter[T]) SetExact() { f.algorithm = direct }
 
-// SetBFloat16 has Run round what it multiplies to bfloat16, in 3×3 convolutions that
-// take Winograd's algorithm: the transformed input and the transformed weights.
-// Sums, bias and all that is kept are of T. The result is off by a hundredth of
-// its standard deviation, at most by a tenth, where Winograd's algorithm alone is
-// off by some 1e-5.
+// SetBFloat16 makes Run round the operands of 3×3 convolutions with Winograd's
+// algorithm to bfloat16: the transformed input and the transformed weights.
+// Sums, bias and all stored values are of type T. The result is off by a
+// hundredth of its standard deviation, at most by a tenth; Winograd's algorithm
+// alone is off by about 1e-5.
 //
-// Which layers are rounded depends on their shape alone, so that results differ
-// from one kernel set to another by the order of sums and, rarely, by one
-// rounding to bfloat16.
+// The choice of rounded layers depends only on their shape. Results therefore
+// differ between kernel sets by the order of sums and, rarely, by one rounding
+// to bfloat16.
 func (f *Filter[T]) SetBFloat16() { f.bf16 = true }
 
-// NewFilter returns a filter of zeros with the given numbers of output
-// channels and of input channels of each source. The sources of a Run have
-// one height and width.
+// NewFilter returns a filter of zeros with the given numbers of output channels
+// and of input channels per source. The sources of a Run have the same height
+// and width.
 func NewFilter[T Float](g Geometry, out int, sources ...int) *Filter[T] {
 	checkChannels(g, out, sources)
 	f := &Filter[T]{g: g, out: out, sources: append([]int(nil), sources...)}
@@ -168,18 +167,18 @@ func totalChannels(v []int) (s int) {
 	return s
 }
 
-// Pack takes the weights, in PyTorch's order: [out][in][ky][kx], for Up2x2
-// [in][out][ky][kx]; in counts the channels of all sources in turn. w is
-// copied; the call does not allocate.
+// Pack sets the weights, given in PyTorch's order: [out][in][ky][kx], or
+// [in][out][ky][kx] for Up2x2. in counts the channels of all sources in
+// sequence. Pack copies w and does not allocate.
 func (f *Filter[T]) Pack(w []T) {
 	in := totalChannels(f.sources)
 	checkLen("pack: weights", len(w), f.out*in*f.g.taps())
 	f.pack(w, f.g.order(f.out, in))
 }
 
-// PackAdjoint takes the weights of the convolution whose adjoint the filter
-// is, in that convolution's order (see Pack). It panics on a filter that is
-// not from NewAdjoint. The call does not allocate.
+// PackAdjoint sets the weights of the convolution of which the filter is the
+// adjoint, in that convolution's order (see Pack). It panics unless the filter
+// comes from NewAdjoint. It does not allocate.
 func (f *Filter[T]) PackAdjoint(w []T) {
 	if f.adjoint == nil {
 		panic("kernel: PackAdjoint on a filter that is not from NewAdjoint")
@@ -212,7 +211,7 @@ func (f *Filter[T]) pack(w []T, o affine) {
 	}
 }
 
-// index is where the weights of one tap of an input block begin.
+// index returns the start of the weights of one tap of an input block.
 func (f *Filter[T]) index(pair, block, tap int) int {
 	taps := f.g.taps()
 	i := block*taps + tap
@@ -222,10 +221,10 @@ func (f *Filter[T]) index(pair, block, tap int) int {
 	return pair*f.nib*taps*Lanes*2*Lanes + i*Lanes*pairLanes(f.out, pair)
 }
 
-// pairs is the number of pairs of blocks, the last of which may be a single.
+// pairs returns the number of pairs of blocks; the last may be a single block.
 func pairs(c int) int { return (blocks(c) + 1) / 2 }
 
-// pairLanes is the number of lanes of a pair: 16, or 8 for a single block.
+// pairLanes returns the number of lanes of a pair: 16, or 8 for a single block.
 func pairLanes(c, pair int) int {
 	if 2*pair+1 == blocks(c) {
 		return Lanes

@@ -2,9 +2,9 @@ package kernel
 
 import "math"
 
-// Gate computes y = x · σ(a), the attention coefficient σ(a) of each pixel
-// being that of all its channels: a has one channel. y has x's shape and may
-// be x. σ is the logistic function.
+// Gate computes y = x · σ(a), where σ is the logistic function. a has one
+// channel, and its coefficient σ(a) applies to all channels of a pixel. y has
+// x's shape and may be x.
 func Gate[T Float](p *Pool, y, x, a Act[T]) {
 	checkGate(y, x, a)
 	gateRows(p, a, func(n, r int, s []T) {
@@ -20,8 +20,9 @@ func Gate[T Float](p *Pool, y, x, a Act[T]) {
 	})
 }
 
-// GateGrad computes the gradient da of Gate by a from x, a and dy: the sum
-// over the channels of dy·x, times σ'(a). That by x is Gate of dy.
+// GateGrad computes da, the gradient of Gate with respect to a, from x, a and
+// dy: the sum over the channels of dy·x, times σ'(a). The gradient with respect
+// to x is Gate of dy.
 func GateGrad[T Float](p *Pool, da, x, a, dy Act[T]) {
 	checkGate(dy, x, a)
 	da.check("gate gradient", a.Shape)

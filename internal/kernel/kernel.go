@@ -1,6 +1,6 @@
 // Package kernel holds the numeric loops of the network: convolutions, their
-// gradients, pooling and the pieces of normalisation, on activations blocked
-// by eight channels.
+// gradients, pooling and the parts of normalisation, on activations in blocks
+// of eight channels.
 //
 // Smallest use, one 3×3 convolution with ReLU:
 //
@@ -13,28 +13,27 @@
 //	kernel.Pack(pool, x, pixels)
 //	f.Run(pool, y, []kernel.Act[float32]{x}, bias, true)
 //
-// Everything is written once in plain Go, generic over float32 and float64:
-// that is the definition of right. float32 on amd64 takes assembly for AVX-512 or
-// AVX2, made by the generator in _asm, once it has shown on the machine that it
-// computes the same; the build tag purego leaves it out.
-// Work is split into tasks by shape alone and sums are reduced in a fixed
-// order, so results are the same bits for any number of threads; between the
+// Everything exists once in plain Go, generic over float32 and float64, as the
+// reference. On amd64, float32 uses assembly for AVX-512 or AVX2, made by the
+// generator in _asm, after a self-check on the machine; the build tag purego
+// excludes it. Work is split into tasks by shape alone, and sums have a fixed
+// order, so results are identical to the bit for any number of threads. Between
 // kernel sets they differ by rounding (FMA, order of sums).
 //
-// Limits: a wrong shape or a short slice is a programmer's mistake and
-// panics before anything is written. Inputs and outputs of a call must not
-// overlap unless its comment says so.
+// Limits: a wrong shape or a short slice is a programming error and panics
+// before anything is written. Inputs and outputs of a call must not overlap
+// unless its comment says so.
 //
-// The layout is oneDNN's nChw8c with a halo; the register blocking of the
-// microkernels follows Georganas et al. 2018, "Anatomy of High-Performance
-// Deep Learning Convolutions on SIMD Architectures" (arXiv:1808.05567).
+// The layout is oneDNN's nChw8c with a halo. The register blocking of the
+// microkernels follows Georganas et al. 2018, "Anatomy of High-Performance Deep
+// Learning Convolutions on SIMD Architectures" (arXiv:1808.05567).
 package kernel
 
 // Float is the set of element types.
 type Float interface{ ~float32 | ~float64 }
 
-// ops is one set of inner loops. Each works on part of one row of one block;
-// slices start at the first element that is touched.
+// ops is one set of inner loops. Each works on part of one row of one block.
+// Slices start at the first element used.
 type ops[T Float] struct {
 	name         string
 	conv         func(c *convRow[T])

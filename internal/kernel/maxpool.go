@@ -2,7 +2,7 @@ package kernel
 
 import "fmt"
 
-// MaxPool2x2 takes the maximum of every 2×2 pixels; a NaN among them makes
+// MaxPool2x2 computes the maximum of every 2×2 pixels; a NaN among them makes
 // the result NaN. H and W of in are even and twice those of out.
 func MaxPool2x2[T Float](p *Pool, out, in Act[T]) {
 	checkPool(out, in)
@@ -12,12 +12,12 @@ func MaxPool2x2[T Float](p *Pool, out, in Act[T]) {
 	})
 }
 
-// MaxPool2x2Grad computes the gradient dx of MaxPool2x2 from its input x, its
-// output y and the output's gradient dy. Of every 2×2 pixels the first in
-// row-major order that is not less than the output takes the gradient: the
-// first maximum, or, where the output is NaN, the first pixel. The others are
-// set to zero. add, of x's shape, is added to dx: the gradient that x has from
-// elsewhere. It may be the zero Act, for none.
+// MaxPool2x2Grad computes dx, the gradient of MaxPool2x2, from its input x, its
+// output y and the output's gradient dy. In every 2×2 pixels, the first in
+// row-major order that is not less than the output receives the gradient: the
+// first maximum or, if the output is NaN, the first pixel. The others are set
+// to zero. add, of x's shape, is the gradient of x from elsewhere and is added
+// to dx. The zero Act means none.
 func MaxPool2x2Grad[T Float](p *Pool, dx, x, y, dy, add Act[T]) {
 	checkPool(y, x)
 	dx.check("pooling: input gradient", x.Shape)

@@ -5,11 +5,11 @@ import (
 	"sync"
 )
 
-// Moments sums x and x² over the top left validH×validW pixels of every
-// channel of every image. sum and sumsq have N·Blocks·8 elements, index
+// Moments sums x and x² over the top left validH×validW pixels of every channel
+// of every image. sum and sumsq have N·Blocks·8 elements with index
 // (n·Blocks+block)·8+lane, and are overwritten.
 //
-// float32 rows are summed in float32 and the rows in float64.
+// float32 rows are summed in float32, and the row sums in float64.
 func Moments[T Float](p *Pool, sum, sumsq []float64, x Act[T], validH, validW int) {
 	x.check("moments: input", x.Shape)
 	if validH < 0 || validW < 0 || validH > x.H || validW > x.W {
@@ -30,8 +30,8 @@ func ChannelSum[T Float](p *Pool, db []T, dy Act[T]) {
 	channelSums(p, db, dy.Shape, func(s, q *[Lanes]float64, nb, y int) { o.moments(s, q, dy.row(nb, y)) })
 }
 
-// channelSums is reduceRows over all rows with the first of the two sums added
-// up over images; db may be nil.
+// channelSums is reduceRows over all rows, with the first of the two sums added
+// over images. db may be nil.
 func channelSums[T Float](p *Pool, db []T, s Shape, row func(s, s2 *[Lanes]float64, nb, y int)) {
 	n := s.N * s.Blocks() * Lanes
 	buf := scratch(2 * n)
@@ -50,7 +50,7 @@ func channelSums[T Float](p *Pool, db []T, s Shape, row func(s, s2 *[Lanes]float
 // scratchPool holds the memory of sums between calls.
 var scratchPool sync.Pool
 
-// scratch returns n numbers of any value, to be put back in scratchPool.
+// scratch returns n uninitialised numbers, to be put back in scratchPool.
 func scratch(n int) *[]float64 {
 	s, _ := scratchPool.Get().(*[]float64)
 	if s == nil || cap(*s) < n {
@@ -60,8 +60,8 @@ func scratch(n int) *[]float64 {
 	return s
 }
 
-// ScaleShift computes y = scale·x + shift, then max(0, ·) where relu is set
-// (NaN stays NaN). scale and shift have N·Blocks·8 elements, zero beyond the
+// ScaleShift computes y = scale·x + shift and, with relu, max(0, ·) of it (NaN
+// stays NaN). scale and shift have N·Blocks·8 elements, zero beyond the
 // channels. y may be x.
 func ScaleShift[T Float](p *Pool, y, x Act[T], scale, shift []T, relu bool) {
 	x.check("scale: input", x.Shape)
@@ -74,10 +74,10 @@ func ScaleShift[T Float](p *Pool, y, x Act[T], scale, shift []T, relu bool) {
 	})
 }
 
-// NormGradSums computes Σdy' and Σdy'·x of every channel of every image, where
-// dy' is dy, with relu only where scale·x + shift > 0, the output of
-// ScaleShift, and zero elsewhere. The slices are as in Moments and ScaleShift;
-// without relu, scale and shift are not looked at.
+// NormGradSums computes Σdy' and Σdy'·x for every channel of every image. dy'
+// is dy; with relu, it is zero unless the output of ScaleShift, scale·x +
+// shift, is positive. The slices are as in Moments and ScaleShift. Without
+// relu, scale and shift are ignored.
 func NormGradSums[T Float](p *Pool, sumDy, sumDyX []float64, x, dy Act[T], scale, shift []T, relu bool) {
 	x.check("norm gradient: input", x.Shape)
 	dy.check("norm gradient: output gradient", x.Shape)
@@ -120,9 +120,9 @@ func affineOf[T Float](scale, shift []T, nb int, relu bool) (k, d *[Lanes]T) {
 	return k, d
 }
 
-// ReLUGrad computes dx = dy where y > 0 and zero elsewhere, and db, the sum of
-// dx over images and pixels, the gradient of a bias. dx may be dy. db has C
-// elements, or is nil where it is not wanted.
+// ReLUGrad computes dx, which is dy where y > 0 and zero elsewhere, and db, the
+// sum of dx over images and pixels, the gradient of a bias. dx may be dy. db
+// has C elements, or is nil if not needed.
 func ReLUGrad[T Float](p *Pool, db []T, dx, y, dy Act[T]) {
 	y.check("relu gradient: output", y.Shape)
 	dx.check("relu gradient: input gradient", y.Shape)
@@ -139,7 +139,7 @@ func ReLUGrad[T Float](p *Pool, db []T, dx, y, dy Act[T]) {
 func lanesOf[T Float](v []T, nb int) *[Lanes]T { return (*[Lanes]T)(v[nb*Lanes:]) }
 
 // reduceRows runs row, which adds to two sums, over the first h rows of every
-// plane. A plane of many pixels is cut into parts, added up in order.
+// plane. It splits a large plane into parts, which it adds in order.
 func reduceRows(p *Pool, sum, sum2 []float64, s Shape, h int, row func(s, s2 *[Lanes]float64, nb, y int)) {
 	planes := s.N * s.Blocks()
 	checkLen("sum", len(sum), planes*Lanes)

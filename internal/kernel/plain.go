@@ -3,8 +3,8 @@ package kernel
 import "fmt"
 
 // RunPlain computes a 1×1 convolution whose result is a plain tensor: dst, [N,
-// channels, H, W], takes what Run and Unpack would make. A row is unpacked as
-// soon as it is computed.
+// channels, H, W], receives the result of Run and Unpack. Each row is unpacked
+// as soon as it is computed.
 func (f *Filter[T]) RunPlain(p *Pool, dst []T, in Act[T], bias []T) {
 	if f.g != Conv1x1 || len(f.sources) != 1 {
 		panic(fmt.Sprintf("kernel: plain result of %v of %d sources, want %v of one", f.g, len(f.sources), Conv1x1))

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// spin is how long a thread looks for work, or for the end of others' work,
-// before it sleeps: a network is some 50 Run calls with microseconds between
-// them, and to wake a sleeping thread takes longer than many of them.
+// spin is how long a thread waits actively for work, or for others to finish,
+// before it sleeps. A network has about 50 Run calls, microseconds apart, and
+// waking a sleeping thread takes longer than many of them.
 const spin = 200 * time.Microsecond
 
-// Pool is a number of worker goroutines that share the tasks of Run calls, and the
-// kernel set that these take. It is safe for concurrent use; the nil Pool runs
-// everything in the caller, by the fastest set.
+// Pool is a set of worker goroutines that share the tasks of Run calls, with
+// the kernel set that they use. It is safe for concurrent use. The nil Pool
+// runs everything in the caller with the fastest set.
 type Pool struct {
 	threads int
 	set     Set
@@ -40,8 +40,8 @@ type job struct {
 }
 
 // NewPool starts threads-1 workers; the caller of Run is the last thread.
-// threads < 1 means GOMAXPROCS. What runs on the pool takes the kernels of set.
-// Close ends the workers.
+// threads < 1 means GOMAXPROCS. Work on the pool uses the kernels of set. Close
+// ends the workers.
 func NewPool(threads int, set Set) *Pool {
 	if threads < 1 {
 		threads = runtime.GOMAXPROCS(0)
@@ -54,8 +54,8 @@ func NewPool(threads int, set Set) *Pool {
 	return p
 }
 
-// Threads is the number of threads that share a Run call, the caller's too;
-// 1 for the nil Pool.
+// Threads returns the number of threads that share a Run call, including the
+// caller's; 1 for the nil Pool.
 func (p *Pool) Threads() int {
 	if p == nil {
 		return 1
@@ -63,7 +63,7 @@ func (p *Pool) Threads() int {
 	return p.threads
 }
 
-// Set is the kernel set of what runs on the pool.
+// Set returns the kernel set of the pool.
 func (p *Pool) Set() Set {
 	if p == nil {
 		return Set{}
@@ -71,8 +71,8 @@ func (p *Pool) Set() Set {
 	return p.set
 }
 
-// Enter and Leave stand around a computation of many Run calls, such as an image
-// on its way through a network. They tell Share how many there are.
+// Enter and Leave enclose a computation of many Run calls, such as an image in
+// a network. Share depends on the number of these computations.
 func (p *Pool) Enter() {
 	if p != nil {
 		p.users.Add(1)
@@ -86,11 +86,11 @@ func (p *Pool) Leave() {
 	}
 }
 
-// Share is the pool for the next Run of a computation that has entered: p while
-// there are fewer than its threads, so that each is done soon, and a
-// pool of the caller's own thread when there is one for each: a computation that
-// has a core to itself waits for no other and keeps its data in the core's cache.
-// The results are the same bits.
+// Share returns the pool for the next Run of a computation that has entered.
+// With fewer computations than threads it is p, so that each finishes soon.
+// Otherwise it is a pool of the caller's own thread: a computation with its own
+// core waits for no other and keeps its data in the core's cache. Results are
+// identical to the bit.
 func (p *Pool) Share() *Pool {
 	if p != nil && p.users.Load() >= int64(p.threads) {
 		return p.alone
@@ -98,8 +98,8 @@ func (p *Pool) Share() *Pool {
 	return p
 }
 
-// Close ends the workers and waits for them; it must not be called from a
-// task. A Run in progress or begun later still completes, in its caller.
+// Close ends the workers and waits for them. It must not be called from a task.
+// A Run that is in progress, or starts later, still completes in its caller.
 // Further calls do nothing.
 func (p *Pool) Close() {
 	if p == nil {
@@ -111,10 +111,10 @@ func (p *Pool) Close() {
 	p.workers.Wait()
 }
 
-// Run calls f(0) … f(tasks-1), each once, in no order, and returns when all
+// Run calls f(0) … f(tasks-1), each once, in any order, and returns when all
 // have ended. The caller works too, so a Run within f cannot deadlock. Tasks
-// are independent of each other. If tasks panic, the others still run, and
-// the first panic's value is raised again in the caller.
+// must be independent. If tasks panic, the others still run, and Run panics in
+// the caller with the value of the first.
 func (p *Pool) Run(tasks int, f func(task int)) {
 	if tasks <= 1 || p == nil || p.threads == 1 || p.closed.Load() {
 		for t := range tasks {
@@ -141,8 +141,8 @@ offer:
 	}
 }
 
-// work runs jobs until quit. After a job it looks out for the next for a while,
-// unless each thread has a computation of its own.
+// work runs jobs until quit. After a job it spins for the next for a while,
+// unless each thread has its own computation.
 func (p *Pool) work() {
 	for {
 		select {
@@ -155,8 +155,8 @@ func (p *Pool) work() {
 	}
 }
 
-// spinUntil waits for done, for so long as spin, and reports whether it came.
-// Other goroutines may run meanwhile.
+// spinUntil waits up to spin for done and reports whether it became true. Other
+// goroutines may run meanwhile.
 func spinUntil(done func() bool) bool {
 	for start := time.Now(); time.Since(start) < spin; runtime.Gosched() {
 		if done() {
@@ -166,8 +166,8 @@ func spinUntil(done func() bool) bool {
 	return done()
 }
 
-// work takes tasks until none is left to take. A worker that comes late finds
-// none and drops the job, so an offer may outlive the Run call it is from.
+// work takes tasks until none is left. A late worker finds none and drops the
+// job, so an offer may outlive its Run call.
 func (j *job) work() {
 	for {
 		t := j.next.Add(1) - 1

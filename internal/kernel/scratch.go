@@ -5,18 +5,18 @@ import (
 	"sync"
 )
 
-// scratchList keeps the scratch memory of work that has ended for work to
-// come. It is safe for concurrent use. A sync.Pool would lose it to every
-// other garbage collection.
+// scratchList keeps the scratch memory of finished work for later work. It is
+// safe for concurrent use. A sync.Pool would lose it to every other garbage
+// collection.
 type scratchList[T Float] struct {
 	mu   sync.Mutex
 	free [][]T // smallest first
 }
 
-// maxScratch is the number of pieces that are kept, the largest.
+// maxScratch is the number of pieces to keep, largest first.
 const maxScratch = 64
 
-// take returns memory of at least n elements, which hold anything.
+// take returns uninitialised memory of at least n elements.
 func (l *scratchList[T]) take(n int) []T {
 	l.mu.Lock()
 	i := slices.IndexFunc(l.free, func(s []T) bool { return len(s) >= n })
@@ -30,7 +30,7 @@ func (l *scratchList[T]) take(n int) []T {
 	return s
 }
 
-// give hands back what take returned.
+// give returns memory from take.
 func (l *scratchList[T]) give(s []T) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

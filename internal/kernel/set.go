@@ -8,22 +8,22 @@ import (
 	"sync"
 )
 
-// Set is one of the sets of inner loops that float32 work may take; float64 work
-// always takes plain Go. A Pool carries the set of what runs on it. The zero Set
-// is the fastest one that passes its self-check on this machine. Results differ
-// between sets by rounding. Sets are comparable and never change.
+// Set is a set of inner loops for float32 work; float64 work always uses plain
+// Go. A Pool carries the set of its work. The zero Set is the fastest one that
+// passes its self-check on this machine. Results differ between sets by
+// rounding. Sets are comparable and never change.
 type Set struct{ ops *ops[float32] }
 
-// Auto names the fastest kernel set of the machine.
+// Auto is the name of the machine's fastest kernel set.
 const Auto = "auto"
 
-// SetNames are the names that Choose takes on one machine or another.
+// SetNames returns all names that Choose accepts, on any machine.
 func SetNames() []string { return []string{Auto, "avx512", "avx2", "generic"} }
 
-// Choose returns the kernel set of that name or, for Auto, the fastest that this
-// machine can run. A set whose self-check fails is refused with a line in log, and
-// Choose returns the next slower one; a nil log gets no line. A set that the
-// machine cannot run is an error. SetNames holds all names.
+// Choose returns the kernel set with that name or, for Auto, the fastest that
+// this machine can run. If the self-check of a set fails, Choose logs that,
+// unless log is nil, and returns the next slower set. A set that the machine
+// cannot run is an error. SetNames lists all names.
 func Choose(name string, log *slog.Logger) (Set, error) {
 	list := machineSets()
 	if name != Auto {
@@ -43,8 +43,8 @@ func Choose(name string, log *slog.Logger) (Set, error) {
 // Name returns "avx512", "avx2" or "generic".
 func (s Set) Name() string { return s.float32s().name }
 
-// Winograd names the instruction set in which float32 3×3 convolutions take
-// Winograd's algorithm where it pays; empty, they all take the direct one.
+// Winograd returns the name of the instruction set for Winograd's algorithm in
+// float32 3×3 convolutions where it pays, or "" if all are direct.
 func (s Set) Winograd() string {
 	if w := s.float32s().winograd; w != nil {
 		return w.name
@@ -52,9 +52,9 @@ func (s Set) Winograd() string {
 	return ""
 }
 
-// BFloat16 names the instruction set in which float32 filters in bfloat16 take
-// their products: "avx512bf16", or a kernel set that rounds and then multiplies in
-// float32, which is slower than float32 alone.
+// BFloat16 returns the name of the instruction set for products of float32
+// filters in bfloat16: "avx512bf16", or a kernel set that rounds and then
+// multiplies in float32, which is slower than float32 alone.
 func (s Set) BFloat16() string { return s.float32s().bf16.name }
 
 func (s Set) float32s() *ops[float32] {
@@ -64,7 +64,7 @@ func (s Set) float32s() *ops[float32] {
 	return fastest()
 }
 
-// fastest is the set that Auto names.
+// fastest is the set for Auto.
 var fastest = sync.OnceValue(func() *ops[float32] { return firstGood(machineSets(), nil) })
 
 var ops64 = genericOps[float64]()
@@ -102,7 +102,7 @@ func candidates(list []*ops[float32]) []candidate {
 }
 
 // firstGood returns the first set that passes its self-check. The last is the
-// reference, which has none to pass.
+// reference, which needs none.
 func firstGood(list []candidate, log *slog.Logger) *ops[float32] {
 	last := len(list) - 1
 	for _, c := range list[:last] {

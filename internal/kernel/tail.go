@@ -1,7 +1,7 @@
 package kernel
 
-// Tail is what a convolution does with its output while that is in the cache,
-// in this order. The zero Tail does nothing.
+// Tail is what a convolution does with its output while it is in the cache, in
+// this order. The zero Tail does nothing.
 type Tail[T Float] struct {
 	Add  Act[T] // of the output's shape, added to it; the zero Act: nothing
 	ReLU bool   // max(0, ·); NaN stays NaN
@@ -9,7 +9,7 @@ type Tail[T Float] struct {
 }
 
 // RunTail is Run with a tail, whose activations must not overlap the output.
-// The results are the bits of Run, Add and MaxPool2x2 one after the other.
+// The result equals that of Run, Add and MaxPool2x2 in sequence, to the bit.
 func (f *Filter[T]) RunTail(p *Pool, out Act[T], in []Act[T], bias []T, tail Tail[T]) {
 	f.check(out, in, bias)
 	if tail.Add.Data != nil {
@@ -21,8 +21,8 @@ func (f *Filter[T]) RunTail(p *Pool, out Act[T], in []Act[T], bias []T, tail Tai
 	f.run(opsOf[T](p), p, out, in, bias, tail)
 }
 
-// finish does what the inner loop leaves of the tail: rows [y, y+h) and pixels
-// [x, x+w) of output block b of image n. To be pooled, all four are even.
+// finish does what the inner loop leaves of the tail, for rows [y, y+h) and
+// pixels [x, x+w) of output block b of image n. For pooling, all four are even.
 func (r *convRun[T]) finish(n, b, y, x, h, w int) {
 	t := &r.tail
 	nb := n*r.out.Blocks() + b
@@ -40,6 +40,6 @@ func (r *convRun[T]) finish(n, b, y, x, h, w int) {
 	}
 }
 
-// relu reports whether the inner loop takes ReLU: not where something is added
-// before.
+// relu reports whether the inner loop applies ReLU. It does not if a sum comes
+// first.
 func (r *convRun[T]) relu() bool { return r.tail.ReLU && r.tail.Add.Data == nil }

@@ -8,11 +8,11 @@ import (
 // WeightGrad computes the weight gradient of one convolution. It owns the
 // memory for partial sums, so it serves one Run at a time.
 //
-// The gradient correlates a tensor that is read pixel by pixel, called v (the
-// output's gradient; for Up2x2 the input), with one that is read through the
-// kernel's window, called b. Tiles of it, a pair of blocks of v times a block
-// of b, are summed over the pixels in parts whose number depends on the shape
-// only, and the parts are added up in order.
+// The gradient correlates two tensors: v, read pixel by pixel (the output's
+// gradient, or the input for Up2x2), and b, read through the kernel's window.
+// Tiles of the gradient, a pair of blocks of v times a block of b, are summed
+// over the pixels in parts whose number depends only on the shape, and the
+// parts are added in order.
 type WeightGrad[T Float] struct {
 	g       Geometry
 	out     int
@@ -44,7 +44,8 @@ func NewWeightGrad[T Float](g Geometry, out int, sources ...int) *WeightGrad[T] 
 	return w
 }
 
-// gradBlocks lists the runs of up to n blocks of tensors of c channels.
+// gradBlocks lists the runs of up to n blocks in tensors with the given
+// channels.
 func gradBlocks(channels []int, n int) (list []gradBlock) {
 	first := 0
 	for i, c := range channels {
@@ -57,10 +58,10 @@ func gradBlocks(channels []int, n int) (list []gradBlock) {
 	return list
 }
 
-// gradRun is the work of one call of the inner loop: for every tap (ky, kx)
-// and lane l of b it adds Σ v[y][x] · b[y·step+ky][x·step+kx][l] over rows×pixels
-// to dw[ky][kx][l]. The sum is taken apart from dw and added at the end, which
-// keeps the rounding error of long sums small. Strides are in elements.
+// gradRun is the work of one call of the inner loop. For every tap (ky, kx) and
+// lane l of b, it adds Σ v[y][x] · b[y·step+ky][x·step+kx][l] over rows×pixels
+// to dw[ky][kx][l]. The sum is computed separately and added to dw at the end,
+// which keeps the rounding error of long sums small. Strides are in elements.
 type gradRun[T Float] struct {
 	k, step      int // the kernel has k×k taps
 	nv           int // blocks of v: 2 or 1
@@ -158,7 +159,7 @@ func (w *WeightGrad[T]) segment(o *ops[T], r *gradRun[T], dw []T, tile int, vs, 
 	}
 }
 
-// reduce adds up the parts of a tile and stores them in dw.
+// reduce adds the parts of a tile and stores them in dw.
 func (w *WeightGrad[T]) reduce(dw []T, tile, parts int) {
 	vb, bb := w.v[tile/len(w.b)], w.b[tile%len(w.b)]
 	size := w.tileLen()

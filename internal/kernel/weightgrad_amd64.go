@@ -28,8 +28,8 @@ func (k gradKernel) call(r *gradRun[float32]) {
 		r.rows, r.pixels, (r.lanes+k.group-1)/k.group, r.vNext*4, r.bNext*4)
 }
 
-// weightGradAVX512 leaves to AVX2 single blocks of v, half a vector, and all
-// but 3×3 taps: see _asm/weightgrad512.go.
+// weightGradAVX512 leaves to AVX2 single blocks of v, which fill half a vector,
+// and all but 3×3 taps: see _asm/weightgrad512.go.
 func weightGradAVX512(r *gradRun[float32]) {
 	switch {
 	case r.nv == 1 || r.k != 3:

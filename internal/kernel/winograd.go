@@ -11,9 +11,9 @@ package kernel
 // output. The filter keeps its weights as they are: transforming them for
 // each block costs less than reading four times as many from memory.
 
-// winogradOps are the inner loops for one instruction set; a kernel set without
-// them takes direct convolution. Each is documented at the assembly; strides
-// are in bytes.
+// winogradOps are the inner loops for one instruction set. A kernel set without
+// them uses direct convolution. The assembly documents each; strides are in
+// bytes.
 type winogradOps[T Float] struct {
 	name       string
 	lanes      int    // channels of a vector: one block or a pair of them
@@ -33,7 +33,7 @@ const (
 	planes     = 36 // elements of a transformed tile
 )
 
-// number is what V and U are made of. M is of T.
+// number is the element type of V and U. M is of type T.
 type number uint8
 
 const (
@@ -42,7 +42,7 @@ const (
 	paired                // bfloat16, those of two input channels in the room of a T
 )
 
-// per is the number of channels in the room of a T.
+// per returns the number of channels in the space of a T.
 func (n number) per() int {
 	if n == paired {
 		return 2
@@ -137,8 +137,8 @@ func (r *winogradRun[T]) tilesOf(block int) (t0, t1 int) {
 	return block * r.plan.tiles / r.plan.blocks, (block + 1) * r.plan.tiles / r.plan.blocks
 }
 
-// task computes a group of outputs of a block of tiles. sharedU and sharedV are
-// those of all tasks, where the plan has them.
+// task computes a group of outputs of a block of tiles. sharedU and sharedV
+// belong to all tasks, if the plan has them.
 func (r *winogradRun[T]) task(s, sharedU, sharedV []T, block, group int) {
 	p := &r.plan
 	k0, k1 := group*p.group, min(r.nout, (group+1)*p.group)
@@ -218,8 +218,8 @@ func (r *winogradRun[T]) input(v, s []T, t0, t1, c, n int) {
 	}
 }
 
-// patch copies what exists of the 6×6 pixels of tile (y, x) to memory of their
-// own and sets the others to zero.
+// patch copies the existing pixels of the 6×6 pixels of tile (y, x) to separate
+// memory and sets the others to zero.
 func (r *winogradRun[T]) patch(dst, in []T, inBlk, inRow, y, x int) {
 	clear(dst)
 	h, w := min(6, r.out.H+2-y*tilePixels), min(6, r.out.W+2-x*tilePixels)
@@ -321,7 +321,7 @@ func (r *winogradRun[T]) output(s, m []T, t0, t1, k, nv int) {
 }
 
 // outputPart transforms M of tile (y, x), of which only h×w pixels exist, in
-// memory of its own and copies what exists of so many blocks.
+// separate memory and copies the existing pixels of the given number of blocks.
 func (r *winogradRun[T]) outputPart(s, to []T, from *T, bias []T, blocks, y, x, relu int) (h, w int) {
 	const side = tilePixels * Lanes
 	patch := s[r.patchStart():r.biasStart()]

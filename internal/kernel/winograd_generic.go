@@ -24,13 +24,13 @@ const (
 	squareB        = pointB * pointB
 )
 
-// vectorAt is the vector that lies so many elements of 4 bytes, counted in
-// bytes, behind p; elements of another size lie accordingly.
+// vectorAt returns the vector that is that many bytes behind p, counted in
+// elements of 4 bytes. Elements of another size are placed accordingly.
 func vectorAt[T Float](p *T, bytes int) *[Lanes]T {
 	return (*[Lanes]T)(unsafe.Add(unsafe.Pointer(p), bytes/4*int(unsafe.Sizeof(*p))))
 }
 
-// vectorBytes are those of a vector, as strides count them.
+// vectorBytes is the size of a vector, as strides count it.
 const vectorBytes = Lanes * 4
 
 // winogradFilterGeneric does what winogradFilterAVX2 does.

@@ -3,11 +3,11 @@ package kernel
 // Whether Winograd's algorithm is taken for a convolution, and into which tasks it is
 // then split.
 
-// winograd returns the Run by Winograd's algorithm, and false where direct
-// convolution is to be taken. The choice depends on shapes, the kernel set and
+// winograd returns the Run by Winograd's algorithm, and false if direct
+// convolution should be used. The choice depends on shapes, the kernel set and
 // the filter's settings, never on load or memory, so that results repeat to the
-// bit. In bfloat16 it does not depend on the kernel set either: where a network
-// is rounded is the same on every machine.
+// bit. In bfloat16 it does not depend on the kernel set either: the same layers
+// are rounded on every machine.
 func (r *convRun[T]) winograd() (w winogradRun[T], pays bool) {
 	k := r.ops.winograd
 	if r.f.bf16 {
@@ -26,13 +26,13 @@ func (r *convRun[T]) winograd() (w winogradRun[T], pays bool) {
 	return w, r.pays(w.winogradSize)
 }
 
-// pairedTiles are the most tiles that a product of AVX512-BF16 takes with 1 to 4
-// vectors of outputs: what bfloat16 is counted by on every machine.
+// pairedTiles are the most tiles that a product of AVX512-BF16 takes with 1 to
+// 4 output vectors. Every machine plans bfloat16 with these numbers.
 var pairedTiles = []int{1: 14, 2: 14, 3: 9, 4: 6}
 
 // pays compares the cycles on one core with those of direct convolution, as
-// measured on Ice Lake with AVX-512: other machines differ in them all by about
-// the same factor.
+// measured on Ice Lake with AVX-512. On other machines all of them change by
+// about the same factor.
 func (r *convRun[T]) pays(s winogradSize) bool {
 	channels := 0 // whose products direct convolution computes
 	for _, c := range r.f.sources {
@@ -57,7 +57,7 @@ func (r *convRun[T]) pays(s winogradSize) bool {
 	return tiles+filter*float64(times)*pairs*float64(s.lanes) < directly
 }
 
-// winogradSize is a Run counted in vectors and tiles.
+// winogradSize is the size of a Run in vectors and tiles.
 type winogradSize struct {
 	lanes  int // channels of a vector
 	blocks int // of 8 channels in a vector
@@ -69,7 +69,8 @@ type winogradSize struct {
 	plan   winogradPlan
 }
 
-// winogradPlan is how a Run is split. It depends on shapes and the kernel set.
+// winogradPlan says how a Run is split. It depends on shapes and the kernel
+// set.
 type winogradPlan struct {
 	tiles   int  // in all images
 	blocks  int  // of tiles
@@ -79,8 +80,8 @@ type winogradPlan struct {
 	sharedV bool // V is made once for all tasks
 }
 
-// winogradSize counts by vectors of so many channels, and by product kernels
-// that take up to tiles[n] tiles with n vectors of outputs.
+// winogradSize counts vectors of lanes channels, and uses product kernels that
+// take up to tiles[n] tiles with n output vectors.
 func (r *convRun[T]) winogradSize(lanes int, of number, tiles []int) winogradSize {
 	s := winogradSize{lanes: lanes, blocks: lanes / Lanes, per: of.per()}
 	s.th, s.tw = (r.out.H+tilePixels-1)/tilePixels, (r.out.W+tilePixels-1)/tilePixels
@@ -108,8 +109,8 @@ const (
 	fewBlocksTasks = 8   // into about as many tasks
 )
 
-// planWinograd splits a Run into tasks; panel and pass are the numbers of
-// output vectors and of tiles that a product kernel likes best.
+// planWinograd splits a Run into tasks. panel and pass are the numbers of
+// output vectors and of tiles that suit a product kernel best.
 func planWinograd(lanes, panel, pass, tiles, nin, nout int) winogradPlan {
 	p := winogradPlan{tiles: tiles, chunk: min(nin, chunkChannels/lanes), group: min(nout, groupChannels/lanes)}
 	most := blockTiles

@@ -5,14 +5,13 @@ import (
 	"fmt"
 	"math"
 
-	"google.golang.org/protobuf/encoding/protowire"
-
 	"segd"
 	"segd/internal/tensors"
 )
 
-// Decode reads a file. The result shares b. The errors are segd.ErrFormat,
-// segd.ErrUnsupported for what the package does not read, and segd.ErrTooLarge.
+// Decode decodes a file. The result shares b. The errors are segd.ErrFormat,
+// segd.ErrUnsupported for features that the package does not support, and
+// segd.ErrTooLarge.
 func Decode(b []byte) (*Model, error) {
 	if len(b) > MaxFile {
 		return nil, fmt.Errorf("onnx: %w: %d bytes, limit %d", segd.ErrTooLarge, len(b), MaxFile)
@@ -253,7 +252,7 @@ func decodeTensor(b []byte) (tensors.Tensor, error) {
 	return t, nil
 }
 
-// appendInt appends what int32_data holds for an element of that size.
+// appendInt appends an element of that size from int32_data.
 func appendInt(b []byte, n uint64, size int) []byte {
 	switch size {
 	case 1:
@@ -316,92 +315,4 @@ func (v *Value) tensorType(b []byte) error {
 		}
 		return nil
 	})
-}
-
-// field is one field of a message: n of a number, bytes of anything else.
-type field struct {
-	num   protowire.Number
-	kind  protowire.Type
-	n     uint64
-	bytes []byte
-}
-
-func (f field) int() int64 { return int64(f.n) }
-
-// text sets a name of the file, within bounds.
-func (f field) text(dst *string) error {
-	if f.kind != protowire.BytesType || len(f.bytes) > maxName {
-		return bad("a name of %d bytes, limit %d", len(f.bytes), maxName)
-	}
-	*dst = string(f.bytes)
-	return nil
-}
-
-// repeated visits the numbers of a repeated field, packed or not: of size
-// bytes, 0 for a varint. A visit that says no ends with an error.
-func (f field) repeated(size int, visit func(n uint64) bool) error {
-	one := func(n uint64) error {
-		if !visit(n) {
-			return bad("a list is too long")
-		}
-		return nil
-	}
-	if f.kind != protowire.BytesType {
-		return one(f.n)
-	}
-	for b := f.bytes; len(b) > 0; {
-		var n uint64
-		used := size
-		switch {
-		case size > len(b):
-			return bad("a list is truncated")
-		case size == 4:
-			n = uint64(binary.LittleEndian.Uint32(b))
-		case size == 8:
-			n = binary.LittleEndian.Uint64(b)
-		default:
-			if n, used = protowire.ConsumeVarint(b); used < 0 {
-				return bad("a list is truncated")
-			}
-		}
-		if err := one(n); err != nil {
-			return err
-		}
-		b = b[used:]
-	}
-	return nil
-}
-
-// fields visits the fields of a message.
-func fields(b []byte, visit func(field) error) error {
-	for len(b) > 0 {
-		num, kind, n := protowire.ConsumeTag(b)
-		if n < 0 {
-			return bad("not a protocol buffer: %v", protowire.ParseError(n))
-		}
-		b = b[n:]
-		f := field{num: num, kind: kind}
-		switch kind {
-		case protowire.VarintType:
-			f.n, n = protowire.ConsumeVarint(b)
-		case protowire.Fixed32Type:
-			var v uint32
-			v, n = protowire.ConsumeFixed32(b)
-			f.n = uint64(v)
-		case protowire.Fixed64Type:
-			f.n, n = protowire.ConsumeFixed64(b)
-		case protowire.BytesType:
-			f.bytes, n = protowire.ConsumeBytes(b)
-		default:
-			return bad("not a protocol buffer: wire type %d", kind)
-		}
-		if n < 0 {
-			return bad("a message is truncated: %v", protowire.ParseError(n))
-		}
-		b = b[n:]
-		if err := visit(f); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -8,7 +8,7 @@ import (
 	"segd/internal/tensors"
 )
 
-// Encode writes m as a file; the same model gives the same bytes. Tensors are
+// Encode encodes m as a file. The same model gives the same bytes. Tensors are
 // written as raw_data.
 func (m *Model) Encode() []byte {
 	var b message

@@ -1,16 +1,16 @@
-// Package onnx reads and writes ONNX files: the protocol buffer, as far as
-// networks without control flow need it, and not what it means.
+// Package onnx reads and writes ONNX files. It handles the protocol buffer, as
+// far as networks without control flow need it, not its meaning.
 //
 //	m, err := onnx.Decode(file)
 //	file := m.Encode()
 //
 // Decode never executes or follows anything: weights in other files, nested
 // graphs, functions and sparse tensors are refused. Tensors share the memory of
-// the file, so that a tensor's shape cannot ask for more than is there.
+// the file, so the shape of a tensor cannot request more than is present.
 //
 // Limits: MaxFile, 65536 nodes, tensors.MaxTensors initializers, a rank of 8,
-// names of 1024 bytes. Nodes are in topological order and names unique, as the
-// standard has it; with a cycle there is no such order.
+// names of 1024 bytes. As the standard requires, nodes are in topological
+// order, which excludes cycles, and names are unique.
 //
 // Source: onnx/onnx.proto (github.com/onnx/onnx), IR version 10.
 package onnx
@@ -45,7 +45,7 @@ type Model struct {
 // Prop is one of a model's metadata_props.
 type Prop struct{ Key, Value string }
 
-// Prop returns the value of a key in the metadata, "" where there is none.
+// Prop returns the value of a metadata key, or "" if it is absent.
 func (m *Model) Prop(key string) string {
 	for _, p := range m.Metadata {
 		if p.Key == key {
@@ -64,8 +64,8 @@ type Graph struct {
 	Outputs      []Value
 }
 
-// Node is a call of an operator: Domain "" is ONNX's own. An input that is
-// left out is "".
+// Node is a call of an operator. Domain "" is ONNX's own. An omitted input is
+// "".
 type Node struct {
 	Name, Op, Domain string
 	Inputs, Outputs  []string
@@ -97,7 +97,7 @@ type Attr struct {
 	Ints   []int64
 }
 
-// Attr returns the attribute of that name, or nil.
+// Attr returns the attribute with that name, or nil.
 func (n *Node) Attr(name string) *Attr {
 	for i := range n.Attrs {
 		if n.Attrs[i].Name == name {
@@ -114,36 +114,35 @@ type Value struct {
 	Dims  []Dim
 }
 
-// Dim is an axis: Size where it is fixed, else a name, which may be empty.
+// Dim is an axis: a fixed Size, or a name, which may be empty.
 type Dim struct {
 	Size int64
 	Name string
 }
 
-// Float returns attributes of one number; so do Int, String and the rest.
+// Float returns an attribute with one number; so do Int, String and the rest.
 func Float(name string, f float32) Attr { return Attr{Name: name, Kind: KindFloat, F: f} }
 
-// Int is an attribute of one integer.
+// Int returns an attribute with one integer.
 func Int(name string, i int64) Attr { return Attr{Name: name, Kind: KindInt, I: i} }
 
-// String is an attribute of a text.
+// String returns an attribute with a string.
 func String(name, s string) Attr { return Attr{Name: name, Kind: KindString, S: s} }
 
-// Ints is an attribute of a list of integers.
+// Ints returns an attribute with a list of integers.
 func Ints(name string, v ...int64) Attr { return Attr{Name: name, Kind: KindInts, Ints: v} }
 
-// bad is a segd.ErrFormat of this package.
+// bad returns a segd.ErrFormat of this package.
 func bad(format string, a ...any) error {
 	return fmt.Errorf("onnx: %w: %s", segd.ErrFormat, fmt.Sprintf(format, a...))
 }
 
-// refuse is a segd.ErrUnsupported of this package.
+// refuse returns a segd.ErrUnsupported of this package.
 func refuse(format string, a ...any) error {
 	return fmt.Errorf("onnx: %w: %s", segd.ErrUnsupported, fmt.Sprintf(format, a...))
 }
 
-// Check makes sure that a graph is one: every name is given once and before it
-// is read.
+// Check verifies that every name is defined exactly once and before it is read.
 func (g *Graph) Check() error {
 	known := map[string]bool{"": true}
 	for _, t := range g.Initializers {
@@ -184,7 +183,7 @@ func (g *Graph) Check() error {
 	return nil
 }
 
-// Label names a node, the i-th of its graph, for people.
+// Label describes a node, the i-th of its graph, for people.
 func (n *Node) Label(i int) string {
 	op := n.Op
 	if n.Domain != "" {

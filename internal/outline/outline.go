@@ -1,15 +1,15 @@
-// Package outline draws the outlines of masks along the edges of their pixels,
-// so that a polygon has the very area of its pixels.
+// Package outline traces the outlines of masks along the edges of their pixels,
+// so that a polygon has exactly the area of its pixels.
 //
 //	for _, p := range outline.Trace(mask, 1) { … p.Outer … p.Holes … }
 //
 // Coordinates are in pixels from the upper left corner of the first pixel, x to
 // the right and y downwards: the first pixel is the square from 0, 0 to 1, 1.
-// Pixels that touch at a corner only are polygons of their own, so that an
+// Pixels that touch only at a corner belong to different polygons, so that an
 // outline does not cross itself.
 //
-// Limits: masks of fewer than 2^31 pixels; four bytes a pixel while a mask is
-// traced. Functions are safe for concurrent use.
+// Limits: masks have fewer than 2^31 pixels; tracing takes four bytes per
+// pixel. Functions are safe for concurrent use.
 package outline
 
 import (
@@ -22,12 +22,12 @@ import (
 // Point is a corner of an outline.
 type Point struct{ X, Y float64 }
 
-// Ring is a closed outline, whose last point joins its first. Points where it
-// goes straight on are left out.
+// Ring is a closed outline whose last point connects to its first. Points on a
+// straight line are omitted.
 type Ring []Point
 
-// Area is that of the ring in pixels: positive where it runs clockwise on the
-// screen, negative where it runs the other way.
+// Area returns the area of the ring in pixels: positive if it runs clockwise on
+// the screen, negative otherwise.
 func (r Ring) Area() float64 {
 	sum := 0.0
 	for i, a := range r {
@@ -37,8 +37,8 @@ func (r Ring) Area() float64 {
 	return sum / 2
 }
 
-// Polygon is a connected set of pixels: Outer runs clockwise, Holes run the
-// other way.
+// Polygon is a connected set of pixels. Outer runs clockwise, and Holes run
+// counterclockwise.
 type Polygon struct {
 	Outer Ring
 	Holes []Ring
@@ -102,8 +102,8 @@ func Trace(m *segd.Mask, class uint8) []Polygon {
 	return polygons
 }
 
-// Edges counts the edges of pixels that the outlines of a class run along. It
-// takes no memory, and bounds what Trace takes.
+// Edges counts the pixel edges on the outlines of a class. It allocates
+// nothing, and bounds the memory of Trace.
 func Edges(m *segd.Mask, class uint8) int {
 	n := 0
 	for y := range m.Height {
@@ -129,8 +129,8 @@ func Edges(m *segd.Mask, class uint8) int {
 	return n
 }
 
-// follow takes the ring that leaves x, y to the east out of edges. Every ring
-// has an edge to the east.
+// follow removes the ring that leaves x, y to the east from edges and returns
+// it. Every ring has an edge to the east.
 func follow(edges []uint8, w, x, y int) Ring {
 	var ring Ring
 	startX, startY := x, y
@@ -164,8 +164,8 @@ func follow(edges []uint8, w, x, y int) Ring {
 	}
 }
 
-// label numbers the sets of pixels of a class that are connected by edges, from
-// 1 on in the order of their first pixels; 0 is everything else.
+// label numbers the edge-connected sets of pixels of a class from 1 in the
+// order of their first pixels; 0 is everything else.
 func label(m *segd.Mask, class uint8) (id []int32, n int) {
 	id = make([]int32, len(m.Pix))
 	var stack []int32
@@ -195,9 +195,9 @@ func label(m *segd.Mask, class uint8) (id []int32, n int) {
 	return id, n
 }
 
-// Keyhole returns p as one ring: from each hole a channel without width runs
-// to the left, half a pixel below a corner, to what lies there. For formats
-// that have no holes (PS3.3 C.8.8.6.3).
+// Keyhole returns p as one ring, for formats without holes (PS3.3 C.8.8.6.3).
+// From each hole, a channel of zero width runs to the left, half a pixel below
+// a corner, to the nearest edge.
 func (p Polygon) Keyhole() Ring {
 	ring := slices.Clone(p.Outer)
 	holes := slices.Clone(p.Holes)

@@ -1,12 +1,11 @@
-// Package overlay makes the pictures that people look at: an image as a viewer
-// shows it, its mask as an overlay on it, and the mask as a paletted picture.
+// Package overlay makes pictures for people: an image as a viewer shows it, the
+// image with its mask as an overlay, and the mask as a paletted picture.
 //
 //	base := overlay.Render(img)
 //	err := overlay.EncodePNG(w, overlay.Overlay(base, mask, classes, 0.4))
 //
-// Pictures have 8 bits a channel and the size of the image they were made
-// from. Nothing here changes an image or a mask; all functions are safe for
-// concurrent use.
+// Pictures have 8 bits per channel and the size of their image. Nothing here
+// modifies an image or a mask. All functions are safe for concurrent use.
 package overlay
 
 import (
@@ -19,16 +18,16 @@ import (
 	"segd"
 )
 
-// DefaultAlpha is the opacity of the fill that overlays have unless another is
-// asked for: the image stays readable beneath it.
+// DefaultAlpha is the default opacity of the fill in overlays. The image
+// remains readable beneath it.
 const DefaultAlpha = 0.35
 
-// Render shows an image as a viewer would, by its Display: the ramp from Low
-// to High, the sigmoid of PS3.3 C.11.2.1.3.1, or a lookup table. Without a window, whole
-// numbers of 0..255 are shown as they are, and anything else from the 0.5th to
-// the 99.5th percentile of the pixels that are not padding. Padding and values
-// that are no numbers are black. Of channels that are images of their own, the
-// first is shown. The result is opaque and the caller's.
+// Render shows an image as a viewer would, according to its Display: the ramp
+// from Low to High, the sigmoid of PS3.3 C.11.2.1.3.1, or a lookup table.
+// Without a window, it shows whole numbers of 0..255 unchanged, and maps
+// anything else from the 0.5th to the 99.5th percentile of the pixels that are
+// not padding. Padding and NaN are black. If the channels are separate images,
+// it shows the first. The result is opaque, and the caller owns it.
 func Render(img *segd.Image) *image.NRGBA {
 	if img.Separate {
 		img = first(img)
@@ -52,7 +51,7 @@ func Render(img *segd.Image) *image.NRGBA {
 	return out
 }
 
-// first is the image of the first channel.
+// first returns the image of the first channel.
 func first(img *segd.Image) *segd.Image {
 	one := *img
 	one.Channels, one.Separate, one.Pix = 1, false, make([]float32, img.Width*img.Height)
@@ -96,7 +95,7 @@ func grading(img *segd.Image) func(float32) uint8 {
 	return func(float32) uint8 { return 0 }
 }
 
-// level turns 0..1 into 0..255; what is outside is clipped, NaN is black.
+// level maps 0..1 to 0..255. Values outside are clipped, and NaN is black.
 func level(v float64) uint8 {
 	switch {
 	case v >= 1:
@@ -117,13 +116,13 @@ func whole8(img *segd.Image) bool {
 	return true
 }
 
-// Overlay puts a mask over a picture of the same size: each class but
-// background is filled with its colour at opacity alpha, 0..1, and drawn round
-// with an opaque outline of one pixel, inside the class. Classes beyond the
-// list stay as they are. base is not changed; the result is the caller's.
+// Overlay draws a mask over a picture of the same size. Each class except
+// background is filled with its colour at opacity alpha, 0..1, and outlined
+// with an opaque line of one pixel, inside the class. Pixels of classes outside
+// the list stay unchanged. Overlay does not modify base, and the caller owns
+// the result.
 //
-// It panics where mask and base differ in size, which is a programmer's
-// mistake.
+// It panics if mask and base differ in size, which is a programming error.
 func Overlay(base *image.NRGBA, mask *segd.Mask, classes []segd.Class, alpha float64) *image.NRGBA {
 	b := base.Bounds()
 	if b.Dx() != mask.Width || b.Dy() != mask.Height {
@@ -150,8 +149,8 @@ func Overlay(base *image.NRGBA, mask *segd.Mask, classes []segd.Class, alpha flo
 	return out
 }
 
-// isEdge reports whether a neighbour above, below, left or right is of another
-// class, or outside the image.
+// isEdge reports whether the neighbour above, below, left or right has another
+// class or lies outside the image.
 func isEdge(m *segd.Mask, y, x int) bool {
 	i := y*m.Width + x
 	k := m.Pix[i]
@@ -159,10 +158,11 @@ func isEdge(m *segd.Mask, y, x int) bool {
 		m.Pix[i-m.Width] != k || m.Pix[i+m.Width] != k || m.Pix[i-1] != k || m.Pix[i+1] != k
 }
 
-// MaskImage is the mask as a paletted picture whose index is the class. The
-// palette holds the classes' colours, background black, and an entry of grey
-// for each index that occurs beyond them, so that the picture is always valid.
-// It shares the mask's memory, so the mask must not change while it is in use.
+// MaskImage returns the mask as a paletted picture whose index is the class.
+// The palette holds the colours of the classes, with black for background, and
+// grey for each other index that occurs, so that the picture is always valid.
+// It shares the mask's memory, so the mask must not change while the picture is
+// in use.
 func MaskImage(mask *segd.Mask, classes []segd.Class) *image.Paletted {
 	top := len(classes) - 1
 	for _, k := range mask.Pix {

@@ -7,15 +7,16 @@ import (
 	"segd/internal/rank"
 )
 
-// maxSample is how many values percentiles are taken from: enough that the
-// 0.5th is off by far less than a grey level, and little beside an image.
+// maxSample is the number of values from which percentiles are computed. It
+// keeps the error of the 0.5th percentile far below a grey level and takes
+// little memory compared with an image.
 const maxSample = 1 << 18
 
-// percentiles returns two percentiles, 0..100, of the values of the pixels
-// that are not padding and of numbers that are finite. Of large images it takes
-// a sample, evenly spaced, so the same image always looks the same. Without any
-// value, and where nothing lies between the two, it falls back to the lowest
-// and the highest value.
+// percentiles returns two percentiles, 0..100, of the finite values of the
+// pixels that are not padding. For large images it takes an evenly spaced
+// sample, so that the same image always looks the same. Without any value, or
+// if both percentiles are equal, it falls back to the lowest and the highest
+// value.
 func percentiles(img *segd.Image, low, high float64) (float32, float32) {
 	n := img.Width * img.Height
 	// An odd step does not keep to one column of an image of even width.

@@ -10,11 +10,11 @@ import (
 	"sync"
 )
 
-// masks is for masks, which are small, flat, and kept: the default level halves
-// them again at little cost. It is safe for concurrent use.
+// masks encodes masks, which are small, flat and kept: the default level halves
+// their size again at little cost. It is safe for concurrent use.
 var masks = png.Encoder{CompressionLevel: png.DefaultCompression, BufferPool: &buffers{}}
 
-// buffers keeps the memory of encoders, most of it deflate's, between uses.
+// buffers keeps the memory of encoders, mostly deflate's, between uses.
 type buffers struct{ pool sync.Pool }
 
 func (b *buffers) Get() *png.EncoderBuffer {
@@ -24,8 +24,9 @@ func (b *buffers) Get() *png.EncoderBuffer {
 
 func (b *buffers) Put(p *png.EncoderBuffer) { b.pool.Put(p) }
 
-// EncodePNG writes a picture as PNG: a paletted one with its palette, one of
-// equal red, green and blue as grey. Errors are those of w.
+// EncodePNG writes a picture as PNG. It keeps the palette of a paletted
+// picture, and writes one with equal red, green and blue as grey. Errors are
+// those of w.
 func EncodePNG(w io.Writer, m image.Image) error {
 	switch m := m.(type) {
 	case *image.Paletted:
@@ -38,10 +39,10 @@ func EncodePNG(w io.Writer, m image.Image) error {
 	return masks.Encode(w, m)
 }
 
-// encodePaletted writes 8 bits a pixel whatever the size of the palette, which
-// package png would shrink to 1, 2 or 4: readers that take the index for the
-// class then find it in a byte of its own. Package png chooses by the length of
-// the palette, so it is filled up with black to 17 entries; longer ones stay.
+// encodePaletted writes 8 bits per pixel whatever the size of the palette.
+// Package png would shrink them to 1, 2 or 4, and readers that use the index as
+// the class expect it in a byte. Because package png decides by the length of
+// the palette, encodePaletted pads shorter palettes with black to 17 entries.
 func encodePaletted(w io.Writer, m *image.Paletted) error {
 	padded := *m
 	padded.Palette = slices.Concat(m.Palette, make(color.Palette, max(0, 17-len(m.Palette))))
@@ -51,7 +52,7 @@ func encodePaletted(w io.Writer, m *image.Paletted) error {
 	return masks.Encode(w, &padded)
 }
 
-// PNG returns a picture as the bytes of a PNG.
+// PNG returns a picture encoded as PNG.
 func PNG(m image.Image) ([]byte, error) {
 	var b bytes.Buffer
 	if err := EncodePNG(&b, m); err != nil {

@@ -19,8 +19,8 @@ const (
 	filterUp  = 2
 )
 
-// deflaters keeps zlib's memory between uses. BestSpeed: a picture is looked at
-// once, and the better levels take longer than the network does.
+// deflaters keeps zlib's memory between uses. It uses BestSpeed, because a
+// picture is viewed once and higher levels take longer than the network.
 var deflaters = sync.Pool{New: func() any {
 	z, err := zlib.NewWriterLevel(io.Discard, zlib.BestSpeed)
 	if err != nil {
@@ -29,9 +29,9 @@ var deflaters = sync.Pool{New: func() any {
 	return z
 }}
 
-// encodeOpaque writes an opaque picture, in grey where red, green and blue are
+// encodeOpaque writes an opaque picture, in grey if red, green and blue are
 // equal everywhere. Package png tries five filters for each row, which takes
-// longer than all the rest; here the better of two is taken.
+// longer than everything else; encodeOpaque uses the better of two.
 func encodeOpaque(w io.Writer, m *image.NRGBA) error {
 	width, height := m.Rect.Dx(), m.Rect.Dy()
 	kind, channels := byte(pngColour), 3
@@ -127,7 +127,7 @@ var magnitude = func() (m [256]int) {
 	return m
 }()
 
-// chunks writes the chunks of a PNG; the first error stays.
+// chunks writes the chunks of a PNG and keeps the first error.
 type chunks struct {
 	w   io.Writer
 	err error

@@ -8,13 +8,13 @@ import (
 	"segd"
 )
 
-// Heart is a short-axis cine MR image of the heart, size×size pixels, and the
-// mask of the left ventricle's cavity, 1 inside: bright blood in a dark ring of
-// muscle, the right ventricle beside it, lungs, chest wall and the dark air
-// around the body.
+// Heart returns a short-axis cine MR image of the heart, size×size pixels, and
+// the mask of the left ventricle's cavity, which is 1 inside. The image has
+// bright blood in a dark ring of muscle, next to it the right ventricle, lungs,
+// chest wall and the dark air around the body.
 //
-// The size is 16 to 4096; 64 and more look like a heart. Both results are the
-// caller's.
+// The size is 16 to 4096; it takes 64 or more to look like a heart. The caller
+// owns both results.
 func Heart(seed uint64, size int) (*image.Gray, *segd.Mask) {
 	rng := rand.New(rand.NewPCG(seed, 0x6865617274))
 	f := newField(size, size)
@@ -66,7 +66,7 @@ func Heart(seed uint64, size int) (*image.Gray, *segd.Mask) {
 	return f.gray(), mask
 }
 
-// ellipse has its centre, half axes and the turn of the first in radians.
+// ellipse has its centre, half axes and the rotation of the first in radians.
 type ellipse struct{ x, y, a, b, turn float64 }
 
 func (e ellipse) holds(x, y float64) bool {

@@ -18,12 +18,12 @@ type nucleus struct {
 	texture, rim float64 // strength of chromatin, and of the darker border
 }
 
-// Micrograph is a fluorescence micrograph of stained nuclei (DAPI or Hoechst,
-// 20×) and their mask, 1 inside of nuclei. The nuclei have radii of about 8 to
-// 20 pixels, some touch and a few are bright or faint; the background is dark
-// and uneven, and noise is that of photons and of the camera.
+// Micrograph returns a fluorescence micrograph of stained nuclei (DAPI or
+// Hoechst, 20×) and their mask, which is 1 inside nuclei. The nuclei have radii
+// of about 8 to 20 pixels. Some touch, and a few are bright or faint. The
+// background is dark and uneven, with photon and camera noise.
 //
-// Width and height are 16 to 4096. Both results are the caller's.
+// Width and height are 16 to 4096. The caller owns both results.
 func Micrograph(seed uint64, width, height int) (*image.Gray, *segd.Mask) {
 	rng := rand.New(rand.NewPCG(seed, 0x6e75636c6569))
 	f := newField(width, height)
@@ -47,8 +47,8 @@ func Micrograph(seed uint64, width, height int) (*image.Gray, *segd.Mask) {
 	return f.gray(), mask
 }
 
-// scatter places nuclei, one to about 2600 pixels, so that some touch but
-// their middles stay apart.
+// scatter places nuclei, one per about 2600 pixels, so that some touch but
+// their centres stay apart.
 func scatter(rng *rand.Rand, width, height int) []nucleus {
 	want := max(2, width*height/2600)
 	var list []nucleus
@@ -94,7 +94,7 @@ func newNucleus(rng *rand.Rand, width, height int) nucleus {
 }
 
 // draw adds the light of n to f and its pixels to mask. Where two nuclei
-// overlap the brighter one shows.
+// overlap, the brighter one shows.
 func (n *nucleus) draw(f *field, mask *segd.Mask, chromatin *field) {
 	reach := 1.2*max(n.a, n.b) + 1
 	for y := max(0, int(n.y-reach)); y <= min(f.h-1, int(n.y+reach)); y++ {

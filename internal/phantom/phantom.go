@@ -1,16 +1,15 @@
-// Package phantom makes synthetic images whose true mask is known, for tests,
-// documentation and the sample that the page offers:
+// Package phantom makes synthetic images with a known mask, for tests,
+// documentation and the sample on the web page:
 //
 //	img, mask := phantom.Micrograph(1, 512, 384)
 //
-// The same arguments give the same image with every version of Go; processors
-// that fuse multiplications and additions may round a few pixels to the grey
-// level next to it. The images look like the real ones that networks are
-// trained on, but they measure nothing: a Dice on a phantom is no figure of
-// merit.
+// The same arguments give the same image with every version of Go. On
+// processors that fuse multiplications and additions, a few pixels may differ
+// by one grey level. The images look like those that networks are trained on,
+// but they measure nothing: a Dice on a phantom says nothing about quality.
 //
-// Limits: 16 to 4096 pixels a side; other sizes panic, as does any programmer's
-// mistake. Time and memory are in proportion to the pixels.
+// Limits: 16 to 4096 pixels per side; other sizes panic, like any programming
+// error. Time and memory are proportional to the number of pixels.
 package phantom
 
 import (
@@ -20,7 +19,7 @@ import (
 	"math/rand/v2"
 )
 
-// field is a grey image of values of any range, row-major.
+// field is a grey image with values of any range, row-major.
 type field struct {
 	w, h int
 	pix  []float64
@@ -34,7 +33,7 @@ func newField(width, height int) *field {
 }
 
 // noise fills a field with smooth noise of mean 0 and standard deviation near
-// 1, whose blobs are about scale pixels across.
+// 1, with blobs about scale pixels wide.
 func noise(rng *rand.Rand, width, height int, scale float64) *field {
 	f := newField(width, height)
 	for i := range f.pix {
@@ -53,8 +52,8 @@ func noise(rng *rand.Rand, width, height int, scale float64) *field {
 	return f
 }
 
-// blur is a Gaussian of standard deviation sigma, cut at three of them, with
-// the border repeated.
+// blur applies a Gaussian of standard deviation sigma, truncated at three
+// sigma, with the border repeated.
 func (f *field) blur(sigma float64) {
 	r := int(math.Ceil(3 * sigma))
 	kernel, sum := make([]float64, 2*r+1), 0.0

@@ -8,23 +8,23 @@ type Part struct {
 	Pixels int
 }
 
-// Parts numbers the connected sets of pixels of a value, the value 0 among them,
-// from 1 on in the order of their first pixel. Pixels touch by edges and corners.
+// Parts numbers the connected sets of pixels of each value, including 0, from 1
+// in the order of their first pixel. Pixels connect by edges and corners.
 func Parts(pix []uint16, width, height int) (id []int32, parts []Part) {
 	return parted(pix, width, height, func(uint16) bool { return true })
 }
 
-// components numbers the connected sets of foreground pixels from 1 on, in the
+// components numbers the connected sets of foreground pixels from 1 in the
 // order of their first pixel; 0 is background.
 func components(m *segd.Mask) (id []int32, parts []Part) {
 	return parted(m.Pix, m.Width, m.Height, func(v uint8) bool { return v != 0 })
 }
 
-// parted numbers the connected sets of pixels of the values that count.
+// parted numbers the connected sets of pixels whose value counts.
 //
-// It is the two passes of Rosenfeld and Pfaltz (1966): the first gives a pixel
-// the label of a neighbour of its value that comes before it, or a new one, and
-// notes which labels touch; the second numbers the sets of labels.
+// It uses the two passes of Rosenfeld and Pfaltz (1966). The first gives a
+// pixel the label of an earlier neighbour with its value, or a new one, and
+// notes which labels touch. The second numbers the sets of labels.
 func parted[V uint8 | uint16](pix []V, width, height int, counts func(V) bool) (id []int32, parts []Part) {
 	id = make([]int32, len(pix))
 	labels := labelSets{parent: []int32{0}}
@@ -80,8 +80,8 @@ func parted[V uint8 | uint16](pix []V, width, height int, counts func(V) bool) (
 	return id, parts
 }
 
-// labelSets are sets of labels that are counted from 1 on. The parent of a label
-// is a smaller one of its set; the smallest is its own.
+// labelSets are sets of labels, counted from 1. The parent of a label is a
+// smaller label of its set; the smallest is its own parent.
 type labelSets struct{ parent []int32 }
 
 func (l *labelSets) add() int32 {
@@ -90,7 +90,7 @@ func (l *labelSets) add() int32 {
 	return k
 }
 
-// smallest returns the smallest label of k's set, and shortens the way there.
+// smallest returns the smallest label of k's set and shortens the path to it.
 func (l *labelSets) smallest(k int32) int32 {
 	for l.parent[k] != k {
 		l.parent[k] = l.parent[l.parent[k]]
@@ -99,14 +99,14 @@ func (l *labelSets) smallest(k int32) int32 {
 	return k
 }
 
-// join makes one set of those of a and b.
+// join merges the sets of a and b.
 func (l *labelSets) join(a, b int32) {
 	a, b = l.smallest(a), l.smallest(b)
 	l.parent[max(a, b)] = min(a, b)
 }
 
-// numbers numbers the sets from 1 on, by their smallest labels: it returns the
-// number of each label's set. l is of no use after that.
+// numbers numbers the sets from 1, by their smallest labels, and returns the
+// number of each label's set. l cannot be used afterwards.
 func (l *labelSets) numbers() []int32 {
 	n := int32(0)
 	for k, parent := range l.parent[1:] {

@@ -2,13 +2,13 @@ package postprocess
 
 import "segd"
 
-// Measurement describes what a mask holds of one class. The fields that need
-// a pixel are zero, and absent from JSON, where there is none.
+// Measurement describes one class in a mask. Fields that need a pixel are zero,
+// and absent from JSON, if the class has none.
 type Measurement struct {
 	Index  int    `json:"index"`
 	Name   string `json:"name"`
 	Pixels int    `json:"pixels"`
-	// AreaMM2 is Pixels times the area of a pixel, where the spacing is known.
+	// AreaMM2 is Pixels times the area of a pixel, if the spacing is known.
 	AreaMM2    *float64 `json:"area_mm2,omitempty"`
 	Components int      `json:"components"` // 8-connected
 	// Centroid is the mean x (column) and y (row) of the pixels, counted
@@ -16,13 +16,13 @@ type Measurement struct {
 	Centroid *[2]float64 `json:"centroid,omitempty"`
 	// Box is the first column, first row, width and height in pixels.
 	Box *[4]int `json:"bounding_box,omitempty"`
-	// MeanProbability is that of the class over its own pixels.
+	// MeanProbability is the mean probability of the class over its own pixels.
 	MeanProbability *float64 `json:"mean_probability,omitempty"`
 }
 
-// Measure returns a Measurement for each class but background, in order.
-// p, which may be nil, is [1, K, H, W] on the mask's pixels. Pixels of a class
-// beyond classes are left out.
+// Measure returns a Measurement for each class except background, in order. p,
+// which may be nil, is [1, K, H, W] on the mask's pixels. Pixels with a class
+// outside classes are ignored.
 func Measure(m *segd.Mask, p *segd.Tensor, classes []segd.Class, spacing segd.Spacing) []Measurement {
 	if len(classes) < 2 {
 		return nil

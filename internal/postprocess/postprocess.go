@@ -1,15 +1,14 @@
-// Package postprocess turns class probabilities into a mask and a mask into
+// Package postprocess converts class probabilities to a mask and a mask to
 // measurements.
 //
 //	mask := postprocess.Labels(probabilities, 0)
 //	for _, m := range postprocess.Measure(mask, probabilities, classes, img.Spacing) { … }
 //
-// Components are 8-connected: pixels of one class that touch at a corner
-// belong together, as scikit-image's label does by default.
+// Components are 8-connected: pixels of one class that touch at a corner belong
+// together, as in scikit-image's label by default.
 //
-// Limits: masks of fewer than 2^31 pixels; components take four bytes a pixel
-// while they are counted. Functions are safe for concurrent use on different
-// masks.
+// Limits: masks have fewer than 2^31 pixels; counting components takes four
+// bytes per pixel. Functions are safe for concurrent use on different masks.
 package postprocess
 
 import (
@@ -19,9 +18,10 @@ import (
 	"segd"
 )
 
-// Labels takes the most likely class of every pixel of p, [1, K, H, W]; of
-// equals, the first. With a threshold above 0 a pixel is background unless its
-// foreground classes together reach it, and the most likely of them wins.
+// Labels returns the most likely class of every pixel of p, [1, K, H, W]; the
+// first wins a tie. With a threshold above 0, a pixel is background unless the
+// total probability of its foreground classes reaches the threshold. The most
+// likely of these then wins.
 func Labels(p *segd.Tensor, threshold float64) *segd.Mask {
 	m := segd.NewMask(p.W, p.H)
 	first := 0
@@ -50,8 +50,8 @@ func Labels(p *segd.Tensor, threshold float64) *segd.Mask {
 	return m
 }
 
-// RemoveSmall turns the components of fewer than pixels pixels into
-// background, in m itself.
+// RemoveSmall sets components of fewer than pixels pixels to background, in
+// place.
 func RemoveSmall(m *segd.Mask, pixels int) {
 	id, parts := components(m)
 	for i, k := range id {
@@ -62,15 +62,14 @@ func RemoveSmall(m *segd.Mask, pixels int) {
 }
 
 // Components numbers the connected sets of foreground pixels of a class from 1
-// on, in the order of their first pixel; 0 is background. n is how many there
-// are.
+// in the order of their first pixel; 0 is background. n is their number.
 func Components(m *segd.Mask) (id []int32, n int) {
 	id, parts := components(m)
 	return id, len(parts)
 }
 
-// Regions counts the components of each class of m, by class; those of less
-// than a hundredth of their class's pixels are a slip of the pen.
+// Regions counts the components of m by class. It ignores components with less
+// than a hundredth of the pixels of their class, as slips of the pen.
 func Regions(m *segd.Mask) (count [256]int) {
 	_, parts := components(m)
 	var pixels [256]int
@@ -85,9 +84,9 @@ func Regions(m *segd.Mask) (count [256]int) {
 	return count
 }
 
-// KeepLargest leaves of each class at most so many components as most says, by
-// class from 1 on, and turns the smaller ones into background, in m itself; of
-// equals the first stay. 0, and a class beyond most, is any number.
+// KeepLargest keeps at most the given number of components of each class,
+// largest first, and sets the others to background, in place. most is by class
+// from 1; the first wins a tie. 0, and a class beyond most, mean no limit.
 func KeepLargest(m *segd.Mask, most []int) {
 	if !slices.ContainsFunc(most, func(n int) bool { return n > 0 }) {
 		return

@@ -2,15 +2,15 @@ package postprocess
 
 import "math"
 
-// ValueRange describes what a model of values gave of a frame, in the unit of its
-// labels.
+// ValueRange describes the output of a regression model for a frame, in the
+// unit of its labels.
 type ValueRange struct {
 	Min  float64 `json:"min"`
 	Max  float64 `json:"max"`
 	Mean float64 `json:"mean"`
 }
 
-// MeasureValues looks at those of values that are finite; nil: none is.
+// MeasureValues measures the finite values. It returns nil if there are none.
 func MeasureValues(values []float32) *ValueRange {
 	r := ValueRange{Min: math.Inf(1), Max: math.Inf(-1)}
 	n := 0

@@ -20,7 +20,8 @@ type Chart struct {
 	Title, X, Y string
 	Caption     string // beneath it
 	Series      []Series
-	// The axes reach at least from these to those; equal: as the points do.
+	// The axes cover at least these ranges. Equal limits mean the range of the
+	// points.
 	XMin, XMax, YMin, YMax float64
 	YLog                   bool   // y is logarithmic; what is not above 0 is left out
 	XTicks                 []Tick // in place of numbers on the x axis; written upwards
@@ -33,26 +34,27 @@ type Tick struct {
 	Name string
 }
 
-// Series is one line or cloud of points. Points that are no numbers are left
-// out, and interrupt a line.
+// Series is a line or a cloud of points. Points that are not finite are omitted
+// and interrupt a line.
 type Series struct {
 	Name string // in the legend; empty: not in it
 	X, Y []float64
-	// Low and High bound a band about a line, such as the spread over several
-	// runs; empty: none.
+	// Low and High bound a band around a line, such as the spread over several
+	// runs. Empty: none.
 	Low, High []float64
 	Dots      bool // points in place of a line
 	Dashed    bool
 	Color     color.Color // nil: the next of the palette
 }
 
-// palette is that of Okabe and Ito 2008, which the colour-blind tell apart.
+// palette is that of Okabe and Ito 2008, which colour-blind readers can
+// distinguish.
 var palette = []color.Color{
 	color.RGBA{0, 114, 178, 255}, color.RGBA{213, 94, 0, 255}, color.RGBA{0, 158, 115, 255}, color.RGBA{204, 121, 167, 255},
 	color.RGBA{230, 159, 0, 255}, color.RGBA{86, 180, 233, 255}, color.RGBA{90, 90, 90, 255}, color.RGBA{150, 130, 0, 255},
 }
 
-// Color is the i-th colour of series that name none.
+// Color returns the i-th colour for series without a colour of their own.
 func Color(i int) color.Color { return palette[i%len(palette)] }
 
 // The size of a chart.
@@ -120,8 +122,9 @@ func (c Chart) SVG() (string, error) {
 	return element(canvas)
 }
 
-// endsAbove reports whether more of the lines end in the upper half of the y axis, which
-// goes from low to high, than in the lower: the legend, on the right, is then below.
+// endsAbove reports whether more lines end in the upper half of the y axis,
+// from low to high, than in the lower. The legend, on the right, is then at the
+// bottom.
 func (c Chart) endsAbove(low, high float64) bool {
 	place := func(y float64) float64 { return y }
 	if c.YLog {
@@ -142,7 +145,7 @@ func (c Chart) endsAbove(low, high float64) bool {
 	return up > 0
 }
 
-// element is what was drawn as an SVG element.
+// element returns the drawing as an SVG element.
 func element(canvas *vgsvg.Canvas) (string, error) {
 	var b bytes.Buffer
 	if _, err := canvas.WriteTo(&b); err != nil {
@@ -156,7 +159,7 @@ func element(canvas *vgsvg.Canvas) (string, error) {
 	return string(svg), nil
 }
 
-// positive makes numbers that a logarithmic axis has no place for no numbers.
+// positive replaces numbers that a logarithmic axis cannot show by NaN.
 func (s Series) positive() Series {
 	keep := func(v []float64) []float64 {
 		v = slices.Clone(v)
@@ -171,7 +174,7 @@ func (s Series) positive() Series {
 	return s
 }
 
-// band draws the band about the line.
+// band draws the band around the line.
 func (s Series) band(p *plot.Plot, shade color.Color) error {
 	if len(s.Low) != len(s.X) || len(s.High) != len(s.X) {
 		return fmt.Errorf("a band of %d and %d values over %d", len(s.Low), len(s.High), len(s.X))

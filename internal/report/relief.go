@@ -17,19 +17,19 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// Relief shows heights over a square grid: on the left as contour lines, on
-// the right as a surface seen from the side.
+// Relief shows heights over a square grid: contour lines on the left, and a
+// surface seen from the side on the right.
 type Relief struct {
 	Title   string
 	Caption string      // beneath it
 	At      []float64   // positions of the grid on both axes, rising
 	Z       [][]float64 // heights, by second and first axis: numbers
 	Levels  []float64   // of the contour lines, rising
-	// Colours and the height of the surface reach from ZMin to ZMax, so that
-	// several reliefs can be compared; what lies outside is cut off.
+	// Colours and the height of the surface range from ZMin to ZMax, so that
+	// reliefs can be compared. Heights outside are clipped.
 	ZMin, ZMax float64
-	// Height writes a height in the caption's own terms, for the upright axis;
-	// nil: as the number it is.
+	// Height formats a height for the upright axis in the terms of the caption.
+	// Nil: as a plain number.
 	Height func(z float64) string
 }
 
@@ -102,7 +102,7 @@ func shade(shades colormap.ColorMap, lo, hi, z float64) color.Color {
 	return c
 }
 
-// point is a place in space with the middle of the box at 0, and of size 1.
+// point is a point in space. The box has its centre at 0 and size 1.
 type point struct{ x, y, z float64 }
 
 // onto projects a point; depth grows away from the eye.

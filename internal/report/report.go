@@ -1,13 +1,13 @@
-// Package report writes one self-contained HTML file of text, tables, charts
-// and pictures: no script, nothing loaded from elsewhere, so that it can be
-// kept, mailed and printed.
+// Package report writes a self-contained HTML file of text, tables, charts and
+// pictures. It has no scripts and loads nothing, so that it can be archived,
+// mailed and printed.
 //
 //	p := report.Page{Title: "Evaluation of nuclei"}
 //	p.Add(report.Section{Title: "Dice", Charts: []report.Chart{…}})
 //	err := p.Write(w)
 //
-// Charts and reliefs are drawn by gonum.org/v1/plot as SVG within the page, pictures are
-// PNG in data addresses. All text goes in as text, never as markup.
+// gonum.org/v1/plot draws charts and reliefs as SVG in the page. Pictures are
+// PNG in data URLs. All text is inserted as text, never as markup.
 package report
 
 import (
@@ -33,7 +33,7 @@ type Page struct {
 // Add appends a section.
 func (p *Page) Add(s Section) { p.Sections = append(p.Sections, s) }
 
-// Section is a part of a page; what is empty is left out.
+// Section is a part of a page. Empty fields are omitted.
 type Section struct {
 	Title    string
 	Text     []string // paragraphs
@@ -43,8 +43,8 @@ type Section struct {
 	Pictures []Picture
 }
 
-// Table has a row of column heads and rows of cells. Cells that read as numbers
-// are set to the right.
+// Table has a row of column heads and rows of cells. Numeric cells are aligned
+// to the right.
 type Table struct {
 	Head []string
 	Rows [][]string
@@ -81,7 +81,7 @@ func (p *Page) Write(w io.Writer) error {
 	return nil
 }
 
-// dataURL is a picture in an address.
+// dataURL returns a picture as a data URL.
 func dataURL(m image.Image) (template.URL, error) {
 	var b bytes.Buffer
 	encoder := png.Encoder{CompressionLevel: png.BestCompression}
@@ -91,7 +91,7 @@ func dataURL(m image.Image) (template.URL, error) {
 	return template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(b.Bytes())), nil
 }
 
-// numeric reports whether a cell begins as a number does.
+// numeric reports whether a cell begins like a number.
 func numeric(cell string) bool {
 	for _, r := range cell {
 		switch {

@@ -21,6 +21,9 @@ import (
 // they are for. The floors are well below what the models reach (0.98 and
 // 0.89), and well above what a wrong recipe or a broken layer leaves.
 func TestEmbeddedModels(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs every model over phantoms")
+	}
 	catalogue, err := models.Embedded()
 	if err != nil {
 		t.Fatal(err)

@@ -6,7 +6,7 @@ import (
 	"segd/unet"
 )
 
-// Memory is about how many bytes Frame or Values holds at its peak, and the caller
+// Memory is about how many bytes Frame holds at its peak, and the caller
 // with its Result, for an image of width×height pixels and that many channels: the
 // image, the network's input, what it computes in, and what is made of its output.
 // The model is loaded for it. Errors are those of Frame.

@@ -23,8 +23,8 @@ const (
 // Scan segments the frames of one scan. Where the model wants other planes than
 // the frames show, they are turned to them and the results turned back: of a
 // volume that is cut across another axis, all planes are segmented before the
-// first frame is there, and all results are held. Otherwise it is Frame or Values
-// for each frame.
+// first frame is there, and all results are held. Otherwise it is Frame for each
+// frame.
 //
 // Connected regions, and their least size, count in the planes that the network
 // saw. A Scan is for one goroutine.
@@ -46,7 +46,7 @@ type Scan struct {
 // fit, and segd.ErrTooLarge for a volume whose results would take too much
 // memory.
 func NewScan(m *models.Model, pool *unet.Pool, scan *segd.Scan, o Options) (*Scan, error) {
-	if err := o.Validate(); err != nil {
+	if err := o.fit(m); err != nil {
 		return nil, err
 	}
 	s := &Scan{orientation: settle(m, scan), model: m, pool: pool, scan: scan, o: o, at: -1}
@@ -90,6 +90,10 @@ func (s *Scan) Memory(channels int, spacing segd.Spacing) (int64, error) {
 	return max(n, turned+int64(s.scan.Width)*int64(s.scan.Height)*int64(4*channels+1)), err
 }
 
+// Across reports whether frames are turned to planes that are cut across several of
+// them, so that each result needs all frames of a volume.
+func (s *Scan) Across() bool { return s.turned && s.block > 1 }
+
 // Length is about how long it takes to turn and segment what Frame needs at once;
 // 0 where nothing is turned.
 func (s *Scan) Length() time.Duration {
@@ -101,7 +105,7 @@ func (s *Scan) Length() time.Duration {
 }
 
 // Frame segments frame i, counted from 0. The errors are those of the scan's
-// frames and of the functions Frame and Values.
+// frames and of the function Frame.
 func (s *Scan) Frame(ctx context.Context, i int) (*Result, error) {
 	img, err := s.scan.Frame(i)
 	if err != nil {
@@ -113,11 +117,7 @@ func (s *Scan) Frame(ctx context.Context, i int) (*Result, error) {
 // Image is Frame where frame i is decoded already: it is img.
 func (s *Scan) Image(ctx context.Context, i int, img *segd.Image) (*Result, error) {
 	if !s.turned {
-		run := Frame
-		if s.model.Values != nil {
-			run = Values
-		}
-		r, err := run(ctx, s.model, s.pool, img, s.o)
+		r, err := Frame(ctx, s.model, s.pool, img, s.o)
 		if err == nil {
 			r.Warnings = append(slices.Clone(s.warnings), r.Warnings...)
 		}
@@ -141,11 +141,7 @@ func (s *Scan) advance(ctx context.Context) error {
 			return err
 		}
 	}
-	run := mask
-	if s.model.Values != nil {
-		run = Values
-	}
-	r, err := run(ctx, s.model, s.pool, &s.slab[0], s.o)
+	r, err := plane(ctx, s.model, s.pool, &s.slab[0], s.o)
 	if err != nil {
 		return err
 	}
@@ -221,36 +217,38 @@ func (s *Scan) back(i int, img *segd.Image) (*Result, error) {
 	r.Steps = append(append(slices.Clone(s.steps), first.Steps...), "turned back onto the frame")
 	r.Warnings = slices.Clone(s.warnings)
 	for _, p := range s.planes {
-		for _, w := range p.Warnings {
-			if !slices.Contains(r.Warnings, w) {
-				r.Warnings = append(r.Warnings, w)
-			}
-		}
+		r.Warnings = merge(r.Warnings, p.Warnings)
 	}
 	inverse, at := s.turn.Inverse(), i%s.block
-	if s.model.Values != nil {
-		values, err := orient.Reslice(inverse, at, 1, 1, func(k int) ([]float32, error) { return s.planes[k].Values, nil })
-		if err != nil {
-			return nil, err
-		}
-		r.Values = values[0]
-		return r, nil
-	}
-	pix, err := orient.Reslice(inverse, at, 1, 1, func(k int) ([]uint8, error) { return s.planes[k].Mask.Pix, nil })
+	head := headOf(s.model)
+	err := head.gather(r, s.planes, cut{
+		floats: func(plane func(int) []float32) ([]float32, error) { return reslice(inverse, at, plane) },
+		bytes:  func(plane func(int) []uint8) ([]uint8, error) { return reslice(inverse, at, plane) },
+	})
 	if err != nil {
 		return nil, err
 	}
-	r.Mask = &segd.Mask{Width: img.Width, Height: img.Height, Pix: pix[0]}
-	r.Probabilities = segd.NewTensor(1, first.Probabilities.C, img.Height, img.Width)
-	for c := range first.Probabilities.C {
-		plane, err := orient.Reslice(inverse, at, 1, 1, func(k int) ([]float32, error) { return s.planes[k].Probabilities.Plane(0, c), nil })
-		if err != nil {
-			return nil, err
-		}
-		copy(r.Probabilities.Plane(0, c), plane[0])
-	}
-	r.rate()
+	head.finish(r)
 	return r, nil
+}
+
+// reslice returns plane number at of those that turn leads from.
+func reslice[T any](turn orient.Turn, at int, plane func(k int) []T) ([]T, error) {
+	planes, err := orient.Reslice(turn, at, 1, 1, func(k int) ([]T, error) { return plane(k), nil })
+	if err != nil {
+		return nil, err
+	}
+	return planes[0], nil
+}
+
+// merge adds those of more that list has not.
+func merge(list, more []string) []string {
+	for _, s := range more {
+		if !slices.Contains(list, s) {
+			list = append(list, s)
+		}
+	}
+	return list
 }
 
 // Explain returns the steps that a Scan would take with a frame of scan, img, and

@@ -229,6 +229,9 @@ func TestScanErrors(t *testing.T) {
 // they are stored, with the model that was trained on sagittal slices of others,
 // and the same volumes stored otherwise.
 func TestHippocampusVolumes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("segments twenty volumes")
+	}
 	root := filepath.Join("..", "..", "..", "shared", "data", "hippocampus_nii", "test")
 	files, _ := filepath.Glob(filepath.Join(root, "images", "*.nii.gz"))
 	if len(files) == 0 {

@@ -22,7 +22,6 @@ import (
 	"time"
 
 	"segd"
-	"segd/internal/postprocess"
 	"segd/internal/turns"
 	"segd/models"
 	"segd/preprocess"
@@ -53,13 +52,24 @@ func (o Options) Validate() error {
 	return nil
 }
 
+// fit is Validate for a model, whose head may have no use for some options.
+func (o Options) fit(m *models.Model) error {
+	if err := o.Validate(); err != nil {
+		return err
+	}
+	if list := Unused(m, o); len(list) > 0 {
+		return fmt.Errorf("segment: %w: %s apply to classes, but model %s predicts values", segd.ErrOption, strings.Join(list, " and "), m.Name)
+	}
+	return nil
+}
+
 // Result is the outcome for one frame, with what led to it. The caller owns
 // all but Image.
 type Result struct {
 	Image         *segd.Image  // what was segmented
-	Mask          *segd.Mask   // as large as Image
+	Mask          *segd.Mask   // as large as Image; of a model of classes
 	Probabilities *segd.Tensor // [1, classes, H, W] on Image's pixels
-	Values        []float32    // H·W of them, in place of Mask and Probabilities: of a model of values, in the unit of its labels
+	Values        []float32    // H·W of them, in the unit of the labels; of a model of values, in place of Mask and Probabilities
 
 	Model, Version string        // of the manifest
 	Network        time.Duration // time in the network itself
@@ -76,74 +86,34 @@ type Result struct {
 // Frame segments one image with the model, whose network runs on pool.
 //
 // img is kept in the Result and not changed. Safe for concurrent use. Errors
-// come from the stages; when ctx ends, so does the call, with its error, after
-// the stage in progress or one layer of the network. There shorter requests pass
-// that of ctx: see package turns.
+// come from the stages, and are segd.ErrOption for options that the model has no use
+// for; when ctx ends, so does the call, with its error, after the stage in progress
+// or one layer of the network. There shorter requests pass that of ctx: see package
+// turns.
 func Frame(ctx context.Context, m *models.Model, pool *unet.Pool, img *segd.Image, o Options) (*Result, error) {
-	r, err := mask(ctx, m, pool, img, o)
+	r, err := plane(ctx, m, pool, img, o)
 	if err != nil {
 		return nil, err
 	}
 	if err := turns.Next(ctx); err != nil {
 		return nil, fmt.Errorf("segment: %w", err)
 	}
-	r.rate()
+	headOf(m).finish(r)
 	return r, nil
 }
 
-// mask is Frame without what the result says of the whole mask.
-func mask(ctx context.Context, m *models.Model, pool *unet.Pool, img *segd.Image, o Options) (*Result, error) {
-	if err := m.MakesMasks(); err != nil {
+// plane is Frame without what the result says of a whole frame.
+func plane(ctx context.Context, m *models.Model, pool *unet.Pool, img *segd.Image, o Options) (*Result, error) {
+	if err := o.fit(m); err != nil {
 		return nil, err
 	}
-	if err := o.Validate(); err != nil {
-		return nil, err
-	}
-	r, p, err := predict(ctx, m, pool, img, o)
+	r, t, err := predict(ctx, m, pool, img, o)
 	if err != nil {
 		return nil, err
 	}
-	r.Probabilities = p
-	for _, stage := range []func(){
-		func() { r.Mask = postprocess.Labels(r.Probabilities, o.Threshold) },
-		func() { postprocess.KeepLargest(r.Mask, m.Regions) },
-		func() {
-			if o.MinSize > 1 {
-				postprocess.RemoveSmall(r.Mask, o.MinSize)
-			}
-		},
-	} {
-		if err := turns.Next(ctx); err != nil {
-			return nil, fmt.Errorf("segment: %w", err)
-		}
-		stage()
-	}
-	r.explain(m, o)
-	return r, nil
-}
-
-// rate fills in Confidence, and warns of an empty mask.
-func (r *Result) rate() {
-	r.Confidence = confidence(r.Mask, r.Probabilities)
-	if r.Confidence == nil {
-		r.Warnings = append(r.Warnings, "nothing was found: the mask is all background")
-	}
-}
-
-// Values is Frame for a model of values: the Result has Values and no mask. A
-// model of classes is segd.ErrOption, and so are options that are about classes.
-func Values(ctx context.Context, m *models.Model, pool *unet.Pool, img *segd.Image, o Options) (*Result, error) {
-	if m.Values == nil {
-		return nil, fmt.Errorf("segment: %w: model %s gives classes, not values", segd.ErrOption, m.Name)
-	}
-	if o.Threshold != 0 || o.MinSize != 0 {
-		return nil, fmt.Errorf("segment: %w: a threshold and a least size are about classes, model %s gives values", segd.ErrOption, m.Name)
-	}
-	r, v, err := predict(ctx, m, pool, img, o)
-	if err != nil {
+	if err := headOf(m).decode(ctx, r, t, m, o); err != nil {
 		return nil, err
 	}
-	r.Values = v.Data
 	r.explain(m, o)
 	return r, nil
 }
@@ -202,35 +172,6 @@ func newResult(m *models.Model, img *segd.Image, p preprocess.Placement) *Result
 	return &Result{Image: img, Model: m.Name, Version: m.Version, GridWidth: p.GridWidth, GridHeight: p.GridHeight}
 }
 
-// confidence is the mean probability of the class that each foreground pixel
-// was given.
-func confidence(m *segd.Mask, p *segd.Tensor) *float64 {
-	planes := make([][]float32, p.C)
-	for k := range planes {
-		planes[k] = p.Plane(0, k)
-	}
-	sum, n := 0.0, 0
-	for i, k := range m.Pix {
-		if k != 0 {
-			sum += float64(planes[k][i])
-			n++
-		}
-	}
-	if n == 0 {
-		return nil
-	}
-	mean := sum / float64(n)
-	return &mean
-}
-
-// outputOf names what the network gives.
-func outputOf(m *models.Model) string {
-	if m.Values != nil {
-		return "values"
-	}
-	return "probabilities"
-}
-
 // explain writes Steps and Warnings.
 func (r *Result) explain(m *models.Model, o Options) {
 	step := func(format string, a ...any) { r.Steps = append(r.Steps, fmt.Sprintf(format, a...)) }
@@ -273,23 +214,7 @@ func (r *Result) explain(m *models.Model, o Options) {
 		step("mean over the image and its three mirror images")
 	}
 	if r.GridWidth != img.Width || r.GridHeight != img.Height {
-		step("%s put back onto %d×%d pixels", outputOf(m), img.Width, img.Height)
+		step("%s put back onto %d×%d pixels", headOf(m).noun(), img.Width, img.Height)
 	}
-	if m.Values != nil {
-		step("values in the unit of the training labels")
-		return
-	}
-	if o.Threshold > 0 {
-		step("foreground from probability %g on", o.Threshold)
-	} else {
-		step("most likely class of each pixel")
-	}
-	for i, n := range m.Regions {
-		if n > 0 {
-			step("of %s the largest connected regions kept, at most %d", m.Classes[i+1].Name, n)
-		}
-	}
-	if o.MinSize > 1 {
-		step("components of fewer than %d pixels removed", o.MinSize)
-	}
+	r.Steps = append(r.Steps, headOf(m).steps(m, o)...)
 }

@@ -39,7 +39,7 @@ func roundShift(v uint32, n uint) uint32 {
 	return q
 }
 
-// Float32of16 is the exact value of a binary16.
+// Float32of16 returns the exact value of a binary16.
 func Float32of16(h uint16) float32 {
 	sign, exp, frac := uint32(h&0x8000)<<16, uint32(h>>10&0x1f), uint32(h&0x3ff)
 	switch exp {

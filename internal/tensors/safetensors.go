@@ -10,7 +10,7 @@ import (
 	"segd"
 )
 
-// maxHeader bounds the JSON header of a safetensors file; a real one has a few
+// maxHeader limits the JSON header of a safetensors file; real ones have a few
 // tens of kilobytes.
 const maxHeader = 1 << 20
 
@@ -22,9 +22,9 @@ type Entry struct {
 }
 
 // ReadSafetensors returns the tensors of a safetensors file in the order of
-// their data, which share b. They cover the data without a gap or an overlap;
-// `__metadata__` is skipped. Anything else is segd.ErrFormat. Whether a
-// tensor's bytes are as many as its shape asks for is seen when it is decoded.
+// their data. They share b and cover the data without gaps or overlaps.
+// `__metadata__` is skipped. Anything else is segd.ErrFormat. Decoding a tensor
+// checks whether its size in bytes matches its shape.
 //
 // Format: github.com/huggingface/safetensors, README, section Format.
 func ReadSafetensors(b []byte) ([]Tensor, error) {

@@ -1,14 +1,14 @@
-// Package tensors holds named tensors as files of weights have them: raw
-// bytes with a type and a shape. Readers of safetensors (here), of PyTorch's
-// archives (internal/torch) and of ONNX (internal/onnx) give them; whoever
-// knows what they are for turns them into numbers.
+// Package tensors holds named tensors as stored in files of weights: raw bytes
+// with a type and a shape. Readers of safetensors (here), of PyTorch's archives
+// (internal/torch) and of ONNX (internal/onnx) return them, and their callers
+// convert them to numbers.
 //
 //	list, err := tensors.ReadSafetensors(file)
 //	values, err := list[0].Floats()
 //
-// Limits: sizes are checked against the bytes that are there before memory is
-// taken; at most MaxTensors in a file. Errors are segd.ErrFormat, and
-// segd.ErrUnsupported for a type that is known and not read.
+// Limits: sizes are checked against the bytes present before memory is
+// allocated; a file has at most MaxTensors. Errors are segd.ErrFormat, and
+// segd.ErrUnsupported for a known type that is not supported.
 package tensors
 
 import (
@@ -19,7 +19,7 @@ import (
 	"segd"
 )
 
-// MaxTensors bounds the tensors of a file; networks have some hundreds.
+// MaxTensors limits the tensors of a file; networks have a few hundred.
 const MaxTensors = 1 << 14
 
 // Dtype is the type of a tensor's elements, by its name in safetensors.
@@ -41,11 +41,11 @@ const (
 
 var sizes = map[Dtype]int{F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1, U8: 1, Bool: 1}
 
-// Size is the number of bytes of an element, 0 for a type that is not read.
+// Size returns the number of bytes of an element, 0 for an unsupported type.
 func (d Dtype) Size() int { return sizes[d] }
 
-// Tensor is a tensor as it lies in a file: little endian, the last axis
-// running fastest. Data is shared with the file.
+// Tensor is a tensor as stored in a file: little endian, with the last axis
+// varying fastest. Data is shared with the file.
 type Tensor struct {
 	Name  string
 	Dtype Dtype
@@ -53,8 +53,8 @@ type Tensor struct {
 	Data  []byte
 }
 
-// Elements is the product of a shape, and false where an axis is negative or
-// the product beyond limit.
+// Elements returns the product of a shape, and false if an axis is negative or
+// the product exceeds limit.
 func Elements(shape []int, limit int) (int, bool) {
 	n := 1
 	for _, d := range shape {
@@ -85,9 +85,9 @@ func (t Tensor) check() (elements int, err error) {
 	return n, nil
 }
 
-// Floats returns the values of a tensor of floating-point numbers, those of F64
-// rounded. Types of integers are segd.ErrUnsupported, values that are not
-// finite as float32 segd.ErrFormat.
+// Floats returns the values of a floating-point tensor, rounding those of F64.
+// An integer tensor is segd.ErrUnsupported. A value that is not finite as
+// float32 is segd.ErrFormat.
 func (t Tensor) Floats() ([]float32, error) {
 	n, err := t.check()
 	if err != nil {
@@ -122,7 +122,7 @@ func (t Tensor) float() (func(i int) float32, error) {
 	return nil, fmt.Errorf("tensors: %w: tensor %.80q has type %s, want floating point", segd.ErrUnsupported, t.Name, t.Dtype)
 }
 
-// Ints returns the values of a tensor of integers; another type is
+// Ints returns the values of an integer tensor. Another type is
 // segd.ErrUnsupported.
 func (t Tensor) Ints() ([]int64, error) {
 	n, err := t.check()
@@ -143,7 +143,7 @@ func (t Tensor) Ints() ([]int64, error) {
 	return v, nil
 }
 
-// FromFloats makes a tensor of type F32, whose memory is its own.
+// FromFloats makes a tensor of type F32 with its own memory.
 func FromFloats(name string, shape []int, v []float32) Tensor {
 	b := make([]byte, 0, 4*len(v))
 	for _, f := range v {
@@ -152,7 +152,7 @@ func FromFloats(name string, shape []int, v []float32) Tensor {
 	return Tensor{Name: name, Dtype: F32, Shape: shape, Data: b}
 }
 
-// FromInts makes a vector of type I64, or a scalar where shape is empty.
+// FromInts makes a vector of type I64, or a scalar if shape is empty.
 func FromInts(name string, shape []int, v ...int64) Tensor {
 	b := make([]byte, 0, 8*len(v))
 	for _, n := range v {

@@ -37,10 +37,11 @@ type (
 	}
 )
 
-// mark is on the stack where a MARK opcode was.
+// mark is on the stack at the position of a MARK opcode.
 type mark struct{}
 
-// storages are the types of storage; their elements are little endian.
+// storages are the supported types of storage; their elements are little
+// endian.
 var storages = map[string]tensors.Dtype{
 	"FloatStorage": tensors.F32, "HalfStorage": tensors.F16, "BFloat16Storage": tensors.BF16, "DoubleStorage": tensors.F64,
 	"LongStorage": tensors.I64, "IntStorage": tensors.I32, "ShortStorage": tensors.I16, "CharStorage": tensors.I8,
@@ -55,7 +56,7 @@ type machine struct {
 	steps int // objects pushed
 }
 
-// unpickle runs the program and returns what it leaves.
+// unpickle runs the program and returns its result.
 func unpickle(code []byte) (any, error) {
 	m := &machine{code: code, memo: map[uint32]any{}}
 	for {
@@ -73,7 +74,7 @@ func unpickle(code []byte) (any, error) {
 	}
 }
 
-// step carries out one opcode. They are grouped as in pickletools.py.
+// step executes one opcode. They are grouped as in pickletools.py.
 func (m *machine) step(o byte) error {
 	switch o {
 	case 0x80, 0x95: // PROTO, FRAME: what follows is told by its opcodes
@@ -118,7 +119,7 @@ func (m *machine) step(o byte) error {
 	return refuse("the pickle has opcode %#02x, which a state dict never needs", o)
 }
 
-// take cuts n bytes off the program.
+// take removes n bytes from the start of the program.
 func (m *machine) take(n int) ([]byte, error) {
 	if n < 0 || n > len(m.code) {
 		return nil, bad("the pickle is truncated")
@@ -158,7 +159,7 @@ func (m *machine) pop() (any, error) {
 	return v, nil
 }
 
-// popMark returns what was pushed since the last MARK, and takes both off.
+// popMark removes the last MARK and returns what was pushed after it.
 func (m *machine) popMark() ([]any, error) {
 	for i := len(m.stack) - 1; i >= 0; i-- {
 		if _, ok := m.stack[i].(mark); ok {

@@ -35,7 +35,7 @@ func (m *machine) global(o byte) error {
 	return m.push(g)
 }
 
-// reduce calls one of the functions that are known.
+// reduce calls one of the known functions.
 func (m *machine) reduce() error {
 	arg, err := m.pop()
 	if err != nil {
@@ -57,7 +57,7 @@ func (m *machine) reduce() error {
 	return m.push(v)
 }
 
-// call is what the known functions do.
+// call implements the known functions.
 func call(g global, args tuple) (any, error) {
 	switch g {
 	case global{"collections", "OrderedDict"}:
@@ -125,8 +125,7 @@ func ints(v any) ([]int, error) {
 	return out, nil
 }
 
-// build takes an object's attributes off the stack: those of a dict say nothing
-// of its entries.
+// build pops an object's attributes. Those of a dict do not affect its entries.
 func (m *machine) build() error {
 	if _, err := m.pop(); err != nil {
 		return err

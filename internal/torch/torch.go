@@ -1,20 +1,20 @@
-// Package torch reads the weights in a file that PyTorch's torch.save wrote,
-// without running what is in it.
+// Package torch reads the weights in a file written by PyTorch's torch.save,
+// without executing it.
 //
 //	list, err := torch.Read(file)
 //
-// Such a file is a zip archive of a pickle, a program for a machine with a
-// stack that may call any function of Python, and of storages, the bytes of
-// tensors. Here the machine (pickle.go) knows the few functions that a state
-// dict needs, as data, and refuses every other by name.
+// Such a file is a zip archive of a pickle and of storages. A pickle is a
+// program for a stack machine that may call any Python function; storages are
+// the bytes of tensors. The machine here (pickle.go) knows only the few
+// functions that a state dict needs, as data, and refuses all others by name.
 //
-// What is read is a state dict or a dict that holds one; other entries, such as
-// numbers and texts, are passed over. Files of before PyTorch 1.6, which are no
+// Read accepts a state dict or a dict that contains one. Other entries, such as
+// numbers and strings, are skipped. Files older than PyTorch 1.6, which are not
 // archives, are refused.
 //
-// Limits: a pickle of 4 MiB and 2^18 objects, tensors.MaxTensors storages. No
-// memory is taken for tensors but for those that do not lie contiguously, and
-// then no more than the file has.
+// Limits: a pickle of 4 MiB and 2^18 objects, tensors.MaxTensors storages.
+// Memory is allocated only for tensors that are not contiguous, and no more
+// than the size of the file.
 //
 // Source: torch/serialization.py and torch/_utils.py of PyTorch 1.13 and 2.4;
 // pickletools.py of Python for the opcodes.
@@ -32,11 +32,11 @@ import (
 	"segd/internal/tensors"
 )
 
-// maxPickle bounds the pickle; that of a large U-Net has some 50 kB.
+// maxPickle limits the pickle; that of a large U-Net has about 50 kB.
 const maxPickle = 4 << 20
 
-// dictKeys are where programs put the state dict in a larger dict; the first
-// that is there is taken.
+// dictKeys are the keys under which programs put the state dict in a larger
+// dict. The first one present is used.
 var dictKeys = []string{"state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights"}
 
 func bad(format string, a ...any) error {
@@ -47,9 +47,10 @@ func refuse(format string, a ...any) error {
 	return fmt.Errorf("torch: %w: %s", segd.ErrUnsupported, fmt.Sprintf(format, a...))
 }
 
-// Read returns the tensors of the state dict in a file, in its order. They share
-// b where they lie contiguously. The errors are segd.ErrFormat,
-// segd.ErrUnsupported for what a state dict does not have, and segd.ErrTooLarge.
+// Read returns the tensors of the state dict in a file, in its order.
+// Contiguous tensors share b. The errors are segd.ErrFormat,
+// segd.ErrUnsupported for anything that a state dict never has, and
+// segd.ErrTooLarge.
 func Read(b []byte) ([]tensors.Tensor, error) {
 	if bytes.HasPrefix(b, []byte{0x80, 0x02}) {
 		return nil, refuse("the file is older than PyTorch 1.6: load it in PyTorch and save it again with torch.save")
@@ -84,7 +85,7 @@ func Read(b []byte) ([]tensors.Tensor, error) {
 	return list, nil
 }
 
-// tensor is an entry's name and tensor, or nil.
+// tensor returns the name and tensor of an entry, or nil.
 func (e entry) tensor() (string, *rebuilt) {
 	name, ok := e.key.(string)
 	t, is := e.value.(*rebuilt)
@@ -94,7 +95,7 @@ func (e entry) tensor() (string, *rebuilt) {
 	return name, t
 }
 
-// stateDict finds the dict of tensors in what a file holds.
+// stateDict finds the dict of tensors in the content of a file.
 func stateDict(top any) (*dict, error) {
 	d, ok := top.(*dict)
 	if !ok {
@@ -178,8 +179,8 @@ func open(b []byte) (*archive, error) {
 	return a, err
 }
 
-// bytes returns a file of the archive, which shares the archive's memory:
-// torch.save compresses nothing.
+// bytes returns a file of the archive, sharing its memory: torch.save does not
+// compress.
 func (a *archive) bytes(name string) ([]byte, error) {
 	f := a.files[name]
 	if f == nil {
@@ -202,7 +203,7 @@ func (a *archive) bytes(name string) ([]byte, error) {
 	return b, nil
 }
 
-// tensor cuts a tensor out of its storage.
+// tensor returns a tensor from its storage.
 func (a *archive) tensor(name string, t *rebuilt) (tensors.Tensor, error) {
 	out := tensors.Tensor{Name: name, Dtype: t.storage.dtype, Shape: t.size}
 	b, err := a.bytes(a.prefix + "data/" + t.storage.key)
@@ -241,8 +242,8 @@ func (a *archive) tensor(name string, t *rebuilt) (tensors.Tensor, error) {
 	return out, nil
 }
 
-// gather copies the elements of a tensor of any strides, the last axis running
-// fastest.
+// gather copies the elements of a tensor with any strides, with the last axis
+// varying fastest.
 func gather(b []byte, size, n int, t *rebuilt) []byte {
 	data := make([]byte, 0, n*size)
 	index := make([]int, len(t.size))

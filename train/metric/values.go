@@ -171,3 +171,20 @@ func (r *ValueReport) Worst(n int) []ValueEntry {
 	slices.SortStableFunc(list, func(a, b ValueEntry) int { return cmp.Compare(b.MAE, a.MAE) })
 	return list[:max(0, min(n, len(list)))]
 }
+
+// CompareValues compares what a network gave for a case with its labels, and the
+// constant with them. The slices have one length, else the error is segd.ErrFormat;
+// pixels whose label is NaN take no part.
+func CompareValues(id, group string, truth, predicted []float32, constant float64) (ValueCase, error) {
+	c := ValueCase{ID: id, Group: group}
+	var err error
+	if c.Errors, err = CountErrors(truth, predicted); err != nil {
+		return c, err
+	}
+	same := make([]float32, len(truth))
+	for i := range same {
+		same[i] = float32(constant)
+	}
+	c.Constant, err = CountErrors(truth, same)
+	return c, err
+}

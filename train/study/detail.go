@@ -9,7 +9,7 @@ import (
 
 	"segd/internal/overlay"
 	"segd/models"
-	"segd/train"
+	"segd/train/evaluate"
 	"segd/train/metric"
 	"segd/unet"
 )
@@ -51,7 +51,7 @@ func (s *study) lookClosely(ctx context.Context) error {
 			d.without, d.with, d.compared = p.without, p.with, true
 		}
 	}
-	var without, with []train.Shown
+	var without, with []evaluate.Shown
 	for _, t := range s.first() {
 		if len(t.History) == 0 { // diverged before its first validation
 			d.compared = d.compared && t.Variant.Name != d.without.Name && t.Variant.Name != d.with.Name
@@ -61,7 +61,7 @@ func (s *study) lookClosely(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		shown, err := train.Show(ctx, train.EvaluateOptions{Datasets: s.o.Datasets, Model: m, Pool: s.o.Pool}, t.Plan.Validation)
+		shown, err := evaluate.Show(ctx, evaluate.Options{Datasets: s.o.Datasets, Model: m, Pool: s.o.Pool}, t.Plan.Validation)
 		if err != nil {
 			return err
 		}
@@ -83,7 +83,7 @@ func (s *study) lookClosely(ctx context.Context) error {
 }
 
 // outlines is the mean normalised surface distance over images and classes.
-func outlines(shown []train.Shown, classes int) (float64, error) {
+func outlines(shown []evaluate.Shown, classes int) (float64, error) {
 	sum, n := 0.0, 0
 	for _, s := range shown {
 		list, err := metric.Surfaces(s.Truth, s.Predicted, classes, 1, 1, outlineTolerance)
@@ -100,7 +100,7 @@ func outlines(shown []train.Shown, classes int) (float64, error) {
 
 // choose takes of each image the window where long skips gain the most pixels,
 // of those the best few, and then the window of all where they lose the most.
-func (d *detail) choose(without, with []train.Shown) {
+func (d *detail) choose(without, with []evaluate.Shown) {
 	var best []example
 	worst := example{gain: 0}
 	at := map[string]int{}
@@ -125,7 +125,7 @@ func (d *detail) choose(without, with []train.Shown) {
 }
 
 // windows finds where with gains the most on without, and where the least.
-func windows(without, with *train.Shown) (top, bottom example) {
+func windows(without, with *evaluate.Shown) (top, bottom example) {
 	truth := without.Truth
 	w, h := min(windowSide, truth.Width), min(windowSide, truth.Height)
 	first := true
@@ -160,9 +160,9 @@ func windows(without, with *train.Shown) (top, bottom example) {
 
 // strip draws a window four times, side by side: the image, the truth, and how
 // the masks without and with long skips agree with it.
-func strip(at image.Rectangle, without, with *train.Shown) image.Image {
+func strip(at image.Rectangle, without, with *evaluate.Shown) image.Image {
 	const gap = 4
-	truth := train.Shown{Image: without.Image, Truth: without.Truth, Predicted: without.Truth}
+	truth := evaluate.Shown{Image: without.Image, Truth: without.Truth, Predicted: without.Truth}
 	parts := []image.Image{overlay.Render(without.Image), truth.Picture(), without.Picture(), with.Picture()}
 	out := image.NewNRGBA(image.Rect(0, 0, 4*at.Dx()+3*gap, at.Dy()))
 	draw.Draw(out, out.Bounds(), image.White, image.Point{}, draw.Src)

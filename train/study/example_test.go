@@ -18,6 +18,6 @@ func Example() {
 		Datasets: []string{"nuclei/train"}, Out: "study", Steps: 200, Pool: pool,
 	}, func(e study.Event) { fmt.Printf("%+v\n", e) })
 	if err != nil {
-		log.Fatal(err)
+		log.Print(err)
 	}
 }

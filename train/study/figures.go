@@ -9,8 +9,8 @@ import (
 
 // gradients shows the norm of the gradient by block and over the steps.
 func (s *study) gradients() report.Section {
-	sec := report.Section{Title: "The gradient on its way back", Text: append([]string{
-		fmt.Sprintf("The norm of the loss's gradient by the weights of each convolution, before clipping, every %d steps; of a block, the geometric mean over its convolutions. The gradient comes from the head and goes back to enc.0. The first block of the encoder and the last of the decoder have the same resolution and the same channels, so that their norms can be compared: below %g times, the gradient is said to vanish on its way, above %g times, to explode. Batch normalisation scales what each layer passes on, which is why deep plain networks that have it need not see the gradient vanish. The norm of a weight's gradient falls as the weight grows, so that the shares of a whole training say less than those of its start.",
+	sec := report.Section{Title: "Gradient flow", Text: append([]string{
+		fmt.Sprintf("The norm of the gradient of the loss with respect to the weights of each convolution, before clipping, every %d steps; for a block, the geometric mean over its convolutions. The gradient flows from the head back to enc.0. The first block of the encoder and the last of the decoder have the same resolution and channels, so their norms are comparable: the gradient is said to vanish if the ratio is below %g, and to explode if it is above %g. Batch normalisation rescales the output of each layer, so the gradient need not vanish in deep plain networks that use it. The norm of a weight's gradient falls as the weight grows, so ratios over a whole training say less than those at its start.",
 			traceEvery, vanishing, 1/vanishing),
 	}, s.gradientFindings()...)}
 	for _, f := range s.families() {
@@ -79,8 +79,8 @@ func overSteps(at int) func(t *training) (x, y []float64) {
 // landscapes draws the loss around the weights.
 func (s *study) landscapes() report.Section {
 	sec := report.Section{Title: "Loss landscapes", Text: append([]string{
-		"The loss around the weights at the end of the first training of each variant, in a plane of two random directions whose filters have been scaled to the norm of the filters that they are added to (Li et al. 2018): at a distance of 1 each filter has been moved by as much as it is long, so that landscapes of different networks can be compared. Biases and the parameters of normalisation stay. The loss is that of training, on the same patches at each point; batch normalisation takes the statistics of these patches at each point anew, as in training.",
-		"Lines of equal loss double from one to the next; colours and heights are logarithmic and the same in all.",
+		"The loss around the final weights of the first training of each variant, in a plane of two random directions whose filters are scaled to the norm of the filters that they are added to (Li et al. 2018). At a distance of 1 each filter has moved by its own norm, so landscapes of different networks are comparable. Biases and the parameters of normalisation stay fixed. The loss is the training loss, on the same patches at each point; batch normalisation uses the statistics of these patches at each point, as in training.",
+		"The loss doubles from one contour line to the next. Colours and heights are logarithmic and the same for all landscapes.",
 	}, s.landscapeFindings()...)}
 	lo, hi := math.Inf(1), math.Inf(-1)
 	for _, t := range s.first() {
@@ -106,7 +106,7 @@ func (s *study) landscapes() report.Section {
 		n := len(t.Landscape.At)
 		r := report.Relief{Title: t.Variant.Name, At: t.Landscape.At, Levels: levels, ZMin: math.Log2(lo), ZMax: math.Log2(hi),
 			Height:  func(z float64) string { return fmt.Sprintf("loss %.2g", math.Exp2(z)) },
-			Caption: fmt.Sprintf("%s: loss %.3f in the centre.", t.Name, t.Landscape.Loss[n/2][n/2])}
+			Caption: fmt.Sprintf("%s: loss %.3f at the centre.", t.Name, t.Landscape.Loss[n/2][n/2])}
 		for _, row := range t.Landscape.Loss {
 			logs := make([]float64, len(row))
 			for i, v := range row {
@@ -126,11 +126,11 @@ func (s *study) fineDetail() report.Section {
 	if !d.compared {
 		return sec
 	}
-	sec.Text = append(sec.Text, fmt.Sprintf("From left to right: the image, the truth, %s, %s. Green: right; orange: missed; purple: too much. Windows of up to %d pixels a side, %d apart, were taken from all validation images; of each image the one where %s has the most more pixels right than %s, of these the first %d; last, if there is one, the window of all where it has the most fewer.",
+	sec.Text = append(sec.Text, fmt.Sprintf("From left to right: image, truth, %s, %s. Green: correct; orange: missed; purple: false. Windows of up to %d pixels per side, %d apart, cover all validation images. For each image, the page selects the window in which %s gains the most correct pixels over %s, and shows the best %d. The last window, if any, is the one in which it loses the most.",
 		d.without.Name, d.with.Name, windowSide, windowStep, d.with.Name, d.without.Name, bestShown))
 	for _, e := range d.examples {
 		sec.Pictures = append(sec.Pictures, report.Picture{Image: e.picture, Wide: true,
-			Caption: fmt.Sprintf("%s, from column %d, row %d: %+d pixels right with %s", e.id, e.at.Min.X, e.at.Min.Y, e.gain, d.with.Name)})
+			Caption: fmt.Sprintf("%s, from column %d, row %d: %+d correct pixels with %s", e.id, e.at.Min.X, e.at.Min.Y, e.gain, d.with.Name)})
 	}
 	return sec
 }
@@ -139,18 +139,18 @@ func (s *study) fineDetail() report.Section {
 func (s *study) method() report.Section {
 	p := &s.runs[0].Plan
 	text := []string{
-		fmt.Sprintf("Each training: width %d, depth %d unless named, %s normalisation, %d×%d patches, %d a step, %d steps (%.1f epochs), AdamW at a peak rate of %g with warm-up and cosine, clipped to a norm of %g, with augmentation; the recipe of segd train. A training's seed draws its split by group (a share of %.2g validates), its first weights and its patches: variants with one seed differ in their network alone.",
+		fmt.Sprintf("Each training: width %d, depth %d unless named, %s normalisation, %d×%d patches, %d per step, %d steps (%.1f epochs), AdamW at a peak rate of %g with warm-up and cosine, clipped to a norm of %g, with augmentation, as in segd train. The seed of a training determines its split by group (a share of %.2g for validation), its initial weights and its patches: variants with the same seed differ only in their network.",
 			p.Network.Width, p.Network.Depth, p.Network.Norm, p.PatchHeight, p.PatchWidth, p.Batch, p.Steps, float64(p.Steps)/p.EpochSteps, p.LearnRate, p.Clip, p.ValFraction),
-		"A difference of Dice that is smaller than its spread over the seeds says nothing. The same budget of steps is no budget of work: the table has what each costs.",
-		"The same figures lie beside this page as results.csv, curves.csv, gradients.csv, landscapes.csv and, with --sweep, sweep.csv.",
+		"A difference in Dice that is smaller than its spread over the seeds means nothing. Equal steps do not mean equal work: the table lists the cost of each variant.",
+		"The figures are also next to this page as results.csv, curves.csv, gradients.csv, landscapes.csv and, with --sweep, sweep.csv.",
 	}
 	seconds := 0.0
 	for _, t := range s.runs {
 		seconds += t.Seconds
 	}
-	text = append(text, fmt.Sprintf("The %d trainings took %.1f minutes, which depends on the machine and on what else it had to do.", len(s.runs), seconds/60))
+	text = append(text, fmt.Sprintf("The %d trainings took %.1f minutes, which depends on the machine and its other load.", len(s.runs), seconds/60))
 	if s.o.Command != "" {
-		text = append(text, "Made by: "+s.o.Command)
+		text = append(text, "Command: "+s.o.Command)
 	}
-	return report.Section{Title: "How it was done", Text: text}
+	return report.Section{Title: "Method", Text: text}
 }

@@ -38,12 +38,12 @@ func (s *study) diceFindings() []string {
 		case d.high < 0:
 			verdict = "worse with " + each(d.n)
 		default:
-			verdict = "better with one seed and worse with another, so that no difference is shown"
+			verdict = "better with one seed and worse with another, so no difference is shown"
 		}
 		if d.n == 1 {
-			verdict += ", which is not enough to tell it from chance"
+			verdict += ", which may be chance"
 		}
-		list = append(list, fmt.Sprintf("%s: Dice %s, by %s against %s: %s.", v.Name, over(s.of(v), dice).text("%.3f"), d.text("%+.3f"), ref.Name, verdict))
+		list = append(list, fmt.Sprintf("%s: Dice %s, %s compared with %s: %s.", v.Name, over(s.of(v), dice).text("%.3f"), d.text("%+.3f"), ref.Name, verdict))
 	}
 	for _, t := range s.runs {
 		if t.Diverged {
@@ -121,7 +121,7 @@ func (s *study) gradientFindings() []string {
 		if a.n == 0 || b.n == 0 {
 			continue
 		}
-		text := fmt.Sprintf("From %s to %s (%s): from %.3g to %.3g times: %s.", p.without.Name, p.with.Name, p.what, a.mean, b.mean, cure(a.mean, b.mean))
+		text := fmt.Sprintf("%s to %s (%s): from %.3g to %.3g times: %s.", p.without.Name, p.with.Name, p.what, a.mean, b.mean, cure(a.mean, b.mean))
 		if fate(wholeA.mean) != fate(a.mean) || fate(wholeB.mean) != fate(b.mean) {
 			text += fmt.Sprintf(" Over the whole training from %.3g to %.3g times: %s.", wholeA.mean, wholeB.mean, cure(wholeA.mean, wholeB.mean))
 		}
@@ -142,9 +142,9 @@ func cure(without, with float64) string {
 	case nearer > math.Log(clearFactor):
 		return "with the skips the gradient is more even"
 	case nearer < -math.Log(clearFactor):
-		return "with the skips the gradient is less even; here the data does not show what the papers assert"
+		return "with the skips the gradient is less even; here the data does not show what the papers claim"
 	}
-	return fmt.Sprintf("less than a factor of %d nearer to or farther from even; here the data does not show an effect", clearFactor)
+	return fmt.Sprintf("less than a factor of %d closer to or farther from even; here the data does not show an effect", clearFactor)
 }
 
 // rise is how much higher the loss is at about half the way out than in the
@@ -185,7 +185,7 @@ func (s *study) landscapeFindings() []string {
 	for _, t := range list {
 		parts = append(parts, fmt.Sprintf("%s %.2f", t.Variant.Name, t.rise()))
 	}
-	return []string{"Mean rise of the loss at a distance of 0.4 to 0.6 from the centre, the flattest first: " + strings.Join(parts, ", ") + "."}
+	return []string{"Mean rise of the loss at a distance of 0.4 to 0.6 from the centre, flattest first: " + strings.Join(parts, ", ") + "."}
 }
 
 // detailFindings says what long skips do to fine detail.
@@ -200,12 +200,12 @@ func (s *study) detailFindings() []string {
 	list := []string{fmt.Sprintf("Share of the outlines within %d pixel of each other (NSD), mean over the validation images of seed %d: %s.",
 		outlineTolerance, s.o.Seed, strings.Join(parts, ", "))}
 	if !d.compared {
-		return append(list, fmt.Sprintf("No two networks that differ in %s and %s skips alone were trained to their end, so no examples are shown.", unet.SkipNone, unet.SkipConcat))
+		return append(list, fmt.Sprintf("No two networks that differ only in %s and %s skips completed their training, so no examples are shown.", unet.SkipNone, unet.SkipConcat))
 	}
 	a, b := d.outline[d.without.Name], d.outline[d.with.Name]
 	verdict := "long skips recover fine detail"
 	if b <= a {
 		verdict = "the data does not show that long skips recover fine detail"
 	}
-	return append(list, fmt.Sprintf("From %s to %s it goes from %.3f to %.3f: %s.", d.without.Name, d.with.Name, a, b, verdict))
+	return append(list, fmt.Sprintf("From %s to %s it changes from %.3f to %.3f: %s.", d.without.Name, d.with.Name, a, b, verdict))
 }

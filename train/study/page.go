@@ -30,12 +30,12 @@ func (s *study) write() error {
 func (s *study) page() *report.Page {
 	t := s.runs[0]
 	p := &report.Page{
-		Title: "What skip connections do",
-		Lead: fmt.Sprintf("%d variants of the U-Net, each trained with %d seeds for %s on %s: %d images, %d channels in, %d classes.",
+		Title: "The effect of skip connections",
+		Lead: fmt.Sprintf("%d variants of the U-Net, each trained with %d seeds for %s on %s: %d images, %d input channels, %d classes.",
 			len(s.o.Variants), s.o.Repeats, s.budget(), strings.Join(Names(s.o.Datasets), ", "), t.Plan.Data.Cases, t.Plan.Data.Channels, t.Plan.Data.Classes),
-		Foot: "segd is research software and no medical device: not for diagnosis, treatment or any other clinical decision.",
+		Foot: "segd is research software, not a medical device. Do not use it for diagnosis, treatment or any other clinical decision.",
 	}
-	p.Add(report.Section{Title: "What was found", Text: s.diceFindings()})
+	p.Add(report.Section{Title: "Findings", Text: s.diceFindings()})
 	p.Add(s.choices())
 	p.Add(s.results())
 	p.Add(s.curves())
@@ -78,7 +78,7 @@ func (s *study) choices() report.Section {
 		c := v.Network.WithDefaults()
 		blocks[string(c.Block)], skips[string(c.Skip)] = true, true
 	}
-	t := report.Table{Head: []string{"name", "what it is", "source", "trained here"}}
+	t := report.Table{Head: []string{"name", "description", "source", "trained here"}}
 	add := func(list []kind, trained map[string]bool) {
 		for _, k := range list {
 			here := "no"
@@ -90,13 +90,13 @@ func (s *study) choices() report.Section {
 	}
 	add(blockKinds, blocks)
 	add(skipKinds, skips)
-	return report.Section{Title: "The choices", Table: t,
-		Text: []string{"A variant is named by its kind of block and its kind of long skip. convs6 has 6 convolutions in each block where others have 2 (dense: 3), depth6 has 6 poolings, nonorm no normalisation."}}
+	return report.Section{Title: "Variants", Table: t,
+		Text: []string{"A variant is named after its kind of block and its kind of long skip. convs6 has 6 convolutions per block instead of 2 (dense: 3), depth6 has 6 pooling steps, and nonorm has no normalisation."}}
 }
 
 // results is the table of the variants.
 func (s *study) results() report.Section {
-	t := report.Table{Head: []string{"variant", "Dice", "against " + reference, "by group", "loss at the end", "parameters", "GFLOP", "step ms", "image ms", "memory MiB"}}
+	t := report.Table{Head: []string{"variant", "Dice", "difference to " + reference, "by group", "loss at the end", "parameters", "GFLOP", "step ms", "image ms", "memory MiB"}}
 	ref, known := s.reference()
 	for _, v := range s.o.Variants {
 		list := s.of(v)
@@ -116,8 +116,8 @@ func (s *study) results() report.Section {
 	}
 	p := &s.runs[0].Plan
 	return report.Section{Title: "Results and cost", Table: t, Text: []string{
-		fmt.Sprintf("Dice of the validation images, that of the best weights%s. Against: the difference to %s with the same seed, which has the same split, the same patches and the same steps. By group: the pixels of a group's images pooled.", s.rangeOf(), reference),
-		fmt.Sprintf("GFLOP and image ms: one image of %d×%d through the trained network. Step ms and memory: a training step of %d patches of %d×%d, its activations and gradients, weights and the solver's moments. Times are the least of %d on %s.",
+		fmt.Sprintf("Dice: on the validation images, with the best weights%s. Difference: to %s with the same seed, and therefore the same split, patches and steps. By group: with the pixels of each group pooled.", s.rangeOf(), reference),
+		fmt.Sprintf("GFLOP and image ms: one image of %d×%d through the trained network. Step ms and memory: a training step of %d patches of %d×%d, with activations, gradients, weights and the solver's moments. Times are minima of %d on %s.",
 			costSize, costSize, p.Batch, p.PatchHeight, p.PatchWidth, costRuns*s.o.Repeats, s.timedOn()),
 	}}
 }
@@ -209,7 +209,7 @@ func (s *study) families() []family {
 
 // curves draws loss and Dice over the steps.
 func (s *study) curves() report.Section {
-	sec := report.Section{Title: "Curves", Text: []string{"Lines are means over the seeds, bands reach from the lowest to the highest. Loss: cross-entropy and soft Dice on training patches, means over a twentieth of the training. Dice: of the averaged weights on the validation images, a line for each seed, since seeds with other splits validate at other steps."}}
+	sec := report.Section{Title: "Curves", Text: []string{"Lines are means over the seeds, and bands span the lowest to the highest. Loss: cross-entropy and soft Dice on training patches, averaged over a twentieth of the training. Dice: of the averaged weights on the validation images, with one line per seed, because seeds with different splits validate at different steps."}}
 	for _, f := range s.families() {
 		loss := report.Chart{Title: "Loss, " + f.title, X: "step", Y: "loss"}
 		score := report.Chart{Title: "Validation Dice, " + f.title, X: "step", Y: "Dice", YMin: 1, YMax: 1}

@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
 
 	"segd"
+	"segd/internal/output"
 	"segd/train"
 	"segd/unet"
 )
@@ -80,24 +82,10 @@ func (t *training) save() error {
 	return writeFile(filepath.Join(t.options.Out, recordName), b)
 }
 
-// writeFile writes a file so that it is there whole or not at all.
+// writeFile writes a file completely or not at all.
 func writeFile(path string, b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".segd-*")
+	err := output.WriteFile(path, func(w io.Writer) error { _, err := w.Write(b); return err })
 	if err != nil {
-		return fmt.Errorf("study: %w", err)
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name()) // the first error says what went wrong
 		return fmt.Errorf("study: writing %s: %w", path, err)
 	}
 	return nil

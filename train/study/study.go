@@ -16,6 +16,7 @@
 package study
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,7 +33,7 @@ import (
 
 // Options says what to study. The zero value of a field means its default.
 type Options struct {
-	Datasets []string // folders, see train.Open; at least one
+	Datasets []string // folders, see dataset.Open; at least one
 	Out      string   // folder to write to
 
 	Variants []Variant // default: DefaultVariants
@@ -104,10 +105,10 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Variants == nil {
 		o.Variants = DefaultVariants()
 	}
-	o.Repeats, o.Width, o.Patch = or(o.Repeats, defaultRepeats), or(o.Width, defaultWidth), or(o.Patch, defaultPatch)
-	o.Landscape = or(o.Landscape, defaultLandscape)
-	o.SweepSteps, o.SweepWidth = or(o.SweepSteps, defaultSweepSteps), or(o.SweepWidth, defaultSweepWidth)
-	o.SweepRepeats, o.SweepPatch = or(o.SweepRepeats, 1), or(o.SweepPatch, o.Patch)
+	o.Repeats, o.Width, o.Patch = cmp.Or(o.Repeats, defaultRepeats), cmp.Or(o.Width, defaultWidth), cmp.Or(o.Patch, defaultPatch)
+	o.Landscape = cmp.Or(o.Landscape, defaultLandscape)
+	o.SweepSteps, o.SweepWidth = cmp.Or(o.SweepSteps, defaultSweepSteps), cmp.Or(o.SweepWidth, defaultSweepWidth)
+	o.SweepRepeats, o.SweepPatch = cmp.Or(o.SweepRepeats, 1), cmp.Or(o.SweepPatch, o.Patch)
 	if o.SweepDepths == nil {
 		o.SweepDepths = []int{2, 3, 4, 5, 6}
 	}
@@ -133,14 +134,6 @@ func (o Options) withDefaults() (Options, error) {
 		seen[v.Name] = true
 	}
 	return o, nil
-}
-
-func or[T comparable](given, fallback T) T {
-	var zero T
-	if given == zero {
-		return fallback
-	}
-	return given
 }
 
 // Run carries out the study, or what is left of it. report, which may be nil,

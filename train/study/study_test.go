@@ -20,6 +20,7 @@ import (
 
 	"segd"
 	"segd/train"
+	"segd/train/evaluate"
 	"segd/unet"
 )
 
@@ -123,7 +124,7 @@ func TestRun(t *testing.T) {
 	}
 	page := string(b)
 	for _, want := range []string{"plain", "residual", "preact", "dense", "concat", "add", "none", "nested", "residual-none-convs4",
-		"What was found", "Loss landscapes", "Gradient norm by block", "Fine detail", "the first block&#39;s gradient is", "disc_"} {
+		"Findings", "Loss landscapes", "Gradient norm by block", "Fine detail", "the first block&#39;s gradient is", "disc_"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q", want)
 		}
@@ -221,6 +222,9 @@ func TestRunGoesOn(t *testing.T) {
 // more seeds and a sweep, and folders of trainings that were made elsewhere. Each
 // is trained once, and the page is that of a study made at once.
 func TestRunMerges(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains many networks")
+	}
 	dir := discs(t, 8, 24)
 	all := tiny(t, dir)
 	all.Variants, all.Steps, all.Landscape = all.Variants[:2], 4, -1
@@ -272,7 +276,7 @@ func TestRunMerges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range []string{"on patches of 8×8", "with 2 seeds. In a cell", "plain-none", "Where plain-none stops with every seed, residual-none goes on"} {
+	for _, text := range []string{"on patches of 8×8", "with 2 seeds. Each cell", "plain-none", "Where plain-none stops training with every seed, residual-none trains"} {
 		if !strings.Contains(string(page), text) {
 			t.Errorf("the page lacks %q", text)
 		}
@@ -308,12 +312,12 @@ func TestSweepFindings(t *testing.T) {
 	}
 	got := strings.Join(s.sweepFindings(), "\n")
 	for _, want := range []string{
-		"comes to 1.400 at the end of its 10 steps: a third of the way from 2.000, where the networks begin on average, to 0.200, where the best of them ends (plain-concat, 2 levels of 2)",
+		"reaches 1.400 at the end of its 10 steps: a third of the way from 2.000, the average at the start, to 0.200, the best at the end (plain-concat, 2 levels of 2)",
 		"plain-none stops training at 1 of 2 sizes: 3 levels of 2 (0 of 2 seeds train, to 1.90).",
 		"residual-none stops training at 1 of 2 sizes: 3 levels of 2 (1 of 2 seeds train, to 1.20 [0.50, 1.90]).",
 		"plain-concat trains at every size of the sweep.",
-		"Where plain-none stops with every seed, residual-none goes on with every seed at no size; the other way round at no size.",
-		"Where plain-none stops with every seed, plain-concat goes on with every seed at 3 levels of 2; the other way round at no size.",
+		"Where plain-none stops training with every seed, residual-none trains with every seed at no size; the reverse holds at no size.",
+		"Where plain-none stops training with every seed, plain-concat trains with every seed at 3 levels of 2; the reverse holds at no size.",
 		"3 levels of 2 convolutions without long skips",
 	} {
 		if !strings.Contains(got, want) {
@@ -383,8 +387,8 @@ func TestFindingsFollowTheNumbers(t *testing.T) {
 		"plain-none-convs6: the first block's gradient is 0.01 times the last block's in the first tenth of the steps, and 0.01 times over all: at the start it vanishes.",
 		"residual-none-convs6: the first block's gradient is 0.9 times the last block's in the first tenth of the steps, and 0.9 times over all: at the start it neither vanishes nor explodes.",
 		"(short skips): from 0.01 to 0.9 times: the skips cure the vanishing gradient.",
-		"plain-none-convs6: Dice 0.500, by -0.300 against plain-concat: worse with each of the 2 seeds.",
-		"dense-concat: Dice 0.810 [0.760, 0.860], by +0.010 [-0.040, +0.060] against plain-concat: better with one seed and worse with another, so that no difference is shown.",
+		"plain-none-convs6: Dice 0.500, -0.300 compared with plain-concat: worse with each of the 2 seeds.",
+		"dense-concat: Dice 0.810 [0.760, 0.860], +0.010 [-0.040, +0.060] compared with plain-concat: better with one seed and worse with another, so no difference is shown.",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
@@ -393,7 +397,7 @@ func TestFindingsFollowTheNumbers(t *testing.T) {
 	if got := look(0.9, 0.8, 0.1); strings.Contains(got, "it vanishes") || !strings.Contains(got, "the data does not show an effect") {
 		t.Errorf("nothing vanishes, but\n%s", got)
 	}
-	if got := look(0.9, 0.2, 0.1); !strings.Contains(got, "the data does not show what the papers assert") {
+	if got := look(0.9, 0.2, 0.1); !strings.Contains(got, "the data does not show what the papers claim") {
 		t.Errorf("the skips do harm, but\n%s", got)
 	}
 	if got := look(40, 0.8, 0.1); !strings.Contains(got, "cure the exploding gradient; it did not vanish") {
@@ -464,8 +468,8 @@ func TestStages(t *testing.T) {
 // four parts.
 func TestWindows(t *testing.T) {
 	const side = 128
-	shown := func(fill image.Rectangle) *train.Shown {
-		s := &train.Shown{ID: "a", Image: &segd.Image{Width: side, Height: side, Channels: 1, Pix: make([]float32, side*side)},
+	shown := func(fill image.Rectangle) *evaluate.Shown {
+		s := &evaluate.Shown{ID: "a", Image: &segd.Image{Width: side, Height: side, Channels: 1, Pix: make([]float32, side*side)},
 			Truth: segd.NewMask(side, side), Predicted: segd.NewMask(side, side)}
 		for i := range s.Truth.Pix {
 			p := image.Pt(i%side, i/side)

@@ -70,7 +70,7 @@ func (s *study) training(list []*training) int {
 // do and those with skips go on.
 func (s *study) sweepFindings() []string {
 	begin, end, best := s.scale()
-	list := []string{fmt.Sprintf("A network counts as one that trains if its loss comes to %.3f at the end of its %d steps: a third of the way from %.3f, where the networks begin on average, to %.3f, where the best of them ends (%s); means of the first and the last tenth.",
+	list := []string{fmt.Sprintf("A network counts as training if its loss reaches %.3f at the end of its %d steps: a third of the way from %.3f, the average at the start, to %.3f, the best at the end (%s). Both are means, of the first and the last tenth.",
 		s.goal(), s.sweepAt(reference, s.o.SweepDepths[0], s.o.SweepConvs[0])[0].Plan.Steps, begin, end, best)}
 	for _, kind := range sweepKinds {
 		var stops []string
@@ -123,8 +123,8 @@ func (s *study) goesOn(without, with string) string {
 			back = append(back, size)
 		}
 	})
-	text := fmt.Sprintf("Where %s stops with every seed, %s goes on with every seed at %s", without, with, orNone(on))
-	return text + fmt.Sprintf("; the other way round at %s.", orNone(back))
+	text := fmt.Sprintf("Where %s stops training with every seed, %s trains with every seed at %s", without, with, orNone(on))
+	return text + fmt.Sprintf("; the reverse holds at %s.", orNone(back))
 }
 
 // orNone joins a list that may be empty.
@@ -144,7 +144,7 @@ func (s *study) deepest() []string {
 			return nil
 		}
 	}
-	return []string{fmt.Sprintf("In the deepest network, %d levels of %d convolutions without long skips, the first block's gradient is %s times the last block's at the start with plain blocks, %s times with residual ones; the loss comes to %s and %s.",
+	return []string{fmt.Sprintf("In the deepest network, %d levels of %d convolutions without long skips, the first block's gradient is %s times the last block's at the start with plain blocks, %s times with residual ones; the loss reaches %s and %s.",
 		depth, convs, overRatios(plain, startReach).text("%.3g"), overRatios(short, startReach).text("%.3g"), over(plain, lossEnd).text("%.2f"), over(short, lossEnd).text("%.2f"))}
 }
 
@@ -152,9 +152,9 @@ func (s *study) deepest() []string {
 func (s *study) sweep() report.Section {
 	p := &s.sweepAt(reference, s.o.SweepDepths[0], s.o.SweepConvs[0])[0].Plan
 	sec := report.Section{Title: "Depth sweep", Text: append([]string{
-		fmt.Sprintf("Networks of width %d on patches of %d×%d, %d a step, trained for %d steps with %s. In a cell: the mean loss of the last tenth of the steps and the validation Dice, means over the seeds; × where the network does not train with some seed.",
+		fmt.Sprintf("Networks of width %d on patches of %d×%d, %d per step, trained for %d steps with %s. Each cell shows the mean loss of the last tenth of the steps and the validation Dice, averaged over the seeds; × marks a network that does not train with some seed.",
 			p.Network.Width, p.PatchHeight, p.PatchWidth, p.Batch, p.Steps, seeds(s.o.SweepRepeats)),
-	}, s.sweepFindings()...), Table: report.Table{Head: []string{"network", "convolutions a block"}}}
+	}, s.sweepFindings()...), Table: report.Table{Head: []string{"network", "convolutions per block"}}}
 	for _, depth := range s.o.SweepDepths {
 		sec.Table.Head = append(sec.Table.Head, fmt.Sprintf("%d levels", depth))
 	}
@@ -168,8 +168,8 @@ func (s *study) sweep() report.Section {
 		}
 	}
 	for _, convs := range s.o.SweepConvs {
-		loss := report.Chart{Title: fmt.Sprintf("Loss at the end, %d convolutions a block", convs), X: "levels", Y: "loss"}
-		reach := report.Chart{Title: fmt.Sprintf("First block's gradient over the last's, %d convolutions", convs), X: "levels", Y: "ratio", YLog: true}
+		loss := report.Chart{Title: fmt.Sprintf("Final loss, %d convolutions per block", convs), X: "levels", Y: "loss"}
+		reach := report.Chart{Title: fmt.Sprintf("Gradient of the first block divided by the last, %d convolutions", convs), X: "levels", Y: "ratio", YLog: true}
 		for _, kind := range sweepKinds {
 			loss.Series = append(loss.Series, s.overDepths(kind, convs, lossEnd, over))
 			reach.Series = append(reach.Series, s.overDepths(kind, convs, startReach, overRatios))

@@ -1,6 +1,7 @@
 package study
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -28,7 +29,7 @@ func ParseVariant(name string) (Variant, error) {
 		}
 	}
 	full := v.Network
-	full.Channels, full.Classes, full.Width, full.Depth = 1, 2, defaultWidth, or(full.Depth, 1)
+	full.Channels, full.Classes, full.Width, full.Depth = 1, 2, defaultWidth, cmp.Or(full.Depth, 1)
 	if err := full.WithDefaults().Validate(); err != nil {
 		return v, fmt.Errorf("study: variant %s: %w", name, err)
 	}

@@ -9,7 +9,7 @@ import (
 	"segd/internal/kernel"
 )
 
-// Pack describes the entry of a graph: a plain N,C,H,W image becomes a
+// Pack describes the entry of a graph: it converts a plain N,C,H,W image to a
 // blocked activation.
 type Pack struct{ Out kernel.Shape }
 
@@ -33,7 +33,7 @@ type grad struct {
 	Part string // of which input
 }
 
-// Pack makes a blocked activation of a plain image of shape N,C,H,W. It has
+// Pack converts a plain image of shape N,C,H,W to a blocked activation. It has
 // no derivative: the first convolution's data gradient is never computed.
 func (s *Set[T]) Pack(image *G.Node) (Act, error) {
 	d := image.Shape()
@@ -76,7 +76,7 @@ func (s *Set[T]) ConvTranspose2x2(w, bias *G.Node, x Act) (Act, error) {
 	return s.convolve(kernel.Up2x2, out, w.Shape()[0], w, bias, false, []Act{x})
 }
 
-// convolution is what a convolution and its derivatives share.
+// convolution holds what a convolution and its derivatives share.
 type convolution[T kernel.Float] struct {
 	set     *Set[T]
 	spec    Conv
@@ -144,7 +144,7 @@ func (c *convolution[T]) forward() func([]T, args[T]) error {
 	}
 }
 
-// diff adds d(source) for each source that wants one, d(weights) and d(bias).
+// diff adds d(source) for each source that needs one, d(weights) and d(bias).
 func (c *convolution[T]) diff(x []Act) func(in G.Nodes, out, dy *G.Node) (G.Nodes, error) {
 	return func(in G.Nodes, out, dy *G.Node) (G.Nodes, error) {
 		var err error
@@ -244,8 +244,8 @@ func (c *convolution[T]) biasGrad(dy *G.Node) (*G.Node, error) {
 	}, dy)
 }
 
-// reluGrad lets dy through where the output y of the fused ReLU is positive.
-// On the way it sums what it lets through, which is the gradient of the bias.
+// reluGrad passes dy where the output y of the fused ReLU is positive. It also
+// sums what it passes, which is the gradient of the bias.
 func (c *convolution[T]) reluGrad(y, dy *G.Node) (*G.Node, error) {
 	shape := c.spec.Out
 	if c.spec.Bias {
@@ -254,8 +254,8 @@ func (c *convolution[T]) reluGrad(y, dy *G.Node) (*G.Node, error) {
 	return c.set.reluGrad(c.spec, shape, c.dbias, y, dy)
 }
 
-// reluGrad lets dy through where y is positive; sum, if not nil, takes the sum
-// of what it lets through for each channel.
+// reluGrad passes dy where y is positive. If sum is not nil, it receives the
+// sum of the passed values for each channel.
 func (s *Set[T]) reluGrad(of any, shape kernel.Shape, sum []T, y, dy *G.Node) (*G.Node, error) {
 	return s.apply(&operation[T]{
 		spec: grad{of, "relu"},
@@ -268,8 +268,8 @@ func (s *Set[T]) reluGrad(of any, shape kernel.Shape, sum []T, y, dy *G.Node) (*
 	}, y, dy)
 }
 
-// biasOfReLU is what reluGrad left; its result is the child, so that it has
-// run.
+// biasOfReLU returns the sum that reluGrad computed. The result of reluGrad is
+// its child, so that it has run.
 func (c *convolution[T]) biasOfReLU(dy *G.Node) (*G.Node, error) {
 	return c.set.apply(&operation[T]{
 		spec: grad{c.spec, "bias"},
@@ -282,13 +282,13 @@ func (c *convolution[T]) biasOfReLU(dy *G.Node) (*G.Node, error) {
 	}, dy)
 }
 
-// lateGrad is the gradient that a long skip has from the convolution at its
-// end. The pooling at its start adds it to its own: Gorgonia's sum of the two
+// lateGrad is the gradient of a long skip from the convolution at its end. The
+// pooling at its start adds it to its own gradient. Gorgonia's sum of the two
 // would be another pass over both and a copy.
 type lateGrad struct{ grad *G.Node }
 
-// PoolSkip is MaxPool2x2 where x is also the start of a long skip connection:
-// skip is x, to be a source of one convolution.
+// PoolSkip is MaxPool2x2 for an x that also starts a long skip connection: skip
+// is x, to be read by one convolution.
 func (s *Set[T]) PoolSkip(x Act) (pooled, skip Act, err error) {
 	skip = x
 	skip.late = &lateGrad{}
@@ -296,9 +296,9 @@ func (s *Set[T]) PoolSkip(x Act) (pooled, skip Act, err error) {
 	return pooled, skip, err
 }
 
-// MaxPool2x2 halves height and width, which are even, and keeps the largest
-// of each 2×2 square. Its derivative goes to the first largest in row-major
-// order.
+// MaxPool2x2 halves the height and width, which must be even, and keeps the
+// maximum of each 2×2 square. Its derivative goes to the first maximum in
+// row-major order.
 func (s *Set[T]) MaxPool2x2(x Act) (Act, error) { return s.maxPool(x, &lateGrad{}) }
 
 func (s *Set[T]) maxPool(x Act, late *lateGrad) (Act, error) {

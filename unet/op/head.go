@@ -45,8 +45,8 @@ func (s *Set[T]) Head(w, bias *G.Node, x Act) (*G.Node, error) {
 	}, x.Node, w, bias)
 }
 
-// headGrad adds d(x), which leaves the packed gradient of the logits in a
-// scratch, and d(w) and d(bias), which read it there and have d(x) as a child
+// headGrad adds d(x), which leaves the packed gradient of the logits in scratch
+// memory, and d(w) and d(bias), which read it there. They have d(x) as a child
 // so that they run after it.
 func (s *Set[T]) headGrad(spec Head, in G.Nodes, dy *G.Node) (G.Nodes, error) {
 	var filter *kernel.Filter[T]

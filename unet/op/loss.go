@@ -9,11 +9,11 @@ import (
 	"segd/internal/kernel"
 )
 
-// Ignored is the label of pixels that take no part in the loss.
+// Ignored is the label of pixels that are excluded from the loss.
 const Ignored = 255
 
-// DiceSmooth is added to numerator and denominator of each soft Dice, so that
-// a class that is neither in the batch nor predicted scores 1.
+// DiceSmooth is added to the numerator and denominator of each soft Dice, so
+// that a class that is neither in the batch nor predicted scores 1.
 const DiceSmooth = 1
 
 // Terms says what a segmentation loss is the sum of: a mean over the labelled
@@ -36,9 +36,9 @@ type Terms struct {
 	Gamma       float64
 	Overlap     bool // one minus the mean overlap
 	Alpha, Beta float64
-	// Classes weighs the classes, background first; empty: all alike. A pixel
-	// counts with the weight of its class, divided by the sum of all weights
-	// (as in PyTorch), and so does the overlap of a class.
+	// Classes weights the classes, background first; empty means equal weights. A
+	// pixel counts with the weight of its class divided by the sum of all
+	// weights, as in PyTorch, and so does the overlap of a class.
 	Classes []float64
 }
 
@@ -53,10 +53,10 @@ type Loss struct {
 }
 
 // Loss is a training loss over the softmax of the logits. logits is N,C,H,W
-// with C ≥ 2; labels is N,H,W of uint8, each below C or Ignored; weights,
-// which may be nil, is N,H,W and multiplies the weight of each pixel in the
-// mean over pixels. A batch whose pixels weigh nothing has loss 0. The result
-// is a scalar.
+// with C ≥ 2. labels is N,H,W of uint8, each below C or Ignored. weights, which
+// may be nil, is N,H,W and multiplies the weight of each pixel in the mean over
+// pixels. If the pixels of a batch have no weight, its loss is 0. The result is
+// a scalar.
 func (s *Set[T]) Loss(t Terms, logits, labels, weights *G.Node) (*G.Node, error) {
 	d := logits.Shape()
 	if d.Dims() != 4 || d[1] < 2 || len(t.Classes) != 0 && len(t.Classes) != d[1] {
@@ -139,7 +139,7 @@ func (s *Set[T]) Total(weights []float64, x ...*G.Node) (*G.Node, error) {
 	return s.apply(o, x...)
 }
 
-// loss holds what the derivative needs of the forward pass.
+// loss holds what the derivative needs from the forward pass.
 type loss[T kernel.Float] struct {
 	pool    *kernel.Pool
 	spec    Loss
@@ -169,8 +169,8 @@ func newLoss[T kernel.Float](pool *kernel.Pool, spec Loss) *loss[T] {
 	return l
 }
 
-// even reports whether all pixels of the mean weigh the same, so that their
-// gradient needs no factor.
+// even reports whether all pixels of the mean have the same weight, so that
+// their gradient needs no factor.
 func (l *loss[T]) even() bool {
 	return l.spec.Gamma == 0 && len(l.spec.Classes) == 0 && !l.spec.Weighted
 }
@@ -185,8 +185,8 @@ const (
 	sumClasses
 )
 
-// rows is how many rows one task takes: by shape only, so that the result
-// does not depend on the number of threads.
+// rows is the number of rows per task. It does not depend on the number of
+// threads, so neither does the result.
 const rows = 16
 
 func (l *loss[T]) tasks() (perImage, all int) {
@@ -194,7 +194,7 @@ func (l *loss[T]) tasks() (perImage, all int) {
 	return perImage, perImage * l.spec.N
 }
 
-// span gives the image of a task and its pixels within it.
+// span returns the image of a task and its range of pixels.
 func (l *loss[T]) span(task int) (n, lo, hi int) {
 	per, _ := l.tasks()
 	n, r := task/per, task%per*rows

@@ -10,10 +10,11 @@ import (
 	"segd/internal/kernel"
 )
 
-// Statistics says what a normalisation takes its mean and variance over.
+// Statistics selects the values over which a normalisation computes mean and
+// variance.
 type Statistics string
 
-// The three normalisations differ in nothing else.
+// The three normalisations differ only in this.
 const (
 	Batch    Statistics = "batch"    // each channel, over the batch and all pixels
 	Instance Statistics = "instance" // each channel of each image, over its pixels
@@ -27,24 +28,25 @@ const (
 	NormMomentum = 0.1
 )
 
-// Norm describes a normalisation with a learned scale and shift, followed by
-// ReLU where it is set. Its inputs are x, scale (γ), shift (β) and, for Batch,
-// the running mean and variance.
+// Norm describes a normalisation with a learned scale and shift, optionally
+// followed by ReLU. Its inputs are x, scale (γ), shift (β) and, for Batch, the
+// running mean and variance.
 type Norm struct {
 	X      kernel.Shape
 	Over   Statistics
 	Groups int  // of Group
 	ReLU   bool // y = max(0, γ·x̂ + β)
 	Train  bool // Batch: take the statistics of the batch and update the running ones
-	// ValidH and ValidW bound the pixels that count; what lies right of and
-	// below them is padding. Batch ignores them.
+	// ValidH and ValidW limit the pixels that count. Pixels right of and below
+	// them are padding. Batch ignores them.
 	ValidH, ValidW int
 }
 
 // Norm normalises x (Ioffe and Szegedy 2015; Ulyanov et al. 2016; Wu and He
-// 2018). spec.X is filled in. gamma, beta, mean and variance are vectors of
+// 2018). It fills in spec.X. gamma, beta, mean and variance are vectors over
 // the channels; mean and variance are nil unless spec.Over is Batch. In
-// training the run updates them in place, the variance unbiased as PyTorch's.
+// training the run updates them in place, with the unbiased variance, as in
+// PyTorch.
 func (s *Set[T]) Norm(spec Norm, x Act, gamma, beta, mean, variance *G.Node) (Act, error) {
 	spec.X = x.Shape
 	if spec.Over == Batch || spec.ValidH == 0 {
@@ -91,8 +93,8 @@ func (s *Set[T]) Norm(spec Norm, x Act, gamma, beta, mean, variance *G.Node) (Ac
 	return a, err
 }
 
-// normAgain adds what Norm made of x, from the statistics that it left. It has
-// after as a child so that it runs in the backward pass.
+// normAgain recomputes the result of Norm for x from the stored statistics. It
+// has after as a child so that it runs in the backward pass.
 func (s *Set[T]) normAgain(spec Norm, st *statistics[T], x, after *G.Node) (*G.Node, error) {
 	return s.apply(&operation[T]{
 		spec: grad{spec, "again"},
@@ -105,9 +107,9 @@ func (s *Set[T]) normAgain(spec Norm, st *statistics[T], x, after *G.Node) (*G.N
 	}, x, after)
 }
 
-// normGrad adds d(x), which also leaves d(γ) and d(β) in the scratch of the
-// statistics, and two nodes that read them there. Those have d(x) as a child
-// so that they run after it.
+// normGrad adds d(x), which also leaves d(γ) and d(β) in the scratch memory of
+// the statistics, and two nodes that read them there. Those have d(x) as a
+// child so that they run after it.
 func (s *Set[T]) normGrad(spec Norm, st *statistics[T], in G.Nodes, dy *G.Node) (G.Nodes, error) {
 	switch {
 	case spec.Over == Batch && !spec.Train:
@@ -152,7 +154,7 @@ func (s *Set[T]) normGrad(spec Norm, st *statistics[T], in G.Nodes, dy *G.Node) 
 }
 
 // statistics holds means and variances of sets of (image, channel) pairs, and
-// what is derived from them for each pair. Slices by pair have the layout of
+// the values derived from them for each pair. Slices by pair have the layout of
 // package kernel: N × blocks × 8, zero in the lanes beyond the channels.
 type statistics[T kernel.Float] struct {
 	spec       Norm
@@ -168,7 +170,7 @@ type statistics[T kernel.Float] struct {
 
 func newStatistics[T kernel.Float](spec Norm) *statistics[T] { return &statistics[T]{spec: spec} }
 
-// grow makes the slices at the first run, so that a graph that is only
+// grow allocates the slices at the first run, so that a graph that is only
 // compiled takes no memory.
 func (st *statistics[T]) grow() {
 	if st.sum != nil {
@@ -185,7 +187,7 @@ func (st *statistics[T]) grow() {
 	st.dgamma, st.dbeta = cutT(c), cutT(c)
 }
 
-// sets is the number of sets that have a mean of their own.
+// sets returns the number of sets, each with its own mean.
 func (st *statistics[T]) sets() int {
 	switch st.spec.Over {
 	case Batch:
@@ -223,7 +225,7 @@ func (st *statistics[T]) each(f func(pair, c, set int)) {
 	}
 }
 
-// measure takes mean and biased variance of each set.
+// measure computes mean and biased variance of each set.
 func (st *statistics[T]) measure(p *kernel.Pool, x kernel.Act[T]) {
 	st.grow()
 	kernel.Moments(p, st.sum, st.sum2, x, st.spec.ValidH, st.spec.ValidW)
@@ -240,7 +242,7 @@ func (st *statistics[T]) measure(p *kernel.Pool, x kernel.Act[T]) {
 	}
 }
 
-// running takes the statistics gathered in training (Batch).
+// running uses the statistics gathered in training (Batch).
 func (st *statistics[T]) running(mean, variance []T) {
 	st.grow()
 	for c := range mean {
@@ -248,8 +250,8 @@ func (st *statistics[T]) running(mean, variance []T) {
 	}
 }
 
-// update moves the running statistics towards those of this batch, unless
-// these are not finite: one bad batch must not spoil what inference needs.
+// update moves the running statistics towards those of this batch, unless these
+// are not finite: one bad batch must not ruin inference.
 func (st *statistics[T]) update(mean, variance []T) {
 	unbiased := 1.0
 	if m := st.count(); m > 1 {

@@ -37,9 +37,9 @@ import (
 	"segd/internal/kernel"
 )
 
-// Set makes the operations of one graph. They share its worker pool and are
-// told apart by a number each, so that common-subexpression elimination,
-// which merges nodes by a 32-bit hash, never merges two that hold state.
+// Set makes the operations of one graph. They share its worker pool. Each has a
+// unique number, so that common-subexpression elimination, which merges nodes
+// by a 32-bit hash, never merges two stateful operations.
 //
 // A Set serves one graph and is not safe for concurrent use.
 type Set[T kernel.Float] struct {
@@ -51,10 +51,11 @@ type Set[T kernel.Float] struct {
 // New returns a Set whose operations run on pool; nil runs them inline.
 func New[T kernel.Float](pool *kernel.Pool) *Set[T] { return &Set[T]{pool: pool} }
 
-// Recompute has the derivatives of operations that are made from now on compute
-// normalised activations again in place of reading those of the forward pass: each
-// takes one pass over what was normalised, which the derivative of the normalisation
-// keeps in any case. Results are the same bits (Chen et al. 2016, arXiv:1604.06174).
+// Recompute makes the derivatives of later operations recompute normalised
+// activations instead of reading those of the forward pass. Each recomputation
+// is one pass over the normalised input, which the derivative of the
+// normalisation keeps anyway. Results are identical to the bit (Chen et al.
+// 2016, arXiv:1604.06174).
 func (s *Set[T]) Recompute() { s.again = true }
 
 // Dtype returns the element type of the nodes the Set makes.
@@ -74,13 +75,13 @@ type Act struct {
 	frozen bool      // no derivative is wanted: it is the image, or Frozen
 	late   *lateGrad // of a long skip: takes the derivative by it
 
-	// again adds a node that computes the activation again, after another node;
-	// nil where it is to be kept.
+	// again adds a node that recomputes the activation after another node. Nil
+	// means that the activation is kept.
 	again func(after *G.Node) (*G.Node, error)
 }
 
-// read is the node from which a derivative reads a: after stands for the point in
-// the backward pass.
+// read returns the node from which a derivative reads a; after marks the point
+// in the backward pass.
 func (a Act) read(after *G.Node) (*G.Node, error) {
 	if a.again == nil {
 		return a.Node, nil
@@ -88,8 +89,8 @@ func (a Act) read(after *G.Node) (*G.Node, error) {
 	return a.again(after)
 }
 
-// Frozen is a without a derivative: nothing before it is to be trained, and
-// nothing before it is differentiated.
+// Frozen returns a without a derivative: nothing before it is trained or
+// differentiated.
 func (a Act) Frozen() Act {
 	a.frozen, a.again = true, nil
 	return a
@@ -151,9 +152,9 @@ func (s *Set[T]) apply(o *operation[T], in ...*G.Node) (*G.Node, error) {
 	return G.ApplyOp(o, in...)
 }
 
-// Spec returns what an operation of this package computes (Pack, Conv, Norm,
-// ReLU, Add, Gate, MaxPool, Bilinear or Head), for a compiler that walks the
-// graph; nil for any other.
+// Spec returns the description of an operation of this package (Pack, Conv,
+// Norm, ReLU, Add, Gate, MaxPool, Bilinear or Head), for a compiler that walks
+// the graph. For any other operation it returns nil.
 func Spec(o G.Op) any {
 	if d, ok := o.(interface{ describe() any }); ok {
 		return d.describe()
@@ -166,7 +167,7 @@ func (o *operation[T]) describe() any { return o.spec }
 // Arity returns the number of inputs.
 func (o *operation[T]) Arity() int { return len(o.in) }
 
-// Type returns a fresh function type each time: type inference hands it back
+// Type returns a new function type each time, because type inference returns it
 // to a pool that reuses its memory.
 func (o *operation[T]) Type() hm.Type {
 	a := hm.TypeVariable('a')
@@ -194,9 +195,9 @@ func (o *operation[T]) InferShape(ds ...G.DimSizer) (tensor.Shape, error) {
 	return o.out.shape.Clone(), nil
 }
 
-// Do runs the operation into the buffer it owns. A panic in a kernel becomes
-// an error: the TapeMachine runs operations in a goroutine of its own, where
-// a panic would end the process.
+// Do runs the operation into the buffer it owns. A panic in a kernel becomes an
+// error, because the TapeMachine runs operations in its own goroutine, where a
+// panic would end the process.
 func (o *operation[T]) Do(vs ...G.Value) (v G.Value, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -225,7 +226,7 @@ func (o *operation[T]) Do(vs ...G.Value) (v G.Value, err error) {
 }
 
 // Output returns the shape of the blocked activation that an operation of this
-// package writes, and false for any other operation.
+// package writes. It returns false for any other operation.
 func Output(o G.Op) (kernel.Shape, bool) {
 	w, ok := o.(interface{ output() kernel.Shape })
 	if !ok {
@@ -237,11 +238,11 @@ func Output(o G.Op) (kernel.Shape, bool) {
 
 func (o *operation[T]) output() kernel.Shape { return o.out.act }
 
-// Place has an operation for which Output is true write to mem, of that
-// shape's length and zero at first, in place of memory of its own. With dirty,
-// mem is shared with operations of other shapes, and the halo is zeroed in
-// each run. Which nodes may share is for the caller to know. It must come
-// before the first run and panics if o is no such operation of element type T.
+// Place makes an operation for which Output is true write to mem instead of its
+// own memory. mem has the length of that shape and is initially zero. With
+// dirty, operations of other shapes share mem, and each run zeroes the halo.
+// The caller decides which nodes may share. Place must be called before the
+// first run, and panics for any other operation or element type.
 func Place[T kernel.Float](o G.Op, mem []T, dirty bool) {
 	w := o.(*operation[T])
 	if w.buf != nil || len(mem) != w.out.act.Len() {
@@ -251,7 +252,7 @@ func Place[T kernel.Float](o G.Op, mem []T, dirty bool) {
 }
 
 // ClearHalo zeroes the pixels around an activation. Kernels write everything
-// within, so nothing else of what the memory held before can be seen.
+// inside, so nothing of the previous content remains visible.
 func ClearHalo[T kernel.Float](a kernel.Act[T]) {
 	row := (a.W + 2) * kernel.Lanes
 	size := (a.H + 2) * row
@@ -308,8 +309,8 @@ func scalar[T kernel.Float](v T) G.Value {
 	return G.NewF32(float32(v))
 }
 
-// ReturnsPtr reports that the output may be overwritten by the next consumer
-// once nothing else reads it; it is written anew in the next run.
+// ReturnsPtr reports that the next consumer may overwrite the output once
+// nothing else reads it; the next run writes it again.
 func (o *operation[T]) ReturnsPtr() bool { return true }
 
 // CallsExtern is false: true would have the machine allocate an output.
@@ -333,8 +334,8 @@ func (o *operation[T]) Hashcode() uint32 {
 
 func (o *operation[T]) String() string { return fmt.Sprintf("%T%+v", o.spec, o.spec) }
 
-// DiffWRT says which inputs have a derivative. The derivative of everything
-// that says yes is computed in each run, wanted or not.
+// DiffWRT reports which inputs have a derivative. Each run computes all of
+// them, wanted or not.
 func (o *operation[T]) DiffWRT(n int) []bool {
 	if o.diff == nil {
 		return make([]bool, n)

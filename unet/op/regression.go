@@ -15,11 +15,10 @@ type Regression struct {
 	Squared    bool
 }
 
-// Regression is the loss of a network whose output are values: the mean of
-// |v - t|, or with squared of (v - t)², over all values. values and targets
-// are N,C,H,W; a target that is NaN takes no part. Without a target the loss
-// is 0. The result is a scalar. Where v = t the derivative of |v - t| is taken
-// as 0.
+// Regression is the loss of a network whose outputs are values: the mean of |v
+// - t| or, with squared, of (v - t)², over all values. values and targets are
+// N,C,H,W. NaN targets are ignored. Without a target the loss is 0. The result
+// is a scalar. At v = t the derivative of |v - t| is 0.
 func (s *Set[T]) Regression(squared bool, values, targets *G.Node) (*G.Node, error) {
 	d := values.Shape()
 	if d.Dims() != 4 || !d.Eq(targets.Shape()) {
@@ -82,5 +81,5 @@ func (s *Set[T]) Regression(squared bool, values, targets *G.Node) (*G.Node, err
 	}, values, targets)
 }
 
-// isNaN reports whether a target is not known.
+// isNaN reports whether a target is unknown.
 func isNaN[T kernel.Float](v T) bool { return math.IsNaN(float64(v)) }

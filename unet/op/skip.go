@@ -9,25 +9,25 @@ import (
 	"segd/internal/kernel"
 )
 
-// Add describes a sum of activations of one shape. Its inputs are these.
+// Add describes the sum of its inputs, activations of one shape.
 type Add struct {
 	X    kernel.Shape
 	N    int // of summands
 	ReLU bool
 }
 
-// ReLU describes max(0, x) on its own, where no other operation has it fused.
+// ReLU describes a separate max(0, x), if no other operation fuses it.
 type ReLU struct{ X kernel.Shape }
 
 // Bilinear describes up-sampling by two with bilinear weights.
 type Bilinear struct{ In kernel.Shape }
 
-// Gate describes x·σ(a) with one a for each pixel. Its inputs are x and a.
+// Gate describes x·σ(a) with one a per pixel. Its inputs are x and a.
 type Gate struct{ X kernel.Shape }
 
-// Conv1x1 is a linear map of the channels of each pixel, of sources that are
-// read as those of Conv3x3. w is (out, in, 1, 1); bias is (out) or nil; relu
-// fuses max(0, ·).
+// Conv1x1 is a linear map of the channels of each pixel. It reads its sources
+// like Conv3x3. w is (out, in, 1, 1); bias is (out) or nil; relu fuses max(0,
+// ·).
 func (s *Set[T]) Conv1x1(w, bias *G.Node, relu bool, x ...Act) (Act, error) {
 	if d := w.Shape(); d.Dims() != 4 || d[2] != 1 || d[3] != 1 {
 		return Act{}, fmt.Errorf("op: 1×1 convolution: weights of shape %v", d)
@@ -37,9 +37,9 @@ func (s *Set[T]) Conv1x1(w, bias *G.Node, relu bool, x ...Act) (Act, error) {
 	return s.convolve(kernel.Conv1x1, out, w.Shape()[1], w, bias, relu, x)
 }
 
-// Add is the sum of two or more activations, with max(0, ·) fused where relu
-// is set. They agree in every axis, the channels too: that is the shape rule
-// of addition, and segd.ErrOption if it is broken.
+// Add is the sum of two or more activations; relu fuses max(0, ·). They must
+// agree in every axis, including the channels; otherwise the error is
+// segd.ErrOption.
 //
 // Every summand has the same derivative, which is computed once.
 func (s *Set[T]) Add(relu bool, x ...Act) (Act, error) {
@@ -81,7 +81,7 @@ func (s *Set[T]) Add(relu bool, x ...Act) (Act, error) {
 	return Act{Node: n, Shape: spec.X}, err
 }
 
-// describe writes a shape for people.
+// describe formats a shape for people.
 func describe(s kernel.Shape) string {
 	return fmt.Sprintf("%d×%d channels of %d×%d pixels", s.N, s.C, s.H, s.W)
 }
@@ -111,7 +111,7 @@ func (s *Set[T]) ReLU(x Act) (Act, error) {
 }
 
 // Identity returns the scale and shift with which kernel.ScaleShift leaves an
-// activation as it is.
+// activation unchanged.
 func Identity[T kernel.Float](x kernel.Shape) (scale, shift []T) {
 	scale, shift = make([]T, x.N*x.Blocks()*kernel.Lanes), make([]T, x.N*x.Blocks()*kernel.Lanes)
 	for i := range scale {
@@ -122,8 +122,8 @@ func Identity[T kernel.Float](x kernel.Shape) (scale, shift []T) {
 	return scale, shift
 }
 
-// Bilinear2x doubles height and width, with the weights that PyTorch's
-// Upsample has in mode bilinear without align_corners.
+// Bilinear2x doubles height and width with the weights of PyTorch's Upsample in
+// mode bilinear without align_corners.
 func (s *Set[T]) Bilinear2x(x Act) (Act, error) {
 	spec, small, big := Bilinear{In: x.Shape}, x.Shape, x.Shape
 	big.H, big.W = 2*small.H, 2*small.W
@@ -152,8 +152,8 @@ func (s *Set[T]) Bilinear2x(x Act) (Act, error) {
 	return Act{Node: n, Shape: big}, err
 }
 
-// Gate is x·σ(a): a has one channel, whose logistic function is the attention
-// that each pixel of x gets (Oktay et al. 2018, arXiv:1804.03999, Fig. 2).
+// Gate is x·σ(a). a has one channel; its logistic function is the attention of
+// each pixel of x (Oktay et al. 2018, arXiv:1804.03999, Fig. 2).
 func (s *Set[T]) Gate(x, a Act) (Act, error) {
 	spec, one := Gate{X: x.Shape}, x.Shape
 	if one.C = 1; a.Shape != one {

@@ -1,0 +1,258 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"segd"
+	"segd/internal/export"
+	"segd/internal/scanio"
+	"segd/internal/segment"
+	"segd/internal/turns"
+	"segd/models"
+)
+
+// task is a source on its way through a Run.
+type task struct {
+	*unit
+	source *Source
+	place  int // in the volume of the input; -1: there is none
+
+	scan    *segd.Scan
+	model   *models.Model
+	result  *Result
+	pass    *segment.Scan   // how the frames are segmented
+	first   int             // frame that is asked for, from 0
+	objects *export.DICOM   // nil: none is asked for
+	volumes *export.Volumes // of this source alone; nil: none
+	refused error           // why there are none, where they are asked for
+	nothing bool            // all that is asked for is refused
+	last    *segment.Result // of the last frame
+
+	size    scanio.Size  // as the headers of the files have it
+	spacing segd.Spacing // of the frame before, where it is known
+}
+
+// run makes the outputs of a source, except those of all sources of its input. After
+// an error none of them is left.
+func (t *task) run(ctx context.Context) (err error) {
+	if err := t.read(ctx); err != nil || t.nothing {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			t.sink.Discard(t.source)
+		}
+	}()
+	if err := t.sink.Begin(t.source, t.result); err != nil {
+		return err
+	}
+	for i := range t.result.Asked {
+		if err := t.frame(ctx, t.first+i); err != nil {
+			if t.scan.Frames > 1 && !errors.Is(err, ctx.Err()) {
+				err = fmt.Errorf("frame %d: %w", t.first+i+1, err)
+			}
+			return err
+		}
+	}
+	if t.volumes != nil {
+		if err := t.writeVolumes(); err != nil {
+			return err
+		}
+	}
+	if t.wants(export.JSON) {
+		if t.Times {
+			ms := t.result.InNetwork()
+			t.result.NetworkMS = &ms
+		}
+		return t.sink.Write(t.output(export.JSON, 0), t.result.writeJSON)
+	}
+	return nil
+}
+
+// inTurn calls f when it is the turn of what ctx stands for, or gives up with ctx.
+func inTurn(ctx context.Context, f func() error) error {
+	waited := true
+	err := turns.Take(ctx, func() error {
+		waited = false
+		return f()
+	})
+	if err != nil && waited {
+		return fmt.Errorf("engine: waiting for other requests: %w", err)
+	}
+	return err
+}
+
+// prepare chooses the model, settles what can be made of the scan, which was read from
+// file, and says what is known before the first frame.
+func (t *task) prepare(ctx context.Context, file []byte) error {
+	first, last, err := t.frames(t.scan)
+	if err != nil {
+		return err
+	}
+	m, warnings, err := Choose(t.Models, t.Model, t.scan)
+	if err != nil {
+		return err
+	}
+	t.model, t.first = m, first
+	turns.Expect(ctx, segment.Length(m, t.scan.Width, t.scan.Height, last-first+1, t.Options))
+	t.result = &Result{
+		File: validText(t.source.Name), Model: m.Name, Version: m.Version,
+		Format: t.scan.Format, TransferSyntax: t.scan.TransferSyntax, Modality: t.scan.Modality,
+		Width: t.scan.Width, Height: t.scan.Height, FrameCount: t.scan.Frames, Asked: last - first + 1,
+		Steps: append([]string{}, t.scan.Steps...), Warnings: append(append([]string{}, t.scan.Warnings...), warnings...),
+	}
+	if t.Deidentify && t.scan.Format == "dicom" && !t.scan.Clean && t.some(func(k export.Kind) bool { return k.Pixels }) {
+		t.result.Warnings = append(t.result.Warnings, export.BurnedInWarning)
+	}
+	if err := t.prepareOutputs(file); err != nil || t.nothing {
+		return err
+	}
+	if err := m.Load(ctx, t.Pool); ctx.Err() != nil {
+		return ctx.Err()
+	} else if err != nil {
+		return &FaultError{err} // whatever is wrong with its weights
+	}
+	if t.pass = t.turned; t.turned == nil || m != t.unit.model {
+		if t.pass, err = segment.NewScan(m, t.Pool, t.scan, t.Options); err != nil {
+			return err
+		}
+	}
+	turns.AtLeast(ctx, t.pass.Length())
+	return nil
+}
+
+// prepareOutputs opens what collects results, and says in the result what cannot be
+// made.
+func (t *task) prepareOutputs(file []byte) error {
+	r := t.result
+	objects := export.Kinds(func(k export.Kind) bool { return k.DICOM && t.wants(k.Name) })
+	made := len(t.kinds)
+	var refused []string
+	if len(objects) > 0 {
+		t.objects = export.NewDICOM(t.unit.run, file, t.scan, t.model.Manifest, export.Names(objects))
+		r.Warnings = append(r.Warnings, t.objects.Warnings()...)
+		if err := t.objects.Refused(); err != nil {
+			made -= len(objects) - len(t.objects.Kinds())
+			refused = append(refused, err.Error())
+		}
+	}
+	if t.wants(export.NIfTI) {
+		if err := t.prepareVolumes(file); err != nil {
+			return err
+		}
+		if t.refused != nil {
+			made--
+			refused = append(refused, t.refused.Error())
+		}
+	}
+	r.Refused, t.nothing = strings.Join(refused, "; "), made == 0
+	return nil
+}
+
+// prepareVolumes opens what collects the masks or values of all frames.
+func (t *task) prepareVolumes(file []byte) error {
+	r := t.result
+	if t.in.stack != nil {
+		steps, warnings := t.openVolume(t)
+		r.Steps, r.Warnings = append(r.Steps, steps...), append(r.Warnings, warnings...)
+		return nil
+	}
+	if t.in.noStack != nil {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("wrote a %s for each file instead of one for the series: %s", export.NIfTI,
+			strings.TrimPrefix(t.in.noStack.Error(), "dicomio: "+segd.ErrUnprocessable.Error()+": ")))
+	}
+	v, err := export.NewNIfTI(file, t.scan, t.model.Network.Head)
+	var none *export.NoVolumeError
+	switch {
+	case errors.As(err, &none):
+		t.refused = fmt.Errorf("no %s: %w", export.NIfTI, err)
+		return nil
+	case err != nil:
+		return err
+	}
+	if n := v.Len(); n > 1 && t.OneFile {
+		return fmt.Errorf("engine: %w: the frames are %d stacks that lie differently, and one nifti holds one: output=seg holds all of them, output=mask&frame=N one frame, and segd segment writes a nifti for each", segd.ErrUnprocessable, n)
+	}
+	t.volumes = v
+	r.Steps, r.Warnings = append(r.Steps, v.Steps...), append(r.Warnings, v.Warnings...)
+	return nil
+}
+
+// modelText names the model with its version.
+func (t *task) modelText() string { return t.model.Name + " " + t.model.Version }
+
+// output is a file of this source: of a frame, counted from 1, or of all of them.
+func (t *task) output(kind string, frame int) Output {
+	k, _ := export.KindOf(kind)
+	return Output{Kind: k, Sources: []*Source{t.source}, stem: t.source.Stem, Frame: frame, several: frame > 0 && t.scan.Frames > 1}
+}
+
+// segment segments frame i, which is img, and makes its files.
+func (t *task) segment(ctx context.Context, i int, img *segd.Image) error {
+	k := i
+	if t.pass == t.turned {
+		k = t.place
+	}
+	r, err := t.pass.Image(ctx, k, img)
+	if err != nil {
+		return err
+	}
+	f := &FrameResult{Frame: i + 1, Width: img.Width, Height: img.Height, Confidence: r.Confidence, Steps: r.Steps}
+	if img.Spacing.Known() {
+		f.Spacing = &img.Spacing
+	}
+	if t.Times {
+		f.NetworkMS = milliseconds(r.Network)
+	}
+	files := &export.FrameFiles{Result: r, Index: i, Classes: t.model.Classes, Alpha: t.Alpha, DICOM: t.objects}
+	for _, kind := range t.kinds {
+		if kind.Scope != export.Frame || kind.DICOM && !t.objects.Makes(kind.Name) {
+			continue
+		}
+		if err := turns.Next(ctx); err != nil {
+			return fmt.Errorf("engine: %w", err)
+		}
+		if err := t.sink.Write(t.output(kind.Name, i+1), func(w io.Writer) error { return files.Write(w, kind.Name) }); err != nil {
+			return err
+		}
+	}
+	if t.wants(export.JSON) || t.wants(export.CSV) || t.wants(export.SR) {
+		f.Measured = r.Measure(t.model)
+	}
+	if t.objects != nil {
+		if err := t.objects.Add(i, r, f.Classes); err != nil {
+			return err
+		}
+	}
+	if t.volumes != nil {
+		if err := t.volumes.Add(i, r); err != nil {
+			return err
+		}
+	}
+	f.Warnings = append(r.Warnings, files.Warnings...)
+	if t.in.stack != nil {
+		t.last = r
+	}
+	t.result.Network += r.Network
+	t.result.Frames = append(t.result.Frames, f)
+	return nil
+}
+
+// writeVolumes writes the volumes of this source.
+func (t *task) writeVolumes() error {
+	n := t.volumes.Len()
+	for k := range n {
+		o := t.output(export.NIfTI, 0)
+		if n > 1 {
+			o.number = k + 1
+		}
+		if err := t.sink.Write(o, func(w io.Writer) error { return t.volumes.Write(w, k) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}

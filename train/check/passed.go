@@ -1,0 +1,56 @@
+package check
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"segd/internal/walk"
+	"segd/train/dataset"
+)
+
+// passedOver reports the files of a folder that are not read: a line for each
+// extension and for each kind that is not wanted, with the reason and what to do
+// about it, and one for what else there is.
+func (c *checker) passedOver(f *dataset.Folder, labels bool) {
+	dir, p := f.Path, &f.Passed
+	report := func(of string, names []string, cause, fix string) {
+		first := walk.Printable(slices.Min(names))
+		if len(names) == 1 {
+			c.warn(KindPassed, dir, 1, fix, "%s is passed over: %s", first, cause)
+			return
+		}
+		c.warn(KindPassed, dir, len(names), fix, "%d files (%s), %s the first of them, are passed over: %s", len(names), of, first, cause)
+	}
+	for _, kind := range slices.Sorted(maps.Keys(p.Unfit)) {
+		report(kind, p.Unfit[kind], "JPEG changes the values of a mask", "export the masks as PNG from where they were drawn")
+	}
+	for _, ext := range slices.Sorted(maps.Keys(p.Other)) {
+		cause, fix := why(ext, labels)
+		report(walk.Printable(cmp.Or(ext, "no extension")), p.Other[ext], cause, fix)
+	}
+	if p.Rest > 0 {
+		c.warn(KindPassed, dir, p.Rest, "see that no image or label is among them", "%s", p.Text)
+	}
+}
+
+// why says what an extension stands for among files that are no images, and what to
+// do about it.
+func why(ext string, labels bool) (cause, fix string) {
+	switch ext {
+	case ".bmp", ".gif", ".webp", ".tga", ".ppm", ".pgm", ".pbm", ".jp2", ".heic", ".avif", ".exr":
+		if labels {
+			return "a format that is not read", "save them as PNG, which keeps every value"
+		}
+		return "a format that is not read", "save them as PNG or TIFF"
+	case ".json", ".xml", ".txt", ".csv", ".geojson", ".roi", ".md":
+		if labels {
+			return "text or outlines, not masks", "if they hold the labels, draw masks of them as PNG"
+		}
+		return "no images", "none needed if they are notes"
+	}
+	if labels {
+		return "not PNG, TIFF, NIfTI or DICOM", "if they are masks, save them as PNG"
+	}
+	return "not DICOM, NIfTI, PNG, JPEG or TIFF", "if they are images, save them as PNG or TIFF"
+}

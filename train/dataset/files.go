@@ -1,0 +1,287 @@
+package dataset
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"segd"
+	"segd/dicomio"
+	"segd/internal/orient"
+	"segd/internal/scanio"
+	"segd/train/metric"
+)
+
+// What is kept open at once: frames of a volume follow each other, and image and
+// label are two files. The last two are kept whatever their size.
+const (
+	openFiles = 6
+	openBytes = 512 << 20
+)
+
+// files keeps the files that were opened last, so that a volume is read
+// once for all of its frames. It may be used from several goroutines.
+type files struct {
+	mu    sync.Mutex
+	list  []*opened           // oldest first
+	notes map[string][]string // paths by text, see note
+}
+
+// role is what a file is opened as.
+type role int
+
+// The roles of files.
+const (
+	asImage  role = iota
+	asMask        // class indices
+	asValues      // labels of a regression
+)
+
+// opened is a file in one of its roles.
+type opened struct {
+	path  string
+	role  role
+	once  sync.Once
+	err   error
+	bytes int64 // about what it takes, once it is read
+
+	scan    *segd.Scan      // as image and as values
+	channel *scanio.Channel // as image: what joins it with files of further channels
+	source  *dicomio.Source // of a DICOM image that objects can refer to; else nil
+	labels  *scanio.Labels
+
+	warnings []string // of a volume: about where it lies
+
+	masks    turned[uint8]   // of labels that lie otherwise than their image
+	pixels   turned[float32] // of an image or of values
+	inVolume inVolume        // of a segmentation
+}
+
+// open opens a file, or returns it as it was opened before.
+func (f *files) open(path string, as role) (*opened, error) {
+	f.mu.Lock()
+	var o *opened
+	for i, k := range f.list {
+		if k.path == path && k.role == as {
+			o = k
+			f.list = append(f.list[:i], f.list[i+1:]...)
+			break
+		}
+	}
+	if o == nil {
+		o = &opened{path: path, role: as}
+	}
+	f.list = append(f.list, o)
+	f.trim()
+	f.mu.Unlock()
+	o.once.Do(func() {
+		o.err = o.read()
+		f.mu.Lock()
+		o.bytes = o.size()
+		f.mu.Unlock()
+		for _, w := range o.warnings {
+			f.note(w, path)
+		}
+	})
+	return o, o.err
+}
+
+// trim lets go of the oldest files.
+func (f *files) trim() {
+	var all int64
+	for _, o := range f.list {
+		all += o.bytes
+	}
+	for len(f.list) > openFiles || len(f.list) > 2 && all > openBytes {
+		all -= f.list[0].bytes
+		f.list = append(f.list[:0], f.list[1:]...)
+	}
+}
+
+// close lets go of all.
+func (f *files) close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.list = nil
+}
+
+// size is about what o takes in memory: values of 16 bits, as most volumes have.
+func (o *opened) size() int64 {
+	switch {
+	case o.scan != nil:
+		return 2 * int64(o.scan.Width) * int64(o.scan.Height) * int64(o.scan.Frames)
+	case o.labels != nil:
+		return 2 * int64(o.labels.Width) * int64(o.labels.Height) * int64(o.labels.Frames)
+	}
+	return 0
+}
+
+func (o *opened) read() error {
+	b, err := readFile(o.path)
+	if err != nil {
+		return err
+	}
+	switch o.role {
+	case asMask:
+		if o.labels, err = scanio.ReadLabels(b); err != nil {
+			return fmt.Errorf("train: mask %s: %w", o.path, err)
+		}
+		if o.labels.Volume != nil {
+			o.warnings = o.labels.Volume.Warnings()
+		}
+		return nil
+	case asValues:
+		if o.scan, err = scanio.ReadValues(b); err != nil {
+			return fmt.Errorf("train: label %s: %w", o.path, err)
+		}
+		return nil
+	}
+	if o.channel, err = scanio.ReadChannel(o.path, b); err != nil {
+		return fmt.Errorf("train: image %s: %w", o.path, err)
+	}
+	o.scan, o.source = o.channel.Scan, o.channel.Source
+	if o.scan.Format == "nifti" {
+		o.warnings = o.scan.Warnings
+	}
+	return nil
+}
+
+// readFile reads a file that scanio would not refuse for its size.
+func readFile(path string) ([]byte, error) {
+	const limit = 256 << 20 // scanio's own
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("train: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("train: %w: %s is no regular file", segd.ErrUnsupported, path)
+	}
+	if info.Size() > limit {
+		return nil, fmt.Errorf("train: %w: %s has %d bytes, limit %d", segd.ErrTooLarge, path, info.Size(), limit)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("train: %w", err)
+	}
+	return b, nil
+}
+
+// tiffFrames counts the frames of a TIFF without decoding any.
+func tiffFrames(path string) (int, error) {
+	b, err := readFile(path)
+	if err != nil {
+		return 0, err
+	}
+	return scanio.Frames(b)
+}
+
+// opener returns the files that the cases of c's data set share.
+func (c *Case) opener() *files {
+	if c.files == nil {
+		return &files{}
+	}
+	return c.files
+}
+
+// Where names a frame of a file in words.
+func (c *Case) Where(path string) string {
+	if c.Frames > 1 {
+		return fmt.Sprintf("%s, frame %d", path, c.Frame+1)
+	}
+	return path
+}
+
+// ReadMask reads the case's label: values as the file has them, but for nnU-Net's
+// value for pixels left open, which becomes metric.Ignore, and for classes that
+// other data number otherwise.
+func (c *Case) ReadMask() (*segd.Mask, error) {
+	m, err := c.maskOf(c.Label)
+	if err == nil {
+		c.Meant(m.Pix)
+	}
+	return m, err
+}
+
+// Meant turns the values of the case's label into those that are meant.
+func (c *Case) Meant(pix []uint8) {
+	for i, v := range pix {
+		if c.ignore > 0 && v == c.ignore {
+			pix[i] = metric.Ignore
+		}
+	}
+	c.renumber.Apply(pix)
+}
+
+// maskOf reads the mask of the case's frame out of a file.
+func (c *Case) maskOf(path string) (*segd.Mask, error) {
+	o, err := c.opener().open(path, asMask)
+	if err != nil {
+		return nil, err
+	}
+	m, err := c.pick(o)
+	if err != nil {
+		return nil, fmt.Errorf("train: mask %s: %w", c.Where(path), err)
+	}
+	return m, nil
+}
+
+// pick takes the mask of the case's frame out of labels: where both say where they
+// lie in the patient what lies where the image does, otherwise what has the same
+// number. Labels that lie elsewhere are an orient.MatchError. A picture that is named
+// after the frame is the frame's alone, others have a page for each frame.
+func (c *Case) pick(o *opened) (*segd.Mask, error) {
+	l := o.labels
+	if l.SEG == nil && l.Volume == nil {
+		if c.Frames > 1 {
+			if image, err := c.opener().open(c.Image, asImage); err == nil && image.scan.Affine != nil {
+				c.opener().note(notePictures, o.path)
+			}
+		}
+		frame, err := c.page(o.path, l.Frames)
+		if err != nil {
+			return nil, err
+		}
+		return l.Mask(frame)
+	}
+	image, err := c.opener().open(c.Image, asImage)
+	if err != nil {
+		return nil, err
+	}
+	switch source := image.source; {
+	case l.SEG != nil && source == nil:
+		return c.segmented(o, image)
+	case l.SEG != nil:
+		return l.SEG.Mask(source, c.Frame)
+	case source == nil || !source.Placed() || !l.Volume.Placed():
+		return c.labelled(o, image)
+	}
+	origin, right, down, _ := image.source.FramePlane(c.Frame)
+	for i := range 2 { // DICOM has left and posterior rising, NIfTI right and anterior
+		origin[i], right[i], down[i] = -origin[i], -right[i], -down[i]
+	}
+	if mm := l.Volume.Beyond(image.scan.Width, image.scan.Height, origin, right, down); mm > 0 {
+		return nil, &orient.MatchError{MM: mm, Cause: fmt.Sprintf("the image reaches up to %.3g mm beyond the volume of labels", mm)}
+	}
+	return l.Volume.LabelsAt(image.scan.Width, image.scan.Height, origin, right, down)
+}
+
+// page is the page of a picture of labels that belongs to the case's frame.
+func (c *Case) page(path string, pages int) (int, error) {
+	base := func(path string) string { return filepath.Base(scanio.Stem(path)) }
+	own := c.Frames > 1 && (base(path) == filepath.Base(c.ID) || base(path) == frameID(base(c.Image), c.Frame, c.Frames))
+	switch want := max(1, c.Frames); {
+	case own && pages == 1:
+		return 0, nil
+	case own:
+		return 0, &CountError{fmt.Errorf("%w: %d masks for one frame", segd.ErrFormat, pages)}
+	case pages != want:
+		return 0, &CountError{fmt.Errorf("%w: %d masks for an image of %d frames, want one for each: a page each, or files named %s and so on", segd.ErrFormat, pages, want, frameID(base(c.Image), 0, 2))}
+	}
+	return c.Frame, nil
+}
+
+// CountError says that an image and its labels differ in the number of frames.
+type CountError struct{ error }
+
+func (e *CountError) Unwrap() error { return e.error }

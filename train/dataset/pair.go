@@ -1,0 +1,225 @@
+package dataset
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"segd"
+	"segd/dicomio"
+	"segd/internal/classes"
+	"segd/internal/scanio"
+	"segd/train/internal/parallel"
+)
+
+// place is where a data set keeps its files.
+type place struct {
+	images, labels string // folders
+	spec           *nnunet
+}
+
+// entry is an image of a data set, with its labels.
+type entry struct {
+	stem   string
+	image  string
+	more   []string // files of further channels
+	number []int    // of the channels, of image and more; nil where the name has none
+	frames int
+	labels []string // one file, or one for each frame; nil: none
+	err    error    // why the image is of no use
+
+	who    dicomio.Identity // of a DICOM image
+	groups []string         // of ids.csv, by frame; nil: there is none
+}
+
+// pairing finds the labels of images.
+type pairing struct {
+	place
+	files   *files
+	entries []entry
+	masks   map[string]string // label files by stem
+	used    map[string]bool   // their stems
+	classes []string          // names of the foreground classes, where the data set has them
+
+	segmentations *segmentations // among the labels; nil: no image is DICOM
+}
+
+// pair lists the images of stems and finds the labels of each. What is wrong
+// with one image is its entry's err; the error is that of the data set as a
+// whole, or ctx's.
+func pair(ctx context.Context, where place, stems []string, images, masks map[string]string, opener *files) (*pairing, error) {
+	p := &pairing{place: where, files: opener, masks: masks, used: map[string]bool{}}
+	if where.spec != nil {
+		p.classes = where.spec.classes
+	}
+	p.list(stems, images)
+	if err := parallel.Do(ctx, len(p.entries), func(i int) error { p.probe(&p.entries[i]); return nil }); err != nil {
+		return nil, err
+	}
+	if err := p.readSegmentations(); err != nil {
+		return nil, err
+	}
+	for i := range p.entries {
+		p.match(&p.entries[i])
+	}
+	return p, nil
+}
+
+// probe finds out how many frames an image has. PNG and JPEG have one, and
+// are not read for it; of a TIFF the directories are.
+func (p *pairing) probe(e *entry) {
+	e.frames = 1
+	switch kindOf(e.image) {
+	case scanio.PNG, scanio.JPEG, scanio.Unknown: // which fails when it is read
+		return
+	case scanio.TIFF:
+		if len(e.more) == 0 {
+			if n, err := tiffFrames(e.image); err == nil {
+				e.frames = n
+			} // else named when it is read
+			return
+		}
+	}
+	if _, err := p.files.join(e.image, e.more); err != nil {
+		if e.err == nil {
+			e.err = err
+		}
+		return
+	}
+	o, _ := p.files.open(e.image, asImage) // which join has opened
+	e.frames = o.scan.Frames
+	e.who = identityOf(o)
+}
+
+// identityOf returns the identity of an image, empty where it is not DICOM.
+func identityOf(o *opened) dicomio.Identity {
+	switch {
+	case o.source != nil:
+		return o.source.Identity()
+	case o.scan.Format != "dicom":
+		return dicomio.Identity{}
+	}
+	b, err := readFile(o.path) // no object can refer to it, but it has a patient
+	if err != nil {
+		return dicomio.Identity{}
+	}
+	id, _ := dicomio.ReadIdentity(b) // it was read before
+	return id
+}
+
+// readSegmentations notes which images the segmentations among the labels are
+// about, and what they call their segments. A number with two names would be
+// two things in one class: segd.ErrFormat.
+func (p *pairing) readSegmentations() (err error) {
+	if !slices.ContainsFunc(p.entries, func(e entry) bool { return e.who.Instance != "" }) {
+		return nil
+	}
+	if p.segmentations, err = indexSegmentations(p.files, p.masks); err != nil {
+		return err
+	}
+	names := map[int]string{}
+	for _, stem := range slices.Sorted(maps.Keys(p.segmentations.segments)) {
+		for _, segment := range p.segmentations.segments[stem] {
+			if name, ok := names[segment.Number]; ok && !strings.EqualFold(name, segment.Label) {
+				return fmt.Errorf("train: %w: segment %d is called %q in %s and %q before it: number the segments alike in all files",
+					segd.ErrFormat, segment.Number, segment.Label, p.masks[stem], name)
+			}
+			names[segment.Number] = segment.Label
+		}
+	}
+	if p.spec != nil {
+		for number, name := range names {
+			if n, err := (classes.List{Whose: "dataset.json", Names: p.spec.classes}).Number(name, number); number > 0 && (err != nil || n != number) {
+				return fmt.Errorf("train: %w: segment %d of the labels is called %q, dataset.json has the classes %q: number them alike",
+					segd.ErrFormat, number, name, p.spec.classes)
+			}
+		}
+	}
+	for i := 1; names[i] != "" && p.spec == nil; i++ {
+		p.classes = append(p.classes, names[i])
+	}
+	delete(names, 0) // background of label maps
+	if len(p.classes) != len(names) && p.spec == nil {
+		p.classes = nil // numbers with gaps: nothing to name the classes by
+	}
+	return nil
+}
+
+// match finds the labels of an image: the file of its stem, or of its stem and
+// _mask; of its folder, for slices that are files; a segmentation that refers
+// to it or to its series; a file for each frame. A segmentation of the stem that
+// refers to other images is an error of the entry.
+func (p *pairing) match(e *entry) {
+	take := func(stem string) bool {
+		if p.masks[stem] == "" {
+			return false
+		}
+		e.labels = append(e.labels, p.masks[stem])
+		p.used[stem] = true
+		return true
+	}
+	named := func(stem string) bool {
+		if !take(stem) {
+			return false
+		}
+		if e.who.Instance != "" && p.segmentations.denies(stem, e.who) && e.err == nil {
+			e.err = fmt.Errorf("train: mask %s: %w: it refers to other images than %s", p.masks[stem], segd.ErrFormat, e.image)
+		}
+		return true
+	}
+	if named(e.stem) || named(e.stem+"_mask") {
+		return
+	}
+	if e.who.Instance != "" && (take(p.segmentations.about(e.who)) || named(path.Dir(e.stem))) {
+		return
+	}
+	for i := range e.frames {
+		if e.frames == 1 || !take(frameID(e.stem, i, e.frames)) {
+			for _, label := range e.labels {
+				for stem, file := range p.masks {
+					if file == label {
+						delete(p.used, stem)
+					}
+				}
+			}
+			e.labels = nil
+			return
+		}
+	}
+}
+
+// frameID names frame i, counted from 0, as segd segment names its outputs.
+func frameID(stem string, i, frames int) string {
+	if frames == 1 {
+		return stem
+	}
+	return fmt.Sprintf("%s_%04d", stem, i+1)
+}
+
+// cases are the frames of the images that have labels and nothing wrong.
+func (p *pairing) cases() []Case {
+	var list []Case
+	for i := range p.entries {
+		e := &p.entries[i]
+		if e.labels == nil || e.err != nil {
+			continue
+		}
+		for k := range e.frames {
+			c := Case{
+				ID: frameID(e.stem, k, e.frames), Image: e.image, More: e.more, Frame: k, Frames: e.frames,
+				Label: e.labels[min(k, len(e.labels)-1)], stem: e.stem, folder: p.images, who: e.who, files: p.files, calibrated: p.spec.calibrated(),
+			}
+			if p.spec != nil {
+				c.ignore, c.channelNames = p.spec.ignore, p.spec.channels
+			}
+			if e.groups != nil {
+				c.named = e.groups[k]
+			}
+			list = append(list, c)
+		}
+	}
+	return list
+}

@@ -1,0 +1,56 @@
+package dataset
+
+import (
+	"fmt"
+	"image/color"
+
+	"segd/train/internal/palette"
+)
+
+// Palette is that of the case's label, by the values that ReadMask returns; nil where
+// it has none.
+func (c *Case) Palette() []color.NRGBA {
+	o, err := c.opener().open(c.Label, asMask)
+	switch {
+	case err != nil:
+		return nil
+	case o.labels.Palette == nil, c.ignore == 0 && c.renumber == nil:
+		return o.labels.Palette
+	}
+	values := make([]uint8, len(o.labels.Palette))
+	for i := range values {
+		values[i] = uint8(i)
+	}
+	c.Meant(values)
+	p := make([]color.NRGBA, 256)
+	for i, v := range values {
+		p[v] = o.labels.Palette[i]
+	}
+	return p
+}
+
+// shownBy are the colours of the values that the case's mask has, by its palette.
+func (c *Case) shownBy(values *valueSet) palette.Shown {
+	p := c.Palette()
+	if p == nil {
+		return nil
+	}
+	return palette.Of(p, values)
+}
+
+// samePalettes refuses the labels of cases whose palettes contradict each other
+// within a set.
+func samePalettes(cases []Case, list []palette.Shown) error {
+	sets := map[int]*palette.Set{}
+	for i := range cases {
+		p := sets[cases[i].Set]
+		if p == nil {
+			p = &palette.Set{}
+			sets[cases[i].Set] = p
+		}
+		if err := p.Add(cases[i].Where(cases[i].Label), list[i]); err != nil {
+			return fmt.Errorf("%w; segd check --fix OUT writes masks of one order", err)
+		}
+	}
+	return nil
+}

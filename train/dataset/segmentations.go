@@ -1,0 +1,72 @@
+package dataset
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"segd"
+	"segd/dicomio"
+	"segd/internal/scanio"
+)
+
+// segmentations says which images the DICOM Segmentations among some files are
+// about. Files are named by their stems.
+type segmentations struct {
+	instances map[string]string            // the one about an image, by the image's UID
+	series    map[string][]string          // those about a series, by its UID
+	segments  map[string][]dicomio.Segment // of each file
+	listed    map[string]int               // how many images a file refers to
+	refers    map[string]bool              // whether a file refers to any image or series
+}
+
+// indexSegmentations looks at the files of paths, by stem, that may be DICOM
+// Segmentations. A file that cannot be read is left out: whoever needs it names
+// it. Two about one image are segd.ErrFormat.
+func indexSegmentations(opener *files, paths map[string]string) (*segmentations, error) {
+	s := &segmentations{instances: map[string]string{}, series: map[string][]string{}, segments: map[string][]dicomio.Segment{}, listed: map[string]int{}, refers: map[string]bool{}}
+	for _, stem := range slices.Sorted(maps.Keys(paths)) {
+		file := paths[stem]
+		if kindOf(file) != scanio.DICOM {
+			continue
+		}
+		o, err := opener.open(file, asMask)
+		if err != nil || o.labels.SEG == nil {
+			continue
+		}
+		seg := o.labels.SEG
+		for _, uid := range seg.Instances() {
+			if other := s.instances[uid]; other != "" {
+				return nil, fmt.Errorf("train: %w: segmentations %s and %s are of the same image", segd.ErrFormat, paths[other], file)
+			}
+			s.instances[uid], s.refers[stem] = stem, true
+			s.listed[stem]++
+		}
+		for _, uid := range seg.Series() {
+			s.series[uid], s.refers[stem] = append(s.series[uid], stem), true
+		}
+		s.segments[stem] = seg.Segments
+	}
+	return s, nil
+}
+
+// denies reports whether the file of a stem is a segmentation of other images
+// than that of id, by what it refers to.
+func (s *segmentations) denies(stem string, id dicomio.Identity) bool {
+	if id.Instance == "" || s.instances[id.Instance] == stem {
+		return false
+	}
+	return s.listed[stem] > 0 || s.refers[stem] && !slices.Contains(s.series[id.Series], stem)
+}
+
+// about returns the segmentation of an image: the one that refers to it, else
+// the first that refers to its series; empty where there is none.
+func (s *segmentations) about(id dicomio.Identity) string {
+	if stem := s.instances[id.Instance]; stem != "" {
+		return stem
+	}
+	if list := s.series[id.Series]; len(list) > 0 {
+		return list[0]
+	}
+	return ""
+}

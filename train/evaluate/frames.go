@@ -1,0 +1,30 @@
+package evaluate
+
+import (
+	"context"
+
+	"segd/internal/segment"
+	"segd/train/dataset"
+)
+
+// frames segments cases one after the other as the service does: those of one
+// file together, since a volume may have to be turned.
+type frames struct {
+	image string // whose frames scan has
+	scan  *segment.Scan
+}
+
+// segment segments a case with the model of o.
+func (f *frames) segment(ctx context.Context, o *Options, c *dataset.Case) (*segment.Result, error) {
+	if f.scan == nil || f.image != c.Image {
+		scan, err := c.Scan()
+		if err != nil {
+			return nil, err
+		}
+		if f.scan, err = segment.NewScan(o.Model, o.Pool, scan, segment.Options{TTA: o.TTA}); err != nil {
+			return nil, err
+		}
+		f.image = c.Image
+	}
+	return f.scan.Frame(ctx, c.Frame)
+}

@@ -1,0 +1,114 @@
+package evaluate
+
+import (
+	"context"
+	"fmt"
+
+	"segd"
+	"segd/train/dataset"
+	"segd/train/internal/parallel"
+	"segd/train/metric"
+)
+
+// Values is Run for a model of values, or for files of values that were
+// made before, of any kind that such labels have: how far they lie from labels that
+// are values, beside a constant. That is the mean of the model's training labels
+// or, of files, that of the labels themselves. A model of classes is segd.ErrOption,
+// and a tolerance has no meaning.
+func Values(ctx context.Context, o Options, report func(done, cases int, warning string)) (*metric.ValueReport, error) {
+	if (o.Model == nil) == (o.Predictions == "") {
+		return nil, fmt.Errorf("train: %w: give one of model and predictions", segd.ErrOption)
+	}
+	if o.Model != nil && o.Model.Values == nil {
+		return nil, fmt.Errorf("train: %w: values are measured of a model that gives them", segd.ErrOption)
+	}
+	if report == nil {
+		report = func(int, int, string) {}
+	}
+	data, err := o.open()
+	if err != nil {
+		return nil, err
+	}
+	cases := data.Cases
+	e := valueEvaluation{o: o, cases: cases, warnings: data.Warnings}
+	if err := e.begin(ctx); err != nil {
+		return nil, err
+	}
+	for _, w := range e.warnings {
+		report(0, len(cases), w)
+	}
+	var list []metric.ValueCase
+	for i := range cases {
+		m, err := e.measure(ctx, i)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, m)
+		report(i+1, len(cases), "")
+	}
+	for _, f := range dataset.Remarks(cases) {
+		report(len(cases), len(cases), f.String())
+	}
+	return metric.ReportValues(list, e.constant), nil
+}
+
+// valueEvaluation is a Values under way.
+type valueEvaluation struct {
+	o        Options
+	cases    []dataset.Case
+	found    *dataset.Predictions // nil with a model
+	warnings []string
+	constant float64
+	frames   frames
+}
+
+// begin settles the constant and, where there is no model, finds the predictions.
+func (e *valueEvaluation) begin(ctx context.Context) (err error) {
+	if e.o.Model != nil {
+		e.constant = e.o.Model.Values.Mean
+		return nil
+	}
+	f, err := dataset.FindPredictions(e.o.Predictions, e.cases)
+	if err != nil {
+		return err
+	}
+	e.found, e.warnings = f, append(e.warnings, f.Warnings...)
+	known := make([]dataset.Spread, len(e.cases))
+	err = parallel.Do(ctx, len(e.cases), func(i int) error {
+		r, err := e.cases[i].ReadValues()
+		known[i].Add(r.Values)
+		return err
+	})
+	var all dataset.Spread
+	for _, k := range known {
+		all.Join(k)
+	}
+	e.constant = all.Mean
+	return err
+}
+
+// measure compares the values of case i with its label.
+func (e *valueEvaluation) measure(ctx context.Context, i int) (metric.ValueCase, error) {
+	c := &e.cases[i]
+	r, err := c.ReadValues()
+	if err != nil {
+		return metric.ValueCase{}, err
+	}
+	var got []float32
+	if e.o.Model == nil {
+		if got, err = e.found.Values(i, r.Image.Width, r.Image.Height); err != nil {
+			return metric.ValueCase{}, err
+		}
+	} else {
+		result, err := e.frames.segment(ctx, &e.o, c)
+		if err != nil {
+			return metric.ValueCase{}, fmt.Errorf("train: values of %s: %w", c.Where(c.Image), err)
+		}
+		got = result.Values
+	}
+	m, err := metric.CompareValues(c.ID, c.Group, r.Values, got, e.constant)
+	if err != nil {
+		return m, fmt.Errorf("train: label %s: %w", c.Where(c.Label), err)
+	}
+	return m, nil
+}

@@ -1,0 +1,265 @@
+package train
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/fnv"
+	"math"
+	"slices"
+	"sort"
+
+	"segd"
+	"segd/internal/postprocess"
+	"segd/models"
+	"segd/preprocess"
+	"segd/train/dataset"
+)
+
+// valuesPerCase bounds the grey values of foreground that are kept of a case.
+const valuesPerCase = 2000
+
+// facts are what the plan needs of a case once its pixels are gone.
+type facts struct {
+	width, height, channels int
+	spacing                 segd.Spacing
+	calibrated              bool // values are Hounsfield units
+	seen                    dataset.Seen
+	counts                  [256]int // pixels by label value
+	thickness               [256]float64
+	regions                 [256]int
+	foreground              []float32      // grey values of foreground, evenly spaced
+	hash                    uint64         // of the label's pixels
+	known                   dataset.Spread // of labels that are values
+	plane                   models.TrainingPlane
+}
+
+// factsOf looks at a case that was read.
+func factsOf(c *dataset.Case, r dataset.Sample) facts {
+	f := facts{width: r.Image.Width, height: r.Image.Height, channels: r.Image.Channels, spacing: r.Image.Spacing, plane: placeOf(c)}
+	f.calibrated = c.Calibrated(r.Image)
+	if r.Values != nil {
+		f.known.Add(r.Values)
+		f.hash = hashValues(r.Values)
+		return f
+	}
+	n := 0
+	for _, v := range r.Mask.Pix {
+		f.counts[v]++
+		if v != 0 {
+			n++
+		}
+	}
+	f.seen = c.See(r.Mask)
+	f.thickness, f.regions = thicknesses(r.Mask), postprocess.Regions(r.Mask)
+	h := fnv.New64a()
+	_, _ = h.Write(r.Mask.Pix) // a hash never fails
+	f.hash = h.Sum64()
+	if f.calibrated {
+		seen, want := 0, min(n, valuesPerCase)
+		for i, v := range r.Mask.Pix {
+			if v == 0 {
+				continue
+			}
+			if seen*want/n != (seen-1)*want/n || seen == 0 {
+				f.foreground = append(f.foreground, r.Image.Pix[i])
+			}
+			seen++
+		}
+	}
+	return f
+}
+
+// Distances between pixels, as Fingerprint holds them.
+type Distances struct {
+	Min    float64 `json:"min"`
+	Median float64 `json:"median"`
+	Max    float64 `json:"max"`
+}
+
+// alike is how far the spacings of a data set may differ and count as one.
+const alike = 1.02
+
+// measureValues fills in what hangs on units: spacings, and the values of
+// foreground where they are calibrated in nine of ten cases at least.
+func (f *Fingerprint) measureValues(list []facts) {
+	var spacings []float64
+	var values []float32
+	calibrated := 0
+	for i := range list {
+		if s := list[i].spacing; s.Known() {
+			spacings = append(spacings, math.Sqrt(s.RowMM*s.ColMM))
+		}
+		if list[i].calibrated {
+			calibrated++
+			values = append(values, list[i].foreground...)
+		}
+	}
+	if n := len(spacings); n == len(list) && n > 0 {
+		slices.Sort(spacings)
+		f.SpacingMM = &Distances{Min: spacings[0], Median: spacings[n/2], Max: spacings[n-1]}
+	}
+	if 10*calibrated < 9*len(list) || len(values) < 2 {
+		return
+	}
+	slices.Sort(values)
+	at := func(p float64) float64 { return float64(values[int(p*float64(len(values)-1)+0.5)]) }
+	w := preprocess.Window{Low: at(0.005), High: at(0.995)}
+	var sum, squares float64
+	for _, v := range values {
+		sum += min(max(float64(v), w.Low), w.High)
+	}
+	w.Mean = sum / float64(len(values))
+	for _, v := range values {
+		d := min(max(float64(v), w.Low), w.High) - w.Mean
+		squares += d * d
+	}
+	w.Deviation = math.Sqrt(squares / float64(len(values)))
+	if w.Deviation > 0 {
+		f.Window = &w
+	}
+}
+
+// adapt chooses normalisation and spacing by what the values and pixels mean:
+// calibrated values by those of all foreground, as nnU-Net does with CT, and
+// the median spacing where spacings are known and differ.
+func (p *Plan) adapt(f Fingerprint) {
+	if f.Window != nil {
+		p.Recipe.Normalise, p.Recipe.Window = preprocess.Fixed, *f.Window
+		p.Recipe.ClipLow, p.Recipe.ClipHigh = 0, 0
+	}
+	if s := f.SpacingMM; s != nil && s.Max > alike*s.Min && p.Recipe.LongSide == 0 {
+		p.Recipe.SpacingMM = s.Median
+	}
+}
+
+// surveyFacts tells what the values of the labels mean; see Survey.
+func surveyFacts(cases []dataset.Case, list []facts, known int) (dataset.Meaning, error) {
+	seen := make([]dataset.Seen, len(list))
+	for i := range list {
+		seen[i] = list[i].seen
+	}
+	return dataset.Survey(cases, seen, known)
+}
+
+// hashValues is a hash of the bits of values.
+func hashValues(values []float32) uint64 {
+	h := fnv.New64a()
+	var b []byte
+	for _, v := range values {
+		if b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v)); len(b) >= 1<<14 {
+			_, _ = h.Write(b) // a hash never fails
+			b = b[:0]
+		}
+	}
+	_, _ = h.Write(b)
+	return h.Sum64()
+}
+
+// Fingerprint is what the plan needs to know about the data.
+type Fingerprint struct {
+	Cases        int     `json:"cases"`
+	Groups       int     `json:"groups"`
+	Channels     int     `json:"channels"`
+	Classes      int     `json:"classes"` // background included; 1 of values
+	MinWidth     int     `json:"min_width"`
+	MedianWidth  int     `json:"median_width"`
+	MaxWidth     int     `json:"max_width"`
+	MinHeight    int     `json:"min_height"`
+	MedianHeight int     `json:"median_height"`
+	MaxHeight    int     `json:"max_height"`
+	Foreground   float64 `json:"foreground"` // share of all pixels
+	Empty        int     `json:"empty"`      // cases without foreground, of classes
+	Regions      []int   `json:"regions"`    // by foreground class: the most connected regions of it in one case; 0: many
+	Thickness    float64 `json:"thickness"`  // of the structures: median over cases and classes of thickness, in pixels
+	Hash         string  `json:"hash"`       // over ids, groups, sizes and label pixels in order
+	// SpacingMM are the distances between pixels, where all are known; Window the
+	// values of foreground, where they are calibrated.
+	SpacingMM *Distances         `json:"spacing_mm,omitempty"`
+	Window    *preprocess.Window `json:"window,omitempty"`
+}
+
+// fingerprint sums up the facts of the cases. Label values are meant as l says.
+func fingerprint(cases []dataset.Case, list []facts, l dataset.Meaning, classes int) Fingerprint {
+	f := Fingerprint{Cases: len(cases), Channels: 1, Classes: classes}
+	var widths, heights []int
+	var thick []float64
+	most, holds := make([]int, classes-1), make([]int, classes-1)
+	groups := map[string]bool{}
+	var pixels, foreground int
+	h := fnv.New64a()
+	for i := range list {
+		k := &list[i]
+		f.Channels = max(f.Channels, k.channels)
+		widths, heights = append(widths, k.width), append(heights, k.height)
+		groups[cases[i].Subject()] = true
+		n := 0
+		for c := 1; c < classes; c++ {
+			v := c
+			if l.Scaled && c == 1 {
+				v = 255
+			}
+			n += k.counts[v]
+			if k.thickness[v] > 0 {
+				thick = append(thick, k.thickness[v])
+			}
+			if r := k.regions[v]; r > 0 {
+				most[c-1], holds[c-1] = max(most[c-1], r), holds[c-1]+1
+			}
+		}
+		if n == 0 && classes > 1 {
+			f.Empty++
+		}
+		pixels, foreground = pixels+k.width*k.height, foreground+n
+		_, _ = fmt.Fprintf(h, "%s\x00%s\x00%d\x00%d\x00%x\x00", cases[i].ID, cases[i].Group, k.width, k.height, k.hash) // a hash never fails
+	}
+	f.Groups, f.Foreground = len(groups), float64(foreground)/float64(max(1, pixels))
+	f.MinWidth, f.MedianWidth, f.MaxWidth = spread(widths)
+	f.MinHeight, f.MedianHeight, f.MaxHeight = spread(heights)
+	for c := range most {
+		if holds[c] < regionCases || most[c] > mostRegions {
+			most[c] = 0
+		}
+	}
+	f.Regions = most
+	if slices.Sort(thick); len(thick) > 0 {
+		f.Thickness = thick[len(thick)/2]
+	}
+	f.measureValues(list)
+	f.Hash = fmt.Sprintf("%016x", h.Sum64())
+	return f
+}
+
+func spread(v []int) (lowest, median, highest int) {
+	s := append([]int(nil), v...)
+	sort.Ints(s)
+	return s[0], s[len(s)/2], s[len(s)-1]
+}
+
+// thicknesses returns the thickness of each value that occurs in m, 0 of others:
+// four times its area through its perimeter, which is the diameter of a disc
+// and twice the width of a long vessel. The perimeter counts edges of pixels,
+// π/4 of each as on average over all directions.
+func thicknesses(m *segd.Mask) (t [256]float64) {
+	area, edges := make([]int, 256), make([]int, 256)
+	between := func(a, b uint8) {
+		if a != b {
+			edges[a]++
+			edges[b]++
+		}
+	}
+	for i, v := range m.Pix {
+		area[v]++
+		if i%m.Width > 0 {
+			between(v, m.Pix[i-1])
+		}
+		if i >= m.Width {
+			between(v, m.Pix[i-m.Width])
+		}
+	}
+	for v := range t {
+		if edges[v] > 0 {
+			t[v] = 4 * float64(area[v]) / (float64(edges[v]) * math.Pi / 4)
+		}
+	}
+	return t
+}
