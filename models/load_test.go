@@ -261,9 +261,9 @@ func TestSuggestions(t *testing.T) {
 		name string
 		want string
 	}{
-		{get, "nucleii", `no model "nucleii"; did you mean nuclei? there is lungs, nuclei, store`},
+		{get, "nucleii", `no model "nucleii"; did you mean nuclei? have lungs, nuclei, store`},
 		{get, "NUCLEI", "did you mean nuclei?"},
-		{get, "heart", `no model "heart"; there is lungs, nuclei, store`},
+		{get, "heart", `no model "heart"; have lungs, nuclei, store`},
 		{resolve, "lung", "did you mean lungs?"},
 		{resolve, filepath.Join(root, "nucle"), "; did you mean " + filepath.Join(root, "nuclei") + "?"},
 		{resolve, root, "the models in it are " + filepath.Join(root, "lungs")},
