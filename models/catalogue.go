@@ -241,7 +241,7 @@ var modalities = []string{"CR", "CT", "DX", "ES", "GM", "IO", "IVUS", "MG", "MR"
 // choice.
 func (c *Catalogue) Auto(s *segd.Scan) (*Model, error) {
 	// Models of values make no masks; the others must take what the scan has.
-	list := slices.DeleteFunc(c.List(), func(m *Model) bool { return m.Values != nil || m.CheckChannels(s.Channels) != nil })
+	list := slices.DeleteFunc(c.List(), func(m *Model) bool { return m.MakesMasks() != nil || m.CheckChannels(s.Channels) != nil })
 	if len(list) == 1 && list[0].Match.empty() {
 		return list[0], nil
 	}

@@ -49,8 +49,8 @@ type Manifest struct {
 	// their numbers. If it is empty, the model takes one image, grey or colour.
 	Channels []string `json:"channels,omitempty"`
 
-	// Values describes the labels of a network with unet.HeadRegression, whose
-	// output has their unit. It is nil for a network of classes.
+	// Values describes the labels of a regression network, whose output has their
+	// unit. It is nil for a network of classes.
 	Values *Values `json:"values,omitempty"`
 
 	// Regions limits the connected regions of each foreground class in a mask,
@@ -239,10 +239,7 @@ func (m Manifest) complete() Manifest {
 		m.Use = ResearchUse
 	}
 	if m.Task == "" {
-		m.Task = "2-D semantic segmentation"
-		if m.Values != nil {
-			m.Task = "2-D regression"
-		}
+		m.Task = m.head().task()
 	}
 	if m.Classes == nil {
 		m.Classes = []segd.Class{}
@@ -253,10 +250,6 @@ func (m Manifest) complete() Manifest {
 	if m.Metrics == nil {
 		m.Metrics = []Metric{}
 	}
-	out := map[string]string{}
-	for _, c := range m.Classes {
-		out[fmt.Sprint(c.Index)] = c.Name
-	}
 	in := map[string]string{"0": "grey"}
 	switch {
 	case len(m.Channels) > 0:
@@ -266,20 +259,14 @@ func (m Manifest) complete() Manifest {
 	case m.Network.Channels == 3:
 		in = map[string]string{"0": "red", "1": "green", "2": "blue"}
 	}
+	pred := TensorFormat{Type: "image", NumChannels: m.Network.Classes, SpatialShape: []string{"*", "*"}, Dtype: "float32"}
+	m.head().describe(&pred, &m)
 	m.NetworkDataFormat = &DataFormat{
 		Inputs: map[string]TensorFormat{"image": {
 			Type: "image", Format: "magnitude", NumChannels: m.Network.Channels, SpatialShape: []string{"*", "*"},
 			Dtype: "float32", ValueRange: []float64{}, ChannelDef: in,
 		}},
-		Outputs: map[string]TensorFormat{"pred": {
-			Type: "image", Format: "segmentation", NumChannels: m.Network.Classes, SpatialShape: []string{"*", "*"},
-			Dtype: "float32", ValueRange: []float64{0, 1}, ChannelDef: out,
-		}},
-	}
-	if m.Values != nil {
-		pred := m.NetworkDataFormat.Outputs["pred"]
-		pred.Format, pred.ValueRange, pred.ChannelDef = "magnitude", []float64{}, map[string]string{"0": "value"}
-		m.NetworkDataFormat.Outputs["pred"] = pred
+		Outputs: map[string]TensorFormat{"pred": pred},
 	}
 	return m
 }

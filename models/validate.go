@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"segd"
-	"segd/unet"
 )
 
 // Validate returns an error that names the first invalid field: segd.ErrFormat,
@@ -51,7 +50,7 @@ func (m *Manifest) Validate() error {
 			return bad("name %.80q of channel %d, want 1 to 64 printable characters", name, i)
 		}
 	}
-	if err := m.checkClasses(); err != nil {
+	if err := m.head().check(m); err != nil {
 		return bad("%v", err)
 	}
 	for i, v := range m.Metrics {
@@ -71,15 +70,6 @@ func (m *Manifest) Validate() error {
 // validSum reports whether s is a SHA-256 in lower-case hexadecimal digits.
 func validSum(s string) bool { return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == "" }
 
-// MakesMasks returns nil if the model predicts classes, and a segd.ErrOption if
-// it predicts values, which give no mask.
-func (m *Manifest) MakesMasks() error {
-	if m.Values == nil {
-		return nil
-	}
-	return fmt.Errorf("models: %w: model %s predicts values, which give no mask; it needs classes", segd.ErrOption, m.Name)
-}
-
 // CheckChannels returns nil if the model takes an image with this number of
 // separate channels; 0 means a single image, grey or colour. The error,
 // segd.ErrUnprocessable, says what the model takes.
@@ -95,56 +85,6 @@ func (m *Manifest) CheckChannels(separate int) error {
 	default:
 		return fmt.Errorf("models: %w: %d channels for model %s, which takes %d: %s", segd.ErrUnprocessable, separate, m.Name, want, strings.Join(m.Channels, ", "))
 	}
-}
-
-func (m *Manifest) checkClasses() error {
-	if m.Network.Head == unet.HeadRegression {
-		return m.checkValues()
-	}
-	if m.Values != nil {
-		return fmt.Errorf("values given, but the network predicts classes")
-	}
-	if len(m.Classes) != m.Network.Classes {
-		return fmt.Errorf("%d classes, the network has %d", len(m.Classes), m.Network.Classes)
-	}
-	if len(m.Regions) >= len(m.Classes) {
-		return fmt.Errorf("regions for %d classes, the network has %d foreground classes", len(m.Regions), len(m.Classes)-1)
-	}
-	seen := map[string]bool{}
-	for i, c := range m.Classes {
-		switch {
-		case i < len(m.Regions) && m.Regions[i] < 0:
-			return fmt.Errorf("%d regions for class %d, want 0 or more", m.Regions[i], i+1)
-		case c.Index != i:
-			return fmt.Errorf("class %d has index %d", i, c.Index)
-		case c.Name == "" || len(c.Name) > 64 || strings.ContainsFunc(c.Name, isControl):
-			return fmt.Errorf("class %d is named %.80q, want 1 to 64 printable characters", i, c.Name)
-		case seen[c.Name]:
-			return fmt.Errorf("two classes are named %q", c.Name)
-		case (c.Category == segd.Code{}) != (c.Type == segd.Code{}):
-			return fmt.Errorf("class %d has one of category and type, want both or neither", i)
-		case !validCode(c.Category) || !validCode(c.Type):
-			return fmt.Errorf("class %d has an invalid code, want value, scheme and meaning, each short and printable", i)
-		}
-		seen[c.Name] = true
-	}
-	return nil
-}
-
-// checkValues checks the output of a regression network.
-func (m *Manifest) checkValues() error {
-	finite := func(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
-	switch v := m.Values; {
-	case m.Network.Classes != 1:
-		return fmt.Errorf("%d values per pixel, want 1", m.Network.Classes)
-	case len(m.Classes) > 0 || len(m.Regions) > 0:
-		return fmt.Errorf("%d classes and %d regions, but a regression network has none", len(m.Classes), len(m.Regions))
-	case v == nil:
-		return fmt.Errorf("a regression network needs values: mean and deviation of its labels")
-	case !finite(v.Mean) || !finite(v.Deviation) || v.Deviation <= 0:
-		return fmt.Errorf("values with mean %v and deviation %v, want finite numbers and a deviation above 0", v.Mean, v.Deviation)
-	}
-	return nil
 }
 
 // validCode reports whether c is empty or can be used in a DICOM object (PS3.3

@@ -4,17 +4,17 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"segd/internal/orient"
 	"segd/models"
 	"segd/train/dataset"
-	"segd/train/evaluate"
 )
 
 // saveModel writes the averaged weights, which are the best so far, as a
 // model directory in fp32. v is nil where nothing is validated.
 func (r *run) saveModel(v *validation) error {
-	return models.Save(r.o.Out, r.manifest(v), r.keptWeights(), false)
+	return models.Save(r.o.Out, r.manifest(v), r.Plan.target().kept(&r.Plan, r.average), false)
 }
 
 // manifest is the model card of the weights that are kept.
@@ -30,22 +30,14 @@ func (r *run) manifest(v *validation) models.Manifest {
 			LearnRate: p.LearnRate, Loss: p.Loss.String(), Kernels: p.Kernels, From: p.From, NoFlip: !p.Augment.Flip,
 		},
 	}
-	if t := p.Targets; t != nil {
-		m.Values = &models.Values{Mean: t.Mean, Deviation: t.Deviation}
-	} else {
-		m.Classes, m.Regions = models.ClassList(r.classNames()...), p.Regions
-	}
+	p.target().card(&m, p, r.classNames())
 	if m.Data == nil {
 		for _, name := range r.names {
 			m.Data = append(m.Data, models.DataCard{Name: name})
 		}
 	}
-	switch {
-	case v == nil:
-	case p.values():
-		m.Metrics = evaluate.ValueFigures(v.values, joined(r.names), "validation")
-	default:
-		m.Metrics = evaluate.Figures(v.masks, joined(r.names), "validation", r.classNames())
+	if v != nil {
+		m.Metrics = v.report.Metrics(strings.Join(r.names, " + "), "validation")
 	}
 	return m
 }
@@ -58,23 +50,11 @@ func (r *run) classNames() []string {
 	if r.Plan.Network.Classes == 2 {
 		return []string{"foreground"}
 	}
-	names := make([]string, r.Plan.Network.Classes-1)
+	names := make([]string, max(0, r.Plan.Network.Classes-1))
 	for i := range names {
 		names[i] = fmt.Sprintf("class %d", i+1)
 	}
 	return names
-}
-
-// joined names several data sets in one word.
-func joined(names []string) string {
-	s := ""
-	for i, n := range names {
-		if i > 0 {
-			s += " + "
-		}
-		s += n
-	}
-	return s
 }
 
 // placeOf returns how a case's image lies in the patient; Cases is 0 where that is

@@ -69,7 +69,7 @@ type Row struct {
 	Rate  float64 `json:"lr"`
 	Dice  float64 `json:"val_dice"` // 0 where nothing validates
 	Group float64 `json:"val_group_dice"`
-	// In their place with unet.HeadRegression.
+	// In their place where labels are values.
 	MAE      float64 `json:"val_mae,omitempty"`
 	GroupMAE float64 `json:"val_group_mae,omitempty"`
 	Seconds  float64 `json:"seconds"`
@@ -193,17 +193,15 @@ func writeJSON(path string, v any) error {
 // writeHistory writes progress.csv.
 func writeHistory(dir string, rows []Row, p *Plan) error {
 	return writeFile(filepath.Join(dir, historyName), func(w io.Writer) error {
-		if _, err := fmt.Fprintln(w, "step,epoch,loss,lr,val_"+p.figure()+",val_group_"+p.figure()+",seconds"); err != nil {
+		t := p.target()
+		if _, err := fmt.Fprintf(w, "step,epoch,loss,lr,val_%[1]s,val_group_%[1]s,seconds\n", t.figure()); err != nil {
 			return err
 		}
 		for _, r := range rows {
 			figures := ","
-			switch {
-			case p.all():
-			case p.values():
-				figures = fmt.Sprintf("%.6g,%.6g", r.MAE, r.GroupMAE)
-			default:
-				figures = fmt.Sprintf("%.6f,%.6f", r.Dice, r.Group)
+			if !p.all() {
+				image, group := t.ofRow(&r)
+				figures = t.column(*image) + "," + t.column(*group)
 			}
 			if _, err := fmt.Fprintf(w, "%d,%d,%.6f,%.3e,%s,%.1f\n", r.Step, r.Epoch, r.Loss, r.Rate, figures, r.Seconds); err != nil {
 				return err

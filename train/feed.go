@@ -47,11 +47,8 @@ func (f *feeder) batch(ctx context.Context, step int) (unet.Batch, error) {
 	p := f.plan
 	hw, c := p.PatchHeight*p.PatchWidth, p.Network.Channels
 	b := unet.Batch{X: make([]float32, p.Batch*c*hw)}
-	if p.values() {
-		b.Targets = make([]float32, p.Batch*hw)
-	} else {
-		b.Y = make([]uint8, p.Batch*hw)
-	}
+	t := p.target()
+	t.room(&b, p.Batch*hw)
 	weight := func(int) []float32 { return nil }
 	if p.Loss.Weighted() {
 		b.Weights = make([]float32, p.Batch*hw)
@@ -66,11 +63,7 @@ func (f *feeder) batch(ctx context.Context, step int) (unet.Batch, error) {
 			RNG: augment.Source(p.Seed, uint64(step*p.Batch+k)), H: p.PatchHeight, W: p.PatchWidth,
 			X: b.X[k*c*hw : (k+1)*c*hw], Weights: weight(k),
 		}
-		if p.values() {
-			s.Targets = b.Targets[k*hw : (k+1)*hw]
-		} else {
-			s.Y = b.Y[k*hw : (k+1)*hw]
-		}
+		t.patch(&s, &b, k*hw, (k+1)*hw)
 		e, err := picks[k].whole()
 		if err != nil {
 			return err

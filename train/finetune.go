@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	"segd"
 	"segd/models"
@@ -82,32 +81,14 @@ func tunedNames(m *models.Model, classes int) []string {
 	return names
 }
 
-// startFrom returns the weights of the model that training starts from. Classes
-// that it knows by name keep their weights, background too; others start anew,
-// and are named in a warning.
+// startFrom returns the weights of the model that training starts from, with the
+// head that the plan has.
 func (r *run) startFrom() (*unet.Params, error) {
 	old, err := r.o.From.Params()
 	if err != nil {
 		return nil, err
 	}
-	if t := r.Plan.Targets; t != nil { // what the head took up is taken out again, for these labels
-		old.Rescale(1/t.Deviation, -t.Mean/t.Deviation)
-		return old.Adapt(r.Plan.Network, []int{0}, r.Plan.Seed)
-	}
-	from, fresh := []int{0}, []string(nil)
-	for _, name := range r.classNames() {
-		i := slices.IndexFunc(r.o.From.Classes[1:], func(c segd.Class) bool { return strings.EqualFold(c.Name, name) })
-		if i < 0 {
-			fresh = append(fresh, name)
-			from = append(from, -1)
-			continue
-		}
-		from = append(from, i+1)
-	}
-	if len(fresh) > 0 {
-		r.report(Event{Kind: EventWarning, Message: fmt.Sprintf("model %s does not know %s: learnt anew", r.o.From.Name, strings.Join(fresh, ", "))})
-	}
-	return old.Adapt(r.Plan.Network, from, r.Plan.Seed)
+	return r.Plan.target().started(r, old)
 }
 
 // rarest bounds the weight of a class that balance gives.

@@ -9,7 +9,6 @@ import (
 	"sort"
 
 	"segd"
-	"segd/internal/postprocess"
 	"segd/models"
 	"segd/preprocess"
 	"segd/train/dataset"
@@ -34,38 +33,10 @@ type facts struct {
 }
 
 // factsOf looks at a case that was read.
-func factsOf(c *dataset.Case, r dataset.Sample) facts {
+func factsOf(t target, c *dataset.Case, r dataset.Sample) facts {
 	f := facts{width: r.Image.Width, height: r.Image.Height, channels: r.Image.Channels, spacing: r.Image.Spacing, plane: placeOf(c)}
 	f.calibrated = c.Calibrated(r.Image)
-	if r.Values != nil {
-		f.known.Add(r.Values)
-		f.hash = hashValues(r.Values)
-		return f
-	}
-	n := 0
-	for _, v := range r.Mask.Pix {
-		f.counts[v]++
-		if v != 0 {
-			n++
-		}
-	}
-	f.seen = c.See(r.Mask)
-	f.thickness, f.regions = thicknesses(r.Mask), postprocess.Regions(r.Mask)
-	h := fnv.New64a()
-	_, _ = h.Write(r.Mask.Pix) // a hash never fails
-	f.hash = h.Sum64()
-	if f.calibrated {
-		seen, want := 0, min(n, valuesPerCase)
-		for i, v := range r.Mask.Pix {
-			if v == 0 {
-				continue
-			}
-			if seen*want/n != (seen-1)*want/n || seen == 0 {
-				f.foreground = append(f.foreground, r.Image.Pix[i])
-			}
-			seen++
-		}
-	}
+	t.note(&f, c, r)
 	return f
 }
 
@@ -130,15 +101,6 @@ func (p *Plan) adapt(f Fingerprint) {
 	if s := f.SpacingMM; s != nil && s.Max > alike*s.Min && p.Recipe.LongSide == 0 {
 		p.Recipe.SpacingMM = s.Median
 	}
-}
-
-// surveyFacts tells what the values of the labels mean; see Survey.
-func surveyFacts(cases []dataset.Case, list []facts, known int) (dataset.Meaning, error) {
-	seen := make([]dataset.Seen, len(list))
-	for i := range list {
-		seen[i] = list[i].seen
-	}
-	return dataset.Survey(cases, seen, known)
 }
 
 // hashValues is a hash of the bits of values.

@@ -33,25 +33,17 @@ type example struct {
 	record *record
 }
 
-// readCase reads both files of a case, the label as that of head.
-func readCase(c *dataset.Case, head unet.Head) (dataset.Sample, error) {
-	if head == unet.HeadRegression {
-		return c.ReadValues()
-	}
-	return c.ReadClasses()
-}
-
 // load looks at all cases, and keeps the pixels of those that limit bytes have
 // room for; the others are read again by normalise.
-func load(ctx context.Context, cases []dataset.Case, head unet.Head, limit int64) ([]dataset.Sample, []facts, error) {
+func load(ctx context.Context, cases []dataset.Case, t target, limit int64) ([]dataset.Sample, []facts, error) {
 	raws, list := make([]dataset.Sample, len(cases)), make([]facts, len(cases))
 	var used atomic.Int64
 	err := parallel.Do(ctx, len(cases), func(i int) error {
-		r, err := readCase(&cases[i], head)
+		r, err := t.read(&cases[i])
 		if err != nil {
 			return err
 		}
-		list[i] = factsOf(&cases[i], r)
+		list[i] = factsOf(t, &cases[i], r)
 		n := int64(4*len(r.Image.Pix) + 4*len(r.Values))
 		if r.Mask != nil {
 			n += int64(len(r.Mask.Pix))
@@ -88,7 +80,8 @@ type normaliser struct {
 	classes int
 	loss    *unet.Loss // whose map of weights is made; nil: none
 	held    []string   // ids of the cases that don't need it
-	targets *Targets   // how values are normalised; nil: labels are classes
+	target  target
+	targets *Targets // how values are normalised
 	store   *store
 }
 
@@ -101,7 +94,7 @@ func (n *normaliser) run(ctx context.Context, cases []dataset.Case, raws []datas
 		raws[i] = dataset.Sample{}
 		if r.Image == nil {
 			var err error
-			if r, err = readCase(&cases[i], n.head()); err != nil {
+			if r, err = n.target.read(&cases[i]); err != nil {
 				return err
 			}
 		}
@@ -111,7 +104,7 @@ func (n *normaliser) run(ctx context.Context, cases []dataset.Case, raws []datas
 		}
 		e := &examples[i]
 		*e = example{Case: &cases[i], Sample: augment.Sample{X: x}, place: place}
-		if err := n.label(e, r); err != nil {
+		if err := n.target.label(n, e, r); err != nil {
 			return fmt.Errorf("train: label %s: %w", e.Where(e.Label), err)
 		}
 		if n.loss != nil && n.loss.Weighted() && !slices.Contains(n.held, e.ID) {
@@ -125,33 +118,6 @@ func (n *normaliser) run(ctx context.Context, cases []dataset.Case, raws []datas
 		cases[i].Close()
 	}
 	return examples, err
-}
-
-func (n *normaliser) head() unet.Head {
-	if n.targets != nil {
-		return unet.HeadRegression
-	}
-	return unet.HeadClasses
-}
-
-// label gives an example its labels.
-func (n *normaliser) label(e *example, r dataset.Sample) error {
-	if n.targets != nil {
-		e.values = r.Values
-		t, err := e.place.ToGrid(&segd.Tensor{N: 1, C: 1, H: r.Image.Height, W: r.Image.Width, Data: r.Values})
-		if err != nil {
-			return err
-		}
-		e.Targets = n.targets.normalise(t.Data)
-		return nil
-	}
-	n.meant.Apply(r.Mask)
-	labels, err := e.place.Labels(r.Mask)
-	if err != nil {
-		return err
-	}
-	e.Y, e.Spots, e.truth = labels.Pix, augment.Spots(labels.Pix, n.classes), r.Mask
-	return nil
 }
 
 // weigh gives an example the weight of each pixel.

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"segd/train/metric"
 	"segd/unet"
 )
 
@@ -118,7 +117,7 @@ func (r *run) kept() string {
 	case r.Plan.all():
 		return fmt.Sprintf("the model of step %d is kept", r.BestStep)
 	}
-	return fmt.Sprintf("the best model (val_%s %s at step %d) is kept", r.Plan.figure(), r.Plan.text(r.BestImage), r.BestStep)
+	return fmt.Sprintf("the best model (val_%s %s at step %d) is kept", r.Plan.target().figure(), r.Plan.target().text(r.BestImage), r.BestStep)
 }
 
 // due reports whether a validation is to be made before the next step.
@@ -148,13 +147,11 @@ func (r *run) validate(ctx context.Context) error {
 	r.Validated = r.Step
 	r.Seconds = r.elapsed()
 	row := Row{Step: r.Step, Epoch: r.epoch(), Loss: r.LossSum / float64(max(1, r.LossCount)), Rate: r.solver.base().LearnRate, Seconds: r.Seconds}
-	if r.Plan.values() {
-		row.MAE, row.GroupMAE = v.image, v.group
-	} else {
-		row.Dice, row.Group = v.image, v.group
-	}
+	t := r.Plan.target()
+	image, group := t.ofRow(&row)
+	*image, *group = v.image, v.group
 	r.History = append(r.History, row)
-	if score := r.Plan.score(v); r.BestStep == 0 || r.Plan.all() || score > r.BestScore {
+	if score := t.score(v); r.BestStep == 0 || r.Plan.all() || score > r.BestScore {
 		before := r.standing
 		r.standing = standing{BestScore: score, BestImage: v.image, BestGroup: v.group, BestStep: r.Step}
 		if err := r.saveModel(r.last); err != nil {
@@ -179,31 +176,12 @@ func (r *run) validate(ctx context.Context) error {
 // evaluate runs the averaged network over the validation cases.
 func (r *run) evaluate(ctx context.Context) (validation, error) {
 	p := &r.Plan
-	q, err := unet.NewPredictor(p.Network, r.keptWeights(), unet.PredictorOptions{Pool: r.o.Pool})
+	t := p.target()
+	q, err := unet.NewPredictor(p.Network, t.kept(p, r.average), unet.PredictorOptions{Pool: r.o.Pool})
 	if err != nil {
 		return validation{}, err
 	}
-	if p.values() {
-		return evaluateValues(ctx, &r.Plan, q, r.validation)
-	}
-	a := metric.Accumulator{Names: append([]string{"background"}, r.classNames()...)}
-	for i := range r.validation {
-		e, err := r.validation[i].whole()
-		if err != nil {
-			return validation{}, err
-		}
-		mask, err := e.predict(ctx, q, p.Regions)
-		if err != nil {
-			return validation{}, err
-		}
-		counts, err := metric.Count(e.truth, mask, p.Network.Classes)
-		if err != nil {
-			return validation{}, err
-		}
-		a.Add(metric.Case{ID: e.ID, Group: e.Group, Counts: counts})
-	}
-	report := a.Report()
-	return validation{image: report.Mean.Dice(), group: report.GroupMean.Dice(), masks: &report}, nil
+	return t.evaluate(ctx, p, q, r.validation, r.classNames())
 }
 
 // stopped saves what there is after ctx ended, and passes the reason on. An
@@ -243,10 +221,7 @@ func (r *run) event(kind EventKind, message string) Event {
 	if n := len(r.History); r.LossCount == 0 && n > 0 {
 		e.Loss = r.History[n-1].Loss
 	}
-	val, group, best := &e.ValDice, &e.ValGroup, &e.BestDice
-	if r.Plan.values() {
-		val, group, best = &e.ValMAE, &e.ValGroupMAE, &e.BestMAE
-	}
+	val, group, best := r.Plan.target().ofEvent(&e)
 	if v := r.last; v != nil {
 		*val, *group = &v.image, &v.group
 	}
@@ -265,11 +240,8 @@ func (r *run) result() *Result {
 		Plan: r.Plan, Steps: r.Step, BestStep: r.BestStep, Seconds: r.elapsed(),
 		History: r.History, Trace: r.Trace, Losses: r.Losses,
 	}
-	if r.Plan.values() {
-		res.ValMAE, res.GroupMAE = r.BestImage, r.BestGroup
-	} else {
-		res.ValDice, res.ValGroup = r.BestImage, r.BestGroup
-	}
+	image, group := r.Plan.target().ofResult(res)
+	*image, *group = r.BestImage, r.BestGroup
 	if r.BestStep > 0 {
 		res.Model = r.o.Out
 	}
@@ -278,15 +250,11 @@ func (r *run) result() *Result {
 
 // summary is the plan in one line.
 func (p *Plan) summary() string {
-	output := fmt.Sprintf("%d classes", p.Network.Classes)
-	if t := p.Targets; t != nil {
-		output = fmt.Sprintf("values (mean %.4g, deviation %.4g)", t.Mean, t.Deviation)
-	}
 	images, every := fmt.Sprintf("%d training and %d validation images", len(p.Training), len(p.Validation)), "validation"
 	if p.all() {
 		images, every = fmt.Sprintf("%d training images, none to validate on,", len(p.Training)), "saved"
 	}
 	return fmt.Sprintf("%s of %d groups; U-Net width %d depth %d, %s; patches %d×%d, batch %d; %d steps (%.1f epochs, from %s), %s every %d; %s, %s, %s schedule",
-		images, p.Data.Groups, p.Network.Width, p.Network.Depth, output,
+		images, p.Data.Groups, p.Network.Width, p.Network.Depth, p.target().output(p),
 		p.PatchHeight, p.PatchWidth, p.Batch, p.Steps, float64(p.Steps)/p.EpochSteps, p.StepsFrom, every, p.ValidateEvery, p.Loss, p.Solver, p.Schedule)
 }

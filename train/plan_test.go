@@ -67,7 +67,7 @@ func TestFingerprintCountsRegions(t *testing.T) {
 			for s := range tt.spots {
 				mask.Pix[5*s] = 1
 			}
-			list[i] = factsOf(&dataset.Case{}, dataset.Sample{Image: &segd.Image{Width: 16, Height: 16, Channels: 1, Pix: make([]float32, 256)}, Mask: mask})
+			list[i] = factsOf(classTarget{}, &dataset.Case{}, dataset.Sample{Image: &segd.Image{Width: 16, Height: 16, Channels: 1, Pix: make([]float32, 256)}, Mask: mask})
 		}
 		if got := fingerprint(make([]dataset.Case, tt.cases), list, dataset.Meaning{}, 3).Regions; !slices.Equal(got, tt.want) {
 			t.Errorf("%d cases of %d regions: %v, want %v", tt.cases, tt.spots, got, tt.want)

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"segd/train/dataset"
-	"segd/unet"
 )
 
 // prepare reads the data and makes the plan, or takes it from a checkpoint.
@@ -20,27 +19,26 @@ func prepare(ctx context.Context, o Options, saved *progress, report func(Event)
 	if err != nil {
 		return nil, err
 	}
-	raws, list, err := load(ctx, data.Cases, o.Network.Head, o.Memory()/2)
+	t := o.target()
+	raws, list, err := load(ctx, data.Cases, t, o.Memory()/2)
 	if err != nil {
 		return nil, err
 	}
 	for _, f := range dataset.Remarks(data.Cases) {
 		warn(f.String())
 	}
-	meant, classes := dataset.Meaning{}, 1
-	if o.Network.Head == unet.HeadClasses {
-		if meant, classes, err = o.takeClasses(data, list); err != nil {
-			return nil, err
-		}
-		warn(meant.Warnings...)
+	meant, classes, err := t.survey(&o, data.Cases, list)
+	if err != nil {
+		return nil, err
 	}
+	warn(meant.Warnings...)
 	f := fingerprint(data.Cases, list, meant, classes)
 	r := &run{o: o, report: report, names: data.Names, channels: channels}
 	if err := r.take(saved, data.Cases, f, warn); err != nil {
 		return nil, err
 	}
-	if saved == nil && r.Plan.values() {
-		if r.Plan.Targets, err = targetsOf(data.Cases, list, r.Plan.Training); err != nil {
+	if saved == nil {
+		if r.Plan.Targets, err = t.measure(data.Cases, list, r.Plan.Training); err != nil {
 			return nil, err
 		}
 	}
@@ -55,7 +53,7 @@ func prepare(ctx context.Context, o Options, saved *progress, report func(Event)
 		return nil, err
 	}
 	r.store = budget(o.Memory() - taken)
-	n := normaliser{recipe: r.Plan.Recipe, meant: meant, classes: classes, loss: &r.Plan.Loss, held: r.Plan.Validation, targets: r.Plan.Targets, store: r.store}
+	n := normaliser{recipe: r.Plan.Recipe, meant: meant, classes: classes, loss: &r.Plan.Loss, held: r.Plan.Validation, target: t, targets: r.Plan.Targets, store: r.store}
 	examples, err := n.run(ctx, data.Cases, raws)
 	if err != nil {
 		return r, err
@@ -92,7 +90,7 @@ func (o *Options) openData(saved *progress, warn func(...string)) (*dataset.Data
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := o.nameClasses(data, saved); err != nil {
+	if err := o.target().name(o, data, saved); err != nil {
 		return nil, nil, err
 	}
 	warn(data.Warnings...)

@@ -249,7 +249,7 @@ func TestInstances(t *testing.T) {
 	if d.Cases[0].Instances == "" || d.Cases[1].Instances != "" {
 		t.Fatalf("instances %q, %q", d.Cases[0].Instances, d.Cases[1].Instances)
 	}
-	raws, list, err := load(t.Context(), d.Cases, unet.HeadClasses, defaultMemory)
+	raws, list, err := load(t.Context(), d.Cases, classTarget{}, defaultMemory)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -257,7 +257,7 @@ func TestInstances(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := normaliser{recipe: p.Recipe, classes: 2, store: budget(1 << 30)}
+	n := normaliser{target: classTarget{}, recipe: p.Recipe, classes: 2, store: budget(1 << 30)}
 	e, err := n.run(t.Context(), d.Cases, raws)
 	if err != nil {
 		t.Fatal(err)

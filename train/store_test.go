@@ -30,11 +30,11 @@ func TestStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := func(bytes int64) ([]*example, *store) {
-		raws, _, err := load(t.Context(), d.Cases, unet.HeadClasses, bytes)
+		raws, _, err := load(t.Context(), d.Cases, classTarget{}, bytes)
 		if err != nil {
 			t.Fatal(err)
 		}
-		n := normaliser{recipe: preprocess.Recipe{Channels: 1, Normalise: preprocess.ZScore, LongSide: 48}, classes: 2,
+		n := normaliser{target: classTarget{}, recipe: preprocess.Recipe{Channels: 1, Normalise: preprocess.ZScore, LongSide: 48}, classes: 2,
 			loss: &unet.Loss{Terms: unet.LossBorder, BorderWeight: 10, BorderSigma: 5}, store: budget(bytes)}
 		list, err := n.run(t.Context(), d.Cases, raws)
 		if err != nil {

@@ -67,7 +67,8 @@ type Options struct {
 	Fold, Folds int     // cross-validation: part Fold of Folds validates
 
 	// Network: what is left empty is the plan's; channels and classes are the data's.
-	// With unet.HeadRegression labels are values, see package dataset, and Loss is l1 or l2.
+	// Its head says whether labels are classes or values, see package dataset, and
+	// Loss is l1 or l2 for values.
 	Network     unet.Config
 	Patch       int       // side in pixels
 	Batch       int       // patches per step
@@ -137,8 +138,6 @@ func (o Options) validate() error {
 		return bad("patience", o.Patience, "0: nothing is validated")
 	case o.Folds < 0 || o.Folds == 1 || o.Fold < 0 || (o.Folds > 0 && o.Fold >= o.Folds) || (o.Folds == 0 && o.Fold > 0):
 		return bad("fold", fmt.Sprintf("%d/%d", o.Fold, o.Folds), "I/K with 0 ≤ I < K and K at least 2")
-	case o.Network.Head != unet.HeadClasses && o.Network.Head != unet.HeadRegression:
-		return bad("head", o.Network.Head, "regression or none")
 	case o.Trace < 0:
 		return bad("trace", o.Trace, "0 or more")
 	case o.Patch < 0 || o.Patch > 2048:
@@ -214,7 +213,7 @@ type Event struct {
 	ValGroup *float64  `json:"val_group_dice,omitempty"` // the same over groups, their pixels pooled
 	BestDice *float64  `json:"best_dice,omitempty"`      // ValDice of the weights that are kept
 
-	// In their place with unet.HeadRegression: mean absolute errors, in the unit of
+	// In their place where labels are values: mean absolute errors, in the unit of
 	// the labels.
 	ValMAE      *float64 `json:"val_mae,omitempty"`
 	ValGroupMAE *float64 `json:"val_group_mae,omitempty"`
@@ -231,7 +230,7 @@ type Result struct {
 	Steps    int     // done
 	ValDice  float64 // of the weights that were kept; 0 before the first validation
 	ValGroup float64
-	ValMAE   float64 // in its place with unet.HeadRegression, in the unit of the labels
+	ValMAE   float64 // in its place where labels are values, in their unit
 	GroupMAE float64 // likewise of ValGroup
 	BestStep int
 	Seconds  float64   // of all runs together

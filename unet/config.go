@@ -60,11 +60,14 @@ const (
 	HeadRegression Head = "regression" // values, such as distances or denoised grey values
 )
 
+// fewest are the channels that a network with a head has at least.
+var fewest = map[Head]int{HeadClasses: 2, HeadRegression: 1}
+
 // Config describes a U-Net completely: it determines the graph and the names
 // and shapes of the weights. It is stored in model.json.
 type Config struct {
 	Channels  int   `json:"in_channels"`         // of the input image: 1 or 3
-	Classes   int   `json:"out_channels"`        // classes with background, at least 2; for HeadRegression values per pixel, at least 1
+	Classes   int   `json:"out_channels"`        // classes with background, at least 2; or values per pixel, at least 1
 	Width     int   `json:"width"`               // channels of the first level; each level below has twice as many
 	MaxWidth  int   `json:"max_width,omitempty"` // limit on the channels of every level; 0: none
 	Depth     int   `json:"depth"`               // number of 2×2 pooling steps
@@ -128,9 +131,9 @@ func (c Config) Validate() error {
 	switch {
 	case c.Channels < 1 || c.Channels > 64:
 		return bad("in_channels", c.Channels, "1 to 64")
-	case c.Head != HeadClasses && c.Head != HeadRegression:
+	case fewest[c.Head] == 0:
 		return bad("head", c.Head, "regression or none")
-	case c.Head == HeadClasses && c.Classes < 2 || c.Classes < 1 || c.Classes > 256:
+	case c.Classes < fewest[c.Head] || c.Classes > 256:
 		return bad("out_channels", c.Classes, "2 to 256, or from 1 with head regression")
 	case c.Width < 1 || c.Width > maxWidth:
 		return bad("width", c.Width, fmt.Sprint("1 to ", maxWidth))

@@ -18,8 +18,8 @@ const (
 	LossBorder  = "border"  // cross-entropy weighted by U-Net's border map: Ronneberger et al. 2015
 	LossDice    = "dice"    // soft Dice: Milletari et al. 2016
 	LossTversky = "tversky" // soft Dice with separate weights for false positives and negatives: Salehi et al. 2017
-	LossL1      = "l1"      // mean absolute error, only for HeadRegression
-	LossL2      = "l2"      // mean squared error, only for HeadRegression
+	LossL1      = "l1"      // mean absolute error, only of values
+	LossL2      = "l2"      // mean squared error, only of values
 )
 
 // pixelTerms and overlapTerms are the two kinds of terms; a loss has at most one

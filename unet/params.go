@@ -331,7 +331,7 @@ func repeatGrey(dst, src []float32, d tensor.Shape, in int) {
 	}
 }
 
-// Rescale changes a network of HeadRegression so that it outputs its values
+// Rescale changes a regression network so that it outputs its values
 // times factor plus shift, by changing the weights of the linear head.
 func (p *Params) Rescale(factor, shift float64) {
 	w, b := p.data("head.weight"), p.data("head.bias")

@@ -87,7 +87,7 @@ func NewPredictor(c Config, p *Params, o PredictorOptions) (*Predictor, error) {
 func (q *Predictor) Config() Config { return q.config }
 
 // Predict returns the class probabilities of each pixel, the softmax of Logits.
-// With HeadRegression it returns the values, unchanged from Logits.
+// A regression network gives its values, unchanged from Logits.
 func (q *Predictor) Predict(ctx context.Context, x *segd.Tensor) (*segd.Tensor, error) {
 	t, err := q.Logits(ctx, x)
 	if err != nil {

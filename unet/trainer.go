@@ -32,7 +32,7 @@ type Trainer struct {
 // TrainerOptions set the objective of a Trainer and how it computes.
 type TrainerOptions struct {
 	Pool *Pool // runs the kernels; nil: the calling goroutine
-	Loss Loss  // the zero value is cross-entropy plus soft Dice; with HeadRegression l1 or l2
+	Loss Loss  // the zero value is cross-entropy plus soft Dice; of values l1 or l2
 
 	// Deep holds heads from DeepHeads, which are trained with the network. The
 	// loss is then the mean over their losses and the network's own, where a head
@@ -56,7 +56,7 @@ type Batch struct {
 	X       []float32 // N,C,H,W: images
 	Y       []uint8   // N,H,W: a class each, or 255 for an ignored pixel
 	Weights []float32 // N,H,W: pixel weights if the loss is Weighted; else empty
-	Targets []float32 // N,C,H,W: target values, instead of Y, for HeadRegression; NaN is ignored
+	Targets []float32 // N,C,H,W: target values, instead of Y, of a regression; NaN is ignored
 }
 
 // NewTrainer makes the training graph of c for batches of batch images of h×w

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -52,7 +51,7 @@ func newCheck(a *app) *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringArrayVarP(&s.datasets, "data", "d", nil, "data set; can be repeated")
-	f.Var(newChoice(&s.head, headAuto, headAuto, headClasses, string(unet.HeadRegression)), "head", "what labels hold: classes, or values for train --head regression; auto detects it")
+	addHead(f, &s.head, headAuto, "what labels hold: classes, or values for train --head regression; auto detects it")
 	f.StringVar(&s.fix, "fix", "", "write a corrected copy of the data set to this folder, which must be empty or new")
 	f.StringSliceVar(&s.answers.Background, "background", nil, "with --fix: colour (RRGGBB) or value of masks that is background; can be repeated")
 	f.Var(newChoice(&s.answers.Numbers, "", check.NumbersClasses, check.NumbersInstances), "numbers", "with --fix: what the values or colours of masks distinguish, if the masks do not show it")
@@ -68,12 +67,6 @@ func newCheck(a *app) *cobra.Command {
 	})
 	return cmd
 }
-
-// What labels are, as --head says.
-const (
-	headAuto    = "auto"
-	headClasses = "classes"
-)
 
 func (a *app) check(ctx context.Context, s checkSettings) error {
 	switch {
@@ -91,10 +84,7 @@ func (a *app) check(ctx context.Context, s checkSettings) error {
 		o.Overfit = -1
 	}
 	if s.head != headAuto {
-		head := unet.HeadClasses
-		if s.head != headClasses {
-			head = unet.Head(s.head)
-		}
+		head := unet.Head(strings.TrimPrefix(s.head, headClasses))
 		o.Head = &head
 	}
 	var p *progress
@@ -120,7 +110,9 @@ func (a *app) check(ctx context.Context, s checkSettings) error {
 			Fixed *check.Fixed `json:"fixed,omitempty"`
 		}{r, fixed})
 	} else {
-		err = a.printCheck(r, fixed, s.fix)
+		if err = r.WriteText(a.stdout); err == nil && fixed != nil {
+			err = fixed.WriteText(a.stdout, s.fix)
+		}
 	}
 	left := 0
 	if fixed != nil {
@@ -137,8 +129,8 @@ func (s checkSettings) fixed(ctx context.Context, r *check.Result) (*check.Fixed
 	if s.fix == "" {
 		return nil, nil
 	}
-	if r.Values != nil {
-		return nil, optionError("--fix corrects masks, but these labels hold values")
+	if err := r.Fixable(); err != nil {
+		return nil, err
 	}
 	lock, err := output.Take(s.fix)
 	if err != nil {
@@ -159,75 +151,4 @@ func (e *faultsError) Error() string {
 		return "the data set has 1 fault"
 	}
 	return fmt.Sprintf("the data set has %d faults", e.n)
-}
-
-// printCheck writes the findings for people.
-func (a *app) printCheck(r *check.Result, fixed *check.Fixed, out string) error {
-	var b strings.Builder
-	for _, f := range r.Findings {
-		level := "warning"
-		if f.Fault {
-			level = "fault"
-		}
-		b.WriteString(level + ": ")
-		if f.File != "" {
-			b.WriteString(f.File + ": ")
-		}
-		b.WriteString(f.Cause)
-		if f.Fix != "" {
-			b.WriteString("; " + f.Fix)
-		}
-		b.WriteByte('\n')
-	}
-	fmt.Fprintf(&b, "%d images with labels, %d groups; ", r.Cases, r.Groups)
-	if r.Values != nil {
-		fmt.Fprintln(&b, r.Values)
-	} else {
-		writeClasses(&b, r.Classes)
-	}
-	switch t := r.Overfit; {
-	case t == nil:
-	case r.Values != nil:
-		fmt.Fprintf(&b, "overfit test: mean absolute error %.4g (a constant: %.4g) on %d images after %d steps, %.0f s\n", t.MAE, t.Constant, t.Cases, t.Steps, t.Seconds)
-	default:
-		fmt.Fprintf(&b, "overfit test: Dice %.3f on %d images after %d steps, %.0f s\n", t.Dice, t.Cases, t.Steps, t.Seconds)
-	}
-	if fixed != nil {
-		fmt.Fprintf(&b, "%s: wrote %d of %d cases, corrected %d masks, each compared with its source", out, fixed.Cases, fixed.Original, fixed.Mended)
-		if fixed.Instances > 0 {
-			fmt.Fprintf(&b, "; wrote the objects of %d to instances/", fixed.Instances)
-		}
-		b.WriteByte('\n')
-		for _, c := range fixed.Classes {
-			fmt.Fprintf(&b, "  class %s\n", c)
-		}
-		for _, f := range fixed.Softened {
-			fmt.Fprintf(&b, "  thresholded soft edges at half: %s: %d pixels changed, still %d connected components\n", f.File, f.Moved, f.Parts)
-		}
-		for _, f := range fixed.Left {
-			fmt.Fprintf(&b, "  left out: %s: %s", f.File, f.Cause)
-			if f.Fix != "" {
-				b.WriteString("; " + f.Fix)
-			}
-			b.WriteByte('\n')
-		}
-	}
-	_, err := fmt.Fprint(a.stdout, b.String())
-	return err
-}
-
-// writeClasses writes the share of each class.
-func writeClasses(b *strings.Builder, pixels map[int]int64) {
-	b.WriteString("pixels by class:")
-	var classes []int
-	var all int64
-	for v, n := range pixels {
-		classes = append(classes, v)
-		all += n
-	}
-	slices.Sort(classes)
-	for _, v := range classes {
-		fmt.Fprintf(b, " %d: %.2f %%", v, 100*float64(pixels[v])/float64(all))
-	}
-	b.WriteByte('\n')
 }

@@ -61,7 +61,7 @@ func newEvaluate(a *app) *cobra.Command {
 	f.StringVar(&s.modelsDir, "models", "", "directory of additional models")
 	f.StringVar(&s.predictions, "predictions", "", "folder of masks, each at the path of its image below images/")
 	f.StringSliceVar(&s.classes, "classes", nil, "names of the foreground classes in the labels, class 1 first (default: those of the data set)")
-	f.Var(newChoice(&s.head, "", string(unet.HeadRegression)), "head", "what --predictions and labels hold: regression for values (default: masks)")
+	addHead(f, &s.head, "", "what --predictions and labels hold: regression for values (default: masks)")
 	f.StringVar(&s.report, "report", "", "JSON report to write, with every case, every group and the means")
 	f.StringVar(&s.against, "against", "", "another model to compare with on the same cases")
 	f.StringVar(&s.record, "record", "", "write the figures into the card of -m DIR under this split, for example test")
@@ -85,9 +85,10 @@ func newEvaluate(a *app) *cobra.Command {
 	return cmd
 }
 
-// evaluation is what segd evaluate --report writes.
+// evaluation is what segd evaluate --report writes of masks that were held against
+// others.
 type evaluation struct {
-	*metric.Report
+	evaluate.MaskReport
 	Comparison *comparison `json:"comparison,omitempty"`
 }
 
@@ -99,7 +100,7 @@ type comparison struct {
 }
 
 func (a *app) evaluate(ctx context.Context, s evaluateSettings) error {
-	o := evaluate.Options{Datasets: s.datasets, Predictions: s.predictions, ClassNames: s.classes, Tolerance: s.tolerance, TTA: s.tta, Pool: a.newPool()}
+	o := evaluate.Options{Datasets: s.datasets, Predictions: s.predictions, ClassNames: s.classes, Tolerance: s.tolerance, Head: unet.Head(s.head), TTA: s.tta, Pool: a.newPool()}
 	defer o.Pool.Close()
 	for _, path := range []string{s.report, s.html} {
 		if err := freeReport(path, s.overwrite); err != nil {
@@ -112,90 +113,69 @@ func (a *app) evaluate(ctx context.Context, s evaluateSettings) error {
 			return err
 		}
 	}
-	values := s.head == string(unet.HeadRegression)
-	if values && o.Model != nil {
+	if s.head != "" && o.Model != nil {
 		return optionError("--head applies to --predictions; with -m, the model decides")
 	}
-	if values || o.Model != nil && o.Model.Values != nil {
-		return a.evaluateValues(ctx, s, o)
+	if (s.against != "" || s.html != "") && !o.Masks() {
+		return optionError("--against and --html need masks, but the model or --head says values")
 	}
-	other := o
-	if s.against != "" {
-		if other.Model, err = a.resolveModel(s.against, s.modelsDir); err != nil {
-			return err
-		}
-		other.Predictions = ""
-		if o.Model != nil && len(other.ClassNames) == 0 {
-			other.ClassNames = o.Model.ForegroundNames() // of labels that nobody names, for both alike
-		}
-	}
-	var out evaluation
-	if out.Report, err = a.measure(ctx, o); err != nil {
+	r, err := a.measure(ctx, o)
+	if err != nil {
 		return err
 	}
-	if s.against != "" {
-		r, err := a.measure(ctx, other)
-		if err != nil {
-			return err
-		}
-		out.Comparison = &comparison{Against: s.against, Mean: r.Mean}
-		if out.Comparison.Classes, err = metric.Compare(out.Report, r); err != nil {
-			return err
-		}
-	}
-	if err := s.write(ctx, o, out); err != nil {
+	compared, err := a.compare(ctx, s, o, r)
+	if err != nil {
 		return err
 	}
-	if err := out.WriteText(a.stdout, s.worst); err != nil || out.Comparison == nil {
+	if err := s.write(ctx, o, r, compared); err != nil {
 		return err
 	}
-	return metric.WriteDifferences(a.stdout, s.against, out.Comparison.Classes)
+	if err := r.WriteText(a.stdout, s.worst); err != nil || compared == nil {
+		return err
+	}
+	return metric.WriteDifferences(a.stdout, s.against, compared.Classes)
+}
+
+// compare holds masks against those of the model that --against names; nil without it.
+func (a *app) compare(ctx context.Context, s evaluateSettings, o evaluate.Options, r evaluate.Report) (*comparison, error) {
+	if s.against == "" {
+		return nil, nil
+	}
+	if o.Model != nil && len(o.ClassNames) == 0 {
+		o.ClassNames = o.Model.ForegroundNames() // of labels that nobody names, for both alike
+	}
+	var err error
+	if o.Model, err = a.resolveModel(s.against, s.modelsDir); err != nil {
+		return nil, err
+	}
+	o.Predictions = ""
+	other, err := a.measureMasks(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	c := &comparison{Against: s.against, Mean: other.Mean}
+	c.Classes, err = metric.Compare(r.(evaluate.MaskReport).Report, other)
+	return c, err
 }
 
 // write writes the report, the card's figures and the page that are asked for.
-func (s evaluateSettings) write(ctx context.Context, o evaluate.Options, out evaluation) error {
-	if err := writeReport(s.report, out); err != nil {
+func (s evaluateSettings) write(ctx context.Context, o evaluate.Options, r evaluate.Report, compared *comparison) error {
+	var report any = r
+	if compared != nil {
+		report = evaluation{r.(evaluate.MaskReport), compared}
+	}
+	if err := writeReport(s.report, report); err != nil {
 		return err
 	}
 	if s.record != "" {
-		err := recordFigures(s, func(data string) []models.Metric {
-			return evaluate.Figures(out.Report, data, s.record, o.Model.ForegroundNames())
-		})
-		if err != nil {
+		if err := recordFigures(s, r); err != nil {
 			return err
 		}
 	}
 	if s.html != "" {
-		if err := writePage(ctx, s, o, out); err != nil {
-			return err
-		}
+		return writePage(ctx, s, o, r.(evaluate.MaskReport).Report, compared)
 	}
 	return nil
-}
-
-// evaluateValues is evaluate for a model of values.
-func (a *app) evaluateValues(ctx context.Context, s evaluateSettings, o evaluate.Options) error {
-	if s.against != "" || s.html != "" {
-		return optionError("--against and --html need masks, but the model or --head says values")
-	}
-	var r *metric.ValueReport
-	err := a.watchCases(func(report func(done, cases int, warning string)) (err error) {
-		r, err = evaluate.Values(ctx, o, report)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	if err := writeReport(s.report, r); err != nil {
-		return err
-	}
-	if s.record != "" {
-		err := recordFigures(s, func(data string) []models.Metric { return evaluate.ValueFigures(r, data, s.record) })
-		if err != nil {
-			return err
-		}
-	}
-	return r.WriteText(a.stdout, s.worst)
 }
 
 // writeReport writes a report as JSON; nothing where no file is named.
@@ -212,7 +192,7 @@ func writeReport(path string, report any) error {
 
 // recordFigures puts the figures of the data into the card of the model directory,
 // in the place of older ones of the same data and split.
-func recordFigures(s evaluateSettings, figuresOf func(data string) []models.Metric) error {
+func recordFigures(s evaluateSettings, r evaluate.Report) error {
 	if info, err := os.Stat(s.model); err != nil || !info.IsDir() {
 		return optionError("--record: %s is not a model directory", s.model)
 	}
@@ -225,7 +205,7 @@ func recordFigures(s evaluateSettings, figuresOf func(data string) []models.Metr
 		return err
 	}
 	defer lock.Release()
-	figures := figuresOf(strings.Join(data.Names, " + "))
+	figures := r.Metrics(strings.Join(data.Names, " + "), s.record)
 	return models.Amend(s.model, func(m *models.Manifest) {
 		m.Metrics = slices.DeleteFunc(slices.Clone(m.Metrics), func(v models.Metric) bool {
 			return v.Data == figures[0].Data && v.Split == s.record
@@ -235,9 +215,9 @@ func recordFigures(s evaluateSettings, figuresOf func(data string) []models.Metr
 }
 
 // writePage writes the evaluation as a page with pictures of its worst cases.
-func writePage(ctx context.Context, s evaluateSettings, o evaluate.Options, e evaluation) error {
+func writePage(ctx context.Context, s evaluateSettings, o evaluate.Options, r *metric.Report, c *comparison) error {
 	var ids []string
-	for _, c := range e.Worst(s.worst) {
+	for _, c := range r.Worst(s.worst) {
 		ids = append(ids, c.ID)
 	}
 	shown, err := evaluate.Show(ctx, o, ids)
@@ -245,18 +225,27 @@ func writePage(ctx context.Context, s evaluateSettings, o evaluate.Options, e ev
 		return err
 	}
 	var compared []metric.Difference
-	if e.Comparison != nil {
-		compared = e.Comparison.Classes
+	if c != nil {
+		compared = c.Classes
 	}
 	title := "Evaluation of " + cmp.Or(s.model, s.predictions)
 	return writeFile(s.html, func(w io.Writer) error {
-		return evaluate.WritePage(w, title, e.Report, shown, s.against, compared)
+		return evaluate.WritePage(w, title, r, shown, s.against, compared)
 	})
 }
 
 // measure runs one evaluation with its progress on standard error.
-func (a *app) measure(ctx context.Context, o evaluate.Options) (r *metric.Report, err error) {
-	err = a.watchCases(func(report func(done, cases int, warning string)) (err error) {
+func (a *app) measure(ctx context.Context, o evaluate.Options) (r evaluate.Report, err error) {
+	err = a.watchCases(func(report evaluate.Progress) (err error) {
+		r, err = evaluate.Measure(ctx, o, report)
+		return err
+	})
+	return r, err
+}
+
+// measureMasks is measure for a model that must make masks.
+func (a *app) measureMasks(ctx context.Context, o evaluate.Options) (r *metric.Report, err error) {
+	err = a.watchCases(func(report evaluate.Progress) (err error) {
 		r, err = evaluate.Run(ctx, o, report)
 		return err
 	})
@@ -264,9 +253,9 @@ func (a *app) measure(ctx context.Context, o evaluate.Options) (r *metric.Report
 }
 
 // watchCases shows the progress of an evaluation on standard error.
-func (a *app) watchCases(evaluate func(report func(done, cases int, warning string)) error) error {
+func (a *app) watchCases(run func(evaluate.Progress) error) error {
 	var p *progress
-	err := evaluate(func(done, cases int, warning string) {
+	err := run(func(done, cases int, warning string) {
 		if p == nil {
 			p = a.newProgress("case", cases)
 		}

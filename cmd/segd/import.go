@@ -60,11 +60,7 @@ func newModelImport(a *app) *cobra.Command {
 			if err := models.Save(s.out, man, net.Params, s.half); err != nil {
 				return err
 			}
-			what := fmt.Sprintf("%d classes", man.Network.Classes)
-			if man.Values != nil {
-				what = "values"
-			}
-			say(a.stderr, "%s: %s, %d channels, %s, %s\n", net.Source, s.out, man.Network.Channels, what, networkText(man.Network))
+			say(a.stderr, "%s: %s, %d channels, %d outputs, %s\n", net.Source, s.out, man.Network.Channels, man.Network.Classes, networkText(man.Network))
 			return nil
 		}),
 	}
@@ -93,7 +89,7 @@ func (s *importSettings) flags(cmd *cobra.Command) {
 		"skip", "long skip connections, if the state dict does not determine them")
 	f.Var(newChoice(&s.norm, "", string(unet.NormBatch), string(unet.NormInstance), string(unet.NormGroup), string(unet.NormNone)),
 		"norm", "normalisation layers, if the state dict does not determine them")
-	f.Var(newChoice(&s.head, "", string(unet.HeadRegression)), "head", "what the network predicts: regression for a value per pixel (default: classes)")
+	addHead(f, &s.head, "", "what the network predicts: regression for a value per pixel (default: classes)")
 	f.IntVar(&s.groups, "groups", 0, "number of groups for --norm group")
 	f.BoolVar(&s.half, "half", false, "store weight matrices in half precision")
 	f.BoolVar(&s.overwrite, "overwrite", false, "replace an existing model")

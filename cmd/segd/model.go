@@ -46,7 +46,7 @@ func newModelList(a *app) *cobra.Command {
 			line := func(format string, args ...any) { _, _ = fmt.Fprintf(t, format, args...) } // Flush has the error
 			line("NAME\tVERSION\tCLASSES\tWHERE\tTITLE\n")
 			for _, m := range c.List() {
-				line("%s\t%s\t%s\t%s\t%s\n", m.Name, m.Version, classesText(m), m.Origin, m.Title)
+				line("%s\t%s\t%s\t%s\t%s\n", m.Name, m.Version, m.Outputs(), m.Origin, m.Title)
 			}
 			return t.Flush()
 		}),
@@ -78,14 +78,6 @@ func newModelShow(a *app) *cobra.Command {
 	return cmd
 }
 
-// classesText says what a model tells apart.
-func classesText(m *models.Model) string {
-	if m.Values != nil {
-		return "none: values"
-	}
-	return strings.Join(m.ForegroundNames(), ", ")
-}
-
 // printCard writes a model's card for people.
 func (a *app) printCard(m *models.Model) error {
 	t := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
@@ -99,7 +91,7 @@ func (a *app) printCard(m *models.Model) error {
 	line("description", "%s", m.Description)
 	line("use", "%s", m.Use)
 	line("licence", "%s", m.Licence)
-	line("classes", "%s", classesText(m))
+	line("classes", "%s", m.Outputs())
 	if v := m.Values; v != nil {
 		line("values", "training labels with mean %.4g and standard deviation %.4g", v.Mean, v.Deviation)
 	}

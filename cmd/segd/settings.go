@@ -139,6 +139,22 @@ type choice struct {
 	from []string
 }
 
+// What labels are, as segd check --head says.
+const (
+	headAuto    = "auto"
+	headClasses = "classes"
+)
+
+// addHead declares --head, whose value is that of a unet.Head. Where it may be
+// headAuto, headClasses stands for the head that has no name.
+func addHead(f *pflag.FlagSet, p *string, value, usage string) {
+	from := []string{string(unet.HeadRegression)}
+	if value == headAuto {
+		from = []string{headAuto, headClasses, from[0]}
+	}
+	f.Var(newChoice(p, value, from...), "head", usage)
+}
+
 func newChoice(p *string, value string, from ...string) *choice {
 	*p = value
 	return &choice{p, from}

@@ -115,12 +115,12 @@ func newModelVerify(a *app) *cobra.Command {
 func (a *app) verify(ctx context.Context, s storeSettings, m, old *models.Model) (*metric.Verdict, error) {
 	o := evaluate.Options{Datasets: s.datasets, Model: m, TTA: s.tta, Pool: a.newPool()}
 	defer o.Pool.Close()
-	now, err := a.measure(ctx, o)
+	now, err := a.measureMasks(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	o.Model, o.ClassNames = old, m.ForegroundNames() // of labels that nobody names, for both alike
-	before, err := a.measure(ctx, o)
+	before, err := a.measureMasks(ctx, o)
 	if err != nil {
 		return nil, err
 	}

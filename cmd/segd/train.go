@@ -66,7 +66,7 @@ func newTrain(a *app) *cobra.Command {
 	f.StringVar(&s.fold, "fold", "", "fold I of K for cross-validation, as I/K, counted from 0")
 	f.IntVar(&s.width, "width", 0, "channels of the first level (0 here and below: chosen by the plan)")
 	f.IntVar(&s.depth, "depth", 0, "number of pooling steps")
-	f.Var(newChoice(&s.head, "", string(unet.HeadRegression)), "head", "what the network predicts: regression for a value per pixel, from labels that hold values (default: classes)")
+	addHead(f, &s.head, "", "what the network predicts: regression for a value per pixel, from labels that hold values (default: classes)")
 	s.network.add(f)
 	s.recipe.add(f, &o)
 	f.StringVar(&o.PlanFile, "plan", "", "use the plan.json of an earlier training, edited or not; apart from the length, it replaces the other flags")

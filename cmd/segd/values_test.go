@@ -207,7 +207,7 @@ func TestCheckValues(t *testing.T) {
 	if err := json.Unmarshal([]byte(done(t, "check", "-d", dir, "--overfit", "0", "--format", "json")), &r); err != nil || r.Values == nil || r.Values.Max != 1602 || r.Classes != nil {
 		t.Errorf("%+v, %v", r, err)
 	}
-	for want, args := range map[string][]string{"neither classes nor objects": {"--head", "classes"}, "--fix corrects masks": {"--fix", filepath.Join(t.TempDir(), "fixed")}} {
+	for want, args := range map[string][]string{"neither classes nor objects": {"--head", "classes"}, "these labels hold values": {"--fix", filepath.Join(t.TempDir(), "fixed")}} {
 		code, stdout, stderr := command(t, append([]string{"check", "-d", dir, "--overfit", "0"}, args...)...)
 		if code == exitDone || !strings.Contains(stdout+stderr, want) {
 			t.Errorf("%v: exit %d, %s%s", args, code, stdout, stderr)

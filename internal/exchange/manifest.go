@@ -1,12 +1,8 @@
 package exchange
 
 import (
-	"fmt"
-
-	"segd"
 	"segd/models"
 	"segd/preprocess"
-	"segd/unet"
 )
 
 // Description supplies what the file of a network leaves open, or replaces it.
@@ -47,33 +43,6 @@ func (n *Net) Describe(d Description) (models.Manifest, error) {
 		r.SpacingMM = d.Recipe.SpacingMM
 	}
 	man = d.Card.Merge(man)
-	err := nameClasses(&man, c, d.Classes)
+	err := heads[c.Head].describe(&man, c, d.Classes)
 	return man, err
-}
-
-// nameClasses names the classes of a network of configuration c, or records
-// that it predicts values.
-func nameClasses(man *models.Manifest, c unet.Config, names []string) error {
-	switch {
-	case c.Head == unet.HeadRegression:
-		if len(names) > 0 {
-			return fmt.Errorf("exchange: %w: names of classes for a network that predicts values", segd.ErrOption)
-		}
-		if man.Values == nil {
-			man.Values = &models.Values{Deviation: 1} // of labels that are not known
-		}
-		return nil
-	case len(names) > 0:
-		if len(names) != c.Classes-1 {
-			return fmt.Errorf("exchange: %w: names of %d classes, want %d: the network's classes without background", segd.ErrOption, len(names), c.Classes-1)
-		}
-	case man.Classes != nil:
-		return nil
-	default:
-		for i := 1; i < c.Classes; i++ {
-			names = append(names, fmt.Sprint("class ", i))
-		}
-	}
-	man.Classes = models.ClassList(names...)
-	return nil
 }

@@ -20,7 +20,10 @@ func foreign(m *onnx.Model, head unet.Head) (*Net, error) {
 			return nil, err
 		}
 	}
-	out, err := toLogits(out, head)
+	if len(out.shape) != 4 {
+		return nil, refuse("output with %d axes, want batch, classes, height and width", len(out.shape))
+	}
+	out, err := heads[head].toLogits(out)
 	if err != nil {
 		return nil, err
 	}

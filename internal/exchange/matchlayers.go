@@ -13,7 +13,7 @@ func (m *matcher) conv(l unet.Layer, i int, v *value) (*fit, error) {
 		return nil, other(l, v)
 	}
 	want := m.shapes[l.Params[0]]
-	single := i == len(m.layers)-1 && m.config.Head == unet.HeadClasses && want[0] == 2 && v.in[1].shape[0] == 1
+	single := i == len(m.layers)-1 && heads[m.config.Head].double(want[0], v.in[1].shape[0])
 	if got := v.in[1].shape; !slices.Equal(got[1:], want[1:]) || got[0] != want[0] && !single {
 		return nil, refuse("%s has weights of shape %v, want %[4]v for %[3]s", v.label, got, l.Params[0], want)
 	}

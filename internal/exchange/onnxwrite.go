@@ -85,10 +85,7 @@ func graphOf(c unet.Config) (*onnx.Model, error) {
 		return []onnx.Dim{{Name: "batch"}, {Size: int64(channels)}, {Name: "height"}, {Name: "width"}}
 	}
 	w.graph.Inputs = []onnx.Value{{Name: "image", Dtype: tensors.F32, Dims: axes(c.Channels)}}
-	output := "logits"
-	if c.Head == unet.HeadRegression {
-		output = "values"
-	}
+	output := heads[c.Head].output()
 	w.graph.Outputs = []onnx.Value{{Name: output, Dtype: tensors.F32, Dims: axes(c.Classes)}}
 	w.pad()
 	for i := 1; i < len(layers); i++ {

@@ -4,31 +4,10 @@ import (
 	"segd/unet"
 )
 
-// toLogits skips the operator that converts logits to probabilities. A
-// regression network must not end with one.
-func toLogits(out *value, head unet.Head) (*value, error) {
-	if len(out.shape) != 4 {
-		return nil, refuse("output with %d axes, want batch, classes, height and width", len(out.shape))
-	}
-	switch {
-	case head == unet.HeadRegression && out.shape[1] != 1:
-		return nil, refuse("%s: %d outputs, want 1 for regression", out.label, out.shape[1])
-	case head == unet.HeadRegression && (out.op == "Softmax" || out.op == "Sigmoid"):
-		return nil, refuse("%s: a regression network must end with a convolution", out.label)
-	case out.op == "Softmax":
-		return out.in[0], nil
-	case out.op == "Sigmoid" && out.shape[1] == 1:
-		return out.in[0], nil
-	case out.op == "Sigmoid":
-		return nil, refuse("%s: %d independent outputs, want mutually exclusive classes", out.label, out.shape[1])
-	}
-	return out, nil
-}
-
 // factsOfGraph reads the sizes from a graph: widths from what is pooled, and
 // the number of convolutions from those before the first pooling.
 func factsOfGraph(out, image *value, head unet.Head) (facts, unet.Config, error) {
-	f := facts{channels: image.shape[1], classes: classesOf(out.shape[1], head), head: head, attention: []bool{false}}
+	f := facts{channels: image.shape[1], classes: heads[head].channels(out.shape[1]), head: head, attention: []bool{false}}
 	var told unet.Config
 	all := below(out)
 	var first, ups *value
@@ -81,16 +60,6 @@ func factsOfGraph(out, image *value, head unet.Head) (facts, unet.Config, error)
 		}
 	}
 	return f, told, nil
-}
-
-// classesOf returns the number of classes of a network with this number of
-// outputs. A single output is meant for the logistic function, unless it is a
-// value.
-func classesOf(outputs int, head unet.Head) int {
-	if head == unet.HeadRegression {
-		return outputs
-	}
-	return max(2, outputs)
 }
 
 // below lists v and everything that it is computed from, each once, inputs

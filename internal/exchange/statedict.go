@@ -235,19 +235,7 @@ func absorb(dict map[string]weight, o Options) error {
 			return bad("tensors of %s: %v", dict[name].from, err)
 		}
 	}
-	w, b := dict["head.weight"], dict["head.bias"]
-	if o.Network.Head == unet.HeadRegression {
-		if len(w.shape) != 4 || w.shape[0] != 1 {
-			return refuse("tensor %.80q has shape %v, want 1 output for regression", w.from, w.shape)
-		}
-		return nil
-	}
-	if len(w.shape) == 4 && w.shape[0] == 1 && len(b.data) == 1 {
-		w.data, b.data = append(make([]float32, len(w.data)), w.data...), []float32{0, b.data[0]}
-		w.shape, b.shape = append([]int{2}, w.shape[1:]...), []int{2}
-		dict["head.weight"], dict["head.bias"] = w, b
-	}
-	return nil
+	return heads[o.Network.Head].absorb(dict)
 }
 
 func cutLast(name string) (before, after string, ok bool) {

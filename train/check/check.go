@@ -86,6 +86,8 @@ type Result struct {
 	Classes  map[int]int64        `json:"classes,omitzero"` // pixels by class index
 	Values   *ValueSummary        `json:"values,omitempty"` // in place of classes: labels are values
 	Overfit  *train.OverfitResult `json:"overfit,omitempty"`
+
+	labels labels // what they were looked at as
 }
 
 // Faults is the number of findings that are faults.
@@ -97,6 +99,10 @@ func (r *Result) Faults() (n int) {
 	}
 	return n
 }
+
+// Fixable returns nil if Fix can correct the labels, and a segd.ErrOption if they hold
+// values.
+func (r *Result) Fixable() error { return r.labels.fixable() }
 
 // Run looks for what spoils trainings in data sets: it reads every file,
 // goes on after each fault, and then, where there is none, lets a small
@@ -111,7 +117,12 @@ func Run(ctx context.Context, o Options, report func(done, cases int)) (*Result,
 	if report == nil {
 		report = func(int, int) {}
 	}
-	c := &checker{sets: len(o.Datasets), head: o.Head}
+	c := &checker{sets: len(o.Datasets)}
+	if o.Head != nil {
+		if c.labels = kinds[*o.Head]; c.labels == nil {
+			return nil, fmt.Errorf("train: %w: head %q, want regression or none", segd.ErrOption, *o.Head)
+		}
+	}
 	for i, dir := range o.Datasets {
 		if err := c.list(ctx, i, dir); err != nil {
 			return nil, err
@@ -124,14 +135,8 @@ func Run(ctx context.Context, o Options, report func(done, cases int)) (*Result,
 	c.remark()
 	c.settleHead()
 	c.images()
-	if c.values {
-		c.valueLabels()
-	} else {
-		c.sizes()
-		if err := c.masks(); err != nil {
-			return nil, err
-		}
-		c.classes()
+	if err := c.labels.judge(c); err != nil {
+		return nil, err
 	}
 	c.subjects()
 	c.duplicates()
@@ -140,18 +145,14 @@ func Run(ctx context.Context, o Options, report func(done, cases int)) (*Result,
 	if r.Faults() > 0 || r.Cases == 0 || o.Overfit < 0 {
 		return r, nil
 	}
-	test, err := train.Overfit(ctx, worthKnowing(c.cases), c.values, cmp.Or(o.Overfit, time.Minute), o.Pool)
+	test, err := train.Overfit(ctx, c.worthKnowing(), c.labels.head(), cmp.Or(o.Overfit, time.Minute), o.Pool)
 	if err != nil {
 		return nil, err
 	}
 	r.Overfit = test
-	if !test.Enough(c.values) {
-		figure, what := fmt.Sprintf("a Dice of %.2f", test.Dice), "masks"
-		if c.values {
-			figure, what = fmt.Sprintf("a mean absolute error of %.4g, where that of their mean is %.4g,", test.MAE, test.Constant), "labels"
-		}
-		r.Findings = append(r.Findings, Finding{Kind: KindOverfit, Fix: "look at " + what + " over their images: are they of these images, and in place?",
-			Cause: fmt.Sprintf("after %.0f s and %d steps on %d images a network has %s on these very images", test.Seconds, test.Steps, test.Cases, figure)})
+	if !test.Enough() {
+		r.Findings = append(r.Findings, Finding{Kind: KindOverfit, Fix: "look at " + c.labels.what() + " over their images: are they of these images, and in place?",
+			Cause: fmt.Sprintf("after %.0f s and %d steps on %d images a network has %s on these very images", test.Seconds, test.Steps, test.Cases, test)})
 	}
 	return r, nil
 }
@@ -159,8 +160,7 @@ func Run(ctx context.Context, o Options, report func(done, cases int)) (*Result,
 // checker collects findings.
 type checker struct {
 	sets     int        // how many there are
-	head     *unet.Head // as asked for
-	values   bool       // labels are values, settled when all files have been read
+	labels   labels     // as asked for, or settled when all files have been read
 	options  FixOptions // what is known of the labels
 	meaning  *meaning   // of the last set's labels
 	findings []Finding
@@ -181,7 +181,6 @@ type checked struct {
 	form, tinted          *labelForm // how the label is drawn, and by its palette's colours; nil: not read
 	verdict               verdict    // what that means
 	look                  valueLook  // of a label that was read as values
-	asValues              bool       // it is one
 }
 
 func (c *checker) fault(kind, file, fix, cause string, args ...any) {
@@ -209,25 +208,19 @@ func (c *checker) read(ctx context.Context, report func(done, cases int)) error 
 	var mu sync.Mutex
 	done := 0
 	return parallel.Do(ctx, len(c.cases), func(i int) error {
-		c.cases[i].read(c.head)
+		k := c.cases[i]
+		k.readImage()
+		if c.labels != nil {
+			c.labels.read(k)
+		} else {
+			k.readAny()
+		}
 		mu.Lock()
 		defer mu.Unlock()
 		done++
 		report(done, len(c.cases))
 		return nil
 	})
-}
-
-// read reads both files, the label as head has it; where that is left open, as a
-// mask and, if it may be none, as values too.
-func (c *checked) read(head *unet.Head) {
-	c.readImage()
-	if head == nil || *head == unet.HeadClasses {
-		c.readMask()
-	}
-	if head != nil && *head == unet.HeadRegression || head == nil && (c.labelErr != nil || c.distinct() > dataset.MaxClass+1) {
-		c.readValues()
-	}
 }
 
 func (c *checked) readImage() {
@@ -250,35 +243,26 @@ func (c *checked) readImage() {
 	}
 }
 
-// ok reports whether both files can be read and fit each other.
-func (c *checked) ok() bool {
-	if c.asValues {
-		return c.imageErr == nil && c.look.err == nil
+// whole are the cases of which both files can be read and fit each other.
+func (c *checker) whole() (list []*checked) {
+	for _, k := range c.cases {
+		if k.imageErr == nil && c.labels.whole(k) {
+			list = append(list, k)
+		}
 	}
-	return c.imageErr == nil && c.labelErr == nil && c.width == c.mw && c.height == c.mh
+	return list
 }
 
 // result sums up, faults first and otherwise in the order they were found.
 func (c *checker) result() *Result {
-	r := &Result{Findings: append([]Finding{}, c.findings...)}
-	if c.values {
-		r.Values = c.summary()
-	} else {
-		r.Classes = map[int]int64{}
-	}
+	r := &Result{Findings: append([]Finding{}, c.findings...), labels: c.labels}
+	c.labels.sum(c, r)
 	sort.SliceStable(r.Findings, func(i, j int) bool { return r.Findings[i].Fault && !r.Findings[j].Fault })
 	groups := map[string]bool{}
-	for _, k := range c.cases {
-		if !k.ok() {
-			continue
-		}
+	for _, k := range c.whole() {
 		r.Cases++
 		groups[k.Subject()] = true
-		for v, n := range k.counts {
-			if n > 0 && !c.values && k.clear() { // else values are no classes
-				r.Classes[v] += n
-			}
-		}
+		c.labels.content(k, r)
 	}
 	r.Groups = len(groups)
 	return r

@@ -18,7 +18,6 @@ import (
 	"segd/internal/output"
 	"segd/internal/scanio"
 	"segd/train/dataset"
-	"segd/unet"
 )
 
 // Fixed says what Fix wrote.
@@ -62,8 +61,7 @@ func Fix(ctx context.Context, dir, out string, o FixOptions) (*Fixed, error) {
 	if images, labels, err := dataset.Folders(dir); err == nil && (within(images, out) || within(labels, out)) {
 		return nil, fmt.Errorf("train: %w: %s lies in the data set that is to be mended", segd.ErrOption, out)
 	}
-	classes := unet.HeadClasses
-	c := &checker{sets: 1, head: &classes, options: o}
+	c := &checker{sets: 1, labels: maskLabels{}, options: o}
 	if err := c.list(ctx, 0, dir); err != nil {
 		return nil, err
 	}

@@ -206,8 +206,8 @@ func (c *checker) classes() {
 	var pixels, images [256]int64
 	var all int64
 	highest, scaled := 0, true
-	for _, k := range c.cases {
-		if !k.ok() || !k.clear() {
+	for _, k := range c.whole() {
+		if !k.clear() {
 			continue
 		}
 		for v, n := range k.counts {
@@ -260,8 +260,8 @@ func ranges(highest int, missing func(int) bool) string {
 // subjects reports too few groups.
 func (c *checker) subjects() {
 	groups := map[string]bool{}
-	for _, k := range c.cases {
-		if k.ok() && k.clear() {
+	for _, k := range c.whole() {
+		if k.clear() {
 			groups[k.Subject()] = true
 		}
 	}

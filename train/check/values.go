@@ -8,7 +8,6 @@ import (
 
 	"segd"
 	"segd/train/dataset"
-	"segd/unet"
 )
 
 // ValueSummary is what Run says of labels that are values.
@@ -100,9 +99,8 @@ func varied(pix []float32, width int, low, high float32) bool {
 // settleHead decides how labels are meant where that was left open: as values where
 // more than half of those that can be read have values that no mask has.
 func (c *checker) settleHead() {
-	if c.head != nil {
-		c.values = *c.head == unet.HeadRegression
-	} else {
+	if c.labels == nil {
+		c.labels = maskLabels{}
 		n, all, first := 0, 0, ""
 		for _, k := range c.cases {
 			if k.imageErr != nil || k.labelErr != nil && k.look.err != nil {
@@ -115,14 +113,17 @@ func (c *checker) settleHead() {
 				}
 			}
 		}
-		if c.values = 2*n > all; c.values {
+		if 2*n > all {
+			c.labels = valueLabels{}
 			c.warn(KindValues, first, n, "train with --head regression; check --head classes looks at them as masks",
 				"labels are read as values: %d of %d hold many that differ from pixel to pixel", n, all)
 		}
 	}
+	if c.labels != (valueLabels{}) {
+		return
+	}
 	for _, k := range c.cases {
-		k.asValues = c.values
-		if c.values && k.look.err == nil && k.look.known.N+k.look.unknown == 0 {
+		if k.look.err == nil && k.look.known.N+k.look.unknown == 0 {
 			k.readValues() // it might have been a mask, and was not looked at
 		}
 	}
@@ -265,10 +266,7 @@ func (c *checker) summary() *ValueSummary {
 	s := &ValueSummary{}
 	var all dataset.Spread
 	low, high := math.Inf(1), math.Inf(-1)
-	for _, k := range c.cases {
-		if !k.ok() {
-			continue
-		}
+	for _, k := range c.whole() {
 		all.Join(k.look.known)
 		s.Unknown += k.look.unknown
 		if k.look.known.N > 0 {

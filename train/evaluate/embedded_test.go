@@ -69,7 +69,7 @@ func TestCardsAreTrue(t *testing.T) {
 			t.Fatal(err)
 		}
 		compareDice(t, m.Name, report, inBF16)
-		for _, is := range evaluate.Figures(report, said[0].Data, "test", m.ForegroundNames()) {
+		for _, is := range (evaluate.MaskReport{Report: report, ClassNames: m.ForegroundNames()}).Metrics(said[0].Data, "test") {
 			for _, v := range said {
 				if v.Name == is.Name && v.Class == is.Class && (v.Cases != is.Cases || math.Abs(v.Value-is.Value) > 5e-4) {
 					t.Errorf("%s: %s of %s is %.4f over %d, the card says %.4f over %d", m.Name, v.Name, v.Class, is.Value, is.Cases, v.Value, v.Cases)

@@ -28,6 +28,7 @@ type Options struct {
 	Datasets    []string // folders, see dataset.Open
 	Model       *models.Model
 	Predictions string     // folder of masks, of any kind that labels have; see Run
+	Head        unet.Head  // what Predictions hold, for Measure
 	Pool        *unet.Pool // the network runs on; nil: one thread
 	TTA         bool       // see segment.Options
 	// Tolerance is how far outlines may lie apart and count as one in the
@@ -38,6 +39,45 @@ type Options struct {
 	// are read: those of the data sets in another order, or other names for them.
 	// Data sets that name no classes are taken to number theirs so.
 	ClassNames []string
+}
+
+// Progress hears of each case that is done and of warnings, from the goroutine that
+// called for the evaluation. Where it is nil, nobody hears.
+type Progress func(done, cases int, warning string)
+
+// one returns an error unless there is one thing to measure.
+func (o Options) one() error {
+	if (o.Model == nil) == (o.Predictions == "") {
+		return fmt.Errorf("train: %w: give one of model and predictions", segd.ErrOption)
+	}
+	return nil
+}
+
+// A task is an evaluation under way.
+type task interface {
+	// measure compares what was found for case i with its label.
+	measure(ctx context.Context, i int) error
+}
+
+// each measures the cases one after the other.
+func (p Progress) each(ctx context.Context, cases []dataset.Case, warnings []string, t task) error {
+	if p == nil {
+		p = func(int, int, string) {}
+	}
+	n := len(cases)
+	for _, w := range warnings {
+		p(0, n, w)
+	}
+	for i := range cases {
+		if err := t.measure(ctx, i); err != nil {
+			return err
+		}
+		p(i+1, n, "")
+	}
+	for _, f := range dataset.Remarks(cases) {
+		p(n, n, f.String())
+	}
+	return nil
 }
 
 // defaultTolerance is about how far two experts' outlines lie apart.
@@ -63,14 +103,13 @@ const defaultTolerance = 2
 // beside classes leaves pixels out. Images are read one after the other, so
 // memory doesn't grow with their number.
 //
-// report, which may be nil, hears of each case that is done, and is called
-// from the calling goroutine. The errors are those of dataset.Open and of the
+// The errors are those of dataset.Open and of the
 // readers, segd.ErrNotFound where a prediction is missing, and
 // segd.ErrFormat where sizes or classes don't agree, two predictions fit a case
 // or one fits two.
-func Run(ctx context.Context, o Options, report func(done, cases int, warning string)) (*metric.Report, error) {
-	if (o.Model == nil) == (o.Predictions == "") {
-		return nil, fmt.Errorf("train: %w: give one of model and predictions", segd.ErrOption)
+func Run(ctx context.Context, o Options, report Progress) (*metric.Report, error) {
+	if err := o.one(); err != nil {
+		return nil, err
 	}
 	if o.Model != nil {
 		if err := o.Model.MakesMasks(); err != nil {
@@ -81,26 +120,13 @@ func Run(ctx context.Context, o Options, report func(done, cases int, warning st
 		return nil, fmt.Errorf("train: %w: tolerance %v, want 0 to 1000000", segd.ErrOption, o.Tolerance)
 	}
 	o.Tolerance = cmp.Or(o.Tolerance, defaultTolerance)
-	if report == nil {
-		report = func(int, int, string) {}
-	}
 	e, err := o.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
-	n := len(e.cases)
-	for _, w := range e.warnings {
-		report(0, n, w)
-	}
-	for _, f := range dataset.Remarks(e.cases) {
-		report(0, n, f.String())
-	}
 	e.sum = metric.Accumulator{Names: e.names, Tolerance: o.Tolerance}
-	for i := range e.cases {
-		if err := e.measure(ctx, i); err != nil {
-			return nil, err
-		}
-		report(i+1, n, "")
+	if err := report.each(ctx, e.cases, e.warnings, e); err != nil {
+		return nil, err
 	}
 	r := e.sum.Report()
 	return &r, nil

@@ -15,41 +15,25 @@ import (
 // are values, beside a constant. That is the mean of the model's training labels
 // or, of files, that of the labels themselves. A model of classes is segd.ErrOption,
 // and a tolerance has no meaning.
-func Values(ctx context.Context, o Options, report func(done, cases int, warning string)) (*metric.ValueReport, error) {
-	if (o.Model == nil) == (o.Predictions == "") {
-		return nil, fmt.Errorf("train: %w: give one of model and predictions", segd.ErrOption)
+func Values(ctx context.Context, o Options, report Progress) (*metric.ValueReport, error) {
+	if err := o.one(); err != nil {
+		return nil, err
 	}
-	if o.Model != nil && o.Model.Values == nil {
+	if o.Model != nil && o.Masks() {
 		return nil, fmt.Errorf("train: %w: values are measured of a model that gives them", segd.ErrOption)
-	}
-	if report == nil {
-		report = func(int, int, string) {}
 	}
 	data, err := o.open()
 	if err != nil {
 		return nil, err
 	}
-	cases := data.Cases
-	e := valueEvaluation{o: o, cases: cases, warnings: data.Warnings}
+	e := valueEvaluation{o: o, cases: data.Cases, warnings: data.Warnings}
 	if err := e.begin(ctx); err != nil {
 		return nil, err
 	}
-	for _, w := range e.warnings {
-		report(0, len(cases), w)
+	if err := report.each(ctx, e.cases, e.warnings, &e); err != nil {
+		return nil, err
 	}
-	var list []metric.ValueCase
-	for i := range cases {
-		m, err := e.measure(ctx, i)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, m)
-		report(i+1, len(cases), "")
-	}
-	for _, f := range dataset.Remarks(cases) {
-		report(len(cases), len(cases), f.String())
-	}
-	return metric.ReportValues(list, e.constant), nil
+	return metric.ReportValues(e.list, e.constant), nil
 }
 
 // valueEvaluation is a Values under way.
@@ -60,6 +44,7 @@ type valueEvaluation struct {
 	warnings []string
 	constant float64
 	frames   frames
+	list     []metric.ValueCase // measured so far
 }
 
 // begin settles the constant and, where there is no model, finds the predictions.
@@ -88,27 +73,28 @@ func (e *valueEvaluation) begin(ctx context.Context) (err error) {
 }
 
 // measure compares the values of case i with its label.
-func (e *valueEvaluation) measure(ctx context.Context, i int) (metric.ValueCase, error) {
+func (e *valueEvaluation) measure(ctx context.Context, i int) error {
 	c := &e.cases[i]
 	r, err := c.ReadValues()
 	if err != nil {
-		return metric.ValueCase{}, err
+		return err
 	}
 	var got []float32
 	if e.o.Model == nil {
 		if got, err = e.found.Values(i, r.Image.Width, r.Image.Height); err != nil {
-			return metric.ValueCase{}, err
+			return err
 		}
 	} else {
 		result, err := e.frames.segment(ctx, &e.o, c)
 		if err != nil {
-			return metric.ValueCase{}, fmt.Errorf("train: values of %s: %w", c.Where(c.Image), err)
+			return fmt.Errorf("train: values of %s: %w", c.Where(c.Image), err)
 		}
 		got = result.Values
 	}
 	m, err := metric.CompareValues(c.ID, c.Group, r.Values, got, e.constant)
 	if err != nil {
-		return m, fmt.Errorf("train: label %s: %w", c.Where(c.Label), err)
+		return fmt.Errorf("train: label %s: %w", c.Where(c.Label), err)
 	}
-	return m, nil
+	e.list = append(e.list, m)
+	return nil
 }

@@ -182,13 +182,13 @@ func TestStoreKeepsValues(t *testing.T) {
 		t.Fatal(err)
 	}
 	read := func(bytes int64) []example {
-		raws, _, err := load(t.Context(), d.Cases, unet.HeadRegression, 0)
+		raws, _, err := load(t.Context(), d.Cases, valueTarget{}, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		s := budget(bytes)
 		t.Cleanup(func() { _ = s.close() })
-		n := normaliser{recipe: preprocess.Recipe{Channels: 1, Normalise: preprocess.ZScore, LongSide: 24}, targets: &Targets{Mean: 9000, Deviation: 4000}, store: s}
+		n := normaliser{target: valueTarget{}, recipe: preprocess.Recipe{Channels: 1, Normalise: preprocess.ZScore, LongSide: 24}, targets: &Targets{Mean: 9000, Deviation: 4000}, store: s}
 		list, err := n.run(t.Context(), d.Cases, raws)
 		if err != nil {
 			t.Fatal(err)
@@ -244,7 +244,7 @@ func TestTargets(t *testing.T) {
 	list[0].known.Add([]float32{1, nan, 3})
 	list[1].known.Add([]float32{100, 200})
 	list[2].known.Add([]float32{8})
-	got, err := targetsOf(cases, list, []string{"a", "c"})
+	got, err := valueTarget{}.measure(cases, list, []string{"a", "c"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,11 +255,11 @@ func TestTargets(t *testing.T) {
 		t.Errorf("normalised %v", n)
 	}
 	list[0].known, list[2].known = dataset.Spread{}, dataset.Spread{}
-	if _, err := targetsOf(cases, list, []string{"a", "c"}); !errors.Is(err, segd.ErrUnprocessable) {
+	if _, err := (valueTarget{}).measure(cases, list, []string{"a", "c"}); !errors.Is(err, segd.ErrUnprocessable) {
 		t.Errorf("nothing known: %v", err)
 	}
 	list[0].known.Add([]float32{7, 7})
-	if _, err := targetsOf(cases, list, []string{"a"}); !errors.Is(err, segd.ErrUnprocessable) {
+	if _, err := (valueTarget{}).measure(cases, list, []string{"a"}); !errors.Is(err, segd.ErrUnprocessable) {
 		t.Errorf("all alike: %v", err)
 	}
 }
