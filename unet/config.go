@@ -185,3 +185,20 @@ func (c Config) validateSkips(bad func(field string, v any, want string) error) 
 	}
 	return nil
 }
+
+// String describes the network on a line, its size, norm, blocks, skips and ways up.
+func (c Config) String() string {
+	block := fmt.Sprintf("%s blocks of %d", c.Block, c.Convs)
+	if c.Block == BlockDense {
+		block += fmt.Sprintf(" growing by %d", c.Growth)
+	}
+	attention := ""
+	if c.Attention {
+		attention = " with attention"
+	}
+	width := fmt.Sprint("width ", c.Width)
+	if c.MaxWidth != 0 {
+		width += fmt.Sprint(" to ", c.MaxWidth)
+	}
+	return fmt.Sprintf("%s, depth %d, %s norm, %s, %s skips%s, %s up", width, c.Depth, c.Norm, block, c.Skip, attention, c.Up)
+}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"segd/internal/bench"
 	"segd/unet"
 )
 
@@ -43,7 +44,7 @@ func TestBenchJSON(t *testing.T) {
 			if slices.Contains(tt.args, precisionBF16) {
 				precision, winograd = precisionBF16, (unet.Kernels{}).BFloat16()
 			}
-			var r benchResult
+			var r bench.Result
 			if err := json.Unmarshal([]byte(text), &r); err != nil {
 				t.Fatal(err)
 			}

@@ -60,7 +60,7 @@ func newModelImport(a *app) *cobra.Command {
 			if err := models.Save(s.out, man, net.Params, s.half); err != nil {
 				return err
 			}
-			say(a.stderr, "%s: %s, %d channels, %d outputs, %s\n", net.Source, s.out, man.Network.Channels, man.Network.Classes, networkText(man.Network))
+			say(a.stderr, "%s: %s, %d channels, %d outputs, %s\n", net.Source, s.out, man.Network.Channels, man.Network.Classes, man.Network)
 			return nil
 		}),
 	}

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/pflag"
 
 	"segd/unet"
@@ -43,21 +41,4 @@ func (n *networkFlags) config(width, depth int) unet.Config {
 		Skip: unet.Skip(n.skip), Attention: n.attention, Up: unet.Up(n.up),
 		Norm: unet.Norm(n.norm), Groups: n.groups,
 	}
-}
-
-// networkText is a network on a line.
-func networkText(c unet.Config) string {
-	block := fmt.Sprintf("%s blocks of %d", c.Block, c.Convs)
-	if c.Block == unet.BlockDense {
-		block += fmt.Sprintf(" growing by %d", c.Growth)
-	}
-	attention := ""
-	if c.Attention {
-		attention = " with attention"
-	}
-	width := fmt.Sprint("width ", c.Width)
-	if c.MaxWidth != 0 {
-		width += fmt.Sprint(" to ", c.MaxWidth)
-	}
-	return fmt.Sprintf("%s, depth %d, %s norm, %s, %s skips%s, %s up", width, c.Depth, c.Norm, block, c.Skip, attention, c.Up)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"segd/internal/bench"
 	"segd/models"
 	"segd/unet"
 )
@@ -54,7 +55,7 @@ func TestBenchNetworkChoices(t *testing.T) {
 		"--train --batch 1 --block residual --skip add --attention",
 	} {
 		all := append([]string{"bench", "--base-width", "2", "--depth", "2", "--size", "16", "--runs", "1", "--format", "json"}, strings.Fields(args)...)
-		var r benchResult
+		var r bench.Result
 		if err := json.Unmarshal([]byte(done(t, all...)), &r); err != nil {
 			t.Fatal(err)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"segd/handlers"
+	"segd/internal/memory"
 	"segd/models"
 )
 
@@ -21,7 +22,7 @@ import (
 type serveSettings struct {
 	listen, models string
 	maxBody        byteSize
-	maxMemory      byteSize // 0: defaultMemory
+	maxMemory      byteSize // 0: memory.Default
 	timeout        time.Duration
 	perClient      int
 	healthcheck    bool
@@ -64,7 +65,7 @@ func newServe(a *app) *cobra.Command {
 			}
 		}
 		if s.maxMemory == 0 {
-			s.maxMemory = byteSize(defaultMemory(os.DirFS("/")))
+			s.maxMemory = max(byteSize(memory.Default(os.DirFS("/"))), leastMemory)
 		}
 		if s.maxMemory < leastMemory {
 			return optionError("--max-memory %s, want at least %s", &s.maxMemory, new(byteSize(leastMemory)))

@@ -1,4 +1,7 @@
-package main
+// Package memory tells how much memory a process may take and how much it took.
+//
+//	limit := memory.Default(os.DirFS("/"))
+package memory
 
 import (
 	"bufio"
@@ -6,14 +9,15 @@ import (
 	"io/fs"
 	"math"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// machineMemory is how many bytes of memory this process may come to have: those
-// of the machine, or fewer where a cgroup of version 1 or 2 limits it, which
-// limited tells. root is the root of the file system. 0: nothing says so.
-func machineMemory(root fs.FS) (bytes int64, limited bool) {
+// ofMachine returns how many bytes of memory this process may come to have: those of
+// the machine, or fewer where a cgroup of version 1 or 2 limits it, which limited
+// tells. 0: nothing says so.
+func ofMachine(root fs.FS) (bytes int64, limited bool) {
 	bytes = memTotal(root)
 	for _, file := range limitFiles(root) {
 		if n, ok := readLimit(root, file); ok && (bytes == 0 || n < bytes) {
@@ -23,20 +27,24 @@ func machineMemory(root fs.FS) (bytes int64, limited bool) {
 	return bytes, limited
 }
 
-// defaultMemory is the default of serve's --max-memory: three quarters of what a
-// cgroup allows, which is there for the server, or half of a machine, which others
-// use too.
-func defaultMemory(root fs.FS) int64 {
-	n, limited := machineMemory(root)
+// unknown is taken where nothing says how much memory there is.
+const unknown = 4 << 30
+
+// Default is the memory in bytes that a server takes unless it is told another
+// limit, in whole MiB: three quarters of what a cgroup allows, which is there for the
+// server, or half of a machine, which others use too. root is the root of the file
+// system, where Linux says so.
+func Default(root fs.FS) int64 {
+	n, limited := ofMachine(root)
 	switch {
 	case n == 0:
-		return 4 << 30
+		return unknown
 	case limited:
 		n = n / 4 * 3
 	default:
 		n /= 2
 	}
-	return max(n>>20<<20, leastMemory)
+	return n >> 20 << 20
 }
 
 // memTotal reads /proc/meminfo (proc(5)).
@@ -75,7 +83,7 @@ func limitFiles(root fs.FS) []string {
 		switch {
 		case part[0] == "0" && part[1] == "":
 			base, file = "sys/fs/cgroup", "memory.max"
-		case hasField(part[1], "memory"):
+		case slices.Contains(strings.Split(part[1], ","), "memory"):
 			base, file = "sys/fs/cgroup/memory", "memory.limit_in_bytes"
 		default:
 			continue
@@ -88,15 +96,6 @@ func limitFiles(root fs.FS) []string {
 		}
 	}
 	return files
-}
-
-func hasField(list, name string) bool {
-	for s := range strings.SplitSeq(list, ",") {
-		if s == name {
-			return true
-		}
-	}
-	return false
 }
 
 // readLimit reads a number of bytes; "max", which is no limit, and what is no

@@ -1,17 +1,17 @@
-package main
+package memory
 
 import (
 	"testing"
 	"testing/fstest"
 )
 
-func TestMachineMemory(t *testing.T) {
+func TestDefault(t *testing.T) {
 	const gib = 1 << 30
 	meminfo := "MemTotal:       16777216 kB\nMemFree:        1 kB\n"
 	for _, tt := range []struct {
 		name  string
 		files map[string]string
-		want  int64 // of defaultMemory
+		want  int64 // of Default
 	}{
 		{"nothing", nil, 4 * gib},
 		{"machine", map[string]string{"proc/meminfo": meminfo}, 8 * gib},
@@ -24,14 +24,14 @@ func TestMachineMemory(t *testing.T) {
 		{"version 1, no limit", map[string]string{"proc/meminfo": meminfo, "proc/self/cgroup": "4:memory:/\n",
 			"sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n"}, 8 * gib},
 		{"a limit beyond the machine", map[string]string{"proc/meminfo": meminfo, "proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "99999999999\n"}, 8 * gib},
-		{"a tiny limit", map[string]string{"proc/meminfo": meminfo, "proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "1048576\n"}, leastMemory},
+		{"a tiny limit", map[string]string{"proc/meminfo": meminfo, "proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "1048576\n"}, 0},
 		{"rubbish", map[string]string{"proc/meminfo": "MemTotal: much\n", "proc/self/cgroup": "rubbish\n0::\n"}, 4 * gib},
 	} {
 		root := fstest.MapFS{}
 		for name, text := range tt.files {
 			root[name] = &fstest.MapFile{Data: []byte(text)}
 		}
-		if got := defaultMemory(root); got != tt.want {
+		if got := Default(root); got != tt.want {
 			t.Errorf("%s: got %d, want %d", tt.name, got, tt.want)
 		}
 	}
