@@ -39,15 +39,12 @@
 // package only in objects and through Patient.
 package dicomio
 
-// Limits, checked before memory is allocated.
+// Limits besides those of the root package, checked before memory is allocated.
 const (
-	maxFile     = 256 << 20
 	maxInflated = 128 << 20
 	maxElements = 200_000
 	maxDepth    = 32
 	maxValue    = 64 << 20 // of an element other than pixel data
-	maxSide     = 16384
-	maxPixels   = 64 << 20 // a frame
 	maxFrames   = 2000
 	maxDecoded  = 512 << 20
 )

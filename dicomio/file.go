@@ -39,8 +39,8 @@ func open(b []byte) (*file, error) {
 	if len(b) == 0 {
 		return nil, malformed("empty file")
 	}
-	if len(b) > maxFile {
-		return nil, fmt.Errorf("dicomio: %w: %d bytes, limit %d", segd.ErrTooLarge, len(b), maxFile)
+	if len(b) > segd.MaxFile {
+		return nil, fmt.Errorf("dicomio: %w: %d bytes, limit %d", segd.ErrTooLarge, len(b), segd.MaxFile)
 	}
 	f := &file{}
 	p, preambled := start(b)

@@ -69,10 +69,10 @@ func (l *layout) checkSize(limit int) error {
 	switch {
 	case l.rows < 1 || l.cols < 1:
 		return unprocessable("%d rows and %d columns, want at least 1", l.rows, l.cols)
-	case l.rows > maxSide || l.cols > maxSide:
-		return fmt.Errorf("dicomio: %w: %d×%d pixels, limit %d a side", segd.ErrTooLarge, l.rows, l.cols, maxSide)
-	case l.rows*l.cols > maxPixels:
-		return fmt.Errorf("dicomio: %w: %d×%d pixels, limit %d a frame", segd.ErrTooLarge, l.rows, l.cols, maxPixels)
+	case l.rows > segd.MaxSide || l.cols > segd.MaxSide:
+		return fmt.Errorf("dicomio: %w: %d×%d pixels, limit %d a side", segd.ErrTooLarge, l.rows, l.cols, segd.MaxSide)
+	case l.rows*l.cols > segd.MaxPixels:
+		return fmt.Errorf("dicomio: %w: %d×%d pixels, limit %d a frame", segd.ErrTooLarge, l.rows, l.cols, segd.MaxPixels)
 	case l.frames < 1:
 		return unprocessable("%d frames, want at least 1", l.frames)
 	case l.frames > limit:

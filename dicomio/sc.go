@@ -7,6 +7,7 @@ import (
 	"io"
 	"strconv"
 
+	"segd"
 	"segd/dicomio/tag"
 )
 
@@ -26,8 +27,8 @@ func WriteSC(w io.Writer, o Origin, i int, picture image.Image) error {
 		return fmtNotFound(i, s.frames)
 	}
 	r := picture.Bounds()
-	if r.Dx() < 1 || r.Dy() < 1 || r.Dx() > maxSide || r.Dy() > maxSide {
-		return unprocessable("a picture of %d×%d pixels, want 1 to %d a side", r.Dx(), r.Dy(), maxSide)
+	if r.Dx() < 1 || r.Dy() < 1 || r.Dx() > segd.MaxSide || r.Dy() > segd.MaxSide {
+		return unprocessable("a picture of %d×%d pixels, want 1 to %d a side", r.Dx(), r.Dy(), segd.MaxSide)
 	}
 	d, err := o.begin(kindSC, o.instance(kindSC, strconv.Itoa(i)))
 	if err != nil {

@@ -59,8 +59,8 @@ func OpenSource(b []byte) (*Source, error) {
 	}
 	s.series = s.image.text(tag.SeriesInstanceUID)
 	s.rows, s.cols = s.image.integer(tag.Rows), s.image.integer(tag.Columns)
-	if s.rows < 1 || s.cols < 1 || s.rows > maxSide || s.cols > maxSide {
-		return nil, unprocessable("%d rows and %d columns, want 1 to %d", s.rows, s.cols, maxSide)
+	if s.rows < 1 || s.cols < 1 || s.rows > segd.MaxSide || s.cols > segd.MaxSide {
+		return nil, unprocessable("%d rows and %d columns, want 1 to %d", s.rows, s.cols, segd.MaxSide)
 	}
 	if s.frames = max(1, s.image.integer(tag.NumberOfFrames)); s.frames > maxFrames {
 		return nil, unprocessable("%d frames, limit %d", s.frames, maxFrames)

@@ -38,6 +38,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"segd"
 	"segd/internal/engine"
 	"segd/internal/turns"
 	"segd/internal/web"
@@ -73,7 +74,7 @@ func (c Config) withDefaults() Config {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.MaxBody <= 0 {
-		c.MaxBody = 256 << 20
+		c.MaxBody = segd.MaxFile
 	}
 	if c.Timeout <= 0 {
 		c.Timeout = 2 * time.Minute

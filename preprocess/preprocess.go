@@ -27,12 +27,8 @@ import (
 	"segd"
 )
 
-// Limits of the grid that a Recipe may resample to.
-const (
-	maxSide     = 16384
-	maxPixels   = 64 << 20
-	maxLongSide = 8192 // its square is maxPixels
-)
+// maxLongSide bounds Recipe.LongSide: its square is segd.MaxPixels.
+const maxLongSide = 8192
 
 // Ways to normalise, the values of Recipe.Normalise.
 const (
@@ -204,9 +200,9 @@ func (r Recipe) place(img *segd.Image) (Placement, error) {
 	}
 	h := math.Max(1, math.Round(float64(img.Height)*img.Spacing.RowMM/r.SpacingMM))
 	w := math.Max(1, math.Round(float64(img.Width)*img.Spacing.ColMM/r.SpacingMM))
-	if h > maxSide || w > maxSide || h*w > maxPixels {
+	if h > segd.MaxSide || w > segd.MaxSide || h*w > segd.MaxPixels {
 		return Placement{}, fmt.Errorf("preprocess: %w: %g×%g pixels at a spacing of %g mm, limit %d a side and %d in all",
-			segd.ErrTooLarge, h, w, r.SpacingMM, maxSide, maxPixels)
+			segd.ErrTooLarge, h, w, r.SpacingMM, segd.MaxSide, segd.MaxPixels)
 	}
 	p.GridHeight, p.GridWidth = int(h), int(w)
 	return p, nil

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"segd"
 	"segd/handlers"
 	"segd/internal/memory"
 	"segd/models"
@@ -34,7 +35,7 @@ type serveSettings struct {
 const leastMemory = 512 << 20
 
 func newServe(a *app) *cobra.Command {
-	s := serveSettings{maxBody: 256 << 20, perClient: 128}
+	s := serveSettings{maxBody: segd.MaxFile, perClient: 128}
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the HTTP API and the web page",

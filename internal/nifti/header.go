@@ -230,10 +230,10 @@ func (h *Header) readDim(f fields) error {
 		}
 	}
 	switch {
-	case size[0] > maxSide || size[1] > maxSide:
-		return fmt.Errorf("nifti: %w: planes of %d×%d voxels, limit %d a side", segd.ErrTooLarge, size[0], size[1], maxSide)
-	case size[0]*size[1] > maxPixels:
-		return fmt.Errorf("nifti: %w: planes of %d×%d voxels, limit %d in all", segd.ErrTooLarge, size[0], size[1], maxPixels)
+	case size[0] > segd.MaxSide || size[1] > segd.MaxSide:
+		return fmt.Errorf("nifti: %w: planes of %d×%d voxels, limit %d a side", segd.ErrTooLarge, size[0], size[1], segd.MaxSide)
+	case size[0]*size[1] > segd.MaxPixels:
+		return fmt.Errorf("nifti: %w: planes of %d×%d voxels, limit %d in all", segd.ErrTooLarge, size[0], size[1], segd.MaxPixels)
 	case size[2] > maxPlanes || size[3] > maxPlanes || size[2]*size[3] > maxPlanes:
 		return fmt.Errorf("nifti: %w: %d planes at %d times, limit %d in all", segd.ErrTooLarge, size[2], size[3], maxPlanes)
 	}

@@ -31,10 +31,8 @@ import (
 	"segd"
 )
 
-// Limits that are checked before memory is taken.
+// Limits besides those of the root package, which are checked before memory is taken.
 const (
-	maxSide   = 16384
-	maxPixels = 64 << 20
 	maxPlanes = 20_000
 	maxData   = 1 << 30
 	maxOffset = 64 << 20 // of the values in the file: extensions lie before them

@@ -40,8 +40,8 @@ func (g Grid) upright(content Content) (Grid, *tilt, error) {
 		}
 		if t.drift(g.Depth) >= least {
 			t.enlarge(&g, content)
-			if g.Width > maxSide || g.Height > maxSide || g.Width*g.Height > maxPixels {
-				return g, nil, fmt.Errorf("nifti: %w: planes that are sheared so far that upright they are %d×%d pixels, limit %d a side", segd.ErrTooLarge, g.Width, g.Height, maxSide)
+			if g.Width > segd.MaxSide || g.Height > segd.MaxSide || g.Width*g.Height > segd.MaxPixels {
+				return g, nil, fmt.Errorf("nifti: %w: planes that are sheared so far that upright they are %d×%d pixels, limit %d a side", segd.ErrTooLarge, g.Width, g.Height, segd.MaxSide)
 			}
 			return g, t, g.fits()
 		}

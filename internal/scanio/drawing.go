@@ -1,7 +1,6 @@
 package scanio
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"image"
@@ -39,27 +38,33 @@ const MaxShades = 65535
 // those of ReadLabels, and segd.ErrUnprocessable for one of more than MaxShades
 // shades, which is no label.
 func ReadDrawing(b []byte, i int) (*Drawing, error) {
-	if len(b) > maxFile {
-		return nil, fmt.Errorf("scanio: %w: %d bytes, limit %d", segd.ErrTooLarge, len(b), maxFile)
-	}
-	if isTIFF(b) {
-		t, err := openTIFF(b)
-		if err != nil {
-			return nil, err
-		}
-		page, err := t.page(i)
-		if err != nil {
-			return nil, err
-		}
-		m, err := page.labels()
-		if err != nil {
-			return nil, err
-		}
-		return drawingOf(m, uint8(page.value(tiffBitsPerSample, 1)))
-	}
-	if !bytes.HasPrefix(b, []byte(pngHeader)) {
+	f, err := known(b)
+	switch {
+	case err != nil:
+		return nil, err
+	case f.drawing == nil:
 		return nil, fmt.Errorf("scanio: %w: a label image must be a PNG or a TIFF", segd.ErrUnsupported)
 	}
+	return f.drawing(b, i)
+}
+
+func readTIFFDrawing(b []byte, i int) (*Drawing, error) {
+	t, err := openTIFF(b)
+	if err != nil {
+		return nil, err
+	}
+	page, err := t.page(i)
+	if err != nil {
+		return nil, err
+	}
+	m, err := page.labels()
+	if err != nil {
+		return nil, err
+	}
+	return drawingOf(m, uint8(page.value(tiffBitsPerSample, 1)))
+}
+
+func readPNGDrawing(b []byte, i int) (*Drawing, error) {
 	if i != 0 {
 		return nil, fmt.Errorf("scanio: %w: mask %d of 1", segd.ErrNotFound, i+1)
 	}

@@ -1,60 +1,33 @@
 package scanio
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
-
-	"segd/dicomio"
-	"segd/internal/nifti"
-)
-
-// Kind is what a file holds, as its first bytes show.
-type Kind string
-
-// The kinds that Read takes, and two that it does not.
-const (
-	PNG   Kind = "png"
-	JPEG  Kind = "jpeg"
-	TIFF  Kind = "tiff"
-	NIfTI Kind = "nifti"
-	DICOM Kind = "dicom"
-
-	DICOMDIR Kind = "dicomdir" // a directory of DICOM files, which has no pixels
-	Unknown  Kind = ""
 )
 
 // IsScan reports whether Read takes files of the kind.
-func (k Kind) IsScan() bool { return k != Unknown && k != DICOMDIR }
+func (k Kind) IsScan() bool { return k.has(func(f *format) bool { return f.read != nil }) }
+
+// IsLabel reports whether ReadLabels takes files of the kind.
+func (k Kind) IsLabel() bool { return k.has(func(f *format) bool { return f.labels != nil }) }
+
+// has reports whether there is a format of the kind that have is true of.
+func (k Kind) has(have func(*format) bool) bool {
+	return slices.ContainsFunc(formats, func(f *format) bool { return f.kind == k && have(f) })
+}
 
 // HeadBytes is how much of a file shows its kind.
 const HeadBytes = 4 << 10
 
-// dicomdir is the element Media Storage SOP Class UID (0002,0002) of a Media
-// Storage Directory (PS3.10, 7.1 and PS3.4, I.4).
-var dicomdir = []byte("\x02\x00\x02\x00UI\x14\x001.2.840.10008.1.3.10")
-
 // KindOf returns the kind of the file that begins with b; no more of it is
-// looked at than HeadBytes. Read decides by the same rule.
+// looked at than HeadBytes. Read decides by the same table.
 func KindOf(b []byte) Kind {
-	b = b[:min(len(b), HeadBytes)]
-	switch {
-	case bytes.HasPrefix(b, []byte(pngHeader)):
-		return PNG
-	case bytes.HasPrefix(b, []byte("\xff\xd8\xff")):
-		return JPEG
-	case isTIFF(b):
-		return TIFF
-	case nifti.Is(b):
-		return NIfTI
-	case dicomio.Is(b):
-		if bytes.Contains(b, dicomdir) {
-			return DICOMDIR
-		}
-		return DICOM
+	if f := formatOf(b); f != nil {
+		return f.kind
 	}
 	return Unknown
 }
@@ -76,18 +49,15 @@ func KindOfFile(path string) (kind Kind, empty bool, err error) {
 	return KindOf(head[:n]), n == 0, nil
 }
 
-// extensions of scans and of label images.
-var extensions = []string{".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".dicom", ".dic", ".dc3", ".ima", ".nii", ".nii.gz"}
-
-// Stem cuts the extension off the name of a scan or a label image: .png, .jpg,
-// .jpeg, .tif, .tiff, .dcm, .dicom, .dic, .dc3, .ima, .nii or .nii.gz, in any
-// case. Other endings (1.2.840.10008) belong to the name, which is then returned
-// as it is.
+// Stem cuts the extension of a format, such as .png or .nii.gz in any case, off the
+// name of a scan or a label image. Other endings (1.2.840.10008) belong to the name.
 func Stem(name string) string {
 	lower := strings.ToLower(name)
-	for _, ext := range extensions {
-		if strings.HasSuffix(lower, ext) && filepath.Base(lower) != ext {
-			return name[:len(name)-len(ext)]
+	for _, f := range formats {
+		for _, ext := range f.extensions {
+			if strings.HasSuffix(lower, ext) && filepath.Base(lower) != ext {
+				return name[:len(name)-len(ext)]
+			}
 		}
 	}
 	return name

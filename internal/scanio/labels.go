@@ -37,36 +37,51 @@ type Labels struct {
 // in use. The errors are those of ReadMask and of the formats' readers; a mask
 // whose values are no class indices is segd.ErrUnprocessable.
 func ReadLabels(b []byte) (*Labels, error) {
+	f, err := known(b)
 	switch {
-	case len(b) > maxFile:
-		return nil, fmt.Errorf("scanio: %w: %d bytes, limit %d", segd.ErrTooLarge, len(b), maxFile)
-	case isTIFF(b):
-		return readTIFFLabels(b)
-	case nifti.Is(b):
-		v, err := nifti.Read(b)
-		if err != nil {
-			return nil, err
-		}
-		return &Labels{Format: "nifti", Width: v.Width, Height: v.Height, Frames: v.Planes(), Volume: v, Mask: func(i int) (*segd.Mask, error) {
-			if i < 0 || i >= v.Planes() {
-				return nil, fmt.Errorf("scanio: %w: plane %d of %d", segd.ErrNotFound, i+1, v.Planes())
-			}
-			return v.Labels(i)
-		}}, nil
-	case dicomio.Is(b):
-		s, err := dicomio.ReadSEG(b)
-		if err != nil {
-			return nil, err
-		}
-		return &Labels{Format: "dicom", Width: s.Cols, Height: s.Rows, Frames: len(s.Frames), SEG: s}, nil
+	case err != nil:
+		return nil, err
+	case f.kind == JPEG:
+		return nil, fmt.Errorf("scanio: %w: a label image must be a PNG: JPEG changes the values of a mask", segd.ErrUnsupported)
+	case f.labels == nil:
+		return nil, fmt.Errorf("scanio: %w: %s as a label, want %s", segd.ErrUnsupported, f.name, names(func(f *format) bool { return f.labels != nil }))
 	}
-	m, palette, err := readMask(b)
+	return f.labels(b)
+}
+
+// ReadMask returns the class indices of the first mask of a label image, without any
+// scaling. The errors are those of ReadLabels; a DICOM Segmentation, whose masks belong
+// to the frames of an image, is segd.ErrUnsupported.
+func ReadMask(b []byte) (*segd.Mask, error) {
+	l, err := ReadLabels(b)
+	switch {
+	case err != nil:
+		return nil, err
+	case l.Mask == nil:
+		return nil, fmt.Errorf("scanio: %w: a DICOM Segmentation has no masks of its own", segd.ErrUnsupported)
+	}
+	return l.Mask(0)
+}
+
+func readNIfTILabels(b []byte) (*Labels, error) {
+	v, err := nifti.Read(b)
 	if err != nil {
 		return nil, err
 	}
-	l := oneMask("png", m)
-	l.Palette = palette
-	return l, nil
+	return &Labels{Format: "nifti", Width: v.Width, Height: v.Height, Frames: v.Planes(), Volume: v, Mask: func(i int) (*segd.Mask, error) {
+		if i < 0 || i >= v.Planes() {
+			return nil, fmt.Errorf("scanio: %w: plane %d of %d", segd.ErrNotFound, i+1, v.Planes())
+		}
+		return v.Labels(i)
+	}}, nil
+}
+
+func readDICOMLabels(b []byte) (*Labels, error) {
+	s, err := dicomio.ReadSEG(b)
+	if err != nil {
+		return nil, err
+	}
+	return &Labels{Format: "dicom", Width: s.Cols, Height: s.Rows, Frames: len(s.Frames), SEG: s}, nil
 }
 
 // paletteOf is the palette of an image; nil where it has none.

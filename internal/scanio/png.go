@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"image"
-	"image/color"
 	"image/png"
 
 	"segd"
@@ -71,35 +70,21 @@ func readPNG(b []byte) (*segd.Scan, error) {
 	return newScan("png", m, step), nil
 }
 
-// ReadMask returns the class indices of a label image, without any scaling:
-// the palette indices of a paletted PNG or the values of a grey one of up to
-// 8 bits; grey of 16 bits where no value is above 255.
-//
-// b is not kept. The errors are segd.ErrFormat, segd.ErrTooLarge,
-// segd.ErrUnsupported for anything but a PNG, and segd.ErrUnprocessable for a
-// PNG whose values are not indices (colour, or a value above 255).
-func ReadMask(b []byte) (*segd.Mask, error) {
-	m, _, err := readMask(b)
-	return m, err
-}
-
-// readMask is ReadMask, and returns the palette too.
-func readMask(b []byte) (*segd.Mask, []color.NRGBA, error) {
-	if len(b) == 0 {
-		return nil, nil, fmt.Errorf("scanio: %w: empty label file", segd.ErrFormat)
-	}
-	if bytes.HasPrefix(b, []byte("\xff\xd8\xff")) {
-		return nil, nil, fmt.Errorf("scanio: %w: a label image must be a PNG: JPEG changes the values of a mask", segd.ErrUnsupported)
-	}
-	if !bytes.HasPrefix(b, []byte(pngHeader)) {
-		return nil, nil, fmt.Errorf("scanio: %w: a label image must be a PNG", segd.ErrUnsupported)
-	}
+// readPNGLabels reads a mask: the palette indices of a paletted PNG, or the values of a
+// grey one of up to 8 bits, or of 16 bits where no value is above 255. Others, and
+// colour, are segd.ErrUnprocessable.
+func readPNGLabels(b []byte) (*Labels, error) {
 	head, m, err := decodePNG(b)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	mask, err := maskOf(m, head.depth)
-	return mask, paletteOf(m), err
+	if err != nil {
+		return nil, err
+	}
+	l := oneMask("png", mask)
+	l.Palette = paletteOf(m)
+	return l, nil
 }
 
 // unscale undoes what package png does to grey of 1, 2 and 4 bits: it spreads

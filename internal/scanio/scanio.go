@@ -23,14 +23,6 @@ import (
 	"fmt"
 
 	"segd"
-	"segd/dicomio"
-)
-
-// Limits that are checked before memory is taken.
-const (
-	maxFile   = 256 << 20
-	maxSide   = 16384
-	maxPixels = 64 << 20
 )
 
 // Read returns what b holds. b must not change while the Scan is in use.
@@ -41,27 +33,11 @@ const (
 // not opaque, and premultiplied colours are divided by it. The errors are segd.ErrFormat (malformed, truncated, empty),
 // segd.ErrTooLarge, segd.ErrUnsupported and, for DICOM, segd.ErrUnprocessable.
 func Read(b []byte) (*segd.Scan, error) {
-	switch {
-	case len(b) == 0:
-		return nil, fmt.Errorf("scanio: %w: empty file", segd.ErrFormat)
-	case len(b) > maxFile:
-		return nil, fmt.Errorf("scanio: %w: %d bytes, limit %d", segd.ErrTooLarge, len(b), maxFile)
+	f, err := known(b)
+	if err != nil {
+		return nil, err
 	}
-	switch KindOf(b) {
-	case PNG:
-		return readPNG(b)
-	case JPEG:
-		return readJPEG(b)
-	case TIFF:
-		return readTIFF(b)
-	case NIfTI:
-		return readNIfTI(b)
-	case DICOM:
-		return dicomio.Read(b)
-	case DICOMDIR:
-		return nil, fmt.Errorf("scanio: %w: a DICOMDIR lists files and has no pixels: give the files that it lists", segd.ErrUnsupported)
-	}
-	return nil, fmt.Errorf("scanio: %w: content is not DICOM, NIfTI, PNG, JPEG or TIFF", segd.ErrUnsupported)
+	return f.read(b)
 }
 
 // checkSize checks the size that a header promises: against the limits, and
@@ -71,10 +47,10 @@ func checkSize(format string, width, height, perByte, file int) error {
 	switch {
 	case width < 1 || height < 1:
 		return fmt.Errorf("scanio: %w: %s of %d×%d pixels", segd.ErrFormat, format, width, height)
-	case width > maxSide || height > maxSide:
-		return fmt.Errorf("scanio: %w: %s of %d×%d pixels, limit %d a side", segd.ErrTooLarge, format, width, height, maxSide)
-	case width*height > maxPixels:
-		return fmt.Errorf("scanio: %w: %s of %d×%d pixels, limit %d in all", segd.ErrTooLarge, format, width, height, maxPixels)
+	case width > segd.MaxSide || height > segd.MaxSide:
+		return fmt.Errorf("scanio: %w: %s of %d×%d pixels, limit %d a side", segd.ErrTooLarge, format, width, height, segd.MaxSide)
+	case width*height > segd.MaxPixels:
+		return fmt.Errorf("scanio: %w: %s of %d×%d pixels, limit %d in all", segd.ErrTooLarge, format, width, height, segd.MaxPixels)
 	case width*height/perByte > file:
 		return fmt.Errorf("scanio: %w: %s is truncated: %d×%d pixels in %d bytes", segd.ErrFormat, format, width, height, file)
 	}

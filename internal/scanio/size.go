@@ -22,36 +22,46 @@ type Size struct {
 }
 
 // FrameBytes is about how many bytes Scan.Frame holds beside its Image, for each
-// pixel: of DICOM the stored values and what a codec needs for three channels.
-func FrameBytes(format string) int64 {
-	if format == "dicom" {
-		return 3 * (4 + 4)
+// pixel of a scan of that format.
+func FrameBytes(name string) int64 {
+	for _, f := range formats {
+		if string(f.kind) == name {
+			return f.working
+		}
 	}
-	return 4
+	return 0
 }
 
 // Measure reads the header of a file. It takes no memory to speak of, whatever the
 // header promises. The errors are those of Read, as far as the header has them.
 func Measure(b []byte) (Size, error) {
-	switch {
-	case bytes.HasPrefix(b, []byte(pngHeader)):
-		return measurePNG(b)
-	case bytes.HasPrefix(b, []byte("\xff\xd8\xff")):
-		return measureJPEG(b)
-	case isTIFF(b):
-		return measureTIFF(b)
-	case nifti.Is(b):
-		h, err := nifti.ReadHeader(b)
-		if err != nil {
-			return Size{}, err
-		}
-		return Size{Read: h.Bytes(), Kept: h.Bytes(), Width: h.Width, Height: h.Height, Frames: h.Planes(), Channels: h.Channels}, nil
-	case dicomio.Is(b):
-		n, err := dicomio.Inflated(b)
-		return Size{Read: n, Kept: n, Channels: 3}, err
+	f, err := known(b)
+	if err != nil {
+		return Size{}, err
 	}
-	_, err := Read(b) // which says what is wrong
-	return Size{}, err
+	return f.measure(b)
+}
+
+// Frames returns how many frames a file has that says so before any is decoded, such
+// as a TIFF by its directories, and 1 for any other. The errors are those of Read.
+func Frames(b []byte) (int, error) {
+	if f := formatOf(b); f != nil && f.frames != nil {
+		return f.frames(b)
+	}
+	return 1, nil
+}
+
+func measureNIfTI(b []byte) (Size, error) {
+	h, err := nifti.ReadHeader(b)
+	if err != nil {
+		return Size{}, err
+	}
+	return Size{Read: h.Bytes(), Kept: h.Bytes(), Width: h.Width, Height: h.Height, Frames: h.Planes(), Channels: h.Channels}, nil
+}
+
+func measureDICOM(b []byte) (Size, error) {
+	n, err := dicomio.Inflated(b)
+	return Size{Read: n, Kept: n, Channels: 3}, err
 }
 
 func measurePNG(b []byte) (Size, error) {

@@ -1,7 +1,6 @@
 package scanio
 
 import (
-	"bytes"
 	"fmt"
 	"image"
 	"image/color"
@@ -10,22 +9,10 @@ import (
 	"golang.org/x/image/tiff"
 
 	"segd"
-	"segd/dicomio"
 )
 
-// isTIFF reports whether b begins as a TIFF does, and not as a DICOM file whose
-// preamble is a TIFF header: such files are both (PS3.10 7.1), and say more of
-// themselves as DICOM.
-func isTIFF(b []byte) bool {
-	return (bytes.HasPrefix(b, []byte("II*\x00")) || bytes.HasPrefix(b, []byte("MM\x00*"))) && !dicomio.Is(b)
-}
-
-// Frames returns how many frames a TIFF has, by its directories alone, and 1 for
-// any other file. The errors are those of Read.
-func Frames(b []byte) (int, error) {
-	if !isTIFF(b) {
-		return 1, nil
-	}
+// tiffFrames counts the frames of a TIFF by its directories alone.
+func tiffFrames(b []byte) (int, error) {
 	t, err := openTIFF(b)
 	if err != nil {
 		return 0, err
@@ -302,7 +289,7 @@ func (d ifd) pixelsPerByte() int {
 	default:
 		// Fax: pages of one bit, which take one byte a pixel of memory. The
 		// limit of pixels is bound enough.
-		return maxPixels
+		return segd.MaxPixels
 	}
 	return max(1, ratio*8/max(1, d.value(tiffBitsPerSample, 1)*d.value(tiffSamples, 1)))
 }

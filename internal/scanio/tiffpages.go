@@ -188,7 +188,7 @@ func (t *tiffFile) imageJ() error {
 // planeBytes is what an uncompressed page of whole bytes takes; 0: not known.
 func (d ifd) planeBytes() int64 {
 	k := d.kind()
-	if k.bits%8 != 0 || k.width > maxSide || k.height > maxSide || d.number(tiffTileWidth) > 0 {
+	if k.bits%8 != 0 || k.width > segd.MaxSide || k.height > segd.MaxSide || d.number(tiffTileWidth) > 0 {
 		return 0
 	}
 	return int64(k.width) * int64(k.height) * int64(k.bits/8) * int64(k.samples)

@@ -1,7 +1,6 @@
 package scanio
 
 import (
-	"bytes"
 	"fmt"
 
 	"segd"
@@ -16,51 +15,61 @@ import (
 // The errors are those of Read; anything else, a palette, colour and alpha
 // among it, is segd.ErrUnsupported.
 func ReadValues(b []byte) (*segd.Scan, error) {
-	bad := func(format string, a ...any) error {
-		return fmt.Errorf("scanio: %w: label of values: %s, want grey PNG of 8 or 16 bits, grey TIFF of those or of floating point, or NIfTI", segd.ErrUnsupported, fmt.Sprintf(format, a...))
-	}
+	f, err := known(b)
 	switch {
-	case len(b) > maxFile:
-		return nil, fmt.Errorf("scanio: %w: %d bytes, limit %d", segd.ErrTooLarge, len(b), maxFile)
-	case isTIFF(b):
-		t, err := openTIFF(b)
-		if err != nil {
-			return nil, err
-		}
-		return t.scan(func(d ifd) (*segd.Scan, error) {
-			if d.value(tiffSampleFormat, tiffUnsigned) == tiffFloat {
-				return readFloatTIFF(d)
-			}
-			m, err := d.labels()
-			if err != nil {
-				return nil, err
-			}
-			depth, samples, meaning := d.value(tiffBitsPerSample, 1), d.value(tiffSamples, 1), d.photometric()
-			if depth != 8 && depth != 16 || samples != 1 || meaning != blackIsZero {
-				return nil, bad("tiff of %d samples of %d bits, photometric interpretation %d", samples, depth, meaning)
-			}
-			return newScan("tiff", m, "tiff"), nil
-		})
-	case nifti.Is(b):
-		v, err := nifti.ReadHeader(b)
-		if err != nil {
-			return nil, err
-		}
-		if v.Channels != 1 {
-			return nil, bad("nifti of %d channels", v.Channels)
-		}
-		return readNIfTI(b)
-	case bytes.HasPrefix(b, []byte(pngHeader)):
-		head, m, err := decodePNG(b)
-		if err != nil {
-			return nil, err
-		}
-		if head.colorType != pngGrey || head.depth != 8 && head.depth != 16 || !opaque(m) {
-			return nil, bad("png of colour type %d, %d bits a sample", head.colorType, head.depth)
-		}
-		return newScan("png", m, "png"), nil
+	case err != nil:
+		return nil, err
+	case f.values == nil:
+		return nil, badValues("another format")
 	}
-	return nil, bad("another format")
+	return f.values(b)
+}
+
+func badValues(format string, a ...any) error {
+	return fmt.Errorf("scanio: %w: label of values: %s, want grey PNG of 8 or 16 bits, grey TIFF of those or of floating point, or NIfTI", segd.ErrUnsupported, fmt.Sprintf(format, a...))
+}
+
+func readTIFFValues(b []byte) (*segd.Scan, error) {
+	t, err := openTIFF(b)
+	if err != nil {
+		return nil, err
+	}
+	return t.scan(func(d ifd) (*segd.Scan, error) {
+		if d.value(tiffSampleFormat, tiffUnsigned) == tiffFloat {
+			return readFloatTIFF(d)
+		}
+		m, err := d.labels()
+		if err != nil {
+			return nil, err
+		}
+		depth, samples, meaning := d.value(tiffBitsPerSample, 1), d.value(tiffSamples, 1), d.photometric()
+		if depth != 8 && depth != 16 || samples != 1 || meaning != blackIsZero {
+			return nil, badValues("tiff of %d samples of %d bits, photometric interpretation %d", samples, depth, meaning)
+		}
+		return newScan("tiff", m, "tiff"), nil
+	})
+}
+
+func readNIfTIValues(b []byte) (*segd.Scan, error) {
+	v, err := nifti.ReadHeader(b)
+	if err != nil {
+		return nil, err
+	}
+	if v.Channels != 1 {
+		return nil, badValues("nifti of %d channels", v.Channels)
+	}
+	return readNIfTI(b)
+}
+
+func readPNGValues(b []byte) (*segd.Scan, error) {
+	head, m, err := decodePNG(b)
+	if err != nil {
+		return nil, err
+	}
+	if head.colorType != pngGrey || head.depth != 8 && head.depth != 16 || !opaque(m) {
+		return nil, badValues("png of colour type %d, %d bits a sample", head.colorType, head.depth)
+	}
+	return newScan("png", m, "png"), nil
 }
 
 // opaque reports whether m is without transparent pixels.

@@ -149,7 +149,6 @@ func (o *opened) read() error {
 
 // readFile reads a file that scanio would not refuse for its size.
 func readFile(path string) ([]byte, error) {
-	const limit = 256 << 20 // scanio's own
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("train: %w", err)
@@ -157,8 +156,8 @@ func readFile(path string) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("train: %w: %s is no regular file", segd.ErrUnsupported, path)
 	}
-	if info.Size() > limit {
-		return nil, fmt.Errorf("train: %w: %s has %d bytes, limit %d", segd.ErrTooLarge, path, info.Size(), limit)
+	if info.Size() > segd.MaxFile {
+		return nil, fmt.Errorf("train: %w: %s has %d bytes, limit %d", segd.ErrTooLarge, path, info.Size(), segd.MaxFile)
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {

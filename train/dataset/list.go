@@ -18,8 +18,9 @@ func imageFiles() walk.Options { return walk.Options{} }
 
 func labelFiles() walk.Options { return walk.Options{Want: isLabel, Outputs: true} }
 
-// isLabel reports whether a file of a kind may be a label.
-func isLabel(k scanio.Kind) bool { return k != scanio.JPEG }
+// isLabel reports whether a file of a kind may be a label. A file that has only the
+// name of one fails when it is read.
+func isLabel(k scanio.Kind) bool { return k == scanio.Unknown || k.IsLabel() }
 
 // listing is what a folder holds.
 type listing struct {

@@ -74,10 +74,6 @@ func Collect(paths []string, out string) ([]*engine.Source, walk.Passed, error) 
 	return list, passed, nil
 }
 
-// maxInput is one byte more than scanio takes, so that it, and not memory,
-// refuses what is larger.
-const maxInput = 256<<20 + 1
-
 // Read reads the bytes of the file at path, and no more of them than show that it is
 // too large. Its errors do not repeat the path, which whoever reports them puts
 // before.
@@ -94,7 +90,7 @@ func Read(path string) ([]byte, error) {
 		return nil, withoutPath(err)
 	}
 	defer func() { _ = f.Close() }() // read only
-	b, err := io.ReadAll(io.LimitReader(f, maxInput))
+	b, err := io.ReadAll(io.LimitReader(f, segd.MaxFile+1))
 	if err != nil {
 		return nil, withoutPath(err)
 	}

@@ -1,0 +1,118 @@
+package scanio
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"segd"
+	"segd/dicomio"
+	"segd/internal/nifti"
+)
+
+// Kind is what a file holds, as its first bytes show.
+type Kind string
+
+// The kinds that Read takes, and two that it does not.
+const (
+	PNG   Kind = "png"
+	JPEG  Kind = "jpeg"
+	TIFF  Kind = "tiff"
+	NIfTI Kind = "nifti"
+	DICOM Kind = "dicom"
+
+	DICOMDIR Kind = "dicomdir" // a directory of DICOM files, which has no pixels
+	Unknown  Kind = ""
+)
+
+// A format is what segd knows of the files of a kind. What a format has no function
+// for is refused.
+type format struct {
+	kind       Kind
+	name       string // in messages
+	extensions []string
+	is         func(head []byte) bool // no more than HeadBytes are needed
+
+	read    func(b []byte) (*segd.Scan, error)
+	measure func(b []byte) (Size, error) // see Measure
+	frames  func(b []byte) (int, error)  // see Frames; nil: one
+	labels  func(b []byte) (*Labels, error)
+	values  func(b []byte) (*segd.Scan, error)      // see ReadValues
+	drawing func(b []byte, i int) (*Drawing, error) // see ReadDrawing
+	working int64                                   // see FrameBytes
+}
+
+// formats is the table of formats. The first that recognises a file reads it. Messages
+// name them from the last to the first.
+var formats = []*format{
+	{kind: TIFF, name: "TIFF", extensions: []string{".tif", ".tiff"}, is: isTIFF, working: 4,
+		read: readTIFF, measure: measureTIFF, frames: tiffFrames, labels: readTIFFLabels, values: readTIFFValues, drawing: readTIFFDrawing},
+	{kind: JPEG, name: "JPEG", extensions: []string{".jpg", ".jpeg"}, is: starts("\xff\xd8\xff"), working: 4,
+		read: readJPEG, measure: measureJPEG},
+	{kind: PNG, name: "PNG", extensions: []string{".png"}, is: starts(pngHeader), working: 4,
+		read: readPNG, measure: measurePNG, labels: readPNGLabels, values: readPNGValues, drawing: readPNGDrawing},
+	{kind: NIfTI, name: "NIfTI", extensions: []string{".nii.gz", ".nii"}, is: nifti.Is, working: 4,
+		read: readNIfTI, measure: measureNIfTI, labels: readNIfTILabels, values: readNIfTIValues},
+	{kind: DICOMDIR, name: "DICOMDIR", is: isDICOMDIR},
+	// The working memory is that of the stored values and of a codec, for three channels.
+	{kind: DICOM, name: "DICOM", extensions: []string{".dcm", ".dicom", ".dic", ".dc3", ".ima"}, is: dicomio.Is, working: 3 * (4 + 4),
+		read: dicomio.Read, measure: measureDICOM, labels: readDICOMLabels},
+}
+
+func starts(with string) func([]byte) bool {
+	return func(head []byte) bool { return bytes.HasPrefix(head, []byte(with)) }
+}
+
+// isTIFF reports whether head begins as a TIFF does, and not as a DICOM file whose
+// preamble is a TIFF header: such files are both (PS3.10 7.1), and say more of
+// themselves as DICOM.
+func isTIFF(head []byte) bool {
+	return (bytes.HasPrefix(head, []byte("II*\x00")) || bytes.HasPrefix(head, []byte("MM\x00*"))) && !dicomio.Is(head)
+}
+
+// dicomdir is the element Media Storage SOP Class UID (0002,0002) of a Media
+// Storage Directory (PS3.10, 7.1 and PS3.4, I.4).
+var dicomdir = []byte("\x02\x00\x02\x00UI\x14\x001.2.840.10008.1.3.10")
+
+func isDICOMDIR(head []byte) bool { return dicomio.Is(head) && bytes.Contains(head, dicomdir) }
+
+// formatOf returns the format of the file that begins with b, nil where there is none.
+func formatOf(b []byte) *format {
+	head := b[:min(len(b), HeadBytes)]
+	for _, f := range formats {
+		if f.is(head) {
+			return f
+		}
+	}
+	return nil
+}
+
+// known returns the format of a file that can be read, within the limit of its size.
+func known(b []byte) (*format, error) {
+	switch {
+	case len(b) == 0:
+		return nil, fmt.Errorf("scanio: %w: empty file", segd.ErrFormat)
+	case len(b) > segd.MaxFile:
+		return nil, fmt.Errorf("scanio: %w: %d bytes, limit %d", segd.ErrTooLarge, len(b), segd.MaxFile)
+	}
+	switch f := formatOf(b); {
+	case f == nil:
+		return nil, fmt.Errorf("scanio: %w: content is not %s", segd.ErrUnsupported, names(func(f *format) bool { return f.read != nil }))
+	case f.kind == DICOMDIR:
+		return nil, fmt.Errorf("scanio: %w: a DICOMDIR lists files and has no pixels: give the files that it lists", segd.ErrUnsupported)
+	default:
+		return f, nil
+	}
+}
+
+// names lists the formats that have something: DICOM, NIfTI, TIFF or PNG.
+func names(have func(*format) bool) string {
+	var list []string
+	for _, f := range formats {
+		if have(f) {
+			list = append([]string{f.name}, list...)
+		}
+	}
+	last := len(list) - 1
+	return strings.Join(list[:last], ", ") + " or " + list[last]
+}
