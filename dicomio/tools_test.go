@@ -17,6 +17,7 @@ import (
 
 	"segd"
 	"segd/dicomio/dicomtest"
+	"segd/internal/pythontest"
 )
 
 // program returns the path of a program, or skips the test.
@@ -32,10 +33,8 @@ func program(t *testing.T, name, pack string) string {
 // python returns an interpreter that has modules, or skips the test.
 func python(t *testing.T, modules string) string {
 	t.Helper()
-	for _, p := range []string{os.Getenv("SEGD_PYTHON"), "python3", "/usr/bin/python3"} {
-		if p != "" && exec.Command(p, "-c", "import "+modules).Run() == nil {
-			return p
-		}
+	if p := pythontest.Find(modules); p != "" {
+		return p
 	}
 	t.Skipf("no Python with %s; SEGD_PYTHON names an interpreter", modules)
 	return ""

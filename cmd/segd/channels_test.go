@@ -18,7 +18,9 @@ import (
 	"segd/dicomio/dicomtest"
 	"segd/internal/nifti"
 	"segd/internal/nifti/niftitest"
+	"segd/internal/phantom"
 	"segd/models/modelstest"
+	"segd/train/dataset/datasettest"
 )
 
 const channelSide = 24
@@ -247,9 +249,9 @@ func TestSegmentChannelVolumes(t *testing.T) {
 func TestSegmentOneChannel(t *testing.T) {
 	set, out := t.TempDir(), filepath.Join(t.TempDir(), "out")
 	for i := range 3 {
-		img, label := discs(uint64(i), 48, 40)
-		writePNG(t, filepath.Join(set, "imagesTr", fmt.Sprintf("case_%03d_0000.png", i)), img)
-		writePNG(t, filepath.Join(set, "labelsTr", fmt.Sprintf("case_%03d.png", i)), label)
+		img, label := phantom.Discs(uint64(i), 48, 40)
+		datasettest.WritePNG(t, filepath.Join(set, "imagesTr", fmt.Sprintf("case_%03d_0000.png", i)), img)
+		datasettest.WritePNG(t, filepath.Join(set, "labelsTr", fmt.Sprintf("case_%03d.png", i)), label)
 	}
 	write(t, filepath.Join(set, "dataset.json"), []byte(`{"channel_names":{"0":"MR"},"labels":{"background":0,"disc":1},"numTraining":3,"file_ending":".png"}`))
 	done(t, "segment", "-i", filepath.Join(set, "imagesTr"), "-o", out, "-m", brightModel(t), "--output", "mask")
@@ -301,7 +303,7 @@ func TestEvaluateChannels(t *testing.T) {
 		for k := range 3 {
 			write(t, filepath.Join(set, "imagesTr", fmt.Sprintf("case_%03d_%04d.png", i, k)), channelFile(t, "png", k, 1, 0))
 		}
-		writePNG(t, filepath.Join(set, "labelsTr", fmt.Sprintf("case_%03d.png", i)), label)
+		datasettest.WritePNG(t, filepath.Join(set, "labelsTr", fmt.Sprintf("case_%03d.png", i)), label)
 	}
 	spec := func(names string) {
 		write(t, filepath.Join(set, "dataset.json"), []byte(`{"channel_names":`+names+`,"labels":{"background":0,"bright":1},"numTraining":2,"file_ending":".png"}`))

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"segd/train/check"
+	"segd/train/dataset/datasettest"
 )
 
 func TestCheck(t *testing.T) {
@@ -63,7 +64,7 @@ func TestCheckAsksForBackground(t *testing.T) {
 				m.SetNRGBA(x, y, c)
 			}
 		}
-		writePNG(t, path, m)
+		datasettest.WritePNG(t, path, m)
 	}
 	out := filepath.Join(t.TempDir(), "mended")
 	code, text, _ := command(t, "check", "-d", dir, "--fix", out)

@@ -5,10 +5,8 @@ import (
 	"context"
 	"encoding/csv"
 	"image"
-	"image/color"
 	"image/png"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -48,38 +46,7 @@ func cancelled(t *testing.T, args ...string) (code int, stderr string) {
 	return code, err.String()
 }
 
-// discs draws bright discs on noise, and the label image that marks them.
-func discs(seed uint64, width, height int) (img, label *image.Gray) {
-	rng := rand.New(rand.NewPCG(seed, 1))
-	img, label = image.NewGray(image.Rect(0, 0, width, height)), image.NewGray(image.Rect(0, 0, width, height))
-	for i := range img.Pix {
-		img.Pix[i] = uint8(40 + rng.IntN(30))
-	}
-	for range 3 {
-		r := 5 + rng.IntN(5)
-		cx, cy := r+rng.IntN(width-2*r), r+rng.IntN(height-2*r)
-		for y := cy - r; y <= cy+r; y++ {
-			for x := cx - r; x <= cx+r; x++ {
-				if (x-cx)*(x-cx)+(y-cy)*(y-cy) <= r*r {
-					img.SetGray(x, y, color.Gray{Y: uint8(170 + rng.IntN(50))})
-					label.SetGray(x, y, color.Gray{Y: 1})
-				}
-			}
-		}
-	}
-	return img, label
-}
-
 // writePNG writes an image, and the folders above it.
-func writePNG(t *testing.T, path string, img image.Image) {
-	t.Helper()
-	var b bytes.Buffer
-	if err := png.Encode(&b, img); err != nil {
-		t.Fatal(err)
-	}
-	write(t, path, b.Bytes())
-}
-
 // write writes a file, and the folders above it.
 func write(t *testing.T, path string, b []byte) {
 	t.Helper()

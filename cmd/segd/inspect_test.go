@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"segd/dicomio/dicomtest"
+	"segd/internal/phantom"
+	"segd/train/dataset/datasettest"
 )
 
 func TestInspect(t *testing.T) {
@@ -16,8 +18,8 @@ func TestInspect(t *testing.T) {
 	scan, png, bad := filepath.Join(dir, "scan.dcm"), filepath.Join(dir, "a.png"), filepath.Join(dir, "bad.dcm")
 	write(t, scan, dicomtest.Write(f))
 	write(t, bad, dicomtest.Write(f)[:300])
-	img, _ := discs(1, 40, 40)
-	writePNG(t, png, img)
+	img, _ := phantom.Discs(1, 40, 40)
+	datasettest.WritePNG(t, png, img)
 
 	text := done(t, "inspect", scan, png)
 	for _, want := range []string{scan, png, "dicom CT, 24×24 pixels, frames: 1", "rescale slope 1 intercept -1024", "spacing 0.5 × 0.75 mm", "png, 40×40"} {

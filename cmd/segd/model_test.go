@@ -12,10 +12,12 @@ import (
 
 	"segd"
 	"segd/internal/onnx"
+	"segd/internal/phantom"
 	"segd/internal/tensors"
 	"segd/internal/torch/torchtest"
 	"segd/models"
 	"segd/models/modelstest"
+	"segd/train/dataset/datasettest"
 )
 
 func TestModelListAndShow(t *testing.T) {
@@ -119,8 +121,8 @@ func TestModelExportONNX(t *testing.T) {
 // it is served by the same plan.
 func TestModelImport(t *testing.T) {
 	dir, in := brightModel(t), t.TempDir()
-	img, _ := discs(1, 90, 70)
-	writePNG(t, filepath.Join(in, "a.png"), img)
+	img, _ := phantom.Discs(1, 90, 70)
+	datasettest.WritePNG(t, filepath.Join(in, "a.png"), img)
 	masks := func(model string) map[string]string {
 		out := filepath.Join(t.TempDir(), "out")
 		done(t, "segment", "-i", in, "-o", out, "-m", model)

@@ -14,6 +14,8 @@ import (
 
 	"segd/dicomio/dicomtest"
 	"segd/internal/output"
+	"segd/internal/phantom"
+	"segd/train/dataset/datasettest"
 )
 
 // cine is a DICOM file of so many frames.
@@ -31,10 +33,10 @@ func cine(frames int) []byte {
 // looks like a result of this one, and nothing else is touched.
 func TestOverwriteLeavesNothingStale(t *testing.T) {
 	in, out, model := t.TempDir(), t.TempDir(), brightModel(t)
-	img, _ := discs(1, 32, 32)
+	img, _ := phantom.Discs(1, 32, 32)
 	write(t, filepath.Join(in, "cine.dcm"), cine(5))
-	writePNG(t, filepath.Join(in, "fails.png"), img)
-	writePNG(t, filepath.Join(in, "other.png"), img)
+	datasettest.WritePNG(t, filepath.Join(in, "fails.png"), img)
+	datasettest.WritePNG(t, filepath.Join(in, "other.png"), img)
 	args := []string{"segment", "-i", in, "-o", out, "-m", model, "--output", "mask,overlay,csv"}
 	done(t, args...)
 	write(t, filepath.Join(out, "mask", "cine_0004_corrected.png"), []byte("mine"))
@@ -92,9 +94,9 @@ func TestOverwriteSeries(t *testing.T) {
 // folder, where it lies below, and by whatever path it is named.
 func TestOutputsAreNoInputs(t *testing.T) {
 	in, model := t.TempDir(), brightModel(t)
-	img, _ := discs(1, 32, 32)
-	writePNG(t, filepath.Join(in, "a.png"), img)
-	writePNG(t, filepath.Join(in, "b.png"), img)
+	img, _ := phantom.Discs(1, 32, 32)
+	datasettest.WritePNG(t, filepath.Join(in, "a.png"), img)
+	datasettest.WritePNG(t, filepath.Join(in, "b.png"), img)
 	if err := os.Symlink(in, filepath.Join(t.TempDir(), "link")); err != nil {
 		t.Skip(err)
 	}
@@ -120,9 +122,9 @@ func TestOutputsAreNoInputs(t *testing.T) {
 // An output never takes the place of an input, --overwrite or not.
 func TestOutputOverInput(t *testing.T) {
 	in, model := t.TempDir(), brightModel(t)
-	img, _ := discs(1, 32, 32)
-	writePNG(t, filepath.Join(in, "a.png"), img)
-	writePNG(t, filepath.Join(in, "mask", "a.png"), img)
+	img, _ := phantom.Discs(1, 32, 32)
+	datasettest.WritePNG(t, filepath.Join(in, "a.png"), img)
+	datasettest.WritePNG(t, filepath.Join(in, "mask", "a.png"), img)
 	before := tree(t, in)
 	for _, from := range []string{in, filepath.Join(in, "mask")} {
 		code, _, stderr := command(t, "segment", "-i", from, "-o", in, "-m", model, "--overwrite")
@@ -220,13 +222,13 @@ func TestModelIsKept(t *testing.T) {
 // names are, and what was passed over is counted.
 func TestSegmentMessyFolder(t *testing.T) {
 	in, out, model := t.TempDir(), t.TempDir(), brightModel(t)
-	img, _ := discs(1, 32, 32)
+	img, _ := phantom.Discs(1, 32, 32)
 	scan := dicomtest.Write(dicomtest.Disc(32))
 	for _, name := range []string{"1.2.840.113619.101", "1.2.840.113619.102", "s.IMA", "s.DC3"} {
 		write(t, filepath.Join(in, name), scan)
 	}
-	writePNG(t, filepath.Join(in, "new\nline.png"), img)
-	writePNG(t, filepath.Join(in, "caf\xe9.png"), img)
+	datasettest.WritePNG(t, filepath.Join(in, "new\nline.png"), img)
+	datasettest.WritePNG(t, filepath.Join(in, "caf\xe9.png"), img)
 	write(t, filepath.Join(in, "notes.txt"), []byte("text"))
 	write(t, filepath.Join(in, "zero"), nil)
 	if err := os.Symlink("absent", filepath.Join(in, "gone")); err != nil {
@@ -263,7 +265,7 @@ func TestDatasetByContent(t *testing.T) {
 		write(t, filepath.Join(dir, "images", name), dicomtest.Write(f))
 		label := image.NewGray(image.Rect(0, 0, 32, 32))
 		copy(label.Pix[320:], bytes.Repeat([]byte{1}, 64))
-		writePNG(t, filepath.Join(dir, "labels", name+".png"), label)
+		datasettest.WritePNG(t, filepath.Join(dir, "labels", name+".png"), label)
 	}
 	out := done(t, "check", "-d", dir, "--overfit", "0")
 	if !strings.Contains(out, "4 images with labels") {

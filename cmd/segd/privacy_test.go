@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"segd/dicomio/dicomtest"
+	"segd/train/dataset/datasettest"
 )
 
 // An attribute is one to plant a value in.
@@ -292,13 +293,13 @@ func privateTraining(t *testing.T, files map[string][]byte) {
 	label.Pix[100] = 1
 	for i := range 4 {
 		write(t, filepath.Join(data, "images", fmt.Sprintf("%03d.dcm", i)), files["whole"])
-		writePNG(t, filepath.Join(data, "labels", fmt.Sprintf("%03d.png", i)), label)
+		datasettest.WritePNG(t, filepath.Join(data, "labels", fmt.Sprintf("%03d.png", i)), label)
 	}
 	i := 0
 	for _, b := range files {
 		i++
 		write(t, filepath.Join(faulty, "images", fmt.Sprintf("%03d.dcm", i)), b)
-		writePNG(t, filepath.Join(faulty, "labels", fmt.Sprintf("%03d.png", i)), label)
+		datasettest.WritePNG(t, filepath.Join(faulty, "labels", fmt.Sprintf("%03d.png", i)), label)
 	}
 	out := t.TempDir()
 	for _, args := range [][]string{

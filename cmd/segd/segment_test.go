@@ -16,6 +16,8 @@ import (
 	"segd/dicomio"
 	"segd/dicomio/dicomtest"
 	"segd/internal/engine"
+	"segd/internal/phantom"
+	"segd/train/dataset/datasettest"
 )
 
 // scans writes a folder of inputs: three images, one of them a DICOM in a
@@ -24,8 +26,8 @@ func scans(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	for i, name := range []string{"a.png", "b.png"} {
-		img, _ := discs(uint64(i), 50+i, 40)
-		writePNG(t, filepath.Join(dir, name), img)
+		img, _ := phantom.Discs(uint64(i), 50+i, 40)
+		datasettest.WritePNG(t, filepath.Join(dir, name), img)
 	}
 	write(t, filepath.Join(dir, "sub", "c.dcm"), dicomtest.Write(dicomtest.Disc(48)))
 	b, err := os.ReadFile(filepath.Join(dir, "a.png"))
@@ -63,7 +65,7 @@ func TestSegmentFolder(t *testing.T) {
 	if !ok {
 		t.Fatal("the mask is not paletted")
 	}
-	_, label := discs(1, 51, 40)
+	_, label := phantom.Discs(1, 51, 40)
 	if diff := cmp.Diff(label.Pix, mask.Pix); diff != "" || mask.Rect != label.Rect {
 		t.Errorf("mask of %v, want that of %v: %s", mask.Rect, label.Rect, diff)
 	}
@@ -147,8 +149,8 @@ func TestSegmentFrames(t *testing.T) {
 	}
 
 	// A frame's output must not take the place of another input's.
-	img, _ := discs(1, 32, 32)
-	writePNG(t, filepath.Join(dir, "cine_0002.png"), img)
+	img, _ := phantom.Discs(1, 32, 32)
+	datasettest.WritePNG(t, filepath.Join(dir, "cine_0002.png"), img)
 	out = t.TempDir()
 	code, _, stderr := command(t, "segment", "-i", dir, "-o", out, "-m", model, "--output", "mask")
 	if code != exitPartial || !strings.Contains(stderr, "frame 2") {
@@ -161,10 +163,10 @@ func TestSegmentFrames(t *testing.T) {
 
 func TestSegmentSameNames(t *testing.T) {
 	dir, other, model := t.TempDir(), t.TempDir(), brightModel(t)
-	img, _ := discs(1, 32, 32)
-	writePNG(t, filepath.Join(dir, "a.png"), img)
+	img, _ := phantom.Discs(1, 32, 32)
+	datasettest.WritePNG(t, filepath.Join(dir, "a.png"), img)
 	write(t, filepath.Join(dir, "a.dcm"), dicomtest.Write(dicomtest.Disc(32)))
-	writePNG(t, filepath.Join(dir, "b.png"), img)
+	datasettest.WritePNG(t, filepath.Join(dir, "b.png"), img)
 	out := t.TempDir()
 	// What is named twice is done once.
 	done(t, "segment", "-i", dir, filepath.Join(dir, "b.png"), "-o", out, "-m", model, "--output", "mask")
@@ -172,7 +174,7 @@ func TestSegmentSameNames(t *testing.T) {
 		t.Error(diff)
 	}
 
-	writePNG(t, filepath.Join(other, "b.png"), img)
+	datasettest.WritePNG(t, filepath.Join(other, "b.png"), img)
 	out = filepath.Join(t.TempDir(), "out")
 	code, _, stderr := command(t, "segment", "-i", dir, "-i", other, "-o", out, "-m", model)
 	if code != exitUsage || !strings.Contains(stderr, filepath.Join(other, "b.png")) {
@@ -185,8 +187,8 @@ func TestSegmentSameNames(t *testing.T) {
 
 func TestSegmentKeepsOutputs(t *testing.T) {
 	dir, out, model := t.TempDir(), t.TempDir(), brightModel(t)
-	img, _ := discs(1, 32, 32)
-	writePNG(t, filepath.Join(dir, "a.png"), img)
+	img, _ := phantom.Discs(1, 32, 32)
+	datasettest.WritePNG(t, filepath.Join(dir, "a.png"), img)
 	write(t, filepath.Join(out, "mask", "a.png"), []byte("mine"))
 	args := []string{"segment", "-i", dir, "-o", out, "-m", model, "--output", "mask"}
 	code, _, stderr := command(t, args...)
@@ -218,9 +220,9 @@ func TestSegmentDryRun(t *testing.T) {
 func TestSegmentFailFast(t *testing.T) {
 	dir, model := t.TempDir(), brightModel(t)
 	write(t, filepath.Join(dir, "0.png"), []byte("\x89PNG\r\n\x1a\nno more"))
-	img, _ := discs(1, 32, 32)
+	img, _ := phantom.Discs(1, 32, 32)
 	for i := 1; i < 6; i++ {
-		writePNG(t, filepath.Join(dir, fmt.Sprintf("%d.png", i)), img)
+		datasettest.WritePNG(t, filepath.Join(dir, fmt.Sprintf("%d.png", i)), img)
 	}
 	out := t.TempDir()
 	code, _, stderr := command(t, "segment", "-i", dir, "-o", out, "-m", model, "--output", "mask", "--fail-fast", "--threads", "1")
@@ -257,8 +259,8 @@ func TestSegmentNoInput(t *testing.T) {
 // Outputs inside the folder that is read are no inputs of the next run.
 func TestSegmentIntoInput(t *testing.T) {
 	dir, model := t.TempDir(), brightModel(t)
-	img, _ := discs(1, 32, 32)
-	writePNG(t, filepath.Join(dir, "a.png"), img)
+	img, _ := phantom.Discs(1, 32, 32)
+	datasettest.WritePNG(t, filepath.Join(dir, "a.png"), img)
 	args := []string{"segment", "-i", dir, "-o", filepath.Join(dir, "out"), "-m", model}
 	done(t, args...)
 	if got := done(t, append(args, "--dry-run")...); strings.Count(got, "\n") != 1 {
@@ -314,8 +316,8 @@ func TestSegmentDICOM(t *testing.T) {
 	f.Frames, f.Pixels = 2, append(f.Pixels, f.Pixels...)
 	f.Elements = append(f.Elements, dicomtest.Element{Tag: 0x0020000e, VR: "UI", Value: "1.2.826.0.1.3680043.10.543.2"})
 	write(t, filepath.Join(in, "two.dcm"), dicomtest.Write(f))
-	img, _ := discs(1, 40, 40)
-	writePNG(t, filepath.Join(in, "a.png"), img)
+	img, _ := phantom.Discs(1, 40, 40)
+	datasettest.WritePNG(t, filepath.Join(in, "a.png"), img)
 	code, _, stderr := command(t, "segment", "-i", in, "-o", out, "-m", brightModel(t), "--output", "seg,segprob,sc,sr,gsps")
 	if code != exitPartial || !strings.Contains(stderr, "a png file names none") {
 		t.Fatalf("exit %d: %s", code, stderr)
@@ -363,8 +365,8 @@ func TestSegmentDICOM(t *testing.T) {
 // was asked for is written all the same.
 func TestSegmentRefused(t *testing.T) {
 	in, out := t.TempDir(), t.TempDir()
-	img, _ := discs(1, 40, 40)
-	writePNG(t, filepath.Join(in, "a.png"), img)
+	img, _ := phantom.Discs(1, 40, 40)
+	datasettest.WritePNG(t, filepath.Join(in, "a.png"), img)
 	write(t, filepath.Join(in, "b.dcm"), dicomtest.Write(dicomtest.Disc(24)))
 	code, _, stderr := command(t, "segment", "-i", in, "-o", out, "-m", brightModel(t), "--output", "mask,overlay,csv,json,seg,sc,rtstruct", "--progress", "none")
 	if code != exitPartial || !strings.Contains(stderr, "a.png: no seg, sc, rtstruct: ") || !strings.Contains(stderr, "a png file names none") ||

@@ -15,6 +15,9 @@ import (
 	"testing"
 	"time"
 
+	"segd/internal/phantom"
+	"segd/train/dataset/datasettest"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -92,10 +95,10 @@ func TestServe(t *testing.T) {
 	done(t, "serve", "--healthcheck", "--listen", listen)
 
 	// The server and the command line give the same mask.
-	img, _ := discs(7, 60, 44)
+	img, _ := phantom.Discs(7, 60, 44)
 	dir, out := t.TempDir(), t.TempDir()
 	file := filepath.Join(dir, "a.png")
-	writePNG(t, file, img)
+	datasettest.WritePNG(t, file, img)
 	done(t, "segment", "-i", file, "-o", out, "-m", "bright", "--models", brightModel(t), "--output", "mask")
 	want := tree(t, out)["mask/a.png"]
 	if got := postFile(t, url+"v1/segment?model=bright&output=mask", file); got != want {
@@ -147,9 +150,9 @@ func postFile(t *testing.T, url, path string) string {
 // A request that runs when the server is told to stop is answered.
 func TestServeFinishesWhatRuns(t *testing.T) {
 	url, stop, _ := startServer(t, "--models", brightModel(t), "--threads", "1")
-	img, _ := discs(3, 200, 200)
+	img, _ := phantom.Discs(3, 200, 200)
 	file := filepath.Join(t.TempDir(), "a.png")
-	writePNG(t, file, img)
+	datasettest.WritePNG(t, file, img)
 	b, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)

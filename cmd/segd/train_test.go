@@ -8,8 +8,10 @@ import (
 	"strings"
 	"testing"
 
+	"segd/internal/phantom"
 	"segd/models"
 	"segd/train"
+	"segd/train/dataset/datasettest"
 	"segd/train/metric"
 )
 
@@ -18,10 +20,10 @@ func discSet(t *testing.T, first, n int) string {
 	t.Helper()
 	dir := t.TempDir()
 	for i := range n {
-		img, label := discs(uint64(first+i), 48, 48)
+		img, label := phantom.Discs(uint64(first+i), 48, 48)
 		name := fmt.Sprintf("disc%02d.png", i)
-		writePNG(t, filepath.Join(dir, "images", name), img)
-		writePNG(t, filepath.Join(dir, "labels", name), label)
+		datasettest.WritePNG(t, filepath.Join(dir, "images", name), img)
+		datasettest.WritePNG(t, filepath.Join(dir, "labels", name), label)
 	}
 	return dir
 }

@@ -19,6 +19,7 @@ import (
 	"segd/internal/scanio"
 	"segd/models/modelstest"
 	"segd/train/check"
+	"segd/train/dataset/datasettest"
 	"segd/train/metric"
 )
 
@@ -52,7 +53,7 @@ func greys(off int) (img *image.Gray, label *image.Gray16) {
 func TestSegmentValues(t *testing.T) {
 	in, out, model := filepath.Join(t.TempDir(), "a.png"), filepath.Join(t.TempDir(), "out"), valueModel(t)
 	img, label := greys(0)
-	writePNG(t, in, img)
+	datasettest.WritePNG(t, in, img)
 	done(t, "segment", "-i", in, "-o", out, "-m", model)
 	if files := names(tree(t, out)); len(files) != 1 || files[0] != "value/a.png" {
 		t.Errorf("wrote %v", files)
@@ -88,7 +89,7 @@ func TestSegmentValuesFloat(t *testing.T) {
 	img, _ := greys(0)
 	img.SetGray(1, 0, color.Gray{Y: 51}) // 204 of 1000
 	img.SetGray(2, 0, color.Gray{Y: 1})  // 4
-	writePNG(t, filepath.Join(dir, "a.png"), img)
+	datasettest.WritePNG(t, filepath.Join(dir, "a.png"), img)
 	write(t, filepath.Join(dir, "b.dcm"), dicomtest.Write(dicomtest.Disc(16)))
 	done(t, "segment", "-i", dir, "-o", out, "-m", model, "--output", "value,tiff,nifti,json", "--progress", "none")
 	if diff := cmp.Diff([]string{"json/a.json", "json/b.json", "nifti/a.nii.gz", "nifti/b.nii.gz", "tiff/a.tiff", "tiff/b.tiff", "value/a.png", "value/b.png"}, names(tree(t, out))); diff != "" {
@@ -129,8 +130,8 @@ func TestEvaluateValues(t *testing.T) {
 	dir, model, path := t.TempDir(), valueModel(t), filepath.Join(t.TempDir(), "report.json")
 	for i, name := range []string{"a.png", "b.png"} {
 		img, label := greys(60 * i)
-		writePNG(t, filepath.Join(dir, "images", name), img)
-		writePNG(t, filepath.Join(dir, "labels", name), label)
+		datasettest.WritePNG(t, filepath.Join(dir, "images", name), img)
+		datasettest.WritePNG(t, filepath.Join(dir, "labels", name), label)
 	}
 	text := done(t, "evaluate", "-d", dir, "-m", model, "--report", path, "--record", "test")
 	if !strings.Contains(text, "MAE") || !strings.Contains(text, "all pixels") || strings.Contains(text, "Dice") {
@@ -193,8 +194,8 @@ func TestCheckValues(t *testing.T) {
 			label.SetGray16(k%40, k/40, color.Gray16{Y: uint16(30*(k%40) + 11*(k/40) + i)})
 		}
 		name := string(rune('a'+i)) + ".png"
-		writePNG(t, filepath.Join(dir, "images", name), img)
-		writePNG(t, filepath.Join(dir, "labels", name), label)
+		datasettest.WritePNG(t, filepath.Join(dir, "images", name), img)
+		datasettest.WritePNG(t, filepath.Join(dir, "labels", name), label)
 	}
 	for _, args := range [][]string{nil, {"--head", "regression"}} {
 		text := done(t, append([]string{"check", "-d", dir, "--overfit", "0"}, args...)...)
@@ -225,8 +226,8 @@ func TestTrainValues(t *testing.T) {
 	for i := range 4 {
 		img, label := greys(i)
 		name := string(rune('a'+i)) + ".png"
-		writePNG(t, filepath.Join(dir, "images", name), img)
-		writePNG(t, filepath.Join(dir, "labels", name), label)
+		datasettest.WritePNG(t, filepath.Join(dir, "images", name), img)
+		datasettest.WritePNG(t, filepath.Join(dir, "labels", name), label)
 	}
 	args := []string{"train", "-d", dir, "-o", out, "--head", "regression", "--steps", "2", "--width", "2", "--depth", "1", "--batch", "2"}
 	if text := done(t, append(args, "--loss", "l2")...); !strings.Contains(text, "val_mae") {
@@ -250,7 +251,7 @@ func TestExchangeValues(t *testing.T) {
 	done(t, "model", "import", filepath.Join(model, "weights.safetensors"), "-o", named, "--head", "regression", "--norm", "none")
 	in := filepath.Join(dir, "a.png")
 	img, _ := greys(0)
-	writePNG(t, in, img)
+	datasettest.WritePNG(t, in, img)
 	var want string
 	for _, m := range []string{model, back, named} {
 		out := filepath.Join(t.TempDir(), "out")

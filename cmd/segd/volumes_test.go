@@ -15,6 +15,8 @@ import (
 	"segd/internal/engine"
 	"segd/internal/nifti"
 	"segd/internal/nifti/niftitest"
+	"segd/internal/phantom"
+	"segd/train/dataset/datasettest"
 )
 
 // inPlace checks that every reader finds what is marked in a mask at its place
@@ -177,8 +179,8 @@ func TestSegmentTiltedSeries(t *testing.T) {
 // A scan that lies nowhere is a volume that says so.
 func TestSegmentNIfTINowhere(t *testing.T) {
 	in, out := t.TempDir(), t.TempDir()
-	img, _ := discs(1, 32, 32)
-	writePNG(t, filepath.Join(in, "a.png"), img)
+	img, _ := phantom.Discs(1, 32, 32)
+	datasettest.WritePNG(t, filepath.Join(in, "a.png"), img)
 	write(t, filepath.Join(in, "b.dcm"), dicomtest.Write(dicomtest.Disc(32)))
 	code, _, stderr := command(t, "segment", "-i", in, "-o", out, "-m", brightModel(t), "--output", "nifti", "--progress", "none")
 	if code != exitDone || !strings.Contains(stderr, "a.png and 1 more: the nifti has no position") {

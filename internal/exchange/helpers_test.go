@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"segd"
+	"segd/internal/pythontest"
 	"segd/models"
 	"segd/preprocess"
 	"segd/unet"
@@ -138,16 +139,6 @@ func apart(got, want []float32) float64 {
 	return most / top
 }
 
-// python returns an interpreter that has modules, "" where there is none.
-func python(modules string) string {
-	for _, p := range []string{os.Getenv("SEGD_PYTHON"), "python3", "/usr/bin/python3"} {
-		if p != "" && exec.Command(p, "-c", "import "+modules).Run() == nil {
-			return p
-		}
-	}
-	return ""
-}
-
 // job is a run of a model by a script of testdata.
 type job struct {
 	Network unet.Config `json:"network"` // of load_torch.py
@@ -161,7 +152,7 @@ type job struct {
 // skipped: Python's or, with NODE_PATH, node's.
 func runtime(t *testing.T) []string {
 	t.Helper()
-	if p := python("onnxruntime"); p != "" {
+	if p := pythontest.Find("onnxruntime"); p != "" {
 		return []string{p, "testdata/run_onnx.py"}
 	}
 	if exec.Command("node", "-e", "require('onnxruntime-node')").Run() == nil {

@@ -12,6 +12,7 @@ import (
 
 	"segd"
 	"segd/internal/onnx"
+	"segd/internal/pythontest"
 	"segd/internal/tensors"
 	"segd/internal/torch/torchtest"
 	"segd/unet"
@@ -225,7 +226,7 @@ func TestPyTorch(t *testing.T) {
 		if testing.Short() {
 			t.Skip("exports of PyTorch take half a minute")
 		}
-		p := python("torch")
+		p := pythontest.Find("torch")
 		if p == "" {
 			t.Skip("no Python with torch; SEGD_PYTHON names an interpreter")
 		}

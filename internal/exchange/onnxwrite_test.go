@@ -10,6 +10,7 @@ import (
 
 	"segd"
 	"segd/internal/onnx"
+	"segd/internal/pythontest"
 	"segd/internal/tensors"
 	"segd/unet"
 )
@@ -112,7 +113,7 @@ func TestONNXRuntime(t *testing.T) {
 // PyTorch takes weights.safetensors into the module that names are of, in its
 // order, and has segd's logits.
 func TestWeightsInPyTorch(t *testing.T) {
-	p := python("torch")
+	p := pythontest.Find("torch")
 	if p == "" {
 		t.Skip("no Python with torch; SEGD_PYTHON names an interpreter")
 	}

@@ -172,15 +172,7 @@ func (p *Patch) sample(e *Sample, m matrix, cy, cx float64, dy, dx *field) {
 	if dy != nil {
 		rowY, rowX = make([]float32, p.W), make([]float32, p.W)
 	}
-	hw := p.H * p.W
-	type plane struct{ src, dst []float32 }
-	var planes []plane
-	for c := range e.X.C {
-		planes = append(planes, plane{e.X.Plane(0, c), p.X[c*hw : (c+1)*hw]})
-	}
-	if p.Targets != nil {
-		planes = append(planes, plane{e.Targets, p.Targets})
-	}
+	planes := p.planes(e)
 	for y := range p.H {
 		oy := float64(y) - top
 		sy, sx := cy+m.yy*oy-m.yx*left, cx+m.xy*oy-m.xx*left
@@ -226,6 +218,21 @@ func (p *Patch) sample(e *Sample, m matrix, cy, cx float64, dy, dx *field) {
 			}
 		}
 	}
+}
+
+// plane is where the values of a patch come from and where they go.
+type plane struct{ src, dst []float32 }
+
+// planes are those of the channels, and of the targets where a patch has them.
+func (p *Patch) planes(e *Sample) (list []plane) {
+	hw := p.H * p.W
+	for c := range e.X.C {
+		list = append(list, plane{e.X.Plane(0, c), p.X[c*hw : (c+1)*hw]})
+	}
+	if p.Targets != nil {
+		list = append(list, plane{e.Targets, p.Targets})
+	}
+	return list
 }
 
 // reflect mirrors an index about the centres of the outermost pixels.

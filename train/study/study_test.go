@@ -4,14 +4,11 @@ import (
 	"context"
 	"encoding/csv"
 	"errors"
-	"fmt"
 	"image"
 	"image/color"
-	"image/png"
 	"io/fs"
 	"maps"
 	"math"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,54 +17,10 @@ import (
 
 	"segd"
 	"segd/train"
+	"segd/train/dataset/datasettest"
 	"segd/train/evaluate"
 	"segd/unet"
 )
-
-// discs writes a data set of n images of bright discs on noise, two images a
-// group.
-func discs(t *testing.T, n, side int) string {
-	t.Helper()
-	dir := filepath.Join(t.TempDir(), "discs", "train")
-	rng := rand.New(rand.NewPCG(7, 7))
-	ids := "id,group\n"
-	for i := range n {
-		img, label := image.NewGray(image.Rect(0, 0, side, side)), image.NewGray(image.Rect(0, 0, side, side))
-		cy, cx, r := rng.IntN(side), rng.IntN(side), side/8+rng.IntN(side/6)
-		for k := range img.Pix {
-			y, x := k/side, k%side
-			img.Pix[k] = uint8(60 + rng.IntN(40))
-			if (y-cy)*(y-cy)+(x-cx)*(x-cx) <= r*r {
-				img.Pix[k], label.Pix[k] = img.Pix[k]+100, 1
-			}
-		}
-		for sub, m := range map[string]image.Image{"images": img, "labels": label} {
-			writePNG(t, filepath.Join(dir, sub, fmt.Sprintf("disc_%02d.png", i)), m)
-		}
-		ids += fmt.Sprintf("disc_%02d,subject_%d\n", i, i/2)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "ids.csv"), []byte(ids), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
-func writePNG(t *testing.T, path string, m image.Image) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := png.Encode(f, m); err != nil {
-		t.Fatal(err)
-	}
-	if err := f.Close(); err != nil {
-		t.Fatal(err)
-	}
-}
 
 // variants parses names.
 func variants(t *testing.T, names ...string) []Variant {
@@ -107,7 +60,7 @@ func htmlFiles(t *testing.T, dir string) []string {
 // A study leaves one page that loads nothing, with its plots and every kind of
 // block and long skip, and tables that agree with it.
 func TestRun(t *testing.T) {
-	o := tiny(t, discs(t, 8, 24))
+	o := tiny(t, datasettest.Discs(t, 8, 24))
 	var last Event
 	if err := Run(t.Context(), o, func(e Event) { last = e }); err != nil {
 		t.Fatal(err)
@@ -166,7 +119,7 @@ func readCSV(t *testing.T, path string) [][]string {
 // A study that was interrupted goes on, does not train anew what is done, and
 // comes to the same figures.
 func TestRunGoesOn(t *testing.T) {
-	dir := discs(t, 8, 24)
+	dir := datasettest.Discs(t, 8, 24)
 	whole := tiny(t, dir)
 	whole.Variants, whole.Landscape, whole.Repeats = whole.Variants[:2], -1, 1
 	if err := Run(t.Context(), whole, nil); err != nil {
@@ -211,7 +164,7 @@ func TestRunGoesOn(t *testing.T) {
 		t.Errorf("other steps in the same folder: %v", err)
 	}
 	other = part
-	other.Datasets = []string{discs(t, 6, 24)}
+	other.Datasets = []string{datasettest.Discs(t, 6, 24)}
 	other.Seed = 1
 	if err := Run(t.Context(), other, nil); err != nil {
 		t.Errorf("another seed beside: %v", err)
@@ -225,7 +178,7 @@ func TestRunMerges(t *testing.T) {
 	if testing.Short() {
 		t.Skip("trains many networks")
 	}
-	dir := discs(t, 8, 24)
+	dir := datasettest.Discs(t, 8, 24)
 	all := tiny(t, dir)
 	all.Variants, all.Steps, all.Landscape = all.Variants[:2], 4, -1
 	all.Sweep, all.SweepDepths, all.SweepConvs, all.SweepRepeats, all.SweepSteps, all.SweepPatch = true, []int{1, 2}, []int{2}, 2, 4, 8

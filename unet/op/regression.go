@@ -29,52 +29,14 @@ func (s *Set[T]) Regression(squared bool, values, targets *G.Node) (*G.Node, err
 	return s.apply(&operation[T]{
 		spec: spec,
 		in:   in,
-		run: func(out []T, a args[T]) error {
-			sum, n := 0.0, 0
-			for i, t := range a.f[1] {
-				e := float64(a.f[0][i]) - float64(t)
-				if isNaN(t) {
-					continue
-				}
-				if n++; squared {
-					sum += e * e
-				} else {
-					sum += math.Abs(e)
-				}
-			}
-			out[0] = T(sum / float64(max(1, n)))
-			return nil
-		},
-		wrt: []bool{true, false},
+		run:  regression[T](squared),
+		wrt:  []bool{true, false},
 		diff: func(nodes G.Nodes, _, dy *G.Node) (G.Nodes, error) {
 			dx, err := s.apply(&operation[T]{
 				spec: grad{spec, "values"},
 				in:   []port{in[0], in[1], {}},
 				out:  in[0],
-				run: func(out []T, a args[T]) error {
-					n := 0
-					for _, t := range a.f[1] {
-						if !isNaN(t) {
-							n++
-						}
-					}
-					each := a.f[2][0] / T(max(1, n))
-					for i, t := range a.f[1] {
-						switch e := a.f[0][i] - t; {
-						case isNaN(t):
-							out[i] = 0
-						case squared:
-							out[i] = 2 * e * each
-						case e > 0:
-							out[i] = each
-						case e < 0:
-							out[i] = -each
-						default:
-							out[i] = 0
-						}
-					}
-					return nil
-				},
+				run:  regressionGrad[T](squared),
 			}, nodes[0], nodes[1], dy)
 			return G.Nodes{dx, nil}, err
 		},
@@ -83,3 +45,52 @@ func (s *Set[T]) Regression(squared bool, values, targets *G.Node) (*G.Node, err
 
 // isNaN reports whether a target is unknown.
 func isNaN[T kernel.Float](v T) bool { return math.IsNaN(float64(v)) }
+
+// regression returns the mean error of values, a.f[0], over the targets, a.f[1], that
+// are known.
+func regression[T kernel.Float](squared bool) func(out []T, a args[T]) error {
+	return func(out []T, a args[T]) error {
+		sum, n := 0.0, 0
+		for i, t := range a.f[1] {
+			e := float64(a.f[0][i]) - float64(t)
+			if isNaN(t) {
+				continue
+			}
+			if n++; squared {
+				sum += e * e
+			} else {
+				sum += math.Abs(e)
+			}
+		}
+		out[0] = T(sum / float64(max(1, n)))
+		return nil
+	}
+}
+
+// regressionGrad returns the derivative of regression by the values, times a.f[2].
+func regressionGrad[T kernel.Float](squared bool) func(out []T, a args[T]) error {
+	return func(out []T, a args[T]) error {
+		n := 0
+		for _, t := range a.f[1] {
+			if !isNaN(t) {
+				n++
+			}
+		}
+		each := a.f[2][0] / T(max(1, n))
+		for i, t := range a.f[1] {
+			switch e := a.f[0][i] - t; {
+			case isNaN(t):
+				out[i] = 0
+			case squared:
+				out[i] = 2 * e * each
+			case e > 0:
+				out[i] = each
+			case e < 0:
+				out[i] = -each
+			default:
+				out[i] = 0
+			}
+		}
+		return nil
+	}
+}
