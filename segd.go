@@ -84,6 +84,12 @@ type Scan struct {
 	Affine       *Affine
 	Depth, Times int
 
+	// Source returns what files derived from the scan refer to and copy: of DICOM a
+	// *dicomio.Source, of NIfTI the header of the volume. It is made when it is first
+	// asked for, from the file as it was read. It is nil for other files. Safe for
+	// concurrent use.
+	Source func() (any, error)
+
 	// Frame decodes frame i, counted from 0. It may be called repeatedly and
 	// from several goroutines. Each call returns a new Image.
 	Frame func(i int) (*Image, error)

@@ -3,6 +3,7 @@ package dicomio
 import (
 	"fmt"
 	"io"
+	"sync"
 
 	"segd"
 	"segd/dicomio/tag"
@@ -56,6 +57,7 @@ func Read(b []byte) (*segd.Scan, error) {
 		Clean:          s.header.root.text(tag.BurnedInAnnotation) == "NO",
 		Affine:         s.affine(),
 		Frame:          s.frame,
+		Source:         sync.OnceValues(func() (any, error) { return s.file.source() }),
 	}
 	if out.Affine != nil {
 		out.Depth, out.Times = l.frames, 1

@@ -39,7 +39,28 @@ func OpenSource(b []byte) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
+	return f.source()
+}
+
+// SourceOf returns the Source of a scan that Read returned. The errors are those of
+// OpenSource, and segd.ErrUnprocessable for a scan that is no DICOM file.
+func SourceOf(scan *segd.Scan) (*Source, error) {
+	if scan.Format == "dicom" && scan.Source != nil {
+		source, err := scan.Source()
+		if err != nil {
+			return nil, err
+		}
+		if s, ok := source.(*Source); ok {
+			return s, nil
+		}
+	}
+	return nil, unprocessable("a DICOM object is filed under the patient and study of its image, and a %s file names none", scan.Format)
+}
+
+// source copies what objects need from the file.
+func (f *file) source() (*Source, error) {
 	s := &Source{}
+	var err error
 	if s.patient, err = f.copy(patientTags); err != nil {
 		return nil, err
 	}

@@ -83,14 +83,14 @@ func (e *Engine) read(ctx context.Context, s *Source, expected func(scanio.Size)
 // read reads the source of t and prepares its outputs.
 func (t *task) read(ctx context.Context) error {
 	expected := func(size scanio.Size) int64 { return t.collected(t.Model, size.Width, size.Height, size.Frames) }
-	held, size, err := t.Engine.read(ctx, t.source, expected, func(scan *segd.Scan, file []byte) (int64, func() error) {
+	held, size, err := t.Engine.read(ctx, t.source, expected, func(scan *segd.Scan, _ []byte) (int64, func() error) {
 		n := t.collected(t.Model, scan.Width, scan.Height, scan.Frames)
 		if m, _, err := Choose(t.Models, t.Model, scan); err == nil {
 			n += segment.Turned(m, scan)
 		} // else prepare says why
 		return n, func() error {
 			t.scan = scan
-			return t.prepare(ctx, file)
+			return t.prepare(ctx)
 		}
 	})
 	if err != nil {

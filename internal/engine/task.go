@@ -86,9 +86,8 @@ func inTurn(ctx context.Context, f func() error) error {
 	return err
 }
 
-// prepare chooses the model, settles what can be made of the scan, which was read from
-// file, and says what is known before the first frame.
-func (t *task) prepare(ctx context.Context, file []byte) error {
+// prepare chooses the model, settles what can be made of the scan, and says what is known before the first frame.
+func (t *task) prepare(ctx context.Context) error {
 	first, last, err := t.frames(t.scan)
 	if err != nil {
 		return err
@@ -108,7 +107,7 @@ func (t *task) prepare(ctx context.Context, file []byte) error {
 	if t.Deidentify && t.scan.Format == "dicom" && !t.scan.Clean && t.some(func(k export.Kind) bool { return k.Pixels }) {
 		t.result.Warnings = append(t.result.Warnings, export.BurnedInWarning)
 	}
-	if err := t.prepareOutputs(file); err != nil || t.nothing {
+	if err := t.prepareOutputs(); err != nil || t.nothing {
 		return err
 	}
 	if err := m.Load(ctx, t.Pool); ctx.Err() != nil {
@@ -127,13 +126,13 @@ func (t *task) prepare(ctx context.Context, file []byte) error {
 
 // prepareOutputs opens what collects results, and says in the result what cannot be
 // made.
-func (t *task) prepareOutputs(file []byte) error {
+func (t *task) prepareOutputs() error {
 	r := t.result
 	objects := export.Kinds(func(k export.Kind) bool { return k.DICOM && t.wants(k.Name) })
 	made := len(t.kinds)
 	var refused []string
 	if len(objects) > 0 {
-		t.objects = export.NewDICOM(t.unit.run, file, t.scan, t.model.Manifest, export.Names(objects))
+		t.objects = export.NewDICOM(t.unit.run, t.scan, t.model.Manifest, export.Names(objects))
 		r.Warnings = append(r.Warnings, t.objects.Warnings()...)
 		if err := t.objects.Refused(); err != nil {
 			made -= len(objects) - len(t.objects.Kinds())
@@ -141,7 +140,7 @@ func (t *task) prepareOutputs(file []byte) error {
 		}
 	}
 	if t.wants(export.NIfTI) {
-		if err := t.prepareVolumes(file); err != nil {
+		if err := t.prepareVolumes(); err != nil {
 			return err
 		}
 		if t.refused != nil {
@@ -154,7 +153,7 @@ func (t *task) prepareOutputs(file []byte) error {
 }
 
 // prepareVolumes opens what collects the masks or values of all frames.
-func (t *task) prepareVolumes(file []byte) error {
+func (t *task) prepareVolumes() error {
 	r := t.result
 	if t.in.stack != nil {
 		steps, warnings := t.openVolume(t)
@@ -165,7 +164,7 @@ func (t *task) prepareVolumes(file []byte) error {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("wrote a %s for each file instead of one for the series: %s", export.NIfTI,
 			strings.TrimPrefix(t.in.noStack.Error(), "dicomio: "+segd.ErrUnprocessable.Error()+": ")))
 	}
-	v, err := export.NewNIfTI(file, t.scan, t.model.Network.Head)
+	v, err := export.NewNIfTI(t.scan, t.model.Network.Head)
 	var none *export.NoVolumeError
 	switch {
 	case errors.As(err, &none):

@@ -1,7 +1,7 @@
 // Package export turns what was found in a scan into the files that other
 // programs take: DICOM objects, NIfTI volumes, TIFF and PNG of values.
 //
-//	d := export.NewDICOM(run, file, scan, model.Manifest, []string{export.SEG})
+//	d := export.NewDICOM(run, scan, model.Manifest, []string{export.SEG})
 //	err := d.Refused()
 //	err = d.Add(0, result, measured)
 //	err = d.Write(w, export.SEG)
@@ -11,7 +11,6 @@
 package export
 
 import (
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -67,9 +66,9 @@ func (r refusals) Unwrap() []error {
 	return out
 }
 
-// NewDICOM returns a collector for the objects of kinds. scan was read from
-// file, which is not kept. What cannot be made is told by Refused.
-func NewDICOM(run *dicomio.Run, file []byte, scan *segd.Scan, m models.Manifest, kinds []string) *DICOM {
+// NewDICOM returns a collector for the objects of kinds, made of scan. Refused tells
+// what cannot be made.
+func NewDICOM(run *dicomio.Run, scan *segd.Scan, m models.Manifest, kinds []string) *DICOM {
 	d := &DICOM{}
 	refuse := func(kind string, err error) {
 		d.refused = append(d.refused, struct {
@@ -77,7 +76,7 @@ func NewDICOM(run *dicomio.Run, file []byte, scan *segd.Scan, m models.Manifest,
 			err  error
 		}{kind, err})
 	}
-	source, err := openSource(file, scan)
+	source, err := dicomio.SourceOf(scan)
 	if err != nil {
 		for _, k := range kinds {
 			refuse(k, err)
@@ -104,13 +103,6 @@ func NewDICOM(run *dicomio.Run, file []byte, scan *segd.Scan, m models.Manifest,
 		d.kinds = append(d.kinds, k)
 	}
 	return d
-}
-
-func openSource(file []byte, scan *segd.Scan) (*dicomio.Source, error) {
-	if scan.Format != "dicom" {
-		return nil, fmt.Errorf("export: %w: a DICOM object is filed under the patient and study of its image, and a %s file names none", segd.ErrUnprocessable, scan.Format)
-	}
-	return dicomio.OpenSource(file)
 }
 
 // Refused says which kinds cannot be made of the scan, and why; nil where all

@@ -47,7 +47,7 @@ func collect(t *testing.T, run *dicomio.Run, file []byte, n int, kinds ...string
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := NewDICOM(run, file, scan, modelstest.Manifest("bright"), kinds)
+	d := NewDICOM(run, scan, modelstest.Manifest("bright"), kinds)
 	img, err := scan.Frame(0)
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +70,7 @@ var objects = Names(Kinds(func(k Kind) bool { return k.DICOM }))
 func TestRefused(t *testing.T) {
 	run := &dicomio.Run{Time: time.Unix(0, 0)}
 	picture := &segd.Scan{Format: "png"}
-	d := NewDICOM(run, nil, picture, modelstest.Manifest("bright"), objects)
+	d := NewDICOM(run, picture, modelstest.Manifest("bright"), objects)
 	err := d.Refused()
 	if !errors.Is(err, segd.ErrUnprocessable) || len(d.Kinds()) != 0 || d.Warnings() != nil || !strings.HasPrefix(err.Error(), "no seg, segprob, sc, sr, gsps, rtstruct: ") {
 		t.Errorf("of a PNG: %v, kinds %q", err, d.Kinds())
@@ -161,7 +161,7 @@ func TestWriteSC(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := NewDICOM(run, file, scan, modelstest.Manifest("bright"), []string{SC})
+	d := NewDICOM(run, scan, modelstest.Manifest("bright"), []string{SC})
 	r := &segment.Result{Image: img, Mask: segd.NewMask(16, 16)}
 	for i := range r.Mask.Pix {
 		r.Mask.Pix[i] = 1

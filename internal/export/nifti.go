@@ -42,8 +42,7 @@ func (e *NoVolumeError) Unwrap() error { return e.reason }
 // contents are what volumes hold, by what the network gives.
 var contents = map[unet.Head]nifti.Content{unet.HeadClasses: nifti.Masks, unet.HeadRegression: nifti.Values}
 
-// NewNIfTI returns the volumes of the frames of scan, which was read from file, for
-// what networks with that head give.
+// NewNIfTI returns the volumes of the frames of scan, for what networks with that head give.
 // They lie where the scan does: a NIfTI file's geometry is kept as it is, a DICOM
 // file's is that of its image planes, in order along their normal and with a
 // fourth axis where several lie at each place. Where nothing says where the scan
@@ -52,20 +51,21 @@ var contents = map[unet.Head]nifti.Content{unet.HeadClasses: nifti.Masks, unet.H
 //
 // The errors are those of the scan's readers, and a NoVolumeError for frames that
 // have positions and make up no volume.
-func NewNIfTI(file []byte, scan *segd.Scan, head unet.Head) (*Volumes, error) {
+func NewNIfTI(scan *segd.Scan, head unet.Head) (*Volumes, error) {
 	v := &Volumes{content: contents[head]}
 	switch scan.Format {
 	case "nifti":
-		h, err := nifti.ReadHeader(file)
+		source, err := scan.Source()
 		if err != nil {
 			return nil, err
 		}
+		h := source.(*nifti.Header)
 		v.Warnings = h.Disagreement()
 		v.add(nifti.LikeWriter(h, v.content), scan.Frames)
 		return v, nil
 	case "dicom":
 		// A file that no object can refer to has pixels all the same.
-		if s, err := dicomio.OpenSource(file); err == nil {
+		if s, err := dicomio.SourceOf(scan); err == nil {
 			stacks, err := s.Stacks()
 			if err != nil {
 				return nil, &NoVolumeError{err}

@@ -34,12 +34,14 @@ func ReadChannel(name string, b []byte) (*Channel, error) {
 	switch scan.Format {
 	case "dicom":
 		// A file that no object can refer to has pixels all the same.
-		c.Source, _ = dicomio.OpenSource(b)
+		c.Source, _ = dicomio.SourceOf(scan)
 		c.patient = patientID(b)
 	case "nifti":
-		if c.volume, err = nifti.ReadHeader(b); err != nil {
+		source, err := scan.Source()
+		if err != nil {
 			return nil, err
 		}
+		c.volume = source.(*nifti.Header)
 	}
 	return c, nil
 }

@@ -27,6 +27,7 @@ func readNIfTI(b []byte) (*segd.Scan, error) {
 	if v.Times > 1 {
 		s.Steps = append(s.Steps, fmt.Sprintf("%d planes at each of %d times", v.Depth, v.Times))
 	}
+	s.Source = func() (any, error) { return &v.Header, nil }
 	s.Frame = func(i int) (*segd.Image, error) {
 		if i < 0 || i >= s.Frames {
 			return nil, fmt.Errorf("scanio: %w: frame %d of %d", segd.ErrNotFound, i+1, s.Frames)
