@@ -148,7 +148,7 @@ func TestSaturated(t *testing.T) {
 	wantOK(t, get(t, "http://"+addr+"/readyz"), "application/json")
 }
 
-// Many clients at once, some of which stall, are each answered.
+// Many clients at once, some of them stalled, are each answered.
 func TestArrivalsConcurrent(t *testing.T) {
 	s := newServer(t, func(c *Config) { c.Timeout = time.Minute })
 	addr, _ := serve(t, s)

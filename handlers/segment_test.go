@@ -40,7 +40,7 @@ func inputs(t testing.TB) map[string][]byte {
 	for i := 0; i < len(inverse.Pixels); i += 2 {
 		binary.LittleEndian.PutUint16(inverse.Pixels[i:], 4095-binary.LittleEndian.Uint16(inverse.Pixels[i:]))
 	}
-	// The window is of the values before they are turned round.
+	// The window applies to the values before they are inverted.
 	inverse.Elements = append(inverse.Elements, dicomtest.Element{Tag: 0x00281050}, dicomtest.Element{Tag: 0x00281051})
 	implicit, deflated := dicomtest.Disc(side), dicomtest.Disc(side)
 	implicit.Syntax, deflated.Syntax = dicomtest.ImplicitLE, dicomtest.DeflatedLE

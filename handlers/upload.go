@@ -175,7 +175,7 @@ func (s *Server) spool(r io.Reader) (*upload, error) {
 	return s.toDisk(io.MultiReader(&buf, r))
 }
 
-// readError leaves an error of the body as it is; any other is the form's.
+// readError returns an error of the body unchanged; any other is the form's.
 func readError(err error) error {
 	for _, k := range kinds {
 		if errors.Is(err, k.is) {

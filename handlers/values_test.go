@@ -23,7 +23,7 @@ import (
 	"segd/models/modelstest"
 )
 
-// valueServer serves a model that gives 1000 times an image's brightness, of which
+// valueServer serves a model that gives 1000 times an image's brightness; of it
 // the darkest pixel has 0 and the brightest 1.
 func valueServer(t *testing.T) string {
 	t.Helper()

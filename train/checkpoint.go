@@ -37,7 +37,7 @@ const (
 // unet.Params.Names (moments only of what is trained).
 const checkpointMagic = "segd checkpoint 1\n"
 
-// progress is where a training stands, but for its tensors.
+// progress is where a training stands, except for its tensors.
 type progress struct {
 	Plan        Plan    `json:"plan"`
 	Step        int     `json:"step"`         // done; the next batch has this number
@@ -127,7 +127,7 @@ func readCheckpoint(dir string) (*progress, []byte, error) {
 		return nil, nil, fmt.Errorf("train: %w", err)
 	}
 	bad := func(why string) error {
-		return fmt.Errorf("train: %w: checkpoint %s: %s; delete it to start anew", segd.ErrFormat, path, why)
+		return fmt.Errorf("train: %w: checkpoint %s: %s; delete it to start over", segd.ErrFormat, path, why)
 	}
 	start := len(checkpointMagic) + 8
 	if len(b) < start+sha256.Size || string(b[:len(checkpointMagic)]) != checkpointMagic {

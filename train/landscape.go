@@ -38,7 +38,7 @@ const landscapePatches = 8
 // landscapes of two networks can be compared. The loss is that of training, on
 // the first patches of it, the same at each point and for each network of one
 // plan and seed. Batch normalisation takes the statistics of these patches at
-// each point anew, as training does; with the running ones, which belong to
+// each point from its own batch, as training does; with the running ones, which belong to
 // the centre, the picture would show that they don't fit elsewhere.
 //
 // A loss above 1e6 or no number is written as 1e6.

@@ -90,7 +90,7 @@ func TestLandscape(t *testing.T) {
 		t.Errorf("loss %.3f in the centre, %.3f on average", centre, mean)
 	}
 	if again, err := MeasureLandscape(t.Context(), out, o.Datasets, 5, 1, nil); err != nil || again.Loss[0][0] != s.Loss[0][0] || again.Loss[2][2] != centre {
-		t.Errorf("measured anew: %v, %v; was %v (%v)", again.Loss[0][0], again.Loss[2][2], s.Loss[0][0], err)
+		t.Errorf("measured again: %v, %v; was %v (%v)", again.Loss[0][0], again.Loss[2][2], s.Loss[0][0], err)
 	}
 	if _, err := MeasureLandscape(t.Context(), out, o.Datasets, 4, 1, nil); !errors.Is(err, segd.ErrOption) {
 		t.Errorf("an even number of points: %v", err)

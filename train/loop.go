@@ -185,7 +185,7 @@ func (r *run) evaluate(ctx context.Context) (validation, error) {
 }
 
 // stopped saves what there is after ctx ended, and passes the reason on. An
-// error of another kind is passed on as it is.
+// error of another kind is returned unchanged.
 func (r *run) stopped(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return err

@@ -269,7 +269,7 @@ func (r *run) takePlan(cases []dataset.Case, f Fingerprint, warn func(...string)
 			return err
 		}
 		if !r.o.All {
-			warn("the plan names other cases than the data have: they are split anew")
+			warn("the plan names other cases than the data have: they are split again")
 		}
 		if warning != "" {
 			warn(warning)

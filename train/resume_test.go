@@ -57,15 +57,15 @@ func TestResumeEqualsUninterrupted(t *testing.T) {
 func TestResumeRefuses(t *testing.T) {
 	dir, out := datasettest.Discs(t, 8, 32), filepath.Join(t.TempDir(), "m")
 	fresh := tiny(dir, out, 2)
-	fresh.Resume = true // without a checkpoint it starts anew
+	fresh.Resume = true // without a checkpoint it starts over
 	if _, err := Run(t.Context(), fresh, nil); err != nil {
 		t.Fatal(err)
 	}
 	warned := false
-	anew := tiny(dir, out, 2)
-	anew.Overwrite = true
-	if _, err := Run(t.Context(), anew, func(e Event) { warned = warned || e.Kind == EventWarning }); err != nil || !warned {
-		t.Errorf("anew in the same place: warned %v, %v", warned, err)
+	again := tiny(dir, out, 2)
+	again.Overwrite = true
+	if _, err := Run(t.Context(), again, func(e Event) { warned = warned || e.Kind == EventWarning }); err != nil || !warned {
+		t.Errorf("again in the same place: warned %v, %v", warned, err)
 	}
 	longer := tiny(dir, out, 3)
 	longer.Resume = true

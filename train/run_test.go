@@ -122,7 +122,7 @@ func TestRunResamples(t *testing.T) {
 }
 
 // With no validation part every image trains, the last weights are kept and no
-// figure is claimed for them; the plan trains so again, and anew with a part that
+// figure is claimed for them; the plan trains so again, and once more with a part that
 // validates.
 func TestRunAll(t *testing.T) {
 	dir, out := datasettest.Discs(t, 8, 32), filepath.Join(t.TempDir(), "m")

@@ -85,7 +85,7 @@ type Options struct {
 	Foreground  float64   // share of patches centred on foreground; negative: none
 
 	// From is the model that the weights start from, with its network and its
-	// Recipe: fine-tuning. FreezeEncoder leaves its encoder as it is.
+	// Recipe: fine-tuning. FreezeEncoder does not change its encoder.
 	From          *models.Model
 	FreezeEncoder bool
 	// Repeat says how often the images of each data set come in an epoch;

@@ -71,7 +71,7 @@ func TestDeepSupervisionGradient(t *testing.T) {
 }
 
 // Weights 1, ½, ¼ add up to one: heads that all say the same of labels that are
-// the same everywhere leave the loss as it is.
+// the same everywhere do not change the loss.
 func TestDeepSupervisionIsAMean(t *testing.T) {
 	c := Config{Channels: 1, Classes: 2, Width: 2, Depth: 3}.WithDefaults()
 	p, deep := NewParams(c, 1), DeepHeads(c, 2)

@@ -80,7 +80,7 @@ func goldenParams(c Config) *Params {
 // SIMD kernels and Winograd's algorithm round differently, and a value near
 // zero then falls on the other side of a ReLU: one gradient is another, and
 // Adam carries that on (seen: gradients of two sets equal to 6e-6 of the
-// largest in each step but for one, where a single one is 9e-2 off). Logits and
+// largest in each step except one, where a single one is 9e-2 off). Logits and
 // gradients are held to twice the tolerance, the losses to 1e-2, a fiftieth of
 // their fall.
 const (

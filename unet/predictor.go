@@ -15,7 +15,7 @@ import (
 const (
 	maxPlans      = 16      // sizes of image
 	maxIdle       = 8       // arenas
-	maxIdleBytes  = 1 << 29 // of them, but for the newest
+	maxIdleBytes  = 1 << 29 // of them, except the newest
 	wholeFactor   = 4       // of TilePixels: what a network that is not tiled may take
 	tilePixelsB16 = 1 << 20
 )

@@ -233,7 +233,7 @@ func TestCut(t *testing.T) {
 
 // The margin is what the network really sees: a pixel changed just within it
 // can reach the result, one beyond cannot. (Winograd's tiles see up to three
-// pixels more, which cancel but for rounding.)
+// pixels more, which cancel except for rounding.)
 func TestMarginCoversReceptiveField(t *testing.T) {
 	c := Config{Channels: 1, Classes: 2, Width: 4, Depth: 2, Norm: NormNone}.WithDefaults()
 	q, err := NewPredictor(c, scramble(NewParams(c, 3), rand.New(rand.NewPCG(1, 1))), PredictorOptions{Exact: true})
@@ -468,7 +468,7 @@ func TestPredictAllocates(t *testing.T) {
 	}
 }
 
-// In bfloat16 logits are those of float32 but for a few hundredths of their σ,
+// In bfloat16 logits are those of float32 within a few hundredths of their σ,
 // and the same bits for any number of threads.
 func TestPredictBFloat16(t *testing.T) {
 	c := Config{Channels: 1, Classes: 3, Width: 16, Depth: 2}.WithDefaults()

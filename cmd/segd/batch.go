@@ -97,7 +97,7 @@ func (b *batch) clear(out string) error {
 	return err
 }
 
-// report says what a user should know of the results and of what was passed over.
+// report says what a user should know of the results and of what was skipped.
 func (b *batch) report(ctx context.Context, passed walk.Passed, notes []string) {
 	for _, text := range engine.Warnings(b.sources, b.results) {
 		b.progress.warn(text)

@@ -219,7 +219,7 @@ func TestModelIsKept(t *testing.T) {
 }
 
 // One part of a folder that cannot be read fails; the rest is done, whatever the
-// names are, and what was passed over is counted.
+// names are, and what was skipped is counted.
 func TestSegmentMessyFolder(t *testing.T) {
 	in, out, model := t.TempDir(), t.TempDir(), brightModel(t)
 	img, _ := phantom.Discs(1, 32, 32)
@@ -283,7 +283,7 @@ func TestDatasetByContent(t *testing.T) {
 		}
 	}
 	write(t, filepath.Join(dir, "labels", "notes.txt"), []byte("text"))
-	if out := done(t, "check", "-d", linked, "--overfit", "0"); !strings.Contains(out, "4 images with labels") || !strings.Contains(out, "notes.txt is passed over") {
+	if out := done(t, "check", "-d", linked, "--overfit", "0"); !strings.Contains(out, "4 images with labels") || !strings.Contains(out, "notes.txt is skipped") {
 		t.Error(out)
 	}
 	gone := filepath.Join(linked, "images", "gone")

@@ -197,7 +197,7 @@ func (a *app) segment(ctx context.Context, s segmentSettings) error {
 }
 
 // listInputs is a dry run: a line for each input on standard output, and what was
-// passed over on standard error.
+// skipped on standard error.
 func (a *app) listInputs(sources []*engine.Source, passed walk.Passed) error {
 	for _, s := range sources {
 		paths := s.Origins()

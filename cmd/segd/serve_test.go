@@ -7,6 +7,7 @@ import (
 	"image/png"
 	"io"
 	"mime/multipart"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -166,7 +167,16 @@ func TestServeFinishesWhatRuns(t *testing.T) {
 	}
 	answered := make(chan answer, 1)
 	go func() {
-		resp, err := http.Post(url+"v1/segment?model=bright&output=mask", "image/png", r)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"v1/segment?model=bright&output=mask", r)
+		if err != nil {
+			answered <- answer{0, err}
+			return
+		}
+		// The server asks for the body once it has read the header.
+		req.Header.Set("Content-Type", "image/png")
+		req.Header.Set("Expect", "100-continue")
+		client := http.Client{Transport: &http.Transport{ExpectContinueTimeout: time.Minute}}
+		resp, err := client.Do(req)
 		if err != nil {
 			answered <- answer{0, err}
 			return
@@ -178,10 +188,15 @@ func TestServeFinishesWhatRuns(t *testing.T) {
 	if _, err := w.Write(b[:len(b)/2]); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(50 * time.Millisecond) // for the server to have read the header
 	code := make(chan int, 1)
 	go func() { code <- stop() }()
-	time.Sleep(50 * time.Millisecond)
+	for address := strings.Trim(strings.TrimPrefix(url, "http://"), "/"); ; { // until nothing more is accepted
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			break
+		}
+		_ = conn.Close()
+	}
 	if _, err := w.Write(b[len(b)/2:]); err != nil {
 		t.Fatal(err)
 	}

@@ -68,7 +68,7 @@ func (a *app) checkKernel() error {
 }
 
 // kernels are those of --kernel, which checkKernel has seen. A set that fails its
-// self-check is passed over with a line on standard error.
+// self-check is skipped with a line on standard error.
 func (a *app) kernels() unet.Kernels {
 	k, _ := unet.ChooseKernels(a.kernel, slog.New(slog.NewTextHandler(a.stderr, nil)))
 	return k

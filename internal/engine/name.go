@@ -52,7 +52,7 @@ func Anonymise(sources []*Source) {
 // JoinChannels makes one source of the files of each image where the model takes
 // channels that are images of their own: CASE_0000, CASE_0001 and so on of one Folder
 // are CASE. An image whose files are not those of the model's channels fails when its
-// turn comes. m may be nil. The sources are named anew by NameOutputs afterwards.
+// turn comes. m may be nil. The sources are named again by NameOutputs afterwards.
 func JoinChannels(sources []*Source, m *models.Model) []*Source {
 	if m == nil || len(m.Channels) == 0 {
 		return sources

@@ -149,7 +149,7 @@ func joined(errs []error) (err error) {
 }
 
 // turn settles whether the sources are a volume that is turned across its planes. The
-// error is ctx's; a volume that cannot be turned is segmented as it is.
+// error is ctx's; a volume that cannot be turned is segmented as stored.
 func (u *unit) turn(ctx context.Context) error {
 	stack := u.in.stack
 	if stack == nil {

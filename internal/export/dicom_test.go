@@ -40,7 +40,7 @@ func slice(study string, number int, z float64, placed bool) []byte {
 	return dicomtest.Write(f)
 }
 
-// collect gives a collector one frame, of which the first n pixels are marked.
+// collect gives a collector one frame whose first n pixels are marked.
 func collect(t *testing.T, run *dicomio.Run, file []byte, n int, kinds ...string) *DICOM {
 	t.Helper()
 	scan, err := dicomio.Read(file)

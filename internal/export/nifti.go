@@ -43,7 +43,7 @@ func (e *NoVolumeError) Unwrap() error { return e.reason }
 var contents = map[unet.Head]nifti.Content{unet.HeadClasses: nifti.Masks, unet.HeadRegression: nifti.Values}
 
 // NewNIfTI returns the volumes of the frames of scan, for what networks with that head give.
-// They lie where the scan does: a NIfTI file's geometry is kept as it is, a DICOM
+// They lie where the scan does: a NIfTI file's geometry is kept, a DICOM
 // file's is that of its image planes, in order along their normal and with a
 // fourth axis where several lie at each place. Where nothing says where the scan
 // lies, there is one volume with the spacing of the first frame, if that is

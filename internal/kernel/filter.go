@@ -176,7 +176,7 @@ func (f *Filter[T]) Pack(w []T) {
 	f.pack(w, f.g.order(f.out, in))
 }
 
-// PackAdjoint sets the weights of the convolution of which the filter is the
+// PackAdjoint sets the weights of the convolution that the filter is the
 // adjoint, in that convolution's order (see Pack). It panics unless the filter
 // comes from NewAdjoint. It does not allocate.
 func (f *Filter[T]) PackAdjoint(w []T) {

@@ -2,7 +2,7 @@
 
 package kernel
 
-// The rows below are never empty but for Moments over a region without
+// The rows below are never empty except Moments over a region without
 // columns; the assembly does at least one pixel.
 
 func momentsAVX2(sum, sumsq *[Lanes]float64, x []float32) {

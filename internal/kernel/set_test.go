@@ -20,7 +20,7 @@ func TestSelfCheckPasses(t *testing.T) {
 }
 
 // TestSelfCheckRefuses breaks each kernel of a set in turn, which must then be
-// passed over for the next, with a line in the log.
+// skipped for the next, with a line in the log.
 func TestSelfCheckRefuses(t *testing.T) {
 	broken := map[string]func(o *ops[float32]){
 		"conv, one pixel": func(o *ops[float32]) {

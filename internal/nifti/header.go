@@ -40,7 +40,7 @@ type Header struct {
 	kind   kind
 	order  binary.ByteOrder
 	offset int64  // of the values in the file
-	raw    []byte // the header as it is
+	raw    []byte // the header, unchanged
 }
 
 // Planes is the number of planes: Depth of each time.

@@ -1,4 +1,4 @@
-// Package nifti reads and writes NIfTI files, of which neuroimaging and most
+// Package nifti reads and writes NIfTI files, which neuroimaging and most
 // public data sets of volumes are made: .nii and .nii.gz, versions 1 and 2, in
 // either byte order.
 //
@@ -6,7 +6,7 @@
 //	plane := make([]float32, v.Width*v.Height*v.Channels)
 //	v.Plane(0, plane)
 //
-// A volume is taken as it is stored, plane by plane across its third axis; a
+// A volume is taken as stored, plane by plane across its third axis; a
 // fourth axis follows as further planes. Row j, column i of plane k is voxel
 // (i, j, k): nothing is flipped or turned, so that a mask of plane k is a mask
 // of these voxels.

@@ -6,14 +6,14 @@ import (
 	"segd"
 )
 
-// Turn leads from a turned volume to the volume as it is stored. Its zero value
+// Turn leads from a turned volume to the stored volume. Its zero value
 // is not a turn.
 type Turn struct {
 	// Axis is the stored axis that each axis of the turned volume runs along,
 	// and Flip says that it runs against it.
 	Axis [3]int
 	Flip [3]bool
-	// Stored is the size of the volume as it is stored.
+	// Stored is the size of the stored volume.
 	Stored [3]int
 }
 

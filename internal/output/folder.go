@@ -131,7 +131,7 @@ func (f *Folder) Close() error {
 	defer f.mu.Unlock()
 	defer f.Release()
 	if f.journal != nil {
-		_ = f.journal.Close() // it is written anew
+		_ = f.journal.Close() // it is written again
 	}
 	for name := range f.record {
 		if _, err := os.Lstat(filepath.Join(f.dir, filepath.FromSlash(name))); os.IsNotExist(err) {

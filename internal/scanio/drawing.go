@@ -24,7 +24,7 @@ type Drawing struct {
 	Coloured bool
 }
 
-// Shade is a grey value or palette index as it is stored, and the colour it is
+// Shade is a grey value or palette index as stored, and the colour it is
 // shown in, alpha not multiplied in.
 type Shade struct {
 	Value  int

@@ -93,7 +93,7 @@ func (r *raster) isGrey() bool {
 }
 
 // newRaster reads the image types that the decoders of PNG, JPEG and TIFF
-// return. Of images with alpha it takes the colour as it is stored.
+// return. Of images with alpha it takes the colour as stored.
 func newRaster(m image.Image) *raster {
 	b := m.Bounds()
 	r := &raster{width: b.Dx(), height: b.Dy(), opaque: true}

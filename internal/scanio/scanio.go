@@ -12,7 +12,7 @@
 // Limits: 256 MiB a file, 1 to 16384 rows and columns, 64 Mpixel a frame, all
 // checked on the header before memory is taken; a header that promises more
 // pixels than its file can possibly hold is malformed. The pages of a TIFF are
-// frames, but for reduced copies and pages of another size or kind, which are
+// frames, except reduced copies and pages of another size or kind, which are
 // warned of. Not read, with segd.ErrUnsupported: JPEG other than 8-bit baseline
 // and progressive, and TIFF with a tag that changes what its bytes mean in a way
 // that isn't heeded (tiffcheck.go has the list), such as signed samples or

@@ -100,7 +100,7 @@ func refuse(tag uint16, name, format string, a ...any) error {
 	return fmt.Errorf("scanio: %w: tiff with %s (tag %d) %s", segd.ErrUnsupported, name, tag, fmt.Sprintf(format, a...))
 }
 
-// checkTags refuses a page of which some tag says what isn't heeded.
+// checkTags refuses a page with a tag that is not supported.
 func (d ifd) checkTags() error {
 	const most = 16 // values of a tag, one for each sample
 	for _, r := range tagRules {

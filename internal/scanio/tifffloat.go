@@ -13,7 +13,7 @@ import (
 	"segd"
 )
 
-// maxTileSide bounds the sides of a tile, of which one at a time is in memory.
+// maxTileSide bounds the sides of a tile; one at a time is in memory.
 const maxTileSide = 4096
 
 // floatTIFF is a page of grey floating point samples, which golang.org/x/image
@@ -26,7 +26,7 @@ type floatTIFF struct {
 }
 
 // readFloatTIFF reads a page of one sample of 32 or 64 bits a pixel, in strips
-// or tiles, as it is or compressed by LZW or deflate, with or without the
+// or tiles, uncompressed or compressed by LZW or deflate, with or without the
 // predictor of floating point. Numbers that float32 has not become infinite.
 func readFloatTIFF(dir ifd) (*segd.Scan, error) {
 	bad := func(format string, a ...any) error {

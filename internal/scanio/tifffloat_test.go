@@ -120,7 +120,7 @@ func (p floatPage) write(t testing.TB) []byte {
 	return append(b, 0, 0, 0, 0)
 }
 
-// same compares values by their bits, but for NaN.
+// same compares values by their bits, except NaN.
 func same(t *testing.T, name string, b []byte, want []float32) {
 	t.Helper()
 	for what, read := range map[string]func([]byte) (*segd.Scan, error){"image": Read, "values": ReadValues} {

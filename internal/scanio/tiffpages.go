@@ -31,7 +31,7 @@ type ifd struct {
 
 // openTIFF walks the directories of a TIFF. Frames are the pages that agree with
 // the first in size and kind of samples; reduced copies, transparency masks and
-// pages of another size or kind are passed over with a warning. A file whose
+// pages of another size or kind are skipped with a warning. A file whose
 // directories overlap or lead back to each other is segd.ErrFormat.
 func openTIFF(b []byte) (*tiffFile, error) {
 	pages, err := readPages(b)
@@ -54,10 +54,10 @@ func openTIFF(b []byte) (*tiffFile, error) {
 		return nil, fmt.Errorf("scanio: %w: tiff of %d pages, all of them reduced copies or transparency masks (tag %d, NewSubfileType)", segd.ErrUnsupported, len(pages), tiffNewSubfile)
 	}
 	if reduced > 0 {
-		t.warnings = append(t.warnings, fmt.Sprintf("%d of the tiff's %d pages are reduced copies or transparency masks and are passed over", reduced, len(pages)))
+		t.warnings = append(t.warnings, fmt.Sprintf("%d of the tiff's %d pages are reduced copies or transparency masks and are skipped", reduced, len(pages)))
 	}
 	if other > 0 {
-		t.warnings = append(t.warnings, fmt.Sprintf("%d of the tiff's %d pages have another size or other samples than the first and are passed over", other, len(pages)))
+		t.warnings = append(t.warnings, fmt.Sprintf("%d of the tiff's %d pages have another size or other samples than the first and are skipped", other, len(pages)))
 	}
 	return t, t.imageJ()
 }

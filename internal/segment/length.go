@@ -8,7 +8,7 @@ import (
 )
 
 // What one core of a usual machine does, for lengths in the sense of package
-// turn, of which only the order of magnitude matters.
+// turn; only the order of magnitude matters.
 const (
 	gflops   = 100                  // in the network, a second
 	perPixel = 50 * time.Nanosecond // decoding, normalising, placing back, encoding

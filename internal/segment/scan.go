@@ -252,7 +252,7 @@ func merge(list, more []string) []string {
 }
 
 // Explain returns the steps that a Scan would take with a frame of scan, img, and
-// what it would warn of before it has looked. Errors are those of a Scan, but for
+// what it would warn of before it has looked. Errors are those of a Scan, except
 // the network's.
 func Explain(m *models.Model, scan *segd.Scan, img *segd.Image, o Options) (steps, warnings []string, err error) {
 	s, err := NewScan(m, nil, scan, o)

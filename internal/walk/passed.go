@@ -71,7 +71,7 @@ func (p Passed) Visible() int {
 // maxExtensions is how many extensions String names.
 const maxExtensions = 8
 
-// String says on a line what was passed over and why; empty: nothing was.
+// String says on a line what was skipped and why; empty: nothing was.
 func (p Passed) String() string {
 	var parts []string
 	if others := p.others(); others != "" {

@@ -7,12 +7,12 @@
 // and so agree. A file is taken if its first bytes are those of a kind that
 // scanio reads, or if its name has the extension of one, so that a damaged scan is
 // a failure and not a gap. Hidden files, DICOMDIR, empty files without such a
-// name, and what is no regular file are passed over and counted; so are the
+// name, and what is no regular file are skipped and counted; so are the
 // outputs of earlier runs (package output). What systems leave in folders (Thumbs.db,
 // desktop.ini, @eaDir) counts as hidden.
 //
 // Links to files and to folders are followed; a folder is read once, and a link
-// to a folder above is passed over.
+// to a folder above is skipped.
 package walk
 
 import (
@@ -45,7 +45,7 @@ type File struct {
 }
 
 // Walk lists the images below root, in the order of their names, and counts what
-// it passed over. A file or folder that cannot be read is in the list with its
+// it skipped. A file or folder that cannot be read is in the list with its
 // error; so is root itself. The error is that of a root that is not there or no
 // folder.
 func Walk(root string, o Options) ([]File, Passed, error) {

@@ -66,7 +66,7 @@ func found(t *testing.T, root string, o Options) ([]string, Passed) {
 	return names, passed
 }
 
-// Names say nothing, content does; what is passed over is counted.
+// Names say nothing, content does; what is skipped is counted.
 func TestWalk(t *testing.T) {
 	img, dicom := picture(t), dicomtest.Write(dicomtest.Disc(8))
 	dir := t.TempDir()

@@ -173,7 +173,7 @@ func testUpload(t *testing.T, b context.Context, url string) {
 	if got := p.text("#about"); !strings.Contains(got, "1.000 mean Dice of bright (itself, test, 1 case)") || !strings.Contains(got, "Research use only") {
 		t.Errorf("card %q", got)
 	}
-	// The slider draws anew, on the page alone.
+	// The slider draws again, without a request.
 	eval[chromedp.Void](p, `{ const s = document.getElementById("opacity"); s.value = 80; s.dispatchEvent(new Event("input")); }`)
 	wantCanvas(p, img, mask, 0.8)
 	// All of that took one request, and so one run of the network.

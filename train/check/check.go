@@ -243,7 +243,7 @@ func (c *checked) readImage() {
 	}
 }
 
-// whole are the cases of which both files can be read and fit each other.
+// whole are the cases whose files can both be read and fit each other.
 func (c *checker) whole() (list []*checked) {
 	for _, k := range c.cases {
 		if k.imageErr == nil && c.labels.whole(k) {

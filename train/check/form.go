@@ -74,7 +74,7 @@ type labelForm struct {
 	border   ink           // the commonest along the border of the picture
 }
 
-// drawing reads the label of a case as it is drawn. One that is no picture has the
+// drawing reads the shades of the label of a case. One that is no picture has the
 // values of its mask.
 func drawing(c *dataset.Case) (*scanio.Drawing, error) {
 	b, page, err := c.LabelPicture()
@@ -136,7 +136,7 @@ func inkOf(s scanio.Shade, coloured bool) ink {
 	return ink{-1, s.Colour}
 }
 
-// numbered numbers the pixels of a drawing by ink, of which several shades may be
+// numbered numbers the pixels of a drawing by ink; several shades may be
 // one, those that are transparent.
 func numbered(d *scanio.Drawing, inks []ink) (pix []uint16, distinct []ink) {
 	number, of := map[ink]uint16{}, make([]uint16, len(inks))

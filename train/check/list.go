@@ -74,7 +74,7 @@ func (c *checker) entries(list []dataset.Entry) {
 	for _, e := range list {
 		switch {
 		case !e.Label && e.Passed != "":
-			c.fault(KindNoLabel, e.Image, "save its label as PNG", "no label that is read: %s is passed over", walk.Printable(e.Passed))
+			c.fault(KindNoLabel, e.Image, "save its label as PNG", "no label that is read: %s is skipped", walk.Printable(e.Passed))
 		case !e.Label:
 			c.fault(KindNoLabel, e.Image, "add its mask to labels/ under the same name, or take the image out", "no label")
 		case e.Err != nil:

@@ -121,7 +121,7 @@ func (c *checker) verdicts(cases []*checked) {
 			continue
 		}
 		v := &k.verdict
-		if v.kind == "" && k.labelErr != nil { // fine but for its format
+		if v.kind == "" && k.labelErr != nil { // fine except for its format
 			v.kind, v.cause, v.fix = KindColourMask, cause(k.labelErr), "save it as class indices: --fix OUT does"
 		}
 		switch {

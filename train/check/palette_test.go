@@ -135,7 +135,7 @@ func TestCheckFullMasks(t *testing.T) {
 	}
 }
 
-// Files of other formats are named where they are passed over, whatever they are
+// Files of other formats are named where they are skipped, whatever they are
 // called.
 func TestCheckPassedOver(t *testing.T) {
 	const jpeg = "\xff\xd8\xff\xe0"
@@ -145,12 +145,12 @@ func TestCheckPassedOver(t *testing.T) {
 		"labels/desktop.ini": "x", "labels/.hidden": "x",
 	})
 	want := []Finding{
-		{Kind: KindPassed, File: "images", Cause: "c/d.bmp is passed over: a format that is not read", Fix: "save them as PNG or TIFF", Count: 1},
-		{Kind: KindPassed, File: "labels", Cause: "2 files (jpeg), e_mask.jpg the first of them, are passed over: JPEG changes the values of a mask",
+		{Kind: KindPassed, File: "images", Cause: "c/d.bmp is skipped: a format that is not read", Fix: "save them as PNG or TIFF", Count: 1},
+		{Kind: KindPassed, File: "labels", Cause: "2 files (jpeg), e_mask.jpg the first of them, are skipped: JPEG changes the values of a mask",
 			Fix: "export the masks as PNG from where they were drawn", Count: 2},
-		{Kind: KindPassed, File: "labels", Cause: "2 files (.bmp), b.bmp the first of them, are passed over: a format that is not read",
+		{Kind: KindPassed, File: "labels", Cause: "2 files (.bmp), b.bmp the first of them, are skipped: a format that is not read",
 			Fix: "save them as PNG, which keeps every value", Count: 2},
-		{Kind: KindPassed, File: "labels", Cause: "a.json is passed over: text or outlines, not masks", Fix: "if they hold the labels, draw masks of them as PNG", Count: 1},
+		{Kind: KindPassed, File: "labels", Cause: "a.json is skipped: text or outlines, not masks", Fix: "if they hold the labels, draw masks of them as PNG", Count: 1},
 	}
 	var got []Finding
 	unlabelled := map[string]string{}
@@ -167,7 +167,7 @@ func TestCheckPassedOver(t *testing.T) {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff(map[string]string{
-		"b.png": "no label that is read: b.bmp is passed over", "e.png": "no label that is read: e_mask.jpg is passed over", "f.png": "no label that is read: f.png is passed over",
+		"b.png": "no label that is read: b.bmp is skipped", "e.png": "no label that is read: e_mask.jpg is skipped", "f.png": "no label that is read: f.png is skipped",
 	}, unlabelled); diff != "" {
 		t.Error(diff)
 	}

@@ -17,10 +17,10 @@ func (c *checker) passedOver(f *dataset.Folder, labels bool) {
 	report := func(of string, names []string, cause, fix string) {
 		first := walk.Printable(slices.Min(names))
 		if len(names) == 1 {
-			c.warn(KindPassed, dir, 1, fix, "%s is passed over: %s", first, cause)
+			c.warn(KindPassed, dir, 1, fix, "%s is skipped: %s", first, cause)
 			return
 		}
-		c.warn(KindPassed, dir, len(names), fix, "%d files (%s), %s the first of them, are passed over: %s", len(names), of, first, cause)
+		c.warn(KindPassed, dir, len(names), fix, "%d files (%s), %s the first of them, are skipped: %s", len(names), of, first, cause)
 	}
 	for _, kind := range slices.Sorted(maps.Keys(p.Unfit)) {
 		report(kind, p.Unfit[kind], "JPEG changes the values of a mask", "export the masks as PNG from where they were drawn")

@@ -18,7 +18,7 @@ import (
 	"segd/unet"
 )
 
-// channelSet writes an nnU-Net data set of n images of three channels, of which the
+// channelSet writes an nnU-Net data set of n images of three channels; the
 // first two together say where the label is.
 func channelSet(t *testing.T, n int, names string) string {
 	t.Helper()

@@ -191,7 +191,7 @@ func (c *Case) Where(path string) string {
 	return path
 }
 
-// ReadMask reads the case's label: values as the file has them, but for nnU-Net's
+// ReadMask reads the case's label: values as the file has them, except nnU-Net's
 // value for pixels left open, which becomes metric.Ignore, and for classes that
 // other data number otherwise.
 func (c *Case) ReadMask() (*segd.Mask, error) {

@@ -218,7 +218,7 @@ var (
 )
 
 // bidsSubject returns the subject of a stem in the form of BIDS, such as sub-01 of
-// sub-01/ses-2/anat/sub-01_ses-2_T1w, with folders above but for sessions, which
+// sub-01/ses-2/anat/sub-01_ses-2_T1w, with the folders above except sessions, which
 // may be those of a site; empty for other names.
 func bidsSubject(stem string) string {
 	var above []string

@@ -70,7 +70,7 @@ func stemsOf(dir string, o walk.Options) ([]string, map[string]string, walk.Pass
 	return l.stems, l.files, l.passed, nil
 }
 
-// inBrackets is what was passed over, to be put behind an error.
+// inBrackets is what was skipped, to be put behind an error.
 func inBrackets(p walk.Passed) string {
 	text := p.String()
 	if text == "" {

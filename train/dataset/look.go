@@ -47,7 +47,7 @@ type Unreadable struct {
 type Passed struct {
 	Other map[string][]string // files that are no images: names by extension in lower case
 	Unfit map[string][]string // images of a kind that was not wanted: names by kind
-	Rest  int                 // files that are passed over for other reasons
+	Rest  int                 // files that are skipped for other reasons
 	Text  string              // which, in words
 }
 

@@ -189,7 +189,7 @@ func (o Options) begin(ctx context.Context) (*evaluation, error) {
 	return e, e.surveyPredictions(ctx, known)
 }
 
-// surveyLabels looks at the labels, of which known says how many classes there
+// surveyLabels looks at the labels; known says how many classes there
 // are with background; 0: not known.
 func (e *evaluation) surveyLabels(ctx context.Context, known int) (err error) {
 	seen := make([]dataset.Seen, len(e.cases))

@@ -10,7 +10,7 @@ const (
 )
 
 // bootstrap estimates how far figures would move with other subjects: the
-// groups are drawn anew with replacement, each with all its cases, since the
+// groups are drawn with replacement, each with all its cases, since the
 // images of one subject are no independent witnesses (Field and Welsh 2007,
 // doi:10.1111/j.1467-9868.2007.00593.x; percentile interval of Efron and
 // Tibshirani 1993). With a handful of groups it is on the narrow side.

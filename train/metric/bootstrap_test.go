@@ -54,7 +54,7 @@ func TestReportDistances(t *testing.T) {
 	a.Add(Case{ID: "c", Counts: same, Pixels: []Surface{{}, {HD95: 0, NSD: 1}}})
 	r = a.Report()
 	if m := r.Mean.Classes[0]; m.HD95MM != nil || m.NSDMM != nil || *m.HD95 != 2 {
-		t.Errorf("mean over cases of which one has no spacing: %+v", m)
+		t.Errorf("mean over cases, one without spacing: %+v", m)
 	}
 	b, err := json.Marshal(r)
 	if err != nil || strings.Contains(string(b), "NaN") {

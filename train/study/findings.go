@@ -87,7 +87,7 @@ func (s *study) shares(v Variant) (start, whole spread) {
 	return overRatios(list, startReach), overRatios(list, func(t *training) float64 { return t.reach(t.Trace) })
 }
 
-// fate names what becomes of a gradient of which that share arrives.
+// fate names what becomes of a gradient if that share of it arrives.
 func fate(share float64) string {
 	switch {
 	case share < vanishing:

@@ -64,7 +64,7 @@ func (t *training) load() (bool, error) {
 		return false, fmt.Errorf("study: %w", err)
 	}
 	if err := json.Unmarshal(b, &t.record); err != nil {
-		return false, fmt.Errorf("study: %w: %s: %v; delete it to train anew", segd.ErrFormat, path, err)
+		return false, fmt.Errorf("study: %w: %s: %v; delete it to train again", segd.ErrFormat, path, err)
 	}
 	if want := t.settings(); t.Settings != want {
 		return false, fmt.Errorf("study: %w: %s is of a study with other settings (%s, now %s); take another folder or delete that one",

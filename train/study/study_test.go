@@ -116,7 +116,7 @@ func readCSV(t *testing.T, path string) [][]string {
 	return rows
 }
 
-// A study that was interrupted goes on, does not train anew what is done, and
+// A study that was interrupted goes on, does not repeat what is done, and
 // comes to the same figures.
 func TestRunGoesOn(t *testing.T) {
 	dir := datasettest.Discs(t, 8, 24)
@@ -148,7 +148,7 @@ func TestRunGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	if after, err := os.Stat(first); err != nil || !after.ModTime().Equal(before.ModTime()) {
-		t.Errorf("what was done was done anew: %v", err)
+		t.Errorf("what was done was done again: %v", err)
 	}
 	a, b := readCSV(t, filepath.Join(whole.Out, "results.csv")), readCSV(t, filepath.Join(part.Out, "results.csv"))
 	for i := range a {

@@ -30,7 +30,7 @@ type MaxPool struct{ In kernel.Shape }
 // grad describes a derivative of an operation.
 type grad struct {
 	Of   any
-	Part string // of which input
+	Part string // the input it belongs to
 }
 
 // Pack converts a plain image of shape N,C,H,W to a blocked activation. It has

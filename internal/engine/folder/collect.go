@@ -23,7 +23,7 @@ import (
 )
 
 // Collect lists what paths hold, in the order of paths and, within a folder, of
-// names, and counts what it passed over. Folders are walked to the bottom (package
+// names, and counts what it skipped. Folders are walked to the bottom (package
 // walk) without the folder out and outputs of earlier runs. A file that is named is
 // always taken. What is named twice is done once. Errors are segd.ErrNotFound for a
 // path that is not there, and where there is no image at all.
@@ -114,7 +114,7 @@ func NotThere(err error) error {
 	return err
 }
 
-// absolute makes paths comparable; one that cannot be resolved stays as it is.
+// absolute makes paths comparable; one that cannot be resolved stays unchanged.
 func absolute(p string) string {
 	if p == "" {
 		return ""
