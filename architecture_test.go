@@ -1,9 +1,11 @@
 package segd_test
 
 import (
+	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -103,4 +105,34 @@ func module(path string) string {
 		return strings.Join(parts[:4], "/")
 	}
 	return strings.Join(parts[:min(3, len(parts))], "/")
+}
+
+// TestFormatsPage holds docs/formats.md to the tests that its rows name: each exists in
+// a package of that name.
+func TestFormatsPage(t *testing.T) {
+	page, err := os.ReadFile("docs/formats.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile("`([a-z]+)\\.(Test[A-Za-z0-9]+)`").FindAllStringSubmatch(string(page), -1)
+	if len(named) < 10 {
+		t.Fatalf("%d tests named", len(named))
+	}
+	tests := map[string]string{} // the text of all tests of packages of a name
+	err = filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		tests[filepath.Base(filepath.Dir(path))] += string(b)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range named {
+		if !strings.Contains(tests[n[1]], "\nfunc "+n[2]+"(") {
+			t.Errorf("no test %s in a package %s", n[2], n[1])
+		}
+	}
 }

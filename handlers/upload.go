@@ -14,6 +14,7 @@ import (
 	"segd"
 	"segd/dicomio"
 	"segd/internal/nifti"
+	"segd/internal/scanio"
 )
 
 const (
@@ -162,7 +163,7 @@ func (s *Server) spool(r io.Reader) (*upload, error) {
 	case err != nil && !errors.Is(err, io.EOF):
 		return nil, readError(err)
 	case !recognised(head):
-		return nil, fmt.Errorf("handlers: %w: the content is not DICOM, NIfTI, PNG, JPEG or TIFF", segd.ErrUnsupported)
+		return nil, fmt.Errorf("handlers: %w: the content is not %s", segd.ErrUnsupported, scanio.Readable())
 	case err != nil: // that was all
 		return &upload{bytes: head}, nil
 	}

@@ -18,6 +18,11 @@ const (
 	PNG   Kind = "png"
 	JPEG  Kind = "jpeg"
 	TIFF  Kind = "tiff"
+	BMP   Kind = "bmp"
+	GIF   Kind = "gif"
+	WebP  Kind = "webp"
+	PNM   Kind = "pnm"      // Netpbm: pbm, pgm, ppm, pfm
+	JP2   Kind = "jpeg2000" // a JP2 file or a codestream
 	NIfTI Kind = "nifti"
 	DICOM Kind = "dicom"
 
@@ -45,6 +50,13 @@ type format struct {
 // formats is the table of formats. The first that recognises a file reads it. Messages
 // name them from the last to the first.
 var formats = []*format{
+	{kind: PNM, name: "PNM", extensions: []string{".pbm", ".pgm", ".ppm", ".pnm", ".pfm"}, is: isPNM, working: 4,
+		read: readPNM, measure: measurePNM, labels: readPNMLabels},
+	{kind: WebP, name: "WebP", extensions: []string{".webp"}, is: isWebP, working: 4, read: readWebP, measure: measureWebP},
+	{kind: GIF, name: "GIF", extensions: []string{".gif"}, is: isGIF, working: 4,
+		read: readGIF, measure: measureGIF, frames: gifFrames, labels: readGIFLabels},
+	{kind: BMP, name: "BMP", extensions: []string{".bmp"}, is: isBMP, working: 4, read: readBMP, measure: measureBMP, labels: readBMPLabels},
+	{kind: JP2, name: "JPEG 2000", extensions: []string{".jp2", ".j2k", ".j2c", ".jpx"}, is: isJP2, working: 4, read: readJP2, measure: measureJP2},
 	{kind: TIFF, name: "TIFF", extensions: []string{".tif", ".tiff"}, is: isTIFF, working: 4,
 		read: readTIFF, measure: measureTIFF, frames: tiffFrames, labels: readTIFFLabels, values: readTIFFValues, drawing: readTIFFDrawing},
 	{kind: JPEG, name: "JPEG", extensions: []string{".jpg", ".jpeg"}, is: starts("\xff\xd8\xff"), working: 4,
@@ -97,12 +109,28 @@ func known(b []byte) (*format, error) {
 	}
 	switch f := formatOf(b); {
 	case f == nil:
-		return nil, fmt.Errorf("scanio: %w: content is not %s", segd.ErrUnsupported, names(func(f *format) bool { return f.read != nil }))
+		return nil, fmt.Errorf("scanio: %w: content is not %s", segd.ErrUnsupported, Readable())
 	case f.kind == DICOMDIR:
 		return nil, fmt.Errorf("scanio: %w: a DICOMDIR lists files and has no pixels: give the files that it lists", segd.ErrUnsupported)
 	default:
 		return f, nil
 	}
+}
+
+// Readable names the formats that Read takes, for messages: DICOM, NIfTI … or PNM.
+func Readable() string { return names(func(f *format) bool { return f.read != nil }) }
+
+// ReadableLabels names the formats that ReadLabels takes.
+func ReadableLabels() string { return names(func(f *format) bool { return f.labels != nil }) }
+
+// Name is what messages call the format of a kind.
+func Name(k Kind) string {
+	for _, f := range formats {
+		if f.kind == k {
+			return f.name
+		}
+	}
+	return string(k)
 }
 
 // names lists the formats that have something: DICOM, NIfTI, TIFF or PNG.

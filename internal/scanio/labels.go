@@ -44,7 +44,7 @@ func ReadLabels(b []byte) (*Labels, error) {
 	case f.kind == JPEG:
 		return nil, fmt.Errorf("scanio: %w: a label image must be a PNG: JPEG changes the values of a mask", segd.ErrUnsupported)
 	case f.labels == nil:
-		return nil, fmt.Errorf("scanio: %w: %s as a label, want %s", segd.ErrUnsupported, f.name, names(func(f *format) bool { return f.labels != nil }))
+		return nil, fmt.Errorf("scanio: %w: %s as a label, want %s", segd.ErrUnsupported, f.name, ReadableLabels())
 	}
 	return f.labels(b)
 }
@@ -94,6 +94,17 @@ func paletteOf(m image.Image) (colours []color.NRGBA) {
 		colours = append(colours, color.NRGBAModel.Convert(c).(color.NRGBA))
 	}
 	return colours
+}
+
+// pictureLabels are the class indices of a picture whose samples have depth bits.
+func pictureLabels(format string, m image.Image, depth uint8) (*Labels, error) {
+	mask, err := maskOf(m, depth)
+	if err != nil {
+		return nil, err
+	}
+	l := oneMask(format, mask)
+	l.Palette = paletteOf(m)
+	return l, nil
 }
 
 func oneMask(format string, m *segd.Mask) *Labels {

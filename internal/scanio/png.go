@@ -78,13 +78,7 @@ func readPNGLabels(b []byte) (*Labels, error) {
 	if err != nil {
 		return nil, err
 	}
-	mask, err := maskOf(m, head.depth)
-	if err != nil {
-		return nil, err
-	}
-	l := oneMask("png", mask)
-	l.Palette = paletteOf(m)
-	return l, nil
+	return pictureLabels("png", m, head.depth)
 }
 
 // unscale undoes what package png does to grey of 1, 2 and 4 bits: it spreads

@@ -27,24 +27,47 @@ type raster struct {
 // newScan wraps a decoded image. The image stays in memory as the decoder made
 // it, which is compact; each frame is a copy in float32.
 func newScan(format string, m image.Image, step string) *segd.Scan {
-	r := newRaster(m)
-	s := &segd.Scan{Format: format, Width: r.width, Height: r.height, Frames: 1, Steps: []string{step}}
-	grey := r.grey
-	if !grey && r.isGrey() {
-		grey = true
+	return rasterScan(format, newRaster(m), step)
+}
+
+// newStack is newScan for several images of one size, each a frame.
+func newStack(format string, list []image.Image, step string) *segd.Scan {
+	rasters := make([]*raster, len(list))
+	for i, m := range list {
+		rasters[i] = newRaster(m)
+	}
+	return rastersScan(format, rasters, step)
+}
+
+func rasterScan(format string, r *raster, step string) *segd.Scan {
+	return rastersScan(format, []*raster{r}, step)
+}
+
+// rastersScan wraps images of one size. They are grey if all of them are.
+func rastersScan(format string, list []*raster, step string) *segd.Scan {
+	r := list[0]
+	s := &segd.Scan{Format: format, Width: r.width, Height: r.height, Frames: len(list), Steps: []string{step}}
+	grey, opaque := true, true
+	for _, r := range list {
+		grey, opaque = grey && (r.grey || r.isGrey()), opaque && r.opaque
+	}
+	if grey && !r.grey {
 		s.Steps = append(s.Steps, "red, green and blue are equal: one grey channel")
 	}
-	if !r.opaque {
+	if !opaque {
 		s.Warnings = append(s.Warnings, "the alpha channel is ignored, though not all of the image is opaque")
 	}
 	if r.kind != "" {
 		s.Steps = append(s.Steps, r.kind)
 	}
+	if len(list) > 1 {
+		s.Steps = append(s.Steps, fmt.Sprintf("%d pictures, each a frame", len(list)))
+	}
 	s.Frame = func(i int) (*segd.Image, error) {
-		if i != 0 {
-			return nil, fmt.Errorf("scanio: %w: frame %d of 1", segd.ErrNotFound, i+1)
+		if i < 0 || i >= len(list) {
+			return nil, fmt.Errorf("scanio: %w: frame %d of %d", segd.ErrNotFound, i+1, len(list))
 		}
-		return r.image(grey), nil
+		return list[i].image(grey), nil
 	}
 	return s
 }
@@ -176,16 +199,6 @@ func palettedRow(m *image.Paletted) func(int, []float32) {
 	return func(y int, dst []float32) {
 		for x, i := range m.Pix[y*m.Stride:][:m.Rect.Dx()] {
 			copy(dst[3*x:3*x+3], table[i][:])
-		}
-	}
-}
-
-func yCbCrRow(m *image.YCbCr) func(int, []float32) {
-	return func(y int, dst []float32) {
-		for x := range m.Rect.Dx() {
-			c := m.YCbCrAt(m.Rect.Min.X+x, m.Rect.Min.Y+y)
-			r, g, b := color.YCbCrToRGB(c.Y, c.Cb, c.Cr)
-			dst[3*x], dst[3*x+1], dst[3*x+2] = float32(r), float32(g), float32(b)
 		}
 	}
 }

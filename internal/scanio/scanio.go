@@ -1,6 +1,6 @@
 // Package scanio reads any file that segd takes, told apart by content and
 // not by name: DICOM (package dicomio), NIfTI (internal/nifti), PNG of 8 and 16
-// bits, JPEG and TIFF.
+// bits, JPEG, TIFF, JPEG 2000, BMP, GIF, WebP and Netpbm's formats.
 //
 //	scan, err := scanio.Read(b)
 //	img, err := scan.Frame(0)

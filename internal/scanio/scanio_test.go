@@ -315,7 +315,7 @@ func TestKindOf(t *testing.T) {
 		"dicom behind a TIFF header": {append([]byte("II*\x00\x08\x00\x00\x00"), dicom[8:]...), DICOM},
 		"nifti":                      {niftitest.Write(niftitest.Volume{Width: 3, Height: 2, Depth: 1, Values: make([]int16, 6)}), NIfTI},
 		"text":                       {[]byte("a text of some length, and no image"), Unknown}, "nothing": {nil, Unknown},
-		"gif": {[]byte("GIF89a\x01\x00\x01\x00\x00\x00\x00"), Unknown},
+		"photoshop": {[]byte("8BPS\x00\x01\x00\x00\x00\x00\x00\x00"), Unknown},
 	} {
 		if got := KindOf(c.b); got != c.want {
 			t.Errorf("%s: got %q, want %q", name, got, c.want)

@@ -133,5 +133,5 @@ func (p Passed) others() string {
 	if all == 1 {
 		what = "file that is"
 	}
-	return fmt.Sprintf("%d %s not DICOM, NIfTI, PNG, JPEG or TIFF (%s)", all, what, strings.Join(words, ", "))
+	return fmt.Sprintf("%d %s not %s (%s)", all, what, scanio.Readable(), strings.Join(words, ", "))
 }

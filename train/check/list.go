@@ -4,6 +4,7 @@ import (
 	"context"
 	"path/filepath"
 
+	"segd/internal/scanio"
 	"segd/internal/walk"
 	"segd/train/dataset"
 )
@@ -24,7 +25,7 @@ func (c *checker) list(ctx context.Context, set int, dir string) error {
 	c.passedOver(&found.Images, false)
 	c.passedOver(&found.Labels, true)
 	if found.Images.Files == 0 {
-		c.fault(KindFolder, found.Images.Path, "put DICOM, NIfTI, PNG, JPEG or TIFF files there", "no image")
+		c.fault(KindFolder, found.Images.Path, "put files of "+scanio.Readable()+" there", "no image")
 	}
 	if found.Unpaired != nil {
 		c.fault(KindFolder, found.Labels.Path, "one segmentation for each image, with the same segments in all of them", "%s", cause(found.Unpaired))

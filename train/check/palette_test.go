@@ -140,17 +140,17 @@ func TestCheckFullMasks(t *testing.T) {
 func TestCheckPassedOver(t *testing.T) {
 	const jpeg = "\xff\xd8\xff\xe0"
 	dir := datasettest.Tree(t, t.TempDir(), map[string]any{
-		"images/a.png": datasettest.Pixels, "images/b.png": []uint8{1, 2, 3, 4}, "images/c/d.bmp": "BM", "images/Thumbs.db": "x", "images/e.png": []uint8{4, 3, 2, 1}, "images/f.png": datasettest.Pixels,
-		"labels/a.png": datasettest.Pixels, "labels/a.json": "{}", "labels/b.bmp": "BM", "labels/c.bmp": "BM", "labels/e_mask.jpg": jpeg, "labels/f.png": jpeg,
+		"images/a.png": datasettest.Pixels, "images/b.png": []uint8{1, 2, 3, 4}, "images/c/d.tga": "BM", "images/Thumbs.db": "x", "images/e.png": []uint8{4, 3, 2, 1}, "images/f.png": datasettest.Pixels,
+		"labels/a.png": datasettest.Pixels, "labels/a.json": "{}", "labels/b.tga": "BM", "labels/c.tga": "BM", "labels/e_mask.jpg": jpeg, "labels/f.png": jpeg,
 		"labels/desktop.ini": "x", "labels/.hidden": "x",
 	})
 	want := []Finding{
-		{Kind: KindPassed, File: "images", Cause: "c/d.bmp is skipped: a format that is not read", Fix: "save them as PNG or TIFF", Count: 1},
+		{Kind: KindPassed, File: "images", Cause: "c/d.tga is skipped: a format that is not read", Fix: "save them as PNG or TIFF", Count: 1},
 		{Kind: KindPassed, File: "labels", Cause: "2 files (jpeg), e_mask.jpg the first of them, are skipped: JPEG changes the values of a mask",
 			Fix: "export the masks as PNG from where they were drawn", Count: 2},
-		{Kind: KindPassed, File: "labels", Cause: "2 files (.bmp), b.bmp the first of them, are skipped: a format that is not read",
-			Fix: "save them as PNG, which keeps every value", Count: 2},
 		{Kind: KindPassed, File: "labels", Cause: "a.json is skipped: text or outlines, not masks", Fix: "if they hold the labels, draw masks of them as PNG", Count: 1},
+		{Kind: KindPassed, File: "labels", Cause: "2 files (.tga), b.tga the first of them, are skipped: a format that is not read",
+			Fix: "save them as PNG, which keeps every value", Count: 2},
 	}
 	var got []Finding
 	unlabelled := map[string]string{}
@@ -167,7 +167,7 @@ func TestCheckPassedOver(t *testing.T) {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff(map[string]string{
-		"b.png": "no label that is read: b.bmp is skipped", "e.png": "no label that is read: e_mask.jpg is skipped", "f.png": "no label that is read: f.png is skipped",
+		"b.png": "no label that is read: b.tga is skipped", "e.png": "no label that is read: e_mask.jpg is skipped", "f.png": "no label that is read: f.png is skipped",
 	}, unlabelled); diff != "" {
 		t.Error(diff)
 	}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"segd/internal/scanio"
 	"segd/internal/walk"
 	"segd/train/dataset"
 )
@@ -23,7 +24,7 @@ func (c *checker) passedOver(f *dataset.Folder, labels bool) {
 		c.warn(KindPassed, dir, len(names), fix, "%d files (%s), %s the first of them, are skipped: %s", len(names), of, first, cause)
 	}
 	for _, kind := range slices.Sorted(maps.Keys(p.Unfit)) {
-		report(kind, p.Unfit[kind], "JPEG changes the values of a mask", "export the masks as PNG from where they were drawn")
+		report(kind, p.Unfit[kind], scanio.Name(scanio.Kind(kind))+" changes the values of a mask", "export the masks as PNG from where they were drawn")
 	}
 	for _, ext := range slices.Sorted(maps.Keys(p.Other)) {
 		cause, fix := why(ext, labels)
@@ -38,7 +39,7 @@ func (c *checker) passedOver(f *dataset.Folder, labels bool) {
 // do about it.
 func why(ext string, labels bool) (cause, fix string) {
 	switch ext {
-	case ".bmp", ".gif", ".webp", ".tga", ".ppm", ".pgm", ".pbm", ".jp2", ".heic", ".avif", ".exr":
+	case ".tga", ".psd", ".heic", ".avif", ".jxl", ".exr":
 		if labels {
 			return "a format that is not read", "save them as PNG, which keeps every value"
 		}
@@ -50,7 +51,7 @@ func why(ext string, labels bool) (cause, fix string) {
 		return "no images", "none needed if they are notes"
 	}
 	if labels {
-		return "not PNG, TIFF, NIfTI or DICOM", "if they are masks, save them as PNG"
+		return "not " + scanio.ReadableLabels(), "if they are masks, save them as PNG"
 	}
-	return "not DICOM, NIfTI, PNG, JPEG or TIFF", "if they are images, save them as PNG or TIFF"
+	return "not " + scanio.Readable(), "if they are images, save them as PNG or TIFF"
 }
