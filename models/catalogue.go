@@ -294,12 +294,15 @@ func (m *Model) Warnings(s *segd.Scan, auto bool) []string {
 
 func (m Match) empty() bool { return len(m.Formats) == 0 && len(m.Modalities) == 0 }
 
+// asPNG are picture formats that a model takes wherever it takes PNG.
+var asPNG = []string{"bmp", "gif", "webp", "pnm", "jpeg2000"}
+
 // fit returns 0 if the model is not meant for the scan, and more the more
 // specific the match is.
 func (m Match) fit(s *segd.Scan) int {
 	switch {
 	case m.empty(),
-		len(m.Formats) > 0 && !slices.Contains(m.Formats, s.Format),
+		len(m.Formats) > 0 && !slices.Contains(m.Formats, s.Format) && !(slices.Contains(asPNG, s.Format) && slices.Contains(m.Formats, "png")),
 		len(m.Modalities) > 0 && !slices.Contains(m.Modalities, s.Modality):
 		return 0
 	case len(m.Modalities) > 0:

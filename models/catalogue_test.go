@@ -182,6 +182,7 @@ func TestAuto(t *testing.T) {
 	ct := &segd.Scan{Format: "dicom", Modality: "CT"}
 	odd := &segd.Scan{Format: "dicom", Modality: "DOE^JANE"}
 	png := &segd.Scan{Format: "png"}
+	gif := &segd.Scan{Format: "gif"}
 	rules := func(rules map[string]Match) *Catalogue {
 		c := empty()
 		for name, r := range rules {
@@ -208,6 +209,7 @@ func TestAuto(t *testing.T) {
 	}{
 		{"mr", two, mr, "heart", true},
 		{"png", two, png, "cells", true},
+		{"another picture", two, gif, "cells", true},
 		{"ct", two, ct, "no model fits a dicom file of modality CT; choose one of cells, heart", false},
 		{"modality before format", anyDICOM, mr, "heart", true},
 		{"format where no modality fits", anyDICOM, ct, "all", true},
