@@ -63,7 +63,7 @@ type Curve struct{ Levels []float32 }
 // Frames are decoded on demand, so a multi-frame file needs the memory of one
 // frame at a time.
 type Scan struct {
-	Format         string // "dicom", "nifti", "png", "jpeg" or "tiff"
+	Format         string // "dicom", "nifti", "png" … the kinds of internal/scanio
 	TransferSyntax string // DICOM transfer syntax UID; empty otherwise
 	Modality       string // DICOM Modality (0008,0060); empty otherwise
 	Width, Height  int

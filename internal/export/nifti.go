@@ -53,17 +53,12 @@ var contents = map[unet.Head]nifti.Content{unet.HeadClasses: nifti.Masks, unet.H
 // have positions and make up no volume.
 func NewNIfTI(scan *segd.Scan, head unet.Head) (*Volumes, error) {
 	v := &Volumes{content: contents[head]}
-	switch scan.Format {
-	case "nifti":
-		source, err := scan.Source()
-		if err != nil {
-			return nil, err
-		}
-		h := source.(*nifti.Header)
+	if h := nifti.HeaderOf(scan); h != nil {
 		v.Warnings = h.Disagreement()
 		v.add(nifti.LikeWriter(h, v.content), scan.Frames)
 		return v, nil
-	case "dicom":
+	}
+	if scan.Format == "dicom" {
 		// A file that no object can refer to has pixels all the same.
 		if s, err := dicomio.SourceOf(scan); err == nil {
 			stacks, err := s.Stacks()

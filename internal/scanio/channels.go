@@ -31,18 +31,12 @@ func ReadChannel(name string, b []byte) (*Channel, error) {
 		return nil, err
 	}
 	c := &Channel{Name: name, Scan: scan}
-	switch scan.Format {
-	case "dicom":
+	if scan.Format == "dicom" {
 		// A file that no object can refer to has pixels all the same.
 		c.Source, _ = dicomio.SourceOf(scan)
 		c.patient = patientID(b)
-	case "nifti":
-		source, err := scan.Source()
-		if err != nil {
-			return nil, err
-		}
-		c.volume = source.(*nifti.Header)
 	}
+	c.volume = nifti.HeaderOf(scan)
 	return c, nil
 }
 

@@ -7,7 +7,9 @@ import (
 
 	"segd"
 	"segd/dicomio"
+	"segd/internal/metaimage"
 	"segd/internal/nifti"
+	"segd/internal/nrrd"
 )
 
 // Kind is what a file holds, as its first bytes show.
@@ -15,16 +17,18 @@ type Kind string
 
 // The kinds that Read takes, and two that it does not.
 const (
-	PNG   Kind = "png"
-	JPEG  Kind = "jpeg"
-	TIFF  Kind = "tiff"
-	BMP   Kind = "bmp"
-	GIF   Kind = "gif"
-	WebP  Kind = "webp"
-	PNM   Kind = "pnm"      // Netpbm: pbm, pgm, ppm, pfm
-	JP2   Kind = "jpeg2000" // a JP2 file or a codestream
-	NIfTI Kind = "nifti"
-	DICOM Kind = "dicom"
+	PNG       Kind = "png"
+	JPEG      Kind = "jpeg"
+	TIFF      Kind = "tiff"
+	BMP       Kind = "bmp"
+	GIF       Kind = "gif"
+	WebP      Kind = "webp"
+	PNM       Kind = "pnm"      // Netpbm: pbm, pgm, ppm, pfm
+	JP2       Kind = "jpeg2000" // a JP2 file or a codestream
+	NIfTI     Kind = "nifti"
+	NRRD      Kind = "nrrd"
+	MetaImage Kind = "metaimage"
+	DICOM     Kind = "dicom"
 
 	DICOMDIR Kind = "dicomdir" // a directory of DICOM files, which has no pixels
 	Unknown  Kind = ""
@@ -36,6 +40,7 @@ type format struct {
 	kind       Kind
 	name       string // in messages
 	extensions []string
+	volume     bool                   // its files are volumes: scans have the Source of package nifti
 	is         func(head []byte) bool // no more than HeadBytes are needed
 
 	read    func(b []byte) (*segd.Scan, error)
@@ -63,7 +68,11 @@ var formats = []*format{
 		read: readJPEG, measure: measureJPEG},
 	{kind: PNG, name: "PNG", extensions: []string{".png"}, is: starts(pngHeader), working: 4,
 		read: readPNG, measure: measurePNG, labels: readPNGLabels, values: readPNGValues, drawing: readPNGDrawing},
-	{kind: NIfTI, name: "NIfTI", extensions: []string{".nii.gz", ".nii"}, is: nifti.Is, working: 4,
+	{kind: MetaImage, name: "MetaImage", extensions: []string{".mha"}, volume: true, is: metaimage.Is, working: 4,
+		read: readMetaImage, measure: measureMetaImage, labels: readMetaImageLabels, values: readMetaImageValues},
+	{kind: NRRD, name: "NRRD", extensions: []string{".nrrd"}, volume: true, is: nrrd.Is, working: 4,
+		read: readNRRD, measure: measureNRRD, labels: readNRRDLabels, values: readNRRDValues},
+	{kind: NIfTI, name: "NIfTI", extensions: []string{".nii.gz", ".nii"}, volume: true, is: nifti.Is, working: 4,
 		read: readNIfTI, measure: measureNIfTI, labels: readNIfTILabels, values: readNIfTIValues},
 	{kind: DICOMDIR, name: "DICOMDIR", is: isDICOMDIR},
 	// The working memory is that of the stored values and of a codec, for three channels.

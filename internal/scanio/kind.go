@@ -15,6 +15,9 @@ func (k Kind) IsScan() bool { return k.has(func(f *format) bool { return f.read 
 // IsLabel reports whether ReadLabels takes files of the kind.
 func (k Kind) IsLabel() bool { return k.has(func(f *format) bool { return f.labels != nil }) }
 
+// IsVolume reports whether files of the kind are volumes, as NIfTI's are.
+func (k Kind) IsVolume() bool { return k.has(func(f *format) bool { return f.volume }) }
+
 // has reports whether there is a format of the kind that have is true of.
 func (k Kind) has(have func(*format) bool) bool {
 	return slices.ContainsFunc(formats, func(f *format) bool { return f.kind == k && have(f) })

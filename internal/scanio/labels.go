@@ -9,7 +9,9 @@ import (
 
 	"segd"
 	"segd/dicomio"
+	"segd/internal/metaimage"
 	"segd/internal/nifti"
+	"segd/internal/nrrd"
 )
 
 // Labels is a file of class indices: a mask, or one for each frame of an image.
@@ -22,8 +24,8 @@ type Labels struct {
 	// Mask returns mask i, counted from 0, which is a mask of its own; nil for a
 	// DICOM Segmentation, whose frames are those of an image.
 	Mask func(i int) (*segd.Mask, error)
-	// SEG is the segmentation of a DICOM file, Volume the volume of a NIfTI
-	// file; nil otherwise.
+	// SEG is the segmentation of a DICOM file, Volume the volume of a volume file;
+	// nil otherwise.
 	SEG    *dicomio.Segmentation
 	Volume *nifti.Volume
 	// Palette is that of a picture, of its first page, whose indices the classes
@@ -63,12 +65,19 @@ func ReadMask(b []byte) (*segd.Mask, error) {
 	return l.Mask(0)
 }
 
-func readNIfTILabels(b []byte) (*Labels, error) {
-	v, err := nifti.Read(b)
+func readNIfTILabels(b []byte) (*Labels, error) { return volumeLabels(NIfTI, nifti.Read, b) }
+func readNRRDLabels(b []byte) (*Labels, error)  { return volumeLabels(NRRD, nrrd.Read, b) }
+func readMetaImageLabels(b []byte) (*Labels, error) {
+	return volumeLabels(MetaImage, metaimage.Read, b)
+}
+
+// volumeLabels are the planes of a volume of whole numbers.
+func volumeLabels(kind Kind, read func([]byte) (*nifti.Volume, error), b []byte) (*Labels, error) {
+	v, err := read(b)
 	if err != nil {
 		return nil, err
 	}
-	return &Labels{Format: "nifti", Width: v.Width, Height: v.Height, Frames: v.Planes(), Volume: v, Mask: func(i int) (*segd.Mask, error) {
+	return &Labels{Format: string(kind), Width: v.Width, Height: v.Height, Frames: v.Planes(), Volume: v, Mask: func(i int) (*segd.Mask, error) {
 		if i < 0 || i >= v.Planes() {
 			return nil, fmt.Errorf("scanio: %w: plane %d of %d", segd.ErrNotFound, i+1, v.Planes())
 		}

@@ -6,7 +6,9 @@ import (
 	"image/jpeg"
 
 	"segd/dicomio"
+	"segd/internal/metaimage"
 	"segd/internal/nifti"
+	"segd/internal/nrrd"
 )
 
 // Size is what the header of a file says about the memory that the file takes, in
@@ -51,8 +53,11 @@ func Frames(b []byte) (int, error) {
 	return 1, nil
 }
 
-func measureNIfTI(b []byte) (Size, error) {
-	h, err := nifti.ReadHeader(b)
+func measureNIfTI(b []byte) (Size, error)     { return measureVolume(nifti.ReadHeader(b)) }
+func measureNRRD(b []byte) (Size, error)      { return measureVolume(nrrd.ReadHeader(b)) }
+func measureMetaImage(b []byte) (Size, error) { return measureVolume(metaimage.ReadHeader(b)) }
+
+func measureVolume(h *nifti.Header, err error) (Size, error) {
 	if err != nil {
 		return Size{}, err
 	}

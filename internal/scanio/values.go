@@ -50,15 +50,19 @@ func readTIFFValues(b []byte) (*segd.Scan, error) {
 	})
 }
 
-func readNIfTIValues(b []byte) (*segd.Scan, error) {
-	v, err := nifti.ReadHeader(b)
+func readNIfTIValues(b []byte) (*segd.Scan, error)     { return volumeValues(readNIfTI(b)) }
+func readNRRDValues(b []byte) (*segd.Scan, error)      { return volumeValues(readNRRD(b)) }
+func readMetaImageValues(b []byte) (*segd.Scan, error) { return volumeValues(readMetaImage(b)) }
+
+// volumeValues refuses a volume of colours.
+func volumeValues(s *segd.Scan, err error) (*segd.Scan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if v.Channels != 1 {
-		return nil, badValues("nifti of %d channels", v.Channels)
+	if h := nifti.HeaderOf(s); h.Channels != 1 {
+		return nil, badValues("%s of %d channels", s.Format, h.Channels)
 	}
-	return readNIfTI(b)
+	return s, nil
 }
 
 func readPNGValues(b []byte) (*segd.Scan, error) {

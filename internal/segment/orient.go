@@ -2,6 +2,7 @@ package segment
 
 import (
 	"fmt"
+	"slices"
 
 	"segd"
 	"segd/internal/orient"
@@ -28,6 +29,9 @@ type orientation struct {
 	warnings []string
 }
 
+// placed are the formats that have a place to say how a volume lies.
+var placed = []string{"dicom", "nifti", "nrrd", "metaimage"}
+
 // settle says how the frames of scan are turned for m.
 func settle(m *models.Model, scan *segd.Scan) (o orientation) {
 	if m.Planes == nil || m.Planes.Wants == nil {
@@ -36,7 +40,7 @@ func settle(m *models.Model, scan *segd.Scan) (o orientation) {
 	want := *m.Planes.Wants
 	warn := func(format string, a ...any) { o.warnings = append(o.warnings, fmt.Sprintf(format, a...)) }
 	if scan.Affine == nil {
-		if scan.Format == "nifti" || scan.Format == "dicom" {
+		if slices.Contains(placed, scan.Format) {
 			warn("the file does not say that its frames are the planes of one volume, and how they lie in the patient, so they are taken as they are stored; the model was trained on %s planes", want)
 		}
 		return o

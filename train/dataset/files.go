@@ -8,6 +8,7 @@ import (
 
 	"segd"
 	"segd/dicomio"
+	"segd/internal/nifti"
 	"segd/internal/orient"
 	"segd/internal/scanio"
 	"segd/train/metric"
@@ -141,7 +142,7 @@ func (o *opened) read() error {
 		return fmt.Errorf("train: image %s: %w", o.path, err)
 	}
 	o.scan, o.source = o.channel.Scan, o.channel.Source
-	if o.scan.Format == "nifti" {
+	if nifti.HeaderOf(o.scan) != nil {
 		o.warnings = o.scan.Warnings
 	}
 	return nil

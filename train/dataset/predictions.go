@@ -259,7 +259,7 @@ func (f *Predictions) seriesVolumes(o offset, cases []Case) map[string]predictio
 }
 
 func (f *Predictions) isVolume(stem string) bool {
-	return kindOf(f.files[stem]) == scanio.NIfTI
+	return kindOf(f.files[stem]).IsVolume()
 }
 
 // usesPaths reports whether any prediction was found by its path.

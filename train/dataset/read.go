@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"segd"
+	"segd/internal/nifti"
 	"segd/internal/scanio"
 )
 
@@ -69,10 +70,10 @@ func (c *Case) hounsfield(img *segd.Image) bool {
 	if err != nil {
 		return false
 	}
-	switch o.scan.Format {
-	case "dicom":
+	switch {
+	case o.scan.Format == "dicom":
 		return o.scan.Modality == "CT"
-	case "nifti":
+	case nifti.HeaderOf(o.scan) != nil:
 		low := slices.Min(img.Pix)
 		return low >= airLow && low <= airHigh
 	}

@@ -3,6 +3,8 @@ package dataset
 import (
 	"fmt"
 
+	"segd/internal/nifti"
+
 	"segd"
 )
 
@@ -28,7 +30,7 @@ func (c *Case) valuesOf(path string, width, height int) ([]float32, error) {
 		return fmt.Errorf("train: values %s: %w: %s", c.Where(path), kind, fmt.Sprintf(format, a...))
 	}
 	var img *segd.Image
-	if o.scan.Format == "nifti" {
+	if nifti.HeaderOf(o.scan) != nil {
 		image, err := c.opener().open(c.Image, asImage)
 		if err != nil {
 			return nil, err

@@ -4,7 +4,9 @@ import (
 	"fmt"
 
 	"segd"
+	"segd/internal/metaimage"
 	"segd/internal/nifti"
+	"segd/internal/nrrd"
 )
 
 // readNIfTI reads a volume, whose planes across the third axis are the frames.
@@ -13,9 +15,30 @@ func readNIfTI(b []byte) (*segd.Scan, error) {
 	if err != nil {
 		return nil, err
 	}
+	return volumeScan(NIfTI, v, fmt.Sprintf("NIfTI-%d", v.Version)), nil
+}
+
+func readNRRD(b []byte) (*segd.Scan, error) {
+	v, err := nrrd.Read(b)
+	if err != nil {
+		return nil, err
+	}
+	return volumeScan(NRRD, v, "NRRD"), nil
+}
+
+func readMetaImage(b []byte) (*segd.Scan, error) {
+	v, err := metaimage.Read(b)
+	if err != nil {
+		return nil, err
+	}
+	return volumeScan(MetaImage, v, "MetaImage"), nil
+}
+
+// volumeScan is the scan of a volume, which a file of a kind held.
+func volumeScan(kind Kind, v *nifti.Volume, name string) *segd.Scan {
 	s := &segd.Scan{
-		Format: "nifti", Width: v.Width, Height: v.Height, Frames: v.Planes(),
-		Steps: []string{fmt.Sprintf("NIfTI-%d, %s, planes across the third axis as they are stored", v.Version, v.Type())},
+		Format: string(kind), Width: v.Width, Height: v.Height, Frames: v.Planes(),
+		Steps: []string{fmt.Sprintf("%s, %s, planes across the third axis as they are stored", name, v.Type())},
 	}
 	if g, ok := v.Grid(); ok {
 		s.Affine, s.Depth, s.Times = &g.Affine, v.Depth, v.Times
@@ -44,5 +67,5 @@ func readNIfTI(b []byte) (*segd.Scan, error) {
 		v.Plane(i, img.Pix)
 		return img, nil
 	}
-	return s, nil
+	return s
 }

@@ -1,0 +1,91 @@
+"""Writes NRRD and MetaImage volumes with SimpleITK and pynrrd into a folder, and what
+SimpleITK reads of each: NAME.json has the shape (planes, rows, columns, channels) and the
+affine in DICOM's axes, NAME.raw the values as float32, little endian."""
+import json, math, pathlib, sys
+
+import nrrd
+import numpy as np
+import SimpleITK as sitk
+
+out = pathlib.Path(sys.argv[1])
+rng = np.random.default_rng(5)
+
+
+def turn(degrees, axis):
+    c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    m = np.eye(3)
+    i, j = [k for k in range(3) if k != axis]
+    m[i, i], m[j, j], m[i, j], m[j, i] = c, c, -s, s
+    return m
+
+
+def expect(path, like=None):
+    m = sitk.ReadImage(str(like or path))
+    a = sitk.GetArrayFromImage(m)
+    channels = m.GetNumberOfComponentsPerPixel()
+    affine = None
+    # A header without a space, as SimpleITK writes of four axes, says nothing of a patient.
+    placed = path.suffix != ".nrrd" or b"\nspace: " in path.read_bytes()[:1000]
+    if m.GetDimension() >= 3 and placed:
+        d = np.array(m.GetDirection()).reshape(m.GetDimension(), -1)[:3, :3] * np.array(m.GetSpacing())[:3]
+        affine = np.column_stack([d, np.array(m.GetOrigin())[:3]]).tolist()
+    if channels > 1:
+        a = a.reshape((-1,) + a.shape[-3:])
+    else:
+        a = a.reshape((-1,) + a.shape[-2:] + (1,))
+    path.with_name(path.name + ".raw").write_bytes(a.astype("<f4").tobytes())
+    path.with_name(path.name + ".json").write_text(json.dumps({"shape": a.shape, "affine": affine}))
+
+
+def volume(dtype, shape=(4, 5, 7)):
+    if np.dtype(dtype).kind == "f":
+        return rng.normal(0, 1000, shape).astype(dtype)
+    i = np.iinfo(dtype)
+    return rng.integers(max(i.min, -(1 << 23)), min(i.max, 1 << 23), shape).astype(dtype)
+
+
+ways = {"straight": np.eye(3), "oblique": turn(20, 0) @ turn(-35, 2) @ turn(5, 1), "flipped": np.diag([-1.0, -1, 1]), "turned": np.array([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]])}
+for name, d in ways.items():
+    m = sitk.GetImageFromArray(volume("i2"))
+    m.SetDirection(d.ravel().tolist())
+    m.SetSpacing((0.7, 1.25, 3.5))
+    m.SetOrigin((-101.5, 33.25, 7))
+    for ext in ("mha", "nrrd"):
+        for packed in (False, True):
+            path = out / f"{name}-{packed}.{ext}"
+            sitk.WriteImage(m, str(path), packed)
+            expect(path)
+for dtype in ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8"):
+    m = sitk.GetImageFromArray(volume(dtype))
+    for ext in ("mha", "nrrd"):
+        path = out / f"{dtype}.{ext}"
+        sitk.WriteImage(m, str(path), True)
+        expect(path)
+colour = sitk.GetImageFromArray(volume("u1", (3, 4, 5, 3)), isVector=True)
+for ext in ("mha", "nrrd"):
+    path = out / f"colour.{ext}"
+    sitk.WriteImage(colour, str(path), False)
+    expect(path)
+    path = out / f"flat.{ext}"
+    sitk.WriteImage(sitk.GetImageFromArray(volume("u2", (6, 9))), str(path), False)
+    expect(path)
+    path = out / f"times.{ext}"
+    sitk.WriteImage(sitk.GetImageFromArray(volume("f4", (2, 3, 4, 5)), isVector=False), str(path), False)
+    expect(path)
+
+space = {"space": "right-anterior-superior", "space directions": np.diag([0.5, 2.0, 3.0]) @ turn(30, 2), "space origin": [1.0, 2, 3]}
+for encoding in ("raw", "gzip", "bzip2", "ascii"):
+    for dtype in ("i2", "f4"):
+        a = volume(dtype, (7, 5, 4))
+        path = out / f"{encoding}-{dtype}.nrrd"
+        nrrd.write(str(path), a, {**space, "encoding": encoding, "endian": "little"}, index_order="F")
+        like = None
+        if encoding == "bzip2":  # which SimpleITK does not read
+            like = out / "like.nrrd"
+            nrrd.write(str(like), a, {**space, "encoding": "raw", "endian": "little"}, index_order="F")
+        expect(path, like)
+big = volume("i2", (7, 5, 4))
+head = "NRRD0004\n# a comment\ntype: short\ndimension: 3\nsizes: 7 5 4\nencoding: raw\nendian: big\nspace: left-posterior-superior\nspace directions: (2,0,0) (0,2,0) (0,0,4)\nspace origin: (5,6,7)\nkey:=value\n\n"
+path = out / "big.nrrd"
+path.write_bytes(head.encode() + big.ravel(order="F").astype(">i2").tobytes())
+expect(path)
