@@ -48,7 +48,7 @@ func hostile(t testing.TB) []struct {
 		status int
 		detail string
 	}{
-		{"text", bytes.Repeat([]byte("no image! "), 10), 415, "not DICOM, NIfTI, NRRD, MetaImage, PNG, JPEG, TIFF, JPEG 2000, BMP, GIF, WebP or PNM"},
+		{"text", bytes.Repeat([]byte("no image! "), 10), 415, "not DICOM, NIfTI, NRRD, MetaImage, MGH, PNG, JPEG, TIFF, JPEG 2000, BMP, GIF, WebP or PNM"},
 		{"empty", nil, 400, "empty"},
 		{"one byte", []byte{0x89}, 415, "not DICOM"},
 		{"truncated PNG", cut(micrograph, len(micrograph)/2), 400, "png"},

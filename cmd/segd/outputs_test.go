@@ -241,7 +241,7 @@ func TestSegmentMessyFolder(t *testing.T) {
 	if code != exitPartial || !strings.Contains(stderr, "2 of 8 inputs failed") || !strings.Contains(stderr, filepath.Join(in, "gone")) {
 		t.Errorf("exit %d: %s", code, stderr)
 	}
-	if !strings.Contains(stderr, "skipped: 1 file that is not DICOM, NIfTI, NRRD, MetaImage, PNG, JPEG, TIFF, JPEG 2000, BMP, GIF, WebP or PNM (.txt 1), 1 empty file, 1 pipe") {
+	if !strings.Contains(stderr, "skipped: 1 file that is not DICOM, NIfTI, NRRD, MetaImage, MGH, PNG, JPEG, TIFF, JPEG 2000, BMP, GIF, WebP or PNM (.txt 1), 1 empty file, 1 pipe") {
 		t.Errorf("not counted: %s", stderr)
 	}
 	want := []string{"1.2.840.113619.101.png", "1.2.840.113619.102.png", "caf\xe9.png", "new\nline.png", "s.DC3.png", "s.IMA.png"}

@@ -34,7 +34,7 @@ type segmentSettings struct {
 }
 
 // segmentLong is the help of segd segment.
-const segmentLong = "Segment files and folders of DICOM, NIfTI, NRRD, MetaImage, PNG, JPEG, TIFF,\n" +
+const segmentLong = "Segment files and folders of DICOM, NIfTI, NRRD, MetaImage, MGH, PNG, JPEG, TIFF,\n" +
 	"JPEG 2000, BMP, GIF, WebP and PNM. Folders are read recursively.\n\n" +
 	"The format is detected from the content, not the name. Files that are not images\n" +
 	"are skipped and counted.\n\n" +

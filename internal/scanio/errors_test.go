@@ -74,10 +74,10 @@ func TestErrors(t *testing.T) {
 		text string
 	}{
 		{"nothing", nil, segd.ErrFormat, "empty"},
-		{"text", []byte(strings.Repeat("hello, world ", 8)), segd.ErrUnsupported, "not DICOM, NIfTI, NRRD, MetaImage, PNG, JPEG, TIFF, JPEG 2000, BMP, GIF, WebP or PNM"},
-		{"zeros", make([]byte, 1000), segd.ErrUnsupported, "not DICOM, NIfTI, NRRD, MetaImage, PNG, JPEG, TIFF, JPEG 2000, BMP, GIF, WebP or PNM"},
-		{"photoshop", []byte("8BPS\x00\x01\x00\x00\x00\x00\x00\x00"), segd.ErrUnsupported, "not DICOM, NIfTI, NRRD, MetaImage, PNG, JPEG, TIFF, JPEG 2000, BMP, GIF, WebP or PNM"},
-		{"zip", []byte("PK\x03\x04 and more"), segd.ErrUnsupported, "not DICOM, NIfTI, NRRD, MetaImage, PNG, JPEG, TIFF, JPEG 2000, BMP, GIF, WebP or PNM"},
+		{"text", []byte(strings.Repeat("hello, world ", 8)), segd.ErrUnsupported, "not DICOM, NIfTI, NRRD, MetaImage, MGH, PNG, JPEG, TIFF, JPEG 2000, BMP, GIF, WebP or PNM"},
+		{"zeros", make([]byte, 1000), segd.ErrUnsupported, "not DICOM, NIfTI, NRRD, MetaImage, MGH, PNG, JPEG, TIFF, JPEG 2000, BMP, GIF, WebP or PNM"},
+		{"photoshop", []byte("8BPS\x00\x01\x00\x00\x00\x00\x00\x00"), segd.ErrUnsupported, "not DICOM, NIfTI, NRRD, MetaImage, MGH, PNG, JPEG, TIFF, JPEG 2000, BMP, GIF, WebP or PNM"},
+		{"zip", []byte("PK\x03\x04 and more"), segd.ErrUnsupported, "not DICOM, NIfTI, NRRD, MetaImage, MGH, PNG, JPEG, TIFF, JPEG 2000, BMP, GIF, WebP or PNM"},
 		{"png of 20000", pngHead(20000, 20000, 8, 0), segd.ErrTooLarge, "20000×20000 pixels, limit 16384"},
 		{"png of 64 Mpixel and more", pngHead(16384, 8192, 8, 0), segd.ErrTooLarge, "67108864"},
 		{"png of 4 Gpixel a side", pngHead(math.MaxUint32, 1, 8, 0), segd.ErrFormat, "4294967295"},

@@ -8,6 +8,7 @@ import (
 	"segd"
 	"segd/dicomio"
 	"segd/internal/metaimage"
+	"segd/internal/mgh"
 	"segd/internal/nifti"
 	"segd/internal/nrrd"
 )
@@ -28,6 +29,7 @@ const (
 	NIfTI     Kind = "nifti"
 	NRRD      Kind = "nrrd"
 	MetaImage Kind = "metaimage"
+	MGH       Kind = "mgh" // of FreeSurfer, MGZ too
 	DICOM     Kind = "dicom"
 
 	DICOMDIR Kind = "dicomdir" // a directory of DICOM files, which has no pixels
@@ -68,6 +70,8 @@ var formats = []*format{
 		read: readJPEG, measure: measureJPEG},
 	{kind: PNG, name: "PNG", extensions: []string{".png"}, is: starts(pngHeader), working: 4,
 		read: readPNG, measure: measurePNG, labels: readPNGLabels, values: readPNGValues, drawing: readPNGDrawing},
+	{kind: MGH, name: "MGH", extensions: []string{".mgh", ".mgz"}, volume: true, is: mgh.Is, working: 4,
+		read: readMGH, measure: measureMGH, labels: readMGHLabels, values: readMGHValues},
 	{kind: MetaImage, name: "MetaImage", extensions: []string{".mha"}, volume: true, is: metaimage.Is, working: 4,
 		read: readMetaImage, measure: measureMetaImage, labels: readMetaImageLabels, values: readMetaImageValues},
 	{kind: NRRD, name: "NRRD", extensions: []string{".nrrd"}, volume: true, is: nrrd.Is, working: 4,

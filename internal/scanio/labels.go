@@ -10,6 +10,7 @@ import (
 	"segd"
 	"segd/dicomio"
 	"segd/internal/metaimage"
+	"segd/internal/mgh"
 	"segd/internal/nifti"
 	"segd/internal/nrrd"
 )
@@ -70,6 +71,8 @@ func readNRRDLabels(b []byte) (*Labels, error)  { return volumeLabels(NRRD, nrrd
 func readMetaImageLabels(b []byte) (*Labels, error) {
 	return volumeLabels(MetaImage, metaimage.Read, b)
 }
+
+func readMGHLabels(b []byte) (*Labels, error) { return volumeLabels(MGH, mgh.Read, b) }
 
 // volumeLabels are the planes of a volume of whole numbers.
 func volumeLabels(kind Kind, read func([]byte) (*nifti.Volume, error), b []byte) (*Labels, error) {

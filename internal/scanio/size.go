@@ -7,6 +7,7 @@ import (
 
 	"segd/dicomio"
 	"segd/internal/metaimage"
+	"segd/internal/mgh"
 	"segd/internal/nifti"
 	"segd/internal/nrrd"
 )
@@ -56,6 +57,7 @@ func Frames(b []byte) (int, error) {
 func measureNIfTI(b []byte) (Size, error)     { return measureVolume(nifti.ReadHeader(b)) }
 func measureNRRD(b []byte) (Size, error)      { return measureVolume(nrrd.ReadHeader(b)) }
 func measureMetaImage(b []byte) (Size, error) { return measureVolume(metaimage.ReadHeader(b)) }
+func measureMGH(b []byte) (Size, error)       { return measureVolume(mgh.ReadHeader(b)) }
 
 func measureVolume(h *nifti.Header, err error) (Size, error) {
 	if err != nil {

@@ -53,6 +53,7 @@ func readTIFFValues(b []byte) (*segd.Scan, error) {
 func readNIfTIValues(b []byte) (*segd.Scan, error)     { return volumeValues(readNIfTI(b)) }
 func readNRRDValues(b []byte) (*segd.Scan, error)      { return volumeValues(readNRRD(b)) }
 func readMetaImageValues(b []byte) (*segd.Scan, error) { return volumeValues(readMetaImage(b)) }
+func readMGHValues(b []byte) (*segd.Scan, error)       { return volumeValues(readMGH(b)) }
 
 // volumeValues refuses a volume of colours.
 func volumeValues(s *segd.Scan, err error) (*segd.Scan, error) {

@@ -5,6 +5,7 @@ import (
 
 	"segd"
 	"segd/internal/metaimage"
+	"segd/internal/mgh"
 	"segd/internal/nifti"
 	"segd/internal/nrrd"
 )
@@ -32,6 +33,14 @@ func readMetaImage(b []byte) (*segd.Scan, error) {
 		return nil, err
 	}
 	return volumeScan(MetaImage, v, "MetaImage"), nil
+}
+
+func readMGH(b []byte) (*segd.Scan, error) {
+	v, err := mgh.Read(b)
+	if err != nil {
+		return nil, err
+	}
+	return volumeScan(MGH, v, "MGH"), nil
 }
 
 // volumeScan is the scan of a volume, which a file of a kind held.

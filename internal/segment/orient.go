@@ -30,7 +30,7 @@ type orientation struct {
 }
 
 // placed are the formats that have a place to say how a volume lies.
-var placed = []string{"dicom", "nifti", "nrrd", "metaimage"}
+var placed = []string{"dicom", "nifti", "nrrd", "metaimage", "mgh"}
 
 // settle says how the frames of scan are turned for m.
 func settle(m *models.Model, scan *segd.Scan) (o orientation) {

@@ -86,7 +86,7 @@ func TestWalk(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	text := "skipped: 3 files that are not DICOM, NIfTI, NRRD, MetaImage, PNG, JPEG, TIFF, JPEG 2000, BMP, GIF, WebP or PNM (.txt 2, no extension 1), 5 hidden, 1 DICOMDIR, 1 empty file, 1 pipe, socket or device"
+	text := "skipped: 3 files that are not DICOM, NIfTI, NRRD, MetaImage, MGH, PNG, JPEG, TIFF, JPEG 2000, BMP, GIF, WebP or PNM (.txt 2, no extension 1), 5 hidden, 1 DICOMDIR, 1 empty file, 1 pipe, socket or device"
 	if passed.String() != text {
 		t.Errorf("got  %s\nwant %s", passed, text)
 	}

@@ -371,7 +371,7 @@ func testBadFile(t *testing.T, b context.Context, url string) {
 	if got, want := p.text("#problem-title"), "notes.txt: This kind of file is not supported"; got != want {
 		t.Errorf("title %q, want %q", got, want)
 	}
-	if got, want := p.text("#problem-detail"), "The content is not DICOM, NIfTI, NRRD, MetaImage, PNG, JPEG, TIFF, JPEG 2000, BMP, GIF, WebP or PNM."; got != want {
+	if got, want := p.text("#problem-detail"), "The content is not DICOM, NIfTI, NRRD, MetaImage, MGH, PNG, JPEG, TIFF, JPEG 2000, BMP, GIF, WebP or PNM."; got != want {
 		t.Errorf("detail %q, want %q", got, want)
 	}
 	if p.visible("#canvas") || p.visible("#found") {

@@ -1,8 +1,9 @@
-"""Writes NRRD and MetaImage volumes with SimpleITK and pynrrd into a folder, and what
-SimpleITK reads of each: NAME.json has the shape (planes, rows, columns, channels) and the
+"""Writes NRRD, MetaImage and MGH volumes with SimpleITK, pynrrd and nibabel into a folder, and what
+SimpleITK and nibabel read of each: NAME.json has the shape (planes, rows, columns, channels) and the
 affine in DICOM's axes, NAME.raw the values as float32, little endian."""
 import json, math, pathlib, sys
 
+import nibabel
 import nrrd
 import numpy as np
 import SimpleITK as sitk
@@ -89,3 +90,18 @@ head = "NRRD0004\n# a comment\ntype: short\ndimension: 3\nsizes: 7 5 4\nencoding
 path = out / "big.nrrd"
 path.write_bytes(head.encode() + big.ravel(order="F").astype(">i2").tobytes())
 expect(path)
+
+for name, d in ways.items():
+    for dtype in ("u1", "i2", "i4", "f4"):
+        a = volume(dtype, (7, 5, 4))
+        affine = np.eye(4)
+        affine[:3, :3] = d @ np.diag([0.7, 1.25, 3.5])
+        affine[:3, 3] = -101.5, 33.25, 7
+        for ext in ("mgh", "mgz"):
+            path = out / f"{name}-{dtype}.{ext}"
+            nibabel.save(nibabel.MGHImage(a, affine), str(path))
+            m = nibabel.load(path)
+            pixels = np.asarray(m.dataobj).transpose(2, 1, 0)[..., None]
+            path.with_name(path.name + ".raw").write_bytes(pixels.astype("<f4").tobytes())
+            lps = (np.diag([-1.0, -1, 1, 1]) @ m.affine)[:3].tolist()
+            path.with_name(path.name + ".json").write_text(json.dumps({"shape": pixels.shape, "affine": lps}))
