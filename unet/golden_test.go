@@ -101,6 +101,9 @@ func tolerances(pool *Pool) (logits, losses float64) {
 }
 
 func TestAgainstPyTorch(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long under the race detector")
+	}
 	b, err := os.ReadFile("testdata/torch_reference.json")
 	if err != nil {
 		t.Fatal(err)

@@ -78,6 +78,9 @@ func TestMemoryIsShared(t *testing.T) {
 // What is computed again takes less memory, and leaves the bits of every gradient as
 // they are.
 func TestRecompute(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long under the race detector")
+	}
 	for _, c := range []Config{
 		{Norm: NormBatch}, {Norm: NormInstance}, {Norm: NormGroup, Groups: 4}, {Norm: NormBatch, Skip: SkipAdd},
 		{Norm: NormBatch, Block: BlockResidual}, {Norm: NormInstance, Block: BlockPreact}, {Norm: NormBatch, Block: BlockDense},

@@ -50,6 +50,9 @@ func descend(t *testing.T, tr *Trainer, velocity [][]float32, rate float32) {
 // to the edge of its disc, on images it has not seen, with under half of the
 // error of the best constant.
 func TestRegressionLearnsDistances(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long under the race detector")
+	}
 	const side, batch = 16, 4
 	pool := NewPool(1)
 	defer pool.Close()

@@ -33,7 +33,7 @@ func (u *units) Err() error {
 func TestSmallPassesLarge(t *testing.T) {
 	pool := NewPool(2)
 	defer pool.Close()
-	c := Config{Channels: 1, Classes: 2, Width: 8, Depth: 2}.WithDefaults()
+	c := Config{Channels: 1, Classes: 2, Width: 2, Depth: 2}.WithDefaults()
 	q, err := NewPredictor(c, NewParams(c, 1), PredictorOptions{Pool: pool, TilePixels: 64 * 64})
 	if err != nil {
 		t.Fatal(err)

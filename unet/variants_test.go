@@ -88,6 +88,9 @@ func TestVariantPlanEqualsTape(t *testing.T) {
 // Of every variant, tiled is as whole, and the margin is what the network sees:
 // a pixel reaches no further, and at least half as far.
 func TestVariantTiles(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long under the race detector")
+	}
 	for name, v := range variants() {
 		t.Run(name, func(t *testing.T) {
 			depth := 1
