@@ -89,7 +89,7 @@ func parseNumber(query url.Values, name string, fallback float64) (float64, erro
 	}
 	v, err := strconv.ParseFloat(text, 64)
 	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
-		return 0, fmt.Errorf("handlers: %w: %s %.40q is no number", segd.ErrOption, name, text)
+		return 0, fmt.Errorf("handlers: %w: %s %.40q is not a number", segd.ErrOption, name, text)
 	}
 	return v, nil
 }

@@ -118,7 +118,7 @@ func (s *Server) readForm(form *multipart.Reader, between *formReader) (u *uploa
 		case errors.Is(err, segd.ErrTooLarge):
 			return u, err
 		case err != nil:
-			return u, fmt.Errorf("handlers: %w: the form is truncated or no multipart/form-data", segd.ErrFormat)
+			return u, fmt.Errorf("handlers: %w: the form is truncated or not multipart/form-data", segd.ErrFormat)
 		case parts > maxFields:
 			return u, fmt.Errorf("handlers: %w: a form of more than %d parts", segd.ErrTooLarge, maxFields)
 		}

@@ -68,7 +68,7 @@ func parse(dst *[]int, list string) error {
 	for item := range strings.SplitSeq(list, ",") {
 		n, err := strconv.Atoi(strings.TrimSpace(item))
 		if err != nil || n < 1 {
-			return fmt.Errorf("%q is no list of numbers", list)
+			return fmt.Errorf("%q is not a list of numbers", list)
 		}
 		*dst = append(*dst, n)
 	}
@@ -282,7 +282,7 @@ func (p *peers) json(ctx context.Context, program string, args ...string) (f fig
 		return f, fmt.Errorf("%s %s: %w", program, strings.Join(args, " "), err)
 	}
 	if err := json.Unmarshal(b, &f); err != nil || f.MinMS <= 0 {
-		return f, fmt.Errorf("%s: %s is no figure", program, b)
+		return f, fmt.Errorf("%s: %s is not a figure", program, b)
 	}
 	return f, nil
 }

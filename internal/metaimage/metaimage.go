@@ -102,7 +102,7 @@ func open(b []byte) (*header, error) {
 		}
 		key, value, ok := strings.Cut(string(line), "=")
 		if !ok {
-			return nil, malformed("a line of the header is no field")
+			return nil, malformed("a line of the header is not a field")
 		}
 		h.fields[strings.TrimSpace(key)], text = strings.TrimSpace(value), rest
 	}

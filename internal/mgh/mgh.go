@@ -168,7 +168,7 @@ func affine(head []byte, l nifti.Layout) (*segd.Affine, error) {
 		}
 		for c := range 4 {
 			if math.IsNaN(a[r][c]) || math.IsInf(a[r][c], 0) {
-				return nil, malformed("a position that is no number")
+				return nil, malformed("a position that is not a number")
 			}
 			if r < 2 { // right and anterior rise, in DICOM left and posterior
 				a[r][c] = -a[r][c]

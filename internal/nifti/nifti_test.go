@@ -277,7 +277,7 @@ func TestAffine(t *testing.T) {
 	}
 	s.sform, s.srow[1][2] = 1, math.NaN()
 	if got := read(t, s.bytes()).Spacing(); got.Known() {
-		t.Errorf("an affine that is no number gives %+v", got)
+		t.Errorf("an affine that is not a number gives %+v", got)
 	}
 }
 

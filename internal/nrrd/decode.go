@@ -130,7 +130,7 @@ func (h *header) text(rest []byte) ([]byte, error) {
 		word := strings.TrimSuffix(s.Text(), ",")
 		var err error
 		if data, err = h.number(data, word); err != nil {
-			return nil, malformed("%.20q is no value of type %s", word, h.layout.Type)
+			return nil, malformed("%.20q is not a value of type %s", word, h.layout.Type)
 		}
 	}
 	return data, nil
@@ -174,7 +174,7 @@ func (h *header) hex(rest []byte) ([]byte, error) {
 	}
 	data := make([]byte, h.size)
 	if _, err := hex.Decode(data, digits[:2*h.size]); err != nil {
-		return nil, malformed("values that are no hexadecimal digits")
+		return nil, malformed("values that are not hexadecimal digits")
 	}
 	return data, nil
 }

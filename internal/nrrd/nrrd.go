@@ -96,7 +96,7 @@ func open(b []byte) (*header, error) {
 		}
 		key, value, ok := strings.Cut(string(line), ":")
 		if !ok {
-			return nil, malformed("a line of the header is no field")
+			return nil, malformed("a line of the header is not a field")
 		}
 		h.fields[strings.ToLower(strings.TrimSpace(key))] = strings.TrimSpace(value)
 	}
@@ -256,13 +256,13 @@ func numbers(s string) ([]float64, error) {
 	inner, opened := strings.CutPrefix(s, "(")
 	inner, closed := strings.CutSuffix(inner, ")")
 	if !opened || !closed {
-		return nil, malformed("%.40q is no vector", s)
+		return nil, malformed("%.40q is not a vector", s)
 	}
 	var list []float64
 	for f := range strings.SplitSeq(inner, ",") {
 		v, err := strconv.ParseFloat(strings.TrimSpace(f), 64)
 		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
-			return nil, malformed("%.40q is no vector of numbers", s)
+			return nil, malformed("%.40q is not a vector of numbers", s)
 		}
 		list = append(list, v)
 	}

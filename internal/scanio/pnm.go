@@ -72,7 +72,7 @@ func openPNM(b []byte) (*pnm, error) {
 		text, p.rest = word(p.rest)
 		n, err := strconv.Atoi(text)
 		if err != nil {
-			return nil, fmt.Errorf("scanio: %w: pnm with a header that is no number", segd.ErrFormat)
+			return nil, fmt.Errorf("scanio: %w: pnm with a header that is not a number", segd.ErrFormat)
 		}
 		*f = n
 	}
@@ -81,7 +81,7 @@ func openPNM(b []byte) (*pnm, error) {
 		var err error
 		text, p.rest = word(p.rest)
 		if p.scale, err = strconv.ParseFloat(text, 64); err != nil || p.scale == 0 || math.IsNaN(p.scale) || math.IsInf(p.scale, 0) {
-			return nil, fmt.Errorf("scanio: %w: pfm with a scale that is no number", segd.ErrFormat)
+			return nil, fmt.Errorf("scanio: %w: pfm with a scale that is not a number", segd.ErrFormat)
 		}
 	}
 	if p.most < 1 || p.most > math.MaxUint16 {
@@ -168,7 +168,7 @@ func (p *pnm) text(n int, put func(i int, v uint16)) error {
 		}
 		v, err := strconv.ParseUint(s.Text(), 10, 16)
 		if err != nil || int(v) > p.most {
-			return fmt.Errorf("scanio: %w: pnm with a value that is no number from 0 to %d", segd.ErrFormat, p.most)
+			return fmt.Errorf("scanio: %w: pnm with a value that is not a number from 0 to %d", segd.ErrFormat, p.most)
 		}
 		put(i, uint16(v))
 		i++

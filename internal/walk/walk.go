@@ -7,7 +7,7 @@
 // and so agree. A file is taken if its first bytes are those of a kind that
 // scanio reads, or if its name has the extension of one, so that a damaged scan is
 // a failure and not a gap. Hidden files, DICOMDIR, empty files without such a
-// name, and what is no regular file are skipped and counted; so are the
+// name, and what is not a regular file are skipped and counted; so are the
 // outputs of earlier runs (package output). What systems leave in folders (Thumbs.db,
 // desktop.ini, @eaDir) counts as hidden.
 //

@@ -111,7 +111,7 @@ func (m *meaning) settleColours() {
 	case m.o.Numbers == NumbersInstances, m.o.Numbers == "" && surely && areas(list) >= singleShare:
 		for _, k := range list {
 			k.verdict.act, k.verdict.kind = actInstances, KindInstances
-			k.verdict.cause = fmt.Sprintf("%d of its %d colours are one connected part each, %d colours in the set: they number objects and are no classes", k.inked().single, k.inked().inks, len(inks))
+			k.verdict.cause = fmt.Sprintf("%d of its %d colours are one connected part each, %d colours in the set: they number objects and are not classes", k.inked().single, k.inked().inks, len(inks))
 			k.verdict.fix = "--fix OUT writes a mask of one class, and numbers to instances/"
 		}
 		return

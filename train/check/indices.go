@@ -191,7 +191,7 @@ func (m *meaning) instances(list []*checked, usual func(ink) bool, inks int) {
 			continue
 		}
 		k.verdict.act, k.verdict.kind = actInstances, KindInstances
-		k.verdict.cause = fmt.Sprintf("%d of its %d values are one connected part each, %d values in the set: they number objects and are no classes", k.inked().single, k.inked().inks, inks)
+		k.verdict.cause = fmt.Sprintf("%d of its %d values are one connected part each, %d values in the set: they number objects and are not classes", k.inked().single, k.inked().inks, inks)
 		k.verdict.fix = "--fix OUT writes a mask of one class, and the numbers to instances/"
 	}
 }

@@ -63,7 +63,7 @@ func (maskLabels) judge(c *checker) error {
 
 func (maskLabels) content(k *checked, r *Result) {
 	for v, n := range k.counts {
-		if n > 0 && k.clear() { // else values are no classes
+		if n > 0 && k.clear() { // else values are not classes
 			r.Classes[v] += n
 		}
 	}

@@ -144,7 +144,7 @@ func (c *checker) verdicts(cases []*checked) {
 		c.warn(KindScaledMask, scaled[0].Label, len(scaled), "none needed; --fix OUT writes them as 0 and 1 for other programs", "%d masks hold 0 and 255 only: 255 is read as class 1", len(scaled))
 	}
 	if len(open) > 0 {
-		c.warn(KindOpenPixels, open[0].Label, len(open), "make sure that 255 means left open", "%d masks hold 255 beside class indices: such pixels take no part", len(open))
+		c.warn(KindOpenPixels, open[0].Label, len(open), "make sure that 255 means left open", "%d masks hold 255 beside class indices: such pixels are ignored", len(open))
 	}
 	c.numbered(cases)
 }

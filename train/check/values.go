@@ -238,7 +238,7 @@ func (c *checker) unknownValues(list []*checked) {
 	}
 	if len(some) > 0 {
 		c.warn(KindOpenPixels, some[0].Where(some[0].Label), len(some), "make sure that NaN means not known",
-			"%d labels hold NaN, in all %.2g %% of the pixels: such pixels take no part", len(some), 100*float64(unknown)/float64(known+unknown))
+			"%d labels hold NaN, in all %.2g %% of the pixels: such pixels are ignored", len(some), 100*float64(unknown)/float64(known+unknown))
 	}
 }
 

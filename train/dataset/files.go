@@ -155,7 +155,7 @@ func readFile(path string) ([]byte, error) {
 		return nil, fmt.Errorf("train: %w", err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("train: %w: %s is no regular file", segd.ErrUnsupported, path)
+		return nil, fmt.Errorf("train: %w: %s is not a regular file", segd.ErrUnsupported, path)
 	}
 	if info.Size() > segd.MaxFile {
 		return nil, fmt.Errorf("train: %w: %s has %d bytes, limit %d", segd.ErrTooLarge, path, info.Size(), segd.MaxFile)

@@ -180,7 +180,7 @@ func (p *pairing) nameGroups(ids *idList) (warning string, err error) {
 		if warning != "" {
 			warning += "; "
 		}
-		warning += fmt.Sprintf("%d of %d ids of %s are no image, such as %q", spare, len(ids.ids), ids.path, example)
+		warning += fmt.Sprintf("%d of %d ids of %s match no image, such as %q", spare, len(ids.ids), ids.path, example)
 	}
 	return warning, nil
 }

@@ -1,7 +1,6 @@
 package dataset
 
 import (
-	"cmp"
 	"context"
 	"maps"
 	"path"
@@ -84,10 +83,13 @@ func Look(ctx context.Context, dir string) (*Inventory, error) {
 		i.Ungrouped, i.GroupsErr = p.nameGroups(ids)
 	}
 	i.Grouped = ids != nil || i.GroupsErr != nil
-	passed := i.Labels.Passed.stems()
+	passed := map[string]string{}
+	for stem, file := range i.Labels.Passed.stems() {
+		passed[withoutSuffix(stem)] = file
+	}
 	for _, e := range p.entries {
 		k := Case{stem: e.stem, who: e.who, Frames: e.frames}
-		i.Entries = append(i.Entries, Entry{Image: e.image, Grouped: k.Grouped(), Label: e.labels != nil, Passed: cmp.Or(passed[e.stem], passed[e.stem+"_mask"]), Err: e.err})
+		i.Entries = append(i.Entries, Entry{Image: e.image, Grouped: k.Grouped(), Label: e.labels != nil, Passed: passed[e.stem], Err: e.err})
 	}
 	i.Cases, i.Classes = p.cases(), p.classes
 	for k := range i.Cases {

@@ -38,11 +38,12 @@ type entry struct {
 // pairing finds the labels of images.
 type pairing struct {
 	place
-	files   *files
-	entries []entry
-	masks   map[string]string // label files by stem
-	used    map[string]bool   // their stems
-	classes []string          // names of the foreground classes, where the data set has them
+	files    *files
+	entries  []entry
+	masks    map[string]string   // label files by stem
+	suffixed map[string][]string // their stems by those of images, see bySuffix
+	used     map[string]bool     // their stems
+	classes  []string            // names of the foreground classes, where the data set has them
 
 	segmentations *segmentations // among the labels; nil: no image is DICOM
 }
@@ -51,7 +52,7 @@ type pairing struct {
 // with one image is its entry's err; the error is that of the data set as a
 // whole, or ctx's.
 func pair(ctx context.Context, where place, stems []string, images, masks map[string]string, opener *files) (*pairing, error) {
-	p := &pairing{place: where, files: opener, masks: masks, used: map[string]bool{}}
+	p := &pairing{place: where, files: opener, masks: masks, suffixed: bySuffix(masks, images), used: map[string]bool{}}
 	if where.spec != nil {
 		p.classes = where.spec.classes
 	}
@@ -148,8 +149,8 @@ func (p *pairing) readSegmentations() (err error) {
 	return nil
 }
 
-// match finds the labels of an image: the file of its stem, or of its stem and
-// _mask; of its folder, for slices that are files; a segmentation that refers
+// match finds the labels of an image: the file of its stem, or of its stem and a
+// suffix of labels (names.go); of its folder, for slices that are files; a segmentation that refers
 // to it or to its series; a file for each frame. A segmentation of the stem that
 // refers to other images is an error of the entry.
 func (p *pairing) match(e *entry) {
@@ -170,7 +171,14 @@ func (p *pairing) match(e *entry) {
 		}
 		return true
 	}
-	if named(e.stem) || named(e.stem+"_mask") {
+	if named(e.stem) {
+		return
+	}
+	switch also := p.suffixed[plainStem(e.stem)]; {
+	case len(also) == 1 && named(also[0]):
+		return
+	case len(also) > 1 && e.err == nil:
+		e.err = fmt.Errorf("train: image %s: %w: %s and %s may both be its label: keep one, or give it the very name of the image", e.image, segd.ErrFormat, p.masks[also[0]], p.masks[also[1]])
 		return
 	}
 	if e.who.Instance != "" && (take(p.segmentations.about(e.who)) || named(path.Dir(e.stem))) {

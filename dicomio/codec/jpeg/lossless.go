@@ -27,7 +27,7 @@ func (d *decoder) lossless(r *bits, h *scanHeader) error {
 	}
 	rows, cols := d.layout.Rows, d.layout.Columns
 	if d.restart%cols != 0 {
-		return malformed("a restart interval of %d samples is no multiple of the line, %d", d.restart, cols)
+		return malformed("a restart interval of %d samples is not a multiple of the line, %d", d.restart, cols)
 	}
 	interval := d.restart / cols // in lines
 	// The line above and this one, components interleaved.
