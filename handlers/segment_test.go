@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"image/gif"
 	"io"
 	"math"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -44,7 +46,14 @@ func inputs(t testing.TB) map[string][]byte {
 	inverse.Elements = append(inverse.Elements, dicomtest.Element{Tag: 0x00281050}, dicomtest.Element{Tag: 0x00281051})
 	implicit, deflated := dicomtest.Disc(side), dicomtest.Disc(side)
 	implicit.Syntax, deflated.Syntax = dicomtest.ImplicitLE, dicomtest.DeflatedLE
+	var asGIF bytes.Buffer
+	if err := gif.Encode(&asGIF, decodePNG(t, disc(t, side)), nil); err != nil {
+		t.Fatal(err)
+	}
+	header := fmt.Sprintf("P5 %d %d 65535\n", side, side)
 	return map[string][]byte{
+		"gif":               asGIF.Bytes(),
+		"pgm":               append([]byte(header), wide.Pix...),
 		"png 8":             disc(t, side),
 		"png 16":            encodePNG(t, wide),
 		"dicom 16":          dicomtest.Write(dicomtest.Disc(side)),
@@ -146,8 +155,8 @@ func wantMeasured(t *testing.T, a answer, dicom bool) {
 		t.Errorf("centroid %v", *c.Centroid)
 	}
 	if !dicom {
-		if f.Spacing != nil || c.AreaMM2 != nil || r.Format != "png" {
-			t.Errorf("a PNG has %s spacing %v, area %v", r.Format, f.Spacing, c.AreaMM2)
+		if f.Spacing != nil || c.AreaMM2 != nil || !slices.Contains([]string{"png", "gif", "pnm"}, r.Format) {
+			t.Errorf("a picture has %s spacing %v, area %v", r.Format, f.Spacing, c.AreaMM2)
 		}
 		return
 	}
@@ -259,7 +268,7 @@ func TestOptions(t *testing.T) {
 		{"model=unheard-of", 404, "have bright"},
 		{"alpha=2", 400, "alpha 2, want 0 to 1"},
 		{"alpha=NaN", 400, "alpha"},
-		{"alpha=half", 400, `"half" is no number`},
+		{"alpha=half", 400, `"half" is not a number`},
 		{"threshold=-0.1", 400, "threshold"},
 		{"threshold=1e400", 400, "threshold"},
 		{"tta=perhaps", 400, "tta"},

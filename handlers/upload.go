@@ -12,15 +12,12 @@ import (
 	"os"
 
 	"segd"
-	"segd/dicomio"
-	"segd/internal/nifti"
 	"segd/internal/scanio"
 )
 
 const (
-	// sniffed bytes tell what a file is. Of a DICOM data set without a preamble
-	// they hold the first element whole.
-	sniffed = 1<<16 + 64
+	// sniffed bytes tell what a file is.
+	sniffed = scanio.HeadBytes
 	// inMemory is how much of a file is kept in memory; more goes to the disk.
 	inMemory = 2 << 20
 
@@ -162,7 +159,7 @@ func (s *Server) spool(r io.Reader) (*upload, error) {
 		return nil, fmt.Errorf("handlers: %w: the file is empty: send it as the body, or as the part file of a form", segd.ErrFormat)
 	case err != nil && !errors.Is(err, io.EOF):
 		return nil, readError(err)
-	case !recognised(head):
+	case scanio.KindOf(head) == scanio.Unknown:
 		return nil, fmt.Errorf("handlers: %w: the content is not %s", segd.ErrUnsupported, scanio.Readable())
 	case err != nil: // that was all
 		return &upload{bytes: head}, nil
@@ -219,14 +216,4 @@ func (s *Server) toDisk(r io.Reader) (u *upload, err error) {
 		return nil, internalError{fmt.Errorf("handlers: upload from disk: %w", err)}
 	}
 	return &upload{bytes: b, close: func() error { return errors.Join(unmap(), closeFile()) }}, nil
-}
-
-// recognised reports whether a file begins as one that package scanio reads.
-func recognised(head []byte) bool {
-	for _, magic := range []string{"\x89PNG\r\n\x1a\n", "\xff\xd8\xff", "II*\x00", "MM\x00*"} {
-		if bytes.HasPrefix(head, []byte(magic)) {
-			return true
-		}
-	}
-	return nifti.Is(head) || dicomio.Is(head)
 }

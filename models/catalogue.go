@@ -294,15 +294,19 @@ func (m *Model) Warnings(s *segd.Scan, auto bool) []string {
 
 func (m Match) empty() bool { return len(m.Formats) == 0 && len(m.Modalities) == 0 }
 
-// asPNG are picture formats that a model takes wherever it takes PNG.
-var asPNG = []string{"bmp", "gif", "webp", "pnm", "jpeg2000"}
+// standsFor are formats that a model takes wherever it takes another: pictures as PNG,
+// volumes as NIfTI.
+var standsFor = map[string]string{
+	"bmp": "png", "gif": "png", "webp": "png", "pnm": "png", "jpeg2000": "png",
+	"nrrd": "nifti", "metaimage": "nifti", "mgh": "nifti",
+}
 
 // fit returns 0 if the model is not meant for the scan, and more the more
 // specific the match is.
 func (m Match) fit(s *segd.Scan) int {
 	switch {
 	case m.empty(),
-		len(m.Formats) > 0 && !slices.Contains(m.Formats, s.Format) && !(slices.Contains(asPNG, s.Format) && slices.Contains(m.Formats, "png")),
+		len(m.Formats) > 0 && !slices.Contains(m.Formats, s.Format) && !slices.Contains(m.Formats, standsFor[s.Format]),
 		len(m.Modalities) > 0 && !slices.Contains(m.Modalities, s.Modality):
 		return 0
 	case len(m.Modalities) > 0:

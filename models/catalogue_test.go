@@ -183,6 +183,7 @@ func TestAuto(t *testing.T) {
 	odd := &segd.Scan{Format: "dicom", Modality: "DOE^JANE"}
 	png := &segd.Scan{Format: "png"}
 	gif := &segd.Scan{Format: "gif"}
+	nrrd := &segd.Scan{Format: "nrrd"}
 	rules := func(rules map[string]Match) *Catalogue {
 		c := empty()
 		for name, r := range rules {
@@ -209,6 +210,7 @@ func TestAuto(t *testing.T) {
 	}{
 		{"mr", two, mr, "heart", true},
 		{"png", two, png, "cells", true},
+		{"another volume", rules(map[string]Match{"brain": {Formats: []string{"nifti"}}, "cells": {Formats: []string{"png"}}}), nrrd, "brain", true},
 		{"another picture", two, gif, "cells", true},
 		{"ct", two, ct, "no model fits a dicom file of modality CT; choose one of cells, heart", false},
 		{"modality before format", anyDICOM, mr, "heart", true},

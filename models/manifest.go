@@ -88,7 +88,7 @@ func (m *Manifest) ForegroundNames() []string {
 // Match says for which scans model=auto may choose a model. An empty list
 // allows everything; with both lists empty, auto never chooses the model.
 type Match struct {
-	Formats    []string `json:"formats,omitempty"`    // segd.Scan.Format: dicom, nifti, png, jpeg, tiff; png stands for other pictures, too
+	Formats    []string `json:"formats,omitempty"`    // segd.Scan.Format: dicom, nifti, png, jpeg, tiff; see standsFor
 	Modalities []string `json:"modalities,omitempty"` // DICOM Modality (0008,0060), for example MR
 }
 
