@@ -13,6 +13,7 @@ import (
 // TestMargin gives a small image a margin of its lowest value, which counts in
 // the statistics, and takes it off the results again.
 func TestMargin(t *testing.T) {
+	t.Parallel()
 	r := Recipe{Channels: 1, Normalise: ZScore, MinWidth: 5, MinHeight: 3}
 	img := grey(2, 2, 4, 8, 6, 6)
 	padded := grey(5, 3,
@@ -49,6 +50,7 @@ func TestMargin(t *testing.T) {
 // TestMarginPadding leaves padding and what is not finite out of the lowest value,
 // and pads one side where the other is long enough.
 func TestMarginPadding(t *testing.T) {
+	t.Parallel()
 	img := grey(3, 1, -2000, 5, 7)
 	img.Padding = []bool{true, false, false}
 	x, p := apply(t, Recipe{Channels: 1, Normalise: MinMax, MinWidth: 2, MinHeight: 2}, img)

@@ -28,6 +28,7 @@ func spaced(width, height int, rowMM, colMM float64, seed uint64) *segd.Image {
 // TestGrid checks the size of the grid, and that it is the image's own unless
 // both the recipe and the image give a spacing.
 func TestGrid(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		rowMM, colMM, to float64
 		h, w             int
@@ -47,6 +48,7 @@ func TestGrid(t *testing.T) {
 
 // TestLongSide scales both sides alike, up and down, whatever the spacing.
 func TestLongSide(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct{ h, w, side, gridH, gridW int }{
 		{40, 60, 60, 40, 60}, {40, 60, 30, 20, 30}, {60, 40, 30, 30, 20}, {40, 60, 100, 67, 100}, {1, 500, 100, 1, 100},
 	} {
@@ -61,6 +63,7 @@ func TestLongSide(t *testing.T) {
 // TestIdentity restores any mask exactly on the identity grid, and hands the
 // probabilities through.
 func TestIdentity(t *testing.T) {
+	t.Parallel()
 	r := rand.New(rand.NewPCG(7, 8))
 	for range 50 {
 		w, h := 1+r.IntN(70), 1+r.IntN(70)
@@ -93,6 +96,7 @@ func TestIdentity(t *testing.T) {
 // with the square of the coarser pixel, and at the edge half a pixel's slope:
 // 2 % of the range at 2 mm, less on finer grids. The bound is 3 %.
 func TestRoundTrip(t *testing.T) {
+	t.Parallel()
 	for _, to := range []float64{0.4, 0.7, 1, 1.3, 2} {
 		img := spaced(96, 64, 1.1, 0.9, 3)
 		x, p := apply(t, Recipe{Channels: 1, Normalise: MinMax, SpacingMM: to}, img)
@@ -117,6 +121,7 @@ func TestRoundTrip(t *testing.T) {
 // TestNeverFlipped sends a pattern without symmetry through and looks for it
 // where it was.
 func TestNeverFlipped(t *testing.T) {
+	t.Parallel()
 	const w, h = 60, 40
 	img := grey(w, h, make([]float32, w*h)...)
 	m := segd.NewMask(w, h)
@@ -159,6 +164,7 @@ func TestNeverFlipped(t *testing.T) {
 // TestDiscArea takes the mask of a disc to another grid and back: its area is
 // kept within 0.15 of a pixel along its outline, of the coarser grid's pixels.
 func TestDiscArea(t *testing.T) {
+	t.Parallel()
 	const n, radius = 128, 30.0
 	m := segd.NewMask(n, n)
 	area := 0
@@ -206,6 +212,7 @@ func TestDiscArea(t *testing.T) {
 // TestProbabilitiesSum keeps the sum over the classes at 1, and each between 0
 // and 1, over any resampling.
 func TestProbabilitiesSum(t *testing.T) {
+	t.Parallel()
 	r := rand.New(rand.NewPCG(9, 1))
 	for range 30 {
 		p := Placement{Width: 1 + r.IntN(50), Height: 1 + r.IntN(50), GridWidth: 1 + r.IntN(50), GridHeight: 1 + r.IntN(50)}
@@ -234,6 +241,7 @@ func TestProbabilitiesSum(t *testing.T) {
 // TestResampleValues pins the filter: half-pixel centres when growing, the
 // triangle over two output pixels when shrinking.
 func TestResampleValues(t *testing.T) {
+	t.Parallel()
 	line := func(v ...float32) *segd.Tensor { return &segd.Tensor{N: 1, C: 1, H: 1, W: len(v), Data: v} }
 	near(t, resample(line(0, 4), 1, 4).Data, []float32{0, 1, 3, 4}, 1e-6)
 	// Weights 1 3 3 1 around each pair; at the edge the outer one is left out.
@@ -243,6 +251,7 @@ func TestResampleValues(t *testing.T) {
 }
 
 func TestPlacementErrors(t *testing.T) {
+	t.Parallel()
 	p := Placement{Width: 4, Height: 3, GridWidth: 8, GridHeight: 6}
 	if _, err := p.Mask(segd.NewMask(4, 3)); !errors.Is(err, segd.ErrUnprocessable) {
 		t.Errorf("mask of the image: %v", err)

@@ -30,6 +30,7 @@ func ExampleRecipe_Apply() {
 }
 
 func TestValidate(t *testing.T) {
+	t.Parallel()
 	good := Recipe{Channels: 1, Normalise: ZScore}
 	tests := []struct {
 		name   string
@@ -73,6 +74,7 @@ func TestValidate(t *testing.T) {
 
 // TestJSON pins the names that model.json uses.
 func TestJSON(t *testing.T) {
+	t.Parallel()
 	b, err := json.Marshal(Recipe{Channels: 3, Normalise: MinMax, ClipLow: 1, ClipHigh: 99, SpacingMM: 1.5})
 	if err != nil {
 		t.Fatal(err)
@@ -110,6 +112,7 @@ func near(t testing.TB, got, want []float32, tolerance float64) {
 }
 
 func TestNormalise(t *testing.T) {
+	t.Parallel()
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
 	tests := []struct {
 		name    string
@@ -152,6 +155,7 @@ func TestNormalise(t *testing.T) {
 
 // TestZScoreMoments checks mean 0 and deviation 1 on an image far from zero.
 func TestZScoreMoments(t *testing.T) {
+	t.Parallel()
 	r := rand.New(rand.NewPCG(3, 4))
 	pix := make([]float32, 10_000)
 	for i := range pix {
@@ -171,6 +175,7 @@ func TestZScoreMoments(t *testing.T) {
 }
 
 func TestChannels(t *testing.T) {
+	t.Parallel()
 	rgb := &segd.Image{Width: 2, Height: 1, Channels: 3, Pix: []float32{255, 0, 0, 0, 0, 255}}
 	x, _ := apply(t, Recipe{Channels: 1, Normalise: MinMax}, rgb)
 	near(t, x.Data, []float32{1, 0}, 0) // red is brighter than blue
@@ -185,6 +190,7 @@ func TestChannels(t *testing.T) {
 }
 
 func TestBadImages(t *testing.T) {
+	t.Parallel()
 	for name, img := range map[string]*segd.Image{
 		"nil":             nil,
 		"empty":           {Channels: 1},
@@ -206,6 +212,7 @@ func TestBadImages(t *testing.T) {
 // TestPercentiles pins NumPy's default definition:
 // numpy.percentile([3, 1, 4, 1, 5, 9, 2, 6], [10, 90]) is [1, 6.9].
 func TestPercentiles(t *testing.T) {
+	t.Parallel()
 	low, high := percentiles([]float32{3, 1, 4, 1, 5, 9, 2, 6}, 10, 90)
 	near(t, []float32{low, high}, []float32{1, 6.9}, 1e-6)
 	low, high = percentiles([]float32{7}, 0.5, 99.5)
@@ -214,6 +221,7 @@ func TestPercentiles(t *testing.T) {
 
 // TestDeterminism gives the same bits each time.
 func TestDeterminism(t *testing.T) {
+	t.Parallel()
 	r := Recipe{Channels: 3, Normalise: ZScore, ClipLow: 0.5, ClipHigh: 99.5, SpacingMM: 0.8}
 	img := spaced(90, 70, 1, 1, 5)
 	a, _ := apply(t, r, img)

@@ -21,6 +21,7 @@ var structural = map[string]bool{
 
 // TestKeywords holds each constant against the dictionary.
 func TestKeywords(t *testing.T) {
+	t.Parallel()
 	seen := map[uint64]string{}
 	for keyword, value := range constants(t) {
 		if other, ok := seen[value]; ok {
@@ -48,6 +49,7 @@ func TestKeywords(t *testing.T) {
 // by a constant, and use every constant. profile.go holds a table of the
 // standard by number.
 func TestByName(t *testing.T) {
+	t.Parallel()
 	digits := regexp.MustCompile(`^0x[0-9a-fA-F]{8}$`)
 	used := map[string]bool{}
 	for _, pattern := range []string{"../*.go", "../dicomtest/*.go"} {

@@ -10,6 +10,7 @@ import (
 )
 
 func TestMatch(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		have, want []string
 		numbers    []uint8 // what 0, 1, 2 … become; nil: a clash
@@ -47,6 +48,7 @@ func TestMatch(t *testing.T) {
 }
 
 func TestThen(t *testing.T) {
+	t.Parallel()
 	var none *Table
 	a, b := none.Set(1, 2).Set(2, 1), none.Set(2, 3).Set(3, 2)
 	pix := []uint8{0, 1, 2, 3, 255}
@@ -57,6 +59,7 @@ func TestThen(t *testing.T) {
 }
 
 func TestNumber(t *testing.T) {
+	t.Parallel()
 	l := List{"the data", []string{"liver", "class 2"}}
 	for _, tt := range []struct {
 		name         string

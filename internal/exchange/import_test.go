@@ -31,6 +31,7 @@ func values(p *unet.Params) []float32 {
 // A file of segd's is taken as such only if its graph is the one that its
 // metadata name.
 func TestOwnONNXChanged(t *testing.T) {
+	t.Parallel()
 	c := unet.Config{Channels: 1, Classes: 2, Width: 4, Depth: 1}.WithDefaults()
 	good, err := ONNX(manifest("m", c), weights(c, 1))
 	if err != nil {
@@ -84,6 +85,7 @@ func same(n string) string { return n }
 // A state dict with segd's names gives the network, whatever its variant; what
 // names and shapes leave open has to be said.
 func TestStateDictOfVariants(t *testing.T) {
+	t.Parallel()
 	for name, c := range variants() {
 		p := weights(c, 1)
 		file := torchtest.Save(torchtest.Dict(dict(p, same)))
@@ -109,6 +111,7 @@ func TestStateDictOfVariants(t *testing.T) {
 // A wrapper's prefix, a bias before a normalisation, a single logit and
 // another epsilon change nothing of what the network computes.
 func TestStateDictForms(t *testing.T) {
+	t.Parallel()
 	c := unet.Config{Channels: 1, Classes: 2, Width: 8, Depth: 2}.WithDefaults()
 	p := weights(c, 3)
 	zero(p, "head.weight", 8)
@@ -157,6 +160,7 @@ func zero(p *unet.Params, name string, n int) {
 
 // safetensors gives what the archive gives.
 func TestSafetensors(t *testing.T) {
+	t.Parallel()
 	c := unet.Config{Channels: 3, Classes: 3, Width: 8, Depth: 1}.WithDefaults()
 	p := weights(c, 1)
 	var b bytes.Buffer
@@ -174,6 +178,7 @@ func TestSafetensors(t *testing.T) {
 
 // What does not fit is refused by name.
 func TestStateDictRefused(t *testing.T) {
+	t.Parallel()
 	c := unet.Config{Channels: 1, Classes: 2, Width: 8, Depth: 2}.WithDefaults()
 	good := dict(weights(c, 1), same)
 	with := func(f func(list []tensors.Tensor) []tensors.Tensor) []byte {
@@ -221,6 +226,7 @@ type torchCase struct {
 
 // What PyTorch writes gives PyTorch's logits, to 1e-4 of the largest.
 func TestPyTorch(t *testing.T) {
+	t.Parallel()
 	dir := os.Getenv("SEGD_TORCH_CASES") // of an earlier run of make_torch.py, as it may be with all
 	if dir == "" {
 		if testing.Short() {
@@ -292,6 +298,7 @@ func importFile(t *testing.T, path string, c torchCase, head unet.Head) *Net {
 
 // What a failed download leaves is called by its name.
 func TestImportPlaceholder(t *testing.T) {
+	t.Parallel()
 	for content, want := range map[string]string{
 		"version https://git-lfs.github.com/spec/v1\noid sha256:0\n": "git lfs pull",
 		"<!doctype html><title>Sign in</title>":                      "HTML",

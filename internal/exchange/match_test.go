@@ -48,6 +48,7 @@ func plainGraph(t testing.TB, c unet.Config, p *unet.Params) *onnx.Model {
 // Of graphs that bear no mark of segd, the network is found by what is
 // connected with what, and computes the same.
 func TestForeignVariants(t *testing.T) {
+	t.Parallel()
 	for name, c := range variants() {
 		if c.Norm == unet.NormInstance || c.Norm == unet.NormGroup {
 			continue // written in parts that no exporter writes; PyTorch's are tested with PyTorch
@@ -84,6 +85,7 @@ func TestForeignVariants(t *testing.T) {
 // What segd does not have, or what would change the output, is refused with the
 // node's name and the reason.
 func TestForeignRefused(t *testing.T) {
+	t.Parallel()
 	c := unet.Config{Channels: 1, Classes: 2, Width: 8, Depth: 2}.WithDefaults()
 	node := func(m *onnx.Model, op string) *onnx.Node {
 		return &m.Graph.Nodes[slices.IndexFunc(m.Graph.Nodes, func(n onnx.Node) bool { return n.Op == op })]
@@ -150,6 +152,7 @@ func TestForeignRefused(t *testing.T) {
 // A graph that makes its images larger and larger is refused, whatever its
 // numbers would overflow to.
 func TestForeignGrows(t *testing.T) {
+	t.Parallel()
 	for _, op := range []string{"Concat", "Resize"} {
 		m := &onnx.Model{IRVersion: 8, Opset: 17}
 		g := &m.Graph

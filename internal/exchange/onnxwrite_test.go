@@ -18,6 +18,7 @@ import (
 // What is written is a graph by the rules of the format, with every tensor of
 // the network and free axes; read again it is the same network to the bit.
 func TestONNXStructure(t *testing.T) {
+	t.Parallel()
 	for name, c := range variants() {
 		p := weights(c, 1)
 		b, err := ONNX(manifest("m", c), p)
@@ -73,6 +74,7 @@ func TestONNXStructure(t *testing.T) {
 // sizes, batches, and images smaller than the stride, which are reflected more
 // than once.
 func TestONNXRuntime(t *testing.T) {
+	t.Parallel()
 	command := runtime(t)
 	var want [][]float32
 	var names []string
@@ -113,6 +115,7 @@ func TestONNXRuntime(t *testing.T) {
 // PyTorch takes weights.safetensors into the module that names are of, in its
 // order, and has segd's logits.
 func TestWeightsInPyTorch(t *testing.T) {
+	t.Parallel()
 	p := pythontest.Find("torch")
 	if p == "" {
 		t.Skip("no Python with torch; SEGD_PYTHON names an interpreter")

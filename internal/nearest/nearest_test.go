@@ -8,6 +8,7 @@ import (
 )
 
 func TestNames(t *testing.T) {
+	t.Parallel()
 	outputs := []string{"json", "mask", "overlay", "seg", "sr", "zip"}
 	for _, c := range []struct {
 		name string
@@ -33,6 +34,7 @@ func TestNames(t *testing.T) {
 }
 
 func TestAmong(t *testing.T) {
+	t.Parallel()
 	var many []string
 	for i := range 100 {
 		many = append(many, fmt.Sprintf("model%02d", i))

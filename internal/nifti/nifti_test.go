@@ -133,6 +133,7 @@ func read(t *testing.T, b []byte) *Volume {
 }
 
 func TestRead(t *testing.T) {
+	t.Parallel()
 	for _, order := range []appender{binary.LittleEndian, binary.BigEndian} {
 		for _, version := range []int{1, 2} {
 			for _, packed := range []bool{false, true} {
@@ -166,6 +167,7 @@ func TestRead(t *testing.T) {
 
 // TestTypes reads the same whole numbers in every type.
 func TestTypes(t *testing.T) {
+	t.Parallel()
 	put := map[int]func(appender, []byte, float64) []byte{
 		2:    func(_ appender, b []byte, v float64) []byte { return append(b, uint8(v)) },
 		4:    func(o appender, b []byte, v float64) []byte { return o.AppendUint16(b, uint16(int16(v))) },
@@ -224,6 +226,7 @@ func TestTypes(t *testing.T) {
 }
 
 func TestLabels(t *testing.T) {
+	t.Parallel()
 	s := sample{version: 1, order: binary.LittleEndian, dim: []int{3, 1}, code: 16}
 	put := func(values ...float32) []byte {
 		s.values = nil
@@ -255,6 +258,7 @@ func near(a, b [3][4]float64, tolerance float64) bool {
 }
 
 func TestAffine(t *testing.T) {
+	t.Parallel()
 	s := small(1, binary.LittleEndian)
 	s.sform, s.srow = 1, [3][4]float64{{-0.5, 0, 0, 10}, {0, 0.75, 0, -20}, {0, 0, 2, 5}}
 	if v := read(t, s.bytes()); v.Affine != s.srow || v.From != "sform" {
@@ -282,6 +286,7 @@ func TestAffine(t *testing.T) {
 }
 
 func TestRefused(t *testing.T) {
+	t.Parallel()
 	le := binary.LittleEndian
 	whole := small(1, le).bytes()
 	change := func(f func(s *sample)) []byte {
@@ -331,102 +336,6 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-func TestLikeWriter(t *testing.T) {
-	for _, order := range []appender{binary.LittleEndian, binary.BigEndian} {
-		for _, version := range []int{1, 2} {
-			s := sample{version: version, order: order, dim: []int{2, 3, 2}, code: 4, bits: 16, pixdim: [4]float64{-1, 0.5, 0.75, 2}, units: 2,
-				slope: 3, inter: 7, qform: 1, quatern: [6]float64{0.1, 0.2, 0.3, 4, 5, 6}, values: make([]byte, 24)}
-			h, err := ReadHeader(s.zipped(t))
-			if err != nil {
-				t.Fatal(err)
-			}
-			w := LikeWriter(h, Masks)
-			planes := [][]uint8{{0, 1, 2, 3, 4, 5}, {6, 7, 8, 9, 10, 255}}
-			for _, p := range planes {
-				if err := w.Add(&segd.Mask{Width: 2, Height: 3, Pix: p}); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if err := w.Add(segd.NewMask(2, 3)); !errors.Is(err, segd.ErrUnprocessable) {
-				t.Errorf("one plane too many: %v", err)
-			}
-			var out bytes.Buffer
-			if err := w.Write(&out); err != nil {
-				t.Fatal(err)
-			}
-			v := read(t, out.Bytes())
-			if v.Affine != h.Affine || v.From != "qform" || v.Type() != "uint8" || v.Slope != 1 || v.Version != version {
-				t.Errorf("version %d, %v: %+v", version, order, v.Header)
-			}
-			if bytes.Contains(v.raw, []byte("description")) {
-				t.Error("the text of the header is kept")
-			}
-			for k, want := range planes {
-				if got, err := v.Labels(k); err != nil || !bytes.Equal(got.Pix, want) {
-					t.Errorf("plane %d: %v %v", k, got, err)
-				}
-			}
-		}
-	}
-}
-
-// TestNewWriter writes affines of any orientation and handedness, and reads
-// them back from the sform and from the qform.
-func TestNewWriter(t *testing.T) {
-	sin, cos := math.Sincos(0.7)
-	sin2, cos2 := math.Sincos(-2.5)
-	for i, m := range [][3][4]float64{
-		{{0.5, 0, 0, 1}, {0, 0.75, 0, 2}, {0, 0, 3, 4}},
-		{{-0.5, 0, 0, 1}, {0, -0.75, 0, 2}, {0, 0, 3, 4}},
-		{{0.5, 0, 0, 1}, {0, 0.75, 0, 2}, {0, 0, -3, 4}},
-		{{0, 0, 3, 1}, {0.5, 0, 0, 2}, {0, -0.75, 0, 4}},
-		{{-0.5, 0, 0, 1}, {0, 0.75, 0, 2}, {0, 0, -3, 4}},
-		{{0.5, 0, 0, 1}, {0, -0.75, 0, 2}, {0, 0, -3, 4}},
-		{{0.5 * cos, -0.75 * sin, 0, 1}, {0.5 * sin, 0.75 * cos, 0, 2}, {0, 0, 3, 4}},
-		{{0.5 * cos, 0, 3 * sin, 1}, {0, -0.75, 0, 2}, {0.5 * sin, 0, -3 * cos, 4}},
-		{{0.5 * cos2, -0.75 * sin2, 0, 1}, {0.5 * sin2, 0.75 * cos2, 0, 2}, {0, 0, -3, 4}},
-	} {
-		lps := segd.Affine(m).RAS()
-		w, err := NewWriter(Grid{Width: 2, Height: 1, Depth: 1, Affine: &lps}, Masks)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := w.Add(segd.NewMask(2, 1)); err != nil {
-			t.Fatal(err)
-		}
-		var out bytes.Buffer
-		if err := w.Write(&out); err != nil {
-			t.Fatal(err)
-		}
-		v := read(t, out.Bytes())
-		if !near(v.Affine, m, 1e-6) || v.From != "sform" {
-			t.Errorf("affine %d: sform %v, want %v", i, v.Affine, m)
-		}
-		b := bytes.Clone(v.raw)
-		b[254] = 0 // no sform
-		h, err := parse(b)
-		if err != nil || !near(h.Affine, m, 1e-5) || h.From != "qform" {
-			t.Errorf("affine %d: qform %v, want %v (%v)", i, h.Affine, m, err)
-		}
-	}
-	w, err := NewWriter(Grid{Width: 2, Height: 1, Depth: 2, Spacing: segd.Spacing{RowMM: 2, ColMM: 3}}, Masks)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = w.Add(segd.NewMask(2, 1))
-	var out bytes.Buffer
-	if err := w.Write(&out); !errors.Is(err, segd.ErrUnprocessable) {
-		t.Errorf("a plane is missing: %v", err)
-	}
-	_ = w.Add(segd.NewMask(2, 1))
-	if err := w.Write(&out); err != nil {
-		t.Fatal(err)
-	}
-	if v := read(t, out.Bytes()); v.Spacing() != (segd.Spacing{RowMM: 2, ColMM: 3, Source: "pixdim"}) {
-		t.Errorf("spacing %+v", v.Spacing())
-	}
-}
-
 // FuzzRead reads anything: no panic, and no more than what the limits allow.
 func FuzzRead(f *testing.F) {
 	for _, version := range []int{1, 2} {
@@ -460,6 +369,7 @@ func FuzzRead(f *testing.F) {
 
 // TestLabelsAt looks at a volume from images that lie in it in several ways.
 func TestLabelsAt(t *testing.T) {
+	t.Parallel()
 	s := small(1, binary.LittleEndian) // 2×3×2, values 0 to 11
 	s.sform, s.srow = 1, [3][4]float64{{-0.5, 0, 0, 10}, {0, 0.75, 0, -20}, {0, 0, 2, 5}}
 	v := read(t, s.bytes())

@@ -54,6 +54,7 @@ func written(t *testing.T, g Grid, mark func(w *Writer, k int) error) []byte {
 // patient: exactly where the axes are at right angles, and within half a pixel
 // of its plane where they are sheared.
 func TestEveryReaderFindsEveryPixel(t *testing.T) {
+	t.Parallel()
 	rng := rand.New(rand.NewPCG(7, 11))
 	for i := range 300 {
 		m := randomAffine(rng)
@@ -128,6 +129,7 @@ func marked(v *Volume, k int, near [3]int, moved bool) bool {
 // A tilted gantry: no pixel is lost, the file is larger, and values are
 // interpolated to the hundredth of a pixel.
 func TestTilt(t *testing.T) {
+	t.Parallel()
 	m := segd.Affine{{1, 0, 0, -4}, {0, 1, 0.6, -5}, {0, 0, 3, 7}}
 	g := Grid{Width: 8, Height: 10, Depth: 6, Affine: &m}
 	file := written(t, g, func(w *Writer, k int) error {
@@ -201,6 +203,7 @@ func TestTilt(t *testing.T) {
 
 // What cannot be a volume is refused, and planes may come in any order.
 func TestNewWriterRefuses(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		m    segd.Affine
 		want error
@@ -243,6 +246,7 @@ func TestNewWriterRefuses(t *testing.T) {
 
 // A header that readers do not agree on is told so.
 func TestDisagreement(t *testing.T) {
+	t.Parallel()
 	agree := segd.Affine{{-1, 0, 0, 3}, {0, 2, 0, 4}, {0, 0, 3, 5}}
 	header := func(edit func(b []byte)) *Header {
 		b := (Grid{Width: 10, Height: 10, Depth: 10, Affine: &agree}).header(Masks)

@@ -36,6 +36,7 @@ func sample() *Model {
 }
 
 func TestRoundTrip(t *testing.T) {
+	t.Parallel()
 	b := sample().Encode()
 	got, err := Decode(b)
 	if err != nil {
@@ -76,6 +77,7 @@ func withTensor(fields func(b *message)) []byte {
 
 // Values may stand in fields of their type, packed or not.
 func TestTypedData(t *testing.T) {
+	t.Parallel()
 	for name, fields := range map[string]func(b *message){
 		"packed": func(b *message) {
 			var list message
@@ -124,6 +126,7 @@ func TestTypedData(t *testing.T) {
 
 // What is hostile is an error of its kind; no shape takes memory.
 func TestHostile(t *testing.T) {
+	t.Parallel()
 	change := func(f func(m *Model)) []byte {
 		m := sample()
 		f(m)

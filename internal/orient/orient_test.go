@@ -39,6 +39,7 @@ func reader(planes [][]int) func(int) ([]int, error) {
 // TestReslice turns a volume in all 48 ways: each voxel comes from where At says,
 // a part of the planes is that part, and the inverse gives the volume back.
 func TestReslice(t *testing.T) {
+	t.Parallel()
 	n := [3]int{4, 3, 5}
 	src := stored(n)
 	for _, turn := range turns(n) {
@@ -100,6 +101,7 @@ func oblique(degrees float64) segd.Affine {
 // TestToPlane turns one volume, stored in all 48 ways, to a plane: the same voxels
 // come out in the same places of the planes, which lie as they should.
 func TestToPlane(t *testing.T) {
+	t.Parallel()
 	n := [3]int{4, 3, 5}
 	src := stored(n)
 	for _, angle := range []float64{0, 10, 30} {
@@ -140,6 +142,7 @@ func TestToPlane(t *testing.T) {
 }
 
 func TestPlaneOf(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		m    segd.Affine
 		want segd.Plane
@@ -168,6 +171,7 @@ func TestPlaneOf(t *testing.T) {
 // TestMatch finds the turn between two ways to store a volume, and tells volumes
 // of other voxels by how far they lie away.
 func TestMatch(t *testing.T) {
+	t.Parallel()
 	n := [3]int{40, 30, 20}
 	for _, angle := range []float64{0, 25, 45} {
 		g := segd.Grid{Size: n, Affine: oblique(angle)}

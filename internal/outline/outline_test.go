@@ -25,6 +25,7 @@ func draw(rows ...string) *segd.Mask {
 }
 
 func TestTrace(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name string
 		mask *segd.Mask
@@ -66,6 +67,7 @@ func inside(r Ring, x, y float64) bool {
 // On random masks the polygons, and the single rings made of them, cover just
 // the pixels of the class.
 func TestCover(t *testing.T) {
+	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 3000 {
 		m := segd.NewMask(1+rng.IntN(16), 1+rng.IntN(16))

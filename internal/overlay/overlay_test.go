@@ -28,6 +28,7 @@ func levels(m *image.NRGBA) []uint8 {
 }
 
 func TestRender(t *testing.T) {
+	t.Parallel()
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
 	window := grey(5, -1000, 0, 50, 100, 4000)
 	window.Display = segd.Display{Low: 0, High: 100}
@@ -74,6 +75,7 @@ func TestRender(t *testing.T) {
 }
 
 func TestRenderColour(t *testing.T) {
+	t.Parallel()
 	img := &segd.Image{Width: 2, Height: 1, Channels: 3, Pix: []float32{1, 2, 3, 250, 251, 252}}
 	want := []uint8{1, 2, 3, 255, 250, 251, 252, 255}
 	if diff := cmp.Diff(want, Render(img).Pix); diff != "" {
@@ -84,6 +86,7 @@ func TestRenderColour(t *testing.T) {
 // Outliers of less than half a percent must not make the rest black, and a
 // large image is sampled over all its width.
 func TestRenderPercentiles(t *testing.T) {
+	t.Parallel()
 	for _, side := range []int{100, 1024} {
 		img := grey(side, make([]float32, side*side)...)
 		for i := range img.Pix {
@@ -117,6 +120,7 @@ func square() *segd.Mask {
 }
 
 func TestOverlay(t *testing.T) {
+	t.Parallel()
 	base := image.NewNRGBA(image.Rect(0, 0, 9, 9))
 	for i := range base.Pix {
 		base.Pix[i] = 100
@@ -160,6 +164,7 @@ func TestOverlay(t *testing.T) {
 }
 
 func TestOverlaySizes(t *testing.T) {
+	t.Parallel()
 	defer func() {
 		if recover() == nil {
 			t.Error("no panic for a mask of another size")
@@ -170,6 +175,7 @@ func TestOverlaySizes(t *testing.T) {
 
 // A mask must come back from its PNG index for index, in 8 bits a pixel.
 func TestMaskPNG(t *testing.T) {
+	t.Parallel()
 	beyond := square()
 	beyond.Pix[0] = 255
 	for i, mask := range []*segd.Mask{square(), beyond, segd.NewMask(3, 2)} {
@@ -201,6 +207,7 @@ func TestMaskPNG(t *testing.T) {
 }
 
 func TestPNG(t *testing.T) {
+	t.Parallel()
 	m := Render(grey(2, 1, 2, 3, 4))
 	b, err := PNG(m)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 // in colour, at sizes around the ends of rows and chunks, and of a part of a
 // larger picture.
 func TestEncodeOpaque(t *testing.T) {
+	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, colour := range []bool{false, true} {
 		for _, size := range [][2]int{{1, 1}, {1, 9}, {7, 1}, {64, 33}, {300, 301}} {
@@ -64,6 +65,7 @@ func (f *full) Write(b []byte) (int, error) {
 }
 
 func TestEncodeOpaqueError(t *testing.T) {
+	t.Parallel()
 	m := image.NewNRGBA(image.Rect(0, 0, 200, 200))
 	rng := rand.New(rand.NewPCG(1, 2))
 	for i := range m.Pix {

@@ -25,6 +25,7 @@ func draw(rows ...string) *segd.Mask {
 }
 
 func TestLabels(t *testing.T) {
+	t.Parallel()
 	p := &segd.Tensor{N: 1, C: 3, H: 1, W: 5, Data: []float32{
 		0.50, 0.30, 0.40, 0.98, 0.30, // background
 		0.30, 0.40, 0.40, 0.01, 0.35,
@@ -47,6 +48,7 @@ func TestLabels(t *testing.T) {
 }
 
 func TestComponents(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name string
 		mask *segd.Mask
@@ -71,6 +73,7 @@ func TestComponents(t *testing.T) {
 // On random masks the numbering is that of a slow method of its own: each
 // pixel takes the smallest number among its neighbours until nothing changes.
 func TestComponentsRandom(t *testing.T) {
+	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 200 {
 		m := segd.NewMask(1+rng.IntN(12), 1+rng.IntN(12))
@@ -113,6 +116,7 @@ func TestComponentsRandom(t *testing.T) {
 }
 
 func TestRemoveSmall(t *testing.T) {
+	t.Parallel()
 	m := draw("11..2", "1...2", "..1.2", "1...2")
 	for _, c := range []struct {
 		pixels int
@@ -132,6 +136,7 @@ func TestRemoveSmall(t *testing.T) {
 }
 
 func TestMeasure(t *testing.T) {
+	t.Parallel()
 	m := draw(
 		"......",
 		".11...",
@@ -175,6 +180,7 @@ func TestMeasure(t *testing.T) {
 
 // A class beyond the list is left out of the measurements, without a panic.
 func TestMeasureUnknownClass(t *testing.T) {
+	t.Parallel()
 	got := Measure(draw("19"), nil, []segd.Class{{Name: "background"}, {Index: 1, Name: "a"}}, segd.Spacing{})
 	if len(got) != 1 || got[0].Pixels != 1 || got[0].Components != 1 {
 		t.Errorf("got %+v", got)
@@ -197,6 +203,7 @@ func BenchmarkMeasure(b *testing.B) {
 // KeepLargest leaves the largest components of a class, first come first among
 // equals, and no other class is touched.
 func TestKeepLargest(t *testing.T) {
+	t.Parallel()
 	const w = 12
 	rows := []string{
 		"11..2..1111.",

@@ -8,6 +8,7 @@ import (
 )
 
 func TestMeasureValues(t *testing.T) {
+	t.Parallel()
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
 	if diff := cmp.Diff(&ValueRange{Min: -2, Max: 7, Mean: 3}, MeasureValues([]float32{nan, 4, -2, inf, 7, -inf})); diff != "" {
 		t.Error(diff)

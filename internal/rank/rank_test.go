@@ -9,6 +9,7 @@ import (
 
 // TestValues compares the histograms with sorting, on values of all kinds.
 func TestValues(t *testing.T) {
+	t.Parallel()
 	r := rand.New(rand.NewPCG(5, 6))
 	for name, next := range map[string]func() float32{
 		"bits":     func() float32 { return float32(r.IntN(1 << 16)) },

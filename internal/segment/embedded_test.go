@@ -21,6 +21,7 @@ import (
 // they are for. The floors are well below what the models reach (0.98 and
 // 0.89), and well above what a wrong recipe or a broken layer leaves.
 func TestEmbeddedModels(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("runs every model over phantoms")
 	}
@@ -69,6 +70,7 @@ func TestEmbeddedModels(t *testing.T) {
 // convolution, on phantoms and, where they lie beside the project, on test
 // images of the models' data: 9,999 of 10,000 pixels are the same.
 func TestExactMasks(t *testing.T) {
+	t.Parallel()
 	if (unet.Kernels{}).Winograd() == "" || testing.Short() {
 		t.Skip("no Winograd kernels here, or -short")
 	}

@@ -60,6 +60,7 @@ var upright = segd.Affine{{0.5, 0, 0, -10}, {0, 0.5, 0, 20}, {0, 0, 0.5, 3}}
 // marked are those that the model marks in its own planes, whatever is stored, and
 // probabilities go with them.
 func TestScanTurns(t *testing.T) {
+	t.Parallel()
 	m := wanting(t)
 	size := [3]int{5, 6, 7}
 	want := map[[4]int]uint8{}
@@ -133,6 +134,7 @@ func everyTurn(size [3]int) (list []orient.Turn) {
 
 // TestScanWarns says what cannot be turned, and leaves pictures alone.
 func TestScanWarns(t *testing.T) {
+	t.Parallel()
 	m := wanting(t)
 	size := [3]int{5, 6, 1}
 	oblique := segd.Affine{{0, 0, 0.5, 0}, {0.4, 0.3, 0, 0}, {0.3, -0.4, 0, 0}}
@@ -189,6 +191,7 @@ func TestScanWarns(t *testing.T) {
 
 // TestScanErrors passes errors of frames on, and refuses what takes too much memory.
 func TestScanErrors(t *testing.T) {
+	t.Parallel()
 	m := wanting(t)
 	size := [3]int{5, 6, 7}
 	s := solid(orient.Keep(size), size, upright, 1)
@@ -229,6 +232,7 @@ func TestScanErrors(t *testing.T) {
 // they are stored, with the model that was trained on sagittal slices of others,
 // and the same volumes stored otherwise.
 func TestHippocampusVolumes(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("segments twenty volumes")
 	}

@@ -64,6 +64,7 @@ func bright(img *segd.Image) []uint8 {
 
 // The mask lies where the image's bright pixels are, to the pixel.
 func TestFrame(t *testing.T) {
+	t.Parallel()
 	pool := unet.NewPool(2)
 	defer pool.Close()
 	img := picture(37, 21, [4]int{0, 0, 3, 2}, [4]int{30, 15, 37, 21}, [4]int{10, 5, 11, 6})
@@ -95,6 +96,7 @@ func TestFrame(t *testing.T) {
 }
 
 func TestFrameOptions(t *testing.T) {
+	t.Parallel()
 	// Left to right: -1000, then values whose probabilities rise to almost 1.
 	img := picture(8, 1)
 	for x := range 8 {
@@ -134,6 +136,7 @@ func TestFrameOptions(t *testing.T) {
 // Resampling puts the mask back where it belongs; what could not be done is
 // told.
 func TestFrameResamples(t *testing.T) {
+	t.Parallel()
 	m := model(t, func(man *models.Manifest) { man.Recipe.SpacingMM = 0.5 })
 	img := picture(40, 24, [4]int{8, 4, 20, 16})
 	img.Spacing = segd.Spacing{RowMM: 1, ColMM: 1, Source: "PixelSpacing (0028,0030)"}
@@ -185,6 +188,7 @@ func TestFrameResamples(t *testing.T) {
 }
 
 func TestFrameWarns(t *testing.T) {
+	t.Parallel()
 	m := model(t, nil)
 	grey := picture(8, 8, [4]int{2, 2, 5, 5})
 	colour := &segd.Image{Width: 8, Height: 8, Channels: 3}
@@ -210,6 +214,7 @@ func TestFrameWarns(t *testing.T) {
 }
 
 func TestFrameErrors(t *testing.T) {
+	t.Parallel()
 	m := model(t, nil)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -225,6 +230,7 @@ func TestFrameErrors(t *testing.T) {
 
 // Many at once give what one does.
 func TestFrameConcurrent(t *testing.T) {
+	t.Parallel()
 	pool := unet.NewPool(2)
 	defer pool.Close()
 	m := model(t, nil)
@@ -262,6 +268,7 @@ func (l *leaving) Err() error {
 // A frame whose client has gone stops at its next unit, whichever that is: in
 // the network, or before and after it.
 func TestClientGone(t *testing.T) {
+	t.Parallel()
 	m := model(t, nil)
 	img := picture(40, 30, [4]int{3, 4, 20, 20})
 	o := Options{TTA: true, MinSize: 3}

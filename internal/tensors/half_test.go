@@ -7,6 +7,7 @@ import (
 )
 
 func TestFloat16(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		f float32
 		h uint16

@@ -20,6 +20,7 @@ func file(head string, n int) []byte {
 }
 
 func TestReadSafetensors(t *testing.T) {
+	t.Parallel()
 	b := file(`{"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]},"a":{"dtype":"F16","shape":[1,2],"data_offsets":[0,4]},"__metadata__":{"x":"y"}}`, 12)
 	got, err := ReadSafetensors(b)
 	want := []Tensor{{"a", F16, []int{1, 2}, make([]byte, 4)}, {"b", F32, []int{2}, make([]byte, 8)}}
@@ -45,6 +46,7 @@ func TestReadSafetensors(t *testing.T) {
 }
 
 func TestValues(t *testing.T) {
+	t.Parallel()
 	f64 := Tensor{"d", F64, []int{2}, binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, math.Float64bits(0.1)), math.Float64bits(-2))}
 	for name, c := range map[string]struct {
 		tensor Tensor

@@ -36,6 +36,7 @@ func six(size, stride []int, offset int) string {
 }
 
 func TestRead(t *testing.T) {
+	t.Parallel()
 	got, err := Read(torchtest.Save(torchtest.Dict(sample())))
 	if err != nil {
 		t.Fatal(err)
@@ -59,6 +60,7 @@ func TestRead(t *testing.T) {
 
 // Views of a storage: parts, transposes, strides of axes of length one.
 func TestViews(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		size, stride []int
 		offset       int
@@ -84,6 +86,7 @@ func TestViews(t *testing.T) {
 
 // What is hostile or damaged is an error of its kind, and takes no memory.
 func TestHostile(t *testing.T) {
+	t.Parallel()
 	good := torchtest.Save(torchtest.Dict(sample()))
 	var deflated bytes.Buffer
 	z := zip.NewWriter(&deflated)

@@ -266,6 +266,7 @@ func TestExpectLater(t *testing.T) {
 
 // Without a queue nothing waits; a context that has ended still counts.
 func TestNoQueue(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	Expect(ctx, time.Hour)
 	AtLeast(ctx, time.Hour)
@@ -283,6 +284,7 @@ func TestNoQueue(t *testing.T) {
 
 // A panic gives the turn back.
 func TestPanic(t *testing.T) {
+	t.Parallel()
 	q := New(1)
 	func() {
 		defer func() { _ = recover() }()

@@ -32,6 +32,7 @@ func newPatch(rng *rand.Rand, channels, h, w int) *Patch {
 
 // Without augmentation a patch is a window of the image, exactly.
 func TestPlainPatchIsAWindow(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct{ h, w, ph, pw int }{{40, 50, 16, 24}, {16, 24, 16, 24}, {33, 17, 32, 16}} {
 		e := ramp(tt.h, tt.w)
 		for i := range 50 {
@@ -49,6 +50,7 @@ func TestPlainPatchIsAWindow(t *testing.T) {
 }
 
 func TestForegroundShare(t *testing.T) {
+	t.Parallel()
 	e := ramp(200, 200)
 	count := func(share float64) int {
 		n := 0
@@ -68,6 +70,7 @@ func TestForegroundShare(t *testing.T) {
 
 // Flips come in all four kinds, and image and label move together.
 func TestFlips(t *testing.T) {
+	t.Parallel()
 	e := ramp(16, 16)
 	seen := map[[2]bool]int{}
 	for i := range 200 {
@@ -93,6 +96,7 @@ func TestFlips(t *testing.T) {
 // Under every geometric change the value at a pixel tells where it came from,
 // and the label must be that place's.
 func TestGeometryMovesLabelsWithImage(t *testing.T) {
+	t.Parallel()
 	a := Default(true)
 	a.Brightness, a.Contrast, a.Gamma, a.Shade, a.Noise, a.Blur, a.Low = 0, 0, 0, 0, 0, 0, 0
 	a.Rotate, a.Scale, a.Elastic, a.ElasticGrid = 1, 1, 1, 16
@@ -123,6 +127,7 @@ func TestGeometryMovesLabelsWithImage(t *testing.T) {
 }
 
 func TestPatchIsItsNumbersAlone(t *testing.T) {
+	t.Parallel()
 	e, a := ramp(70, 90), Default(true)
 	cut := func(i uint64) *Patch {
 		p := newPatch(Source(9, i), 2, 48, 64)
@@ -146,6 +151,7 @@ func TestPatchIsItsNumbersAlone(t *testing.T) {
 }
 
 func TestReflect(t *testing.T) {
+	t.Parallel()
 	var got []int
 	for i := -5; i < 9; i++ {
 		got = append(got, reflect(i, 4))
@@ -160,6 +166,7 @@ func TestReflect(t *testing.T) {
 
 // Filters keep a constant image and a blur keeps the mean of a wide one.
 func TestFiltersKeepConstants(t *testing.T) {
+	t.Parallel()
 	p := newPatch(Source(1, 1), 1, 20, 30)
 	for i := range p.X {
 		p.X[i] = 3
@@ -180,6 +187,7 @@ func TestFiltersKeepConstants(t *testing.T) {
 }
 
 func TestGammaKeepsTheRange(t *testing.T) {
+	t.Parallel()
 	p := newPatch(Source(1, 1), 1, 10, 10)
 	for i := range p.X {
 		p.X[i] = float32(i) / 99
@@ -207,6 +215,7 @@ func BenchmarkPatch256(b *testing.B) {
 // What covers a patch changes a part of it, the same in all channels, and no
 // label.
 func TestCover(t *testing.T) {
+	t.Parallel()
 	for i := range 50 {
 		p := newPatch(Source(5, uint64(i)), 2, 64, 64)
 		for k := range p.X {
@@ -234,6 +243,7 @@ func TestCover(t *testing.T) {
 
 // Light is smooth, the same in all channels, and differs over the patch.
 func TestShade(t *testing.T) {
+	t.Parallel()
 	const side = 48
 	p := newPatch(Source(3, 1), 2, side, side)
 	p.shade(p.X)

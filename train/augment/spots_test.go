@@ -6,6 +6,7 @@ import (
 )
 
 func TestSpotsAreEvenAndBounded(t *testing.T) {
+	t.Parallel()
 	y := make([]uint8, 10000)
 	for i := range y {
 		y[i] = uint8(i % 3)

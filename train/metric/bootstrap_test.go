@@ -14,6 +14,7 @@ import (
 // narrow; between 85 and 100 is far from what a mistake gives, such as drawing
 // images in place of subjects, which covers about half.
 func TestIntervalCovers(t *testing.T) {
+	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 2))
 	const mean, sets = 0.5, 100
 	covered := 0
@@ -38,6 +39,7 @@ func TestIntervalCovers(t *testing.T) {
 }
 
 func TestReportDistances(t *testing.T) {
+	t.Parallel()
 	a := Accumulator{Tolerance: 2}
 	same := []Counts{{}, {Both: 5, Truth: 5, Predicted: 5}}
 	a.Add(Case{ID: "a", Counts: same, Pixels: []Surface{{}, {HD95: 4, NSD: 0.5}}, MM: []Surface{{}, {HD95: 2, NSD: 0.75}}})
@@ -63,6 +65,7 @@ func TestReportDistances(t *testing.T) {
 }
 
 func TestOneGroupHasNoInterval(t *testing.T) {
+	t.Parallel()
 	var a Accumulator
 	for _, id := range []string{"a", "b"} {
 		a.Add(Case{ID: id, Group: "g", Counts: []Counts{{}, {Both: 1, Truth: 1, Predicted: 1}}})

@@ -12,6 +12,7 @@ import (
 // TestCalibration draws pixels that are foreground as often as is said, and
 // then half as often.
 func TestCalibration(t *testing.T) {
+	t.Parallel()
 	rng := rand.New(rand.NewPCG(4, 4))
 	for _, c := range []struct{ factor, ece float64 }{{1, 0}, {0.5, 0.25}} {
 		const side = 300
@@ -48,6 +49,7 @@ func TestCalibration(t *testing.T) {
 }
 
 func TestExpectedDice(t *testing.T) {
+	t.Parallel()
 	p := segd.NewTensor(1, 2, 1, 4)
 	copy(p.Plane(0, 0), []float32{0, 0.2, 0.6, 1})
 	copy(p.Plane(0, 1), []float32{1, 0.8, 0.4, 0})

@@ -13,6 +13,7 @@ import (
 // TestWilcoxon compares with scipy.stats.wilcoxon(d, method="exact") of SciPy
 // 1.17.1, for the samples with ties with its permutation method over all signs.
 func TestWilcoxon(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		d    []float64
 		want float64
@@ -32,6 +33,7 @@ func TestWilcoxon(t *testing.T) {
 
 // TestWilcoxonCountsOut compares with all 2ⁿ choices of signs.
 func TestWilcoxonCountsOut(t *testing.T) {
+	t.Parallel()
 	rng := rand.New(rand.NewPCG(5, 5))
 	for range 50 {
 		n := 1 + rng.IntN(9)
@@ -86,6 +88,7 @@ func TestWilcoxonCountsOut(t *testing.T) {
 // TestWilcoxonNormal holds the approximation against the exact distribution
 // where both can be had; it is good to a few thousandths at 60.
 func TestWilcoxonNormal(t *testing.T) {
+	t.Parallel()
 	rng := rand.New(rand.NewPCG(6, 5))
 	for range 20 {
 		d := make([]float64, exactLimit)
@@ -114,6 +117,7 @@ func TestWilcoxonNormal(t *testing.T) {
 }
 
 func TestCompare(t *testing.T) {
+	t.Parallel()
 	report := func(both ...int64) *Report {
 		var a Accumulator
 		for i, n := range both {
@@ -142,6 +146,7 @@ func TestCompare(t *testing.T) {
 
 // TestCompareByName: two models may number the same classes differently.
 func TestCompareByName(t *testing.T) {
+	t.Parallel()
 	report := func(names []string, dice ...float64) *Report {
 		r := &Report{}
 		for _, id := range []string{"a", "b"} {

@@ -15,6 +15,7 @@ import (
 func mask(w, h int, pix ...uint8) *segd.Mask { return &segd.Mask{Width: w, Height: h, Pix: pix} }
 
 func TestCount(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name             string
 		truth, predicted *segd.Mask
@@ -49,6 +50,7 @@ func TestCount(t *testing.T) {
 }
 
 func TestCountRefuses(t *testing.T) {
+	t.Parallel()
 	for name, pair := range map[string][2]*segd.Mask{
 		"size":            {mask(2, 1, 0, 0), mask(1, 2, 0, 0)},
 		"truth class":     {mask(1, 1, 2), mask(1, 1, 0)},
@@ -64,6 +66,7 @@ func TestCountRefuses(t *testing.T) {
 // Two subjects: the first has two cases, Dice 1 and 0.5, pooled 2·3/(3+7) = 0.6;
 // the second one case with Dice 0.
 func TestReport(t *testing.T) {
+	t.Parallel()
 	a := Accumulator{Names: []string{"background", "cell"}}
 	a.Add(Case{ID: "a1", Group: "a", Counts: []Counts{{}, {Both: 1, Truth: 1, Predicted: 1}}})
 	a.Add(Case{ID: "b1", Group: "", Counts: []Counts{{}, {Both: 0, Truth: 4, Predicted: 0}}})
@@ -104,6 +107,7 @@ func TestReport(t *testing.T) {
 }
 
 func TestReportOfNothing(t *testing.T) {
+	t.Parallel()
 	var a Accumulator
 	r := a.Report()
 	b, err := json.Marshal(r)

@@ -21,6 +21,7 @@ func drawn(rows ...string) *segd.Mask {
 }
 
 func TestSurfaces(t *testing.T) {
+	t.Parallel()
 	square := drawn("0000000", "0111000", "0111000", "0111000", "0000000")
 	for _, c := range []struct {
 		name             string
@@ -52,6 +53,7 @@ func TestSurfaces(t *testing.T) {
 }
 
 func TestSurfacesLeaveOpenPixelsOut(t *testing.T) {
+	t.Parallel()
 	truth, predicted := drawn("01100", "01100"), drawn("01110", "01110")
 	truth.Pix[3], truth.Pix[8] = Ignore, Ignore
 	got, err := Surfaces(truth, predicted, 2, 1, 1, 0)
@@ -62,6 +64,7 @@ func TestSurfacesLeaveOpenPixelsOut(t *testing.T) {
 
 // TestSurfacesPlainly compares with the definition, written as loops.
 func TestSurfacesPlainly(t *testing.T) {
+	t.Parallel()
 	rng := rand.New(rand.NewPCG(3, 1))
 	for range 200 {
 		w, h := 1+rng.IntN(14), 1+rng.IntN(14)

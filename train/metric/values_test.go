@@ -11,6 +11,7 @@ import (
 
 // Errors by hand: 1, 3 and one pixel that is not known; 2 in the other image.
 func TestReportValues(t *testing.T) {
+	t.Parallel()
 	nan := float32(math.NaN())
 	count := func(truth, predicted []float32) Errors {
 		e, err := CountErrors(truth, predicted)
@@ -57,6 +58,7 @@ func TestReportValues(t *testing.T) {
 }
 
 func TestCountErrorsRefuses(t *testing.T) {
+	t.Parallel()
 	for name, predicted := range map[string][]float32{"length": {1}, "infinite": {1, float32(math.Inf(1))}, "no number": {1, float32(math.NaN())}} {
 		if _, err := CountErrors([]float32{1, 2}, predicted); !errors.Is(err, segd.ErrFormat) {
 			t.Errorf("%s: %v", name, err)

@@ -5,6 +5,7 @@ import "testing"
 // A model is worse where its Dice is lower in a class and chance does not explain
 // it: with too few groups it cannot be.
 func TestJudge(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name        string
 		groups      int

@@ -94,6 +94,7 @@ func decode(t *testing.T, src []byte, l codec.Layout) ([]byte, codec.Info) {
 // integer transform may round the other way, so samples may be off by one;
 // where interpolation adds two further roundings, by two.
 func TestLossy(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		h, v   []int
 		smooth bool
@@ -141,6 +142,7 @@ func TestLossy(t *testing.T) {
 // TestFormsAgree decodes one picture from every form of stream to the very
 // same samples.
 func TestFormsAgree(t *testing.T) {
+	t.Parallel()
 	l := codec.Layout{Rows: 100, Columns: 75, Samples: 3, BitsAllocated: 8}
 	p := newPicture(l, 8, []int{2, 1, 1}, []int{2, 1, 1}, 5)
 	want, _ := decode(t, p.encode(form{}), l)
@@ -170,6 +172,7 @@ func noise(l codec.Layout, precision int, seed uint64) []int {
 }
 
 func TestLossless(t *testing.T) {
+	t.Parallel()
 	for precision := 2; precision <= 16; precision++ {
 		for predictor := 1; predictor <= 7; predictor++ {
 			for _, l := range []codec.Layout{
@@ -200,6 +203,7 @@ func TestLossless(t *testing.T) {
 }
 
 func TestColour(t *testing.T) {
+	t.Parallel()
 	l := codec.Layout{Rows: 8, Columns: 8, Samples: 3, BitsAllocated: 8}
 	p := newPicture(l, 8, []int{1, 1, 1}, []int{1, 1, 1}, 1)
 	app := func(m byte, s string) []byte {
@@ -232,6 +236,7 @@ func TestColour(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
+	t.Parallel()
 	l := codec.Layout{Rows: 24, Columns: 40, Samples: 3, BitsAllocated: 8}
 	p := newPicture(l, 8, []int{2, 1, 1}, []int{1, 1, 1}, 9)
 	f := lossless{precision: 8, predictor: 4}
@@ -295,6 +300,7 @@ func TestErrors(t *testing.T) {
 
 // TestIncompleteTable meets a code that a table leaves over.
 func TestIncompleteTable(t *testing.T) {
+	t.Parallel()
 	l := codec.Layout{Rows: 8, Columns: 8, Samples: 1, BitsAllocated: 8}
 	b := newPicture(l, 8, []int{1}, []int{1}, 1).encode(form{})
 	i := bytes.Index(b, []byte{0xff, mSOS}) + 10
@@ -309,6 +315,7 @@ func TestIncompleteTable(t *testing.T) {
 
 // TestScanBomb sends the same small scan over and over.
 func TestScanBomb(t *testing.T) {
+	t.Parallel()
 	l := codec.Layout{Rows: 64, Columns: 64, Samples: 1, BitsAllocated: 8}
 	p := newPicture(l, 8, []int{1}, []int{1}, 1)
 	w := &writer{out: p.encode(form{progressive: true})}

@@ -53,6 +53,7 @@ func values(b []byte, l codec.Layout) []int {
 }
 
 func TestDecode(t *testing.T) {
+	t.Parallel()
 	seen := map[string]int{}
 	for precision := 2; precision <= 16; precision++ {
 		for _, near := range []int{0, 1, 3, 10} {
@@ -103,6 +104,7 @@ func TestDecode(t *testing.T) {
 
 // TestPreset sends parameters of the stream's own.
 func TestPreset(t *testing.T) {
+	t.Parallel()
 	l := codec.Layout{Rows: 40, Columns: 53, Samples: 1, BitsAllocated: 16}
 	for _, p := range []preset{
 		{maxval: 1000}, {t1: 5, t2: 9, t3: 100}, {reset: 16}, {maxval: 4000, t1: 4, t2: 4, t3: 4, reset: 255},
@@ -129,6 +131,7 @@ func TestPreset(t *testing.T) {
 
 // TestThresholds compares the defaults with those of T.87 table C.3.
 func TestThresholds(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct{ maxval, near, t1, t2, t3 int }{
 		{255, 0, 3, 7, 21}, {4095, 0, 18, 67, 276}, {65535, 0, 18, 67, 276}, {255, 3, 12, 22, 42}, {3, 0, 2, 3, 3},
 	} {
@@ -141,6 +144,7 @@ func TestThresholds(t *testing.T) {
 // TestExample decodes the image of T.87 H.3 (4×4 samples of 8 bits), whose
 // stream the standard gives.
 func TestExample(t *testing.T) {
+	t.Parallel()
 	src := []byte{
 		0xff, 0xd8, 0xff, 0xf7, 0x00, 0x0b, 0x08, 0x00, 0x04, 0x00, 0x04, 0x01, 0x01, 0x11, 0x00,
 		0xff, 0xda, 0x00, 0x08, 0x01, 0x01, 0x00, 0x00, 0x00, 0x00,
@@ -156,6 +160,7 @@ func TestExample(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
+	t.Parallel()
 	l := codec.Layout{Rows: 24, Columns: 40, Samples: 3, BitsAllocated: 8}
 	samples := scene(l, 8, 1)
 	dst := make([]byte, l.Bytes())

@@ -85,6 +85,7 @@ var layouts = []codec.Layout{
 }
 
 func TestDecode(t *testing.T) {
+	t.Parallel()
 	for i, l := range layouts {
 		for _, sprinkle := range []bool{false, true} {
 			want := picture(l, uint64(i))
@@ -100,6 +101,7 @@ func TestDecode(t *testing.T) {
 
 // TestByHand decodes the bytes of PS3.5 G.3.1's rules, written by hand.
 func TestByHand(t *testing.T) {
+	t.Parallel()
 	l := codec.Layout{Rows: 1, Columns: 4, Samples: 1, BitsAllocated: 16}
 	src := make([]byte, headerSize)
 	for i, v := range []uint32{2, 64, 66} {
@@ -113,6 +115,7 @@ func TestByHand(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
+	t.Parallel()
 	l := codec.Layout{Rows: 8, Columns: 40, Samples: 1, BitsAllocated: 16}
 	whole := encode(picture(l, 3), l, false)
 	dst := make([]byte, l.Bytes())
