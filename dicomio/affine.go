@@ -15,7 +15,7 @@ func (s *Source) Affine() (m segd.Affine, ok bool) {
 	for i := range planes {
 		planes[i] = &s.located[i]
 	}
-	step, ok := stepOf(planes)
+	step, _, ok := stepOf(planes)
 	if !ok {
 		return m, false
 	}

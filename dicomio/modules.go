@@ -61,7 +61,7 @@ var requiredTags = []uint32{
 // imageTags are the attributes of the image that say where it lies, how to
 // refer to it, and how a viewer grades it.
 var imageTags = []uint32{
-	tag.SpecificCharacterSet, tag.SOPClassUID, tag.SOPInstanceUID, tag.Modality, tag.SeriesInstanceUID,
+	tag.SpecificCharacterSet, tag.ImageType, tag.SOPClassUID, tag.SOPInstanceUID, tag.Modality, tag.SeriesInstanceUID,
 	tag.SeriesNumber, tag.InstanceNumber,
 	tag.BodyPartExamined, tag.Laterality, tag.ImageLaterality, tag.PatientOrientation,
 	tag.ImagePositionPatient, tag.ImageOrientationPatient, tag.FrameOfReferenceUID, tag.PositionReferenceIndicator,

@@ -21,7 +21,8 @@ type phase struct {
 	// vary between positions. NaN means that the file has no value.
 	distinct []float64
 	loose    []float64
-	kind     string // magnitude, phase and so on
+	kind     string  // magnitude, phase, water, fat and so on
+	taken    float64 // AcquisitionNumber
 }
 
 // attribute is one that distinguishes images at a position. Enhanced files have
@@ -56,6 +57,34 @@ var lateAttributes = []attribute{
 	{0, tag.ContentTime, ""},
 }
 
+// splitters tell slices apart that form no volume together. A time that lacks slices is
+// a fault instead: what lies at one position at several times is one volume.
+var splitters = []func(p, q *phase) bool{
+	func(p, q *phase) bool { return p.stack == q.stack },
+	func(p, q *phase) bool { return equal(p.taken, q.taken) },
+	func(p, q *phase) bool { return p.kind == q.kind },
+	func(p, q *phase) bool { return alike(p.distinct, q.distinct, 2, 5) }, // echoes, diffusion
+	func(p, q *phase) bool {
+		return equal(p.taken, q.taken) && p.kind == q.kind && alike(p.distinct, q.distinct, 2, 5)
+	},
+}
+
+// alike compares some of distinctAttributes.
+func alike(p, q []float64, from, to int) bool {
+	for a := from; a < min(to, len(p), len(q)); a++ {
+		if !equal(p[a], q[a]) {
+			return false
+		}
+	}
+	return true
+}
+
+// equal compares values, which may both be absent. Echo times are measured, so that
+// their last digits vary.
+func equal(v, w float64) bool {
+	return math.IsNaN(v) && math.IsNaN(w) || v == w || math.Trunc(v) != v && math.Abs(v-w) <= 1e-3*math.Abs(v)
+}
+
 // phaseOf returns the phase of frame i of s, counted from 0.
 func (s *Source) phaseOf(i int) phase {
 	sets := []dataset{s.image}
@@ -80,7 +109,11 @@ func (s *Source) phaseOf(i int) phase {
 	if s.frames == 1 {
 		p.loose = append(p.loose, float64(s.image.integer(tag.InstanceNumber)))
 		p.loose = append(p.loose, values(lateAttributes)...)
+		if values := strings.Split(s.image.text(tag.ImageType), `\`); len(values) > 2 {
+			p.kind = strings.Join(values[2:], `\`)
+		}
 	}
+	p.taken = find(sets, 0, tag.AcquisitionNumber).real(tag.AcquisitionNumber)
 	for _, t := range []uint32{tag.FrameType, tag.ComplexImageComponent} {
 		p.kind += find(sets, tag.MRImageFrameTypeSequence, t).text(t)
 	}
@@ -143,7 +176,7 @@ func (s *Slice) compare(t *Slice) int {
 func (p *phase) compare(q *phase) int {
 	n := max(0, min(len(p.distinct), len(q.distinct))-1)
 	return cmp.Or(slices.Compare(p.distinct[:n], q.distinct[:n]), strings.Compare(p.stack, q.stack),
-		slices.Compare(p.loose, q.loose), strings.Compare(p.kind, q.kind))
+		strings.Compare(p.kind, q.kind), slices.Compare(p.loose, q.loose))
 }
 
 // checkPhases returns segd.ErrUnprocessable unless every position has the same
@@ -172,6 +205,9 @@ func checkPhases(list []Slice, places [][]int) error {
 			if a := differ(p, q); a >= 0 && len(place) > 1 {
 				return unprocessable("the slices at each position are not of the same times: %s is %s at %s along the normal but %s at %s",
 					distinctAttributes[a].name, figure(p.distinct[a]), at(place), figure(q.distinct[a]), at(places[0]))
+			}
+			if len(place) > 1 && p.kind != q.kind {
+				return unprocessable("the slices at each position are not of the same kinds: image or frame types (0008,0008) (0008,9007) at %s along the normal differ from those at %s", at(place), at(places[0]))
 			}
 		}
 	}
@@ -203,10 +239,7 @@ func lacking(list []Slice, few, most []int) string {
 // between p and q; -1 if they are of one time.
 func differ(p, q *phase) int {
 	for a, v := range p.distinct {
-		w := q.distinct[a]
-		// Echo times are measured, so that their last digits vary.
-		same := math.IsNaN(v) && math.IsNaN(w) || v == w || math.Trunc(v) != v && math.Abs(v-w) <= 1e-3*math.Abs(v)
-		if !same {
+		if !equal(v, q.distinct[a]) {
 			return a
 		}
 	}

@@ -159,7 +159,6 @@ func readPlane(sets []dataset) (plane, bool) {
 	p.origin = [3]float64(position)
 	p.right, p.down = [3]float64(orientation[:3]), [3]float64(orientation[3:])
 	p.rowMM, p.colMM = spacing[0], spacing[1]
-	dot := func(a, b [3]float64) float64 { return a[0]*b[0] + a[1]*b[1] + a[2]*b[2] }
 	const slack = 0.01 // files write cosines with few digits
 	ok := math.Abs(dot(p.right, p.right)-1) < slack && math.Abs(dot(p.down, p.down)-1) < slack && math.Abs(dot(p.right, p.down)) < slack
 	return p, ok

@@ -32,6 +32,29 @@ type Stack struct {
 	Order        []int       // indexes of the slices: for each time, its planes along their normal
 	Depth, Times int         // planes, and slices at each, such as the phases of a heart cycle
 	Affine       segd.Affine // of (column, row, plane); sheared where the gantry was tilted
+	// OffMM is how far a plane lies, at most, from where Affine has it along the normal.
+	OffMM float64
+}
+
+// evenSlack is the share of a step by which planes may lie off a regular grid along
+// their normal, and the share of a pixel by which they may within themselves.
+// Scanners round positions: to tenths of a millimetre, which is 8 % of a step of
+// 0.625 mm. A slice that is missing moves its neighbours by half a step or more.
+// quietSlack is what isn't worth a warning.
+const (
+	evenSlack  = 0.1
+	quietSlack = 0.01
+)
+
+// Warning says that the planes lie unevenly, but near enough to a regular grid to
+// count as even; it is empty if they don't.
+func (s *Stack) Warning() string {
+	step := s.Affine.SpacingMM(2)
+	if s.OffMM <= quietSlack*step+samePlaceMM {
+		return ""
+	}
+	return fmt.Sprintf("the slices lie up to %s mm (%.0f %% of a step) off even steps of %s mm: they count as even",
+		millimetres(s.OffMM), 100*s.OffMM/step, millimetres(step))
 }
 
 // NewStack arranges slices as one volume, with planes in order along their
@@ -51,11 +74,34 @@ func NewStack(list []Slice) (*Stack, error) {
 	return newStack(list, groups[0])
 }
 
-// Stacks arranges the frames of s, counted from 0, as volumes like NewStack.
-// Frames of different orientation or spacing form separate stacks, and so do
-// those of each StackID if together they form no volume. The result is nil if
-// the positions of the frames are unknown. segd.ErrUnprocessable says why some
-// frames form no volume.
+// NewStacks arranges slices as volumes like NewStack. Slices of different
+// orientation or spacing form separate stacks. So do those of different stack
+// IDs, acquisitions, echo times, diffusion weightings or kinds, such as
+// magnitude and phase, where together they form no volume. Stacks are in the
+// order of their first slices.
+//
+// lost are the slices, in groups, that form no volume, with the reason for each.
+func NewStacks(list []Slice) (stacks []*Stack, lost []Lost) {
+	for _, group := range parallelSlices(list) {
+		parts, err := split(list, group)
+		if err != nil {
+			lost = append(lost, Lost{group, err})
+		}
+		stacks = append(stacks, parts...)
+	}
+	slices.SortStableFunc(stacks, func(a, b *Stack) int { return cmp.Compare(slices.Min(a.Order), slices.Min(b.Order)) })
+	return stacks, lost
+}
+
+// Lost are slices that form no volume.
+type Lost struct {
+	Slices []int // indexes
+	Err    error // why; segd.ErrUnprocessable
+}
+
+// Stacks arranges the frames of s, counted from 0, as volumes, as NewStacks
+// does. The result is nil if the positions of the frames are unknown.
+// segd.ErrUnprocessable says why some frames form no volume.
 func (s *Source) Stacks() ([]*Stack, error) {
 	if s.located == nil {
 		return nil, s.lost
@@ -64,26 +110,37 @@ func (s *Source) Stacks() ([]*Stack, error) {
 	for i := range list {
 		list[i] = Slice{s.located[i], i + 1, s.phaseOf(i)}
 	}
-	var stacks []*Stack
-	for _, group := range parallelSlices(list) {
-		stack, err := newStack(list, group)
-		if err == nil {
-			stacks = append(stacks, stack)
+	stacks, lost := NewStacks(list)
+	if len(lost) > 0 {
+		return nil, lost[0].Err
+	}
+	return stacks, nil
+}
+
+// split arranges parallel slices as one stack or, where they form none, as one for
+// each value of the first attribute that lets them. The error is that of one stack.
+func split(list []Slice, group []int) ([]*Stack, error) {
+	whole, err := newStack(list, group)
+	if err == nil {
+		return []*Stack{whole}, nil
+	}
+next:
+	for _, same := range splitters {
+		parts := partition(group, func(i, j int) bool { return same(&list[i].phase, &list[j].phase) })
+		if len(parts) == 1 {
 			continue
 		}
-		parts := partition(group, func(i, j int) bool { return list[i].phase.stack == list[j].phase.stack })
-		if len(parts) == 1 {
-			return nil, err
-		}
+		var stacks []*Stack
 		for _, part := range parts {
-			if stack, err = newStack(list, part); err != nil {
-				return nil, err
+			stack, err := newStack(list, part)
+			if err != nil || len(part) == 1 {
+				continue next
 			}
 			stacks = append(stacks, stack)
 		}
+		return stacks, nil
 	}
-	slices.SortStableFunc(stacks, func(a, b *Stack) int { return cmp.Compare(slices.Min(a.Order), slices.Min(b.Order)) })
-	return stacks, nil
+	return nil, err
 }
 
 // parallelSlices groups the indexes of list by orientation and spacing. It
@@ -140,10 +197,11 @@ func newStack(list []Slice, group []int) (*Stack, error) {
 	for k, at := range places {
 		planes[k] = &list[at[0]].plane
 	}
-	step, ok := stepOf(planes)
+	step, off, ok := stepOf(planes)
 	if !ok {
-		return nil, uneven(planes)
+		return nil, uneven(list, places)
 	}
+	s.OffMM = off
 	for t := range s.Times {
 		for _, at := range places {
 			s.Order = append(s.Order, at[t])
@@ -215,74 +273,43 @@ func (p *plane) affine(step [3]float64) (m segd.Affine) {
 	return m
 }
 
-// stepOf returns the step from one of planes, in order, to the next. ok is false
-// if they do not form a regular grid.
-func stepOf(planes []*plane) (step [3]float64, ok bool) {
+// stepOf returns the step from one of planes, in order, to the next, and how far in
+// mm a plane lies, at most, from where the steps lead along the normal. ok is false if they do not
+// form a regular grid.
+func stepOf(planes []*plane) (step [3]float64, off float64, ok bool) {
 	first, n := planes[0], len(planes)
 	if n == 1 {
 		normal := first.normal()
 		thickness := dataset{tag.ImagePositionPatient: {vr: "DS", b: []byte(first.thickness)}}.numbers(tag.ImagePositionPatient)
 		if len(thickness) != 1 || thickness[0] <= 0 {
-			return step, false
+			return step, 0, false
 		}
 		for r := range 3 {
 			step[r] = normal[r] * thickness[0]
 		}
-		return step, true
+		return step, 0, true
 	}
 	for r := range 3 {
 		step[r] = (planes[n-1].origin[r] - first.origin[r]) / float64(n-1)
 	}
 	length := math.Sqrt(step[0]*step[0] + step[1]*step[1] + step[2]*step[2])
 	if length < samePlaceMM {
-		return step, false
+		return step, 0, false
 	}
+	normal, beside := first.normal(), 0.0
 	for i, p := range planes {
 		if !p.parallel(first) {
-			return step, false
+			return step, 0, false
 		}
+		var d [3]float64
 		for r := range 3 {
-			// Files round positions: allow a hundredth of a step.
-			if math.Abs(first.origin[r]+float64(i)*step[r]-p.origin[r]) > 0.01*length+samePlaceMM {
-				return step, false
-			}
+			d[r] = p.origin[r] - float64(i)*step[r] - first.origin[r]
 		}
+		off = max(off, math.Abs(dot(d, normal)))
+		beside = max(beside, math.Abs(dot(d, first.right)), math.Abs(dot(d, first.down)))
 	}
-	return step, true
+	pixel := max(evenSlack*min(first.rowMM, first.colMM), quietSlack*length)
+	return step, off, off <= evenSlack*length+samePlaceMM && beside <= pixel+samePlaceMM
 }
 
-// uneven returns the error for planes, in order along their normal, that form no
-// grid. It names the gap of a missing slice, or the distances.
-func uneven(planes []*plane) error {
-	gaps := make([]float64, len(planes)-1)
-	for i := range gaps {
-		gaps[i] = planes[i+1].depth() - planes[i].depth()
-	}
-	if len(gaps) == 0 {
-		return unprocessable("a single slice without a thickness (0018,0050)")
-	}
-	usual := slices.Sorted(slices.Values(gaps))[(len(gaps)-1)/2]
-	least, most := slices.Min(gaps), slices.Max(gaps)
-	if most-least <= 0.02*usual+2*samePlaceMM {
-		return unprocessable("the slices lie %s mm apart along their normal, but not on a line: their positions (0020,0032) shift within the plane", millimetres(usual))
-	}
-	missing, first := 0, -1
-	for i, gap := range gaps {
-		n := math.Round(gap / usual)
-		if math.Abs(gap-n*usual) > 0.02*usual+2*samePlaceMM || n < 1 {
-			missing, first = 0, -1
-			break
-		}
-		if n > 1 {
-			missing += int(n) - 1
-			if first < 0 {
-				first = i
-			}
-		}
-	}
-	if first >= 0 {
-		return unprocessable("the slices are unevenly spaced: %d missing, the first %s mm along their normal, between the slices at %s and %s mm; the others lie %s mm apart", missing,
-			millimetres(planes[first].depth()+usual), millimetres(planes[first].depth()), millimetres(planes[first+1].depth()), millimetres(usual))
-	}
-	return unprocessable("the slices are unevenly spaced: %s to %s mm apart along their normal", millimetres(least), millimetres(most))
-}
+func dot(a, b [3]float64) float64 { return a[0]*b[0] + a[1]*b[1] + a[2]*b[2] }
