@@ -36,6 +36,16 @@ func (m Affine) RAS() Affine {
 	return m
 }
 
+// VoxelMM3 returns the volume of a voxel in mm³; 0 where m flattens space or is not
+// finite.
+func (m Affine) VoxelMM3() float64 {
+	v := math.Abs(m.determinant())
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return 0
+	}
+	return v
+}
+
 // Inverse returns the map from points to voxels. ok is false where m flattens
 // space or is not finite.
 func (m Affine) Inverse() (inverse Affine, ok bool) {

@@ -66,7 +66,11 @@ func gapsText(list []Slice, places [][]int, at []float64, missing []int) string 
 		if n > 1 {
 			where = millimetres(at[i]+step) + " to " + millimetres(at[i+1]-step) + " mm"
 		}
-		text := fmt.Sprintf("between %d and %d, at %s", list[places[i][0]].number, list[places[i+1][0]].number, where)
+		before, after := list[places[i][0]].number, list[places[i+1][0]].number
+		if before == after {
+			before, after = i+1, i+2
+		}
+		text := fmt.Sprintf("between %d and %d, at %s", before, after, where)
 		if n > 1 {
 			text = fmt.Sprint(n, " ", text)
 		}

@@ -148,7 +148,7 @@ func TestSegmentEnhancedNIfTI(t *testing.T) {
 		want   []string
 	}{
 		"two orientations": {[]dicomtest.Frame{at("0"), at("3"), turned}, []string{"2 stacks", "output=seg"}},
-		"uneven":           {[]dicomtest.Frame{at("0"), at("3"), at("9")}, []string{"1 missing, the first 6 mm", "other outputs"}},
+		"uneven":           {[]dicomtest.Frame{at("0"), at("3"), at("9")}, []string{"1 slice is missing along the normal: between 2 and 3, at 6 mm", "other outputs"}},
 	} {
 		a := post(t, url, dicomtest.Write(dicomtest.Enhanced(16, tt.frames)))
 		for _, want := range tt.want {

@@ -166,6 +166,28 @@ func TestOpenAPIFormats(t *testing.T) {
 	}
 }
 
+// What is measured in a volume has the properties that are described.
+func TestOpenAPIVolumes(t *testing.T) {
+	d := readDescription(t)
+	a := post(t, start(t, newServer(t, nil))+"/v1/segment?model=bright&output=json", brightVolume(8, 3))
+	wantOK(t, a, "application/json")
+	var v struct{ Volumes []map[string]any }
+	if err := json.Unmarshal(a.body, &v); err != nil || len(v.Volumes) != 1 {
+		t.Fatalf("%v, %s", err, a.body)
+	}
+	checkSchema(t, d, "Volume", v.Volumes[0], true)
+	checkSchema(t, d, "VolumeMeasurement", v.Volumes[0]["classes"].([]any)[0].(map[string]any), true)
+}
+
+// brightVolume is a NIfTI file of planes whose right half is bright.
+func brightVolume(size, planes int) []byte {
+	v := niftitest.Volume{Width: size, Height: size, Depth: planes, Affine: [3][4]float64{{-0.5, 0, 0, 10}, {0, 0.75, 0, -20}, {0, 0, 3, 7}}}
+	for i := range size * size * planes {
+		v.Values = append(v.Values, int16(i%size/(size/2)*900))
+	}
+	return niftitest.Write(v)
+}
+
 // References lead somewhere.
 func TestOpenAPIReferences(t *testing.T) {
 	d := readDescription(t)

@@ -110,6 +110,11 @@ func (b *batch) report(ctx context.Context, passed walk.Passed, notes []string) 
 	if text := passed.String(); text != "" {
 		b.progress.note(text)
 	}
+	for _, in := range b.inputs {
+		for _, c := range in.Copies {
+			b.progress.note(fmt.Sprintf("%s: not segmented: it is a copy of %s", c.Source.Origin, c.Of.Origin))
+		}
+	}
 	for _, text := range notes {
 		if text != "" {
 			b.progress.warn(text)

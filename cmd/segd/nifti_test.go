@@ -137,7 +137,7 @@ func TestSegmentSeriesNoVolume(t *testing.T) {
 		zs   []float64
 		want string
 	}{
-		"uneven": {[]float64{0, 3, 9}, "unevenly spaced"}, "not as many": {[]float64{0, 0, 3}, "2 slices at one position but 1 at another"},
+		"uneven": {[]float64{0, 3, 9}, "1 slice is missing along the normal: between"}, "not as many": {[]float64{0, 0, 3}, "2 slices at one position but 1 at another"},
 	} {
 		in, out := t.TempDir(), t.TempDir()
 		stacked(t, in, tt.zs...)

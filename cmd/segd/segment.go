@@ -45,11 +45,11 @@ const segmentLong = "Segment files and folders of DICOM, NIfTI, NRRD, MetaImage,
 	"The DICOM objects (seg, segprob, sc, sr, gsps, rtstruct) need DICOM input. An\n" +
 	"object covers all frames of a file or all slices of a series and is named after\n" +
 	"the first slice; only sc is one object per frame.\n\n" +
-	"nifti is a .nii.gz of all frames, in the position of the scan. Evenly spaced\n" +
-	"slices of a series become one volume; where several slices share each position,\n" +
-	"the volume gets a fourth axis. The planes of a tilted gantry are shifted so that\n" +
-	"they stack at right angles. Frames in several stacks become NAME_1.nii.gz and so\n" +
-	"on.\n\n" +
+	"nifti, nrrd and mha hold all frames as one volume, in the position of the scan.\n" +
+	"Evenly spaced slices of a series become one volume, named after the first; where\n" +
+	"several slices share each position, it gets a fourth axis. The planes of a tilted\n" +
+	"gantry are shifted so that they stack at right angles. Frames in several stacks\n" +
+	"become NAME_1.nii.gz and so on. csv and json also measure volumes, in mm³.\n\n" +
 	"Only one run at a time can write to OUT. OUT/segd.outputs lists the files that\n" +
 	"segd wrote; later runs do not read them as inputs. --overwrite removes only what\n" +
 	"an earlier run wrote for the same inputs in the requested kinds.\n\n" +
@@ -61,7 +61,7 @@ const segmentLong = "Segment files and folders of DICOM, NIfTI, NRRD, MetaImage,
 	"NAME_0001 and so on as one input, NAME. All must exist and match in size and\n" +
 	"position. The outputs take the position of the first; DICOM objects refer to it.\n\n" +
 	"A regression model writes value, a 16-bit PNG with values rounded and clipped to\n" +
-	"0 to 65535; tiff and nifti, with the exact values in float32; and json.\n\n" +
+	"0 to 65535; tiff and volumes, with the exact values in float32; and json.\n\n" +
 	"With --deidentify, outputs are named by the line number of their input in\n" +
 	"--dry-run."
 
@@ -184,7 +184,11 @@ func (a *app) segment(ctx context.Context, s segmentSettings) error {
 			return err
 		}
 	}
-	b.progress = a.newProgress("image", len(sources))
+	total := len(sources)
+	for _, in := range b.inputs {
+		total -= len(in.Copies)
+	}
+	b.progress = a.newProgress("image", total)
 	if err := b.clear(s.out); err != nil {
 		return err
 	}

@@ -69,7 +69,7 @@ func TestSegmentValues(t *testing.T) {
 	}
 	for _, kind := range export.Names(outputKinds) {
 		code, _, stderr := command(t, "segment", "-i", in, "-o", filepath.Join(t.TempDir(), "x"), "-m", model, "--output", kind)
-		if !slices.Contains([]string{"json", "nifti", "value", "tiff"}, kind) && (code != exitUsage || !strings.Contains(stderr, "predicts values")) {
+		if !slices.Contains([]string{"json", "nifti", "nrrd", "mha", "value", "tiff"}, kind) && (code != exitUsage || !strings.Contains(stderr, "predicts values")) {
 			t.Errorf("--output %s: exit %d, %s", kind, code, stderr)
 		}
 	}

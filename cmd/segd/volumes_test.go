@@ -91,7 +91,7 @@ func TestSegmentEnhancedNIfTI(t *testing.T) {
 		"tilted":   {[]frame{{0, 0, false, 1}, {1.4, 3, false, 1}, {2.8, 6, false, 1}, {4.2, 9, false, 1}}, []string{"s"}, 1, "tilted by 25.0 degrees"},
 		"backward": {[]frame{{4.2, 0, false, 1}, {2.8, 3, false, 1}, {1.4, 6, false, 1}, {0, 9, false, 1}}, []string{"s"}, 1, "tilted by 25.0 degrees"},
 		"split":    {[]frame{{0, 0, true, 1}, {3, 0, true, 1}, {0, 6, false, 1}, {0, 3, false, 1}}, []string{"s_1", "s_2"}, 1, "_1: frames 1 to 2; nifti _2: frames 4 to 3"},
-		"gap":      {[]frame{{0, 0, false, 1}, {0, 3, false, 1}, {0, 9, false, 1}, {0, 12, false, 1}}, nil, 0, "1 missing, the first 6 mm"},
+		"gap":      {[]frame{{0, 0, false, 1}, {0, 3, false, 1}, {0, 9, false, 1}, {0, 12, false, 1}}, nil, 0, "1 slice is missing along the normal: between 2 and 3, at 6 mm"},
 		"missing":  {[]frame{{0, 0, false, 1}, {0, 0, false, 2}, {0, 3, false, 1}}, nil, 0, "temporal position (0020,9128) 2 is missing"},
 	} {
 		var list []dicomtest.Frame
@@ -151,7 +151,7 @@ func TestSegmentTiltedSeries(t *testing.T) {
 		said   string
 	}{
 		"tilted": {[]float64{0, 1.1, 2.2, 3.3}, []float64{0, 3, 6, 9}, 1, "a tilted gantry"},
-		"gap":    {[]float64{0, 0, 0, 0}, []float64{0, 3, 9, 12}, 4, "1 missing, the first 6 mm along their normal, between the slices at 3 and 9 mm"},
+		"gap":    {[]float64{0, 0, 0, 0}, []float64{0, 3, 9, 12}, 4, "1 slice is missing along the normal: between 2 and 3, at 6 mm"},
 		"copy":   {[]float64{0, 0, 0, 0}, []float64{0, 3, 3, 6}, 4, "nothing says which comes first"},
 	} {
 		in, out := t.TempDir(), t.TempDir()

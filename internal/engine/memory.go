@@ -114,14 +114,17 @@ func (t *task) collected(m *models.Model, width, height, frames int) (n int64) {
 			value = 4
 		}
 	}
+	if t.some(isVolume) || t.Frame == 0 && frames > 1 && (t.wants(export.JSON) || t.wants(export.CSV)) {
+		// Compressed, at the worst to as many bits as classes need; the buffer grows by
+		// doubling. Values are not compressed. And an image, which may be looked at for its
+		// spacing. MetaImage is compressed once more.
+		each := max(2*pixels*int64(bits.Len(uint(classes-1)))/8, value*pixels)
+		if n += each + int64(width)*int64(height)*imagePixel; t.wants(export.MHA) {
+			n += each
+		}
+	}
 	for _, k := range t.kinds {
 		switch k.Name {
-		case export.NIfTI:
-			// Compressed, at the worst to as many bits as classes need; the buffer grows by
-			// doubling. Values are not compressed. And an image, which may be looked at for its
-			// spacing.
-			each := 2 * pixels * int64(bits.Len(uint(classes-1))) / 8
-			n += max(each, value*pixels) + int64(width)*int64(height)*imagePixel
 		case export.SEG:
 			n += pixels * min(classes, 8) / 8 // few hold more than some classes
 		case export.SEGProb:

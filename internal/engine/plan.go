@@ -2,102 +2,234 @@ package engine
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"slices"
+	"strings"
 
+	"segd"
 	"segd/dicomio"
 	"segd/internal/export"
+	"segd/internal/scanio"
 )
 
-// Input is the unit of work: a source, or those that are the slices of a series.
+// Input is the unit of work: a source, or those that are the images of a series.
 type Input struct {
-	// Sources are in the order of the volume that is made of them, if one is.
+	// Sources are those of its volumes, one after the other in their order, and then
+	// those that belong to none.
 	Sources []*Source
-	stem    string         // of outputs of all sources: that of the first, as they came
-	stack   *dicomio.Stack // how the sources are one volume; nil: they are not
-	noStack error          // why not, where there are several
-	stacked []*Source      // in the order of the stack
+	// Copies are left out: each is the same image as one of Sources.
+	Copies []Copy
+
+	stem     string // of outputs of all sources: that of the first, as they came
+	piles    []*pile
+	at       map[*Source]spot // of the sources that are in a pile
+	loose    string           // why the others are in none; empty: there are none
+	warnings []string         // about the series
+}
+
+// Copy is a source that is the same image as another.
+type Copy struct{ Source, Of *Source }
+
+// pile is sources that make up a volume.
+type pile struct {
+	stack   *dicomio.Stack
+	sources []*Source // in the order of the stack
+	first   *Source   // as they came; outputs of all are named after it
+}
+
+// spot is where a source lies.
+type spot struct {
+	pile  *pile
+	place int // in the order of its stack
+}
+
+// member is a source with what tells where it belongs.
+type member struct {
+	*Source
+	key      string // of the series; empty: it stands alone
+	instance string
+	slice    dicomio.Slice
+	isSlice  bool
 }
 
 // Plan makes inputs of sources, in the order of the first source of each. The files of
-// a DICOM series are one input where one of its outputs, or the plane that the model
-// wants, depends on all of them. For that every file is read once more than it is read
-// by Run; of each is kept which series it is of and where it lies. What cannot be read
-// is an input of its own, which fails in its turn. The error is ctx's.
+// a DICOM series are one input. For that every file that may be DICOM is read once
+// more than it is read by Run; of each is kept which series it is of and where it
+// lies. What cannot be read is an input of its own, which fails in its turn. The error
+// is ctx's.
 func (j *Job) Plan(ctx context.Context, sources []*Source) ([]*Input, error) {
 	var inputs []*Input
 	known := map[string]*Input{}
-	places := map[*Input][]dicomio.Slice{}
-	look := j.joins() && len(sources) > 1
+	members := map[*Input][]member{}
 	for _, s := range sources {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		var key string
-		var slice dicomio.Slice
-		var isSlice bool
-		if look {
-			key, slice, isSlice = seriesOf(s)
+		m := member{Source: s}
+		if len(sources) > 1 {
+			m = memberOf(s)
 		}
-		in := known[key]
+		in := known[m.key]
 		if in == nil {
-			in = &Input{stem: s.Stem}
+			in = &Input{stem: s.Stem, at: map[*Source]spot{}}
 			inputs = append(inputs, in)
-			if key != "" {
-				known[key] = in
+			if m.key != "" {
+				known[m.key] = in
 			}
 		}
-		in.Sources = append(in.Sources, s)
-		if isSlice {
-			places[in] = append(places[in], slice)
-		}
+		members[in] = append(members[in], m)
 	}
 	for _, in := range inputs {
-		if len(in.Sources) > 1 {
-			in.pile(places[in])
-			if in.stack != nil && j.wants(export.NIfTI) {
-				in.Sources = in.stacked
-			}
-		}
+		in.settle(in.distinct(members[in]))
 	}
 	return inputs, nil
 }
 
-// joins reports whether anything depends on the files of a series being together.
-func (j *Job) joins() bool {
-	return j.some(func(k export.Kind) bool { return k.Object() || k.Name == export.NIfTI }) ||
-		j.Model == nil || j.Model.Planes != nil && j.Model.Planes.Wants != nil
-}
-
-// pile finds out whether the sources make up a volume.
-func (in *Input) pile(places []dicomio.Slice) {
-	if len(places) < len(in.Sources) {
-		in.noStack = errors.New("the series has multi-frame files")
-		return
-	}
-	if in.stack, in.noStack = dicomio.NewStack(places); in.noStack != nil {
-		return
-	}
-	for _, i := range in.stack.Order {
-		in.stacked = append(in.stacked, in.Sources[i])
-	}
-}
-
-// seriesOf names the series of a source that shares it, and says where it lies among
-// the others; an empty key: it stands alone.
-func seriesOf(s *Source) (key string, slice dicomio.Slice, isSlice bool) {
-	if s.Err != nil {
-		return "", slice, false
+// memberOf finds out which series a source belongs to.
+func memberOf(s *Source) member {
+	m := member{Source: s}
+	if s.Err != nil || s.Files[0].Kind != scanio.Unknown && s.Files[0].Kind != scanio.DICOM {
+		return m
 	}
 	file, err := s.Files[0].Read()
 	if err != nil || !dicomio.Is(file) {
-		return "", slice, false
+		return m
 	}
 	source, err := dicomio.OpenSource(file)
 	if err != nil {
-		return "", slice, false
+		return m
 	}
-	slice, isSlice = source.Slice()
-	return source.SeriesKey(), slice, isSlice
+	m.key, m.instance = source.SeriesKey(), source.Instance()
+	m.slice, m.isSlice = source.Slice()
+	return m
+}
+
+// distinct leaves out what is there twice: files of one SOP instance. Where they differ
+// in their pixels, neither can be told to be the right one, and both stay.
+func (in *Input) distinct(list []member) []member {
+	if len(list) < 2 {
+		return list
+	}
+	first := map[string]*Source{}
+	clash := 0
+	list = slices.DeleteFunc(list, func(m member) bool {
+		of := first[m.instance]
+		if of == nil {
+			first[m.instance] = m.Source
+			return false
+		}
+		if !samePixels(of, m.Source) {
+			clash++
+			return false
+		}
+		in.Copies = append(in.Copies, Copy{m.Source, of})
+		return true
+	})
+	if n := len(in.Copies); n > 0 {
+		in.warnings = append(in.warnings, fmt.Sprintf("the series has %s of images that it also has under another name, with the same SOP Instance UID (0008,0018): each image counts once", files(n)))
+	}
+	if clash > 0 {
+		in.warnings = append(in.warnings, fmt.Sprintf("%s of the series carry the SOP Instance UID (0008,0018) of another, but have other pixels: objects that refer to it are ambiguous; whoever made the files must give each image a UID of its own", files(clash)))
+	}
+	return list
+}
+
+func files(n int) string {
+	if n == 1 {
+		return "1 file"
+	}
+	return fmt.Sprint(n, " files")
+}
+
+// samePixels reports whether two sources have the same frames. What cannot be read has
+// none.
+func samePixels(a, b *Source) bool {
+	var scans [2]*segd.Scan
+	for i, s := range []*Source{a, b} {
+		file, err := s.load()
+		if err == nil {
+			scans[i], err = s.scan(file)
+		}
+		if err != nil {
+			return false
+		}
+	}
+	if scans[0].Frames != scans[1].Frames {
+		return false
+	}
+	for k := range scans[0].Frames {
+		x, errX := scans[0].Frame(k)
+		y, errY := scans[1].Frame(k)
+		if errX != nil || errY != nil || x.Width != y.Width || x.Height != y.Height || !slices.Equal(x.Pix, y.Pix) {
+			return false
+		}
+	}
+	return true
+}
+
+// settle finds out which volumes the sources make up.
+func (in *Input) settle(list []member) {
+	var places []dicomio.Slice
+	for _, m := range list {
+		in.Sources = append(in.Sources, m.Source)
+		if m.isSlice {
+			places = append(places, m.slice)
+		}
+	}
+	switch {
+	case len(list) < 2:
+		return
+	case len(places) < len(list):
+		in.loose = "the series has multi-frame files"
+		return
+	}
+	stacks, lost := dicomio.NewStacks(places)
+	came, inPile := in.Sources, make([]bool, len(list))
+	in.Sources = nil
+	for _, stack := range stacks {
+		p := &pile{stack: stack, first: came[slices.Min(stack.Order)]}
+		for place, i := range stack.Order {
+			p.sources = append(p.sources, came[i])
+			in.at[came[i]], inPile[i] = spot{p, place}, true
+		}
+		in.piles, in.Sources = append(in.piles, p), append(in.Sources, p.sources...)
+		if text := stack.Warning(); text != "" {
+			in.warnings = append(in.warnings, text)
+		}
+	}
+	for i, s := range came {
+		if !inPile[i] {
+			in.Sources = append(in.Sources, s)
+		}
+	}
+	in.explain(lost)
+}
+
+// explain notes what makes up no volume and, where there are several, how many slices
+// each has.
+func (in *Input) explain(lost []dicomio.Lost) {
+	n := len(in.piles) + len(lost)
+	if n > 1 {
+		var parts []string
+		for _, p := range in.piles {
+			parts = append(parts, fmt.Sprint(len(p.sources)))
+		}
+		for _, l := range lost {
+			parts = append(parts, fmt.Sprint(len(l.Slices)))
+		}
+		text := fmt.Sprintf("the slices of the series differ in orientation, spacing or acquisition: they are %d stacks, with %s slices", n, strings.Join(parts, ", "))
+		in.warnings = append(in.warnings, text)
+	}
+	for _, l := range lost {
+		in.loose = "its slices make up none"
+		in.warnings = append(in.warnings, fmt.Sprintf("%d slices of the series make up no volume: %s", len(l.Slices), reason(l.Err)))
+	}
+}
+
+// reason is an error of dicomio without its kind.
+func reason(err error) string {
+	text := strings.TrimPrefix(err.Error(), "dicomio: ")
+	return strings.TrimPrefix(text, segd.ErrUnprocessable.Error()+": ")
 }
 
 // Planned lists the outputs of inputs, of sources as if each had one frame: kind by
@@ -118,19 +250,26 @@ func (j *Job) Planned(inputs []*Input, sources []*Source) []Output {
 		}
 		for _, s := range sources {
 			in := of[s]
-			switch whole := in.joined(k); {
-			case s.NoOutputs:
-			case !whole:
-				list = append(list, Output{Kind: k, Sources: []*Source{s}, stem: s.Stem})
-			case in.Sources[0] == s:
+			if in == nil || s.NoOutputs { // a copy has none
+				continue
+			}
+			at, piled := in.at[s]
+			switch {
+			case k.Object() && in.Sources[0] == s:
 				list = append(list, Output{Kind: k, Sources: in.Sources, stem: in.stem})
+			case k.Object():
+			case k.Volume && piled && at.pile.first == s:
+				list = append(list, at.pile.output(k))
+			case k.Volume && piled:
+			default:
+				list = append(list, Output{Kind: k, Sources: []*Source{s}, stem: s.Stem})
 			}
 		}
 	}
 	return list
 }
 
-// joined reports whether a kind is one file of all sources.
-func (in *Input) joined(k export.Kind) bool {
-	return k.Object() || k.Name == export.NIfTI && in.stack != nil
+// output is a file of all sources of a pile.
+func (p *pile) output(k export.Kind) Output {
+	return Output{Kind: k, Sources: p.sources, stem: p.first.Stem}
 }

@@ -68,8 +68,11 @@ func (r *Request) Validate(offered []export.Kind) error {
 		return badOption("threshold", "%v, want 0 to 1", r.Threshold)
 	case r.MinSize < 0:
 		return badOption("min_size", "%d, want 0 or more", r.MinSize)
-	case r.Frame > 0 && slices.Contains(r.Outputs, export.NIfTI):
-		return badOption("output", "%s is the whole volume: it has no frame %d of its own", export.NIfTI, r.Frame)
+	}
+	for _, o := range r.Outputs {
+		if k, _ := export.KindOf(o); k.Volume && r.Frame > 0 {
+			return badOption("output", "%s is the whole volume: it has no frame %d of its own", o, r.Frame)
+		}
 	}
 	return nil
 }

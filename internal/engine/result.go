@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"segd"
+	"segd/internal/export"
 	"segd/internal/segment"
 	"segd/internal/walk"
 )
@@ -30,6 +31,9 @@ type Result struct {
 	Warnings       []string       `json:"warnings"`
 	Refused        string         `json:"refused,omitempty"` // outputs that cannot be made, and why
 	Frames         []*FrameResult `json:"frames"`            // those that are done
+	// Volumes are what was measured in the volumes that the frames make up, at each
+	// time. That of a series is in the result of its first file.
+	Volumes []*VolumeResult `json:"volumes,omitempty"`
 
 	Asked   int           `json:"-"` // how many frames are asked for
 	Network time.Duration `json:"-"` // time in the network, of Frames
@@ -46,6 +50,12 @@ type FrameResult struct {
 	Steps      []string      `json:"steps"` // done to the frame
 	Warnings   []string      `json:"warnings,omitempty"`
 	segment.Measured
+}
+
+// VolumeResult is what was measured in a volume at one time.
+type VolumeResult struct {
+	Volume int `json:"volume"` // from 1
+	export.Measured
 }
 
 // Milliseconds is a time with microseconds.
@@ -95,12 +105,14 @@ func validText(name string) string {
 	return walk.Printable(name)
 }
 
-// tableHeader names the columns of the table. frame counts from 1; an unknown area
-// and the mean probability of no pixel are empty.
-var tableHeader = []string{"file", "frame", "class", "name", "pixels", "area_mm2", "components", "mean_probability", "model"}
+// tableHeader names the columns of the table. frame counts from 1; an unknown area or
+// volume and the mean probability of no pixel are empty. A row of a volume has no frame
+// but the number of the volume, and of the time where there are several; its pixels are
+// voxels.
+var tableHeader = []string{"file", "frame", "class", "name", "pixels", "area_mm2", "components", "mean_probability", "model", "volume", "time", "volume_mm3"}
 
 // WriteTable writes the output csv: a row for each foreground class of each frame, in
-// the order of the results. Those that are nil have none.
+// the order of the results, and then of each volume. Results that are nil have none.
 func WriteTable(w io.Writer, results []*Result) error {
 	c := csv.NewWriter(w)
 	if err := c.Write(tableHeader); err != nil {
@@ -113,7 +125,20 @@ func WriteTable(w io.Writer, results []*Result) error {
 		for _, f := range r.Frames {
 			for _, k := range f.Classes {
 				row := []string{r.File, strconv.Itoa(f.Frame), strconv.Itoa(k.Index), k.Name, strconv.Itoa(k.Pixels),
-					optional(k.AreaMM2), strconv.Itoa(k.Components), optional(k.MeanProbability), r.Model + "@" + r.Version}
+					optional(k.AreaMM2), strconv.Itoa(k.Components), optional(k.MeanProbability), r.Model + "@" + r.Version, "", "", ""}
+				if err := c.Write(row); err != nil {
+					return err
+				}
+			}
+		}
+		for _, v := range r.Volumes {
+			for _, k := range v.Classes {
+				time := ""
+				if v.Time > 0 {
+					time = strconv.Itoa(v.Time)
+				}
+				row := []string{r.File, "", strconv.Itoa(k.Index), k.Name, strconv.Itoa(k.Voxels),
+					"", strconv.Itoa(k.Components), optional(k.MeanProbability), r.Model + "@" + r.Version, strconv.Itoa(v.Volume), time, optional(k.VolumeMM3)}
 				if err := c.Write(row); err != nil {
 					return err
 				}

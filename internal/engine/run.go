@@ -8,10 +8,7 @@ import (
 	"slices"
 	"sync"
 
-	"segd"
 	"segd/internal/export"
-	"segd/internal/segment"
-	"segd/models"
 )
 
 // Run makes the outputs of an input and gives them to the sink. Its error is that of
@@ -21,12 +18,16 @@ import (
 func (j *Job) Run(ctx context.Context, in *Input, sink Sink) error {
 	u := &unit{Job: j, in: in, sink: sink, parts: map[int]*task{}}
 	defer u.release()
-	if err := u.turn(ctx); err != nil {
-		return err
-	}
-	workers := 1
-	if u.turned == nil {
-		workers = max(1, min(j.Parallel, len(in.Sources)))
+	workers := max(1, min(j.Parallel, len(in.Sources)))
+	for _, p := range in.piles {
+		v := &series{pile: p}
+		if err := u.turn(ctx, v); err != nil {
+			return err
+		}
+		if v.turned != nil {
+			workers = 1
+		}
+		u.series = append(u.series, v)
 	}
 	next := make(chan int)
 	stopped := make(chan struct{})
@@ -79,8 +80,7 @@ type unit struct {
 	in   *Input
 	sink Sink
 
-	turned *segment.Scan // of a volume that is turned across its planes; else nil
-	model  *models.Model // of turned
+	series []*series // volumes
 
 	mu     sync.Mutex
 	failed []error // why sources failed
@@ -88,9 +88,7 @@ type unit struct {
 	parts  map[int]*task // by place; nil: the source failed
 	next   int           // place whose part is to be joined
 	whole  *export.DICOM
-	volume *export.Volumes
-	of     string                          // model and version of the volume
-	errs   struct{ objects, volume error } // of joining
+	err    error // of joining objects
 }
 
 func (u *unit) release() {
@@ -105,7 +103,8 @@ func (u *unit) one(ctx context.Context, k int) error {
 	if err := u.sink.Open(s); err != nil {
 		return err
 	}
-	t := &task{unit: u, source: s, place: slices.Index(u.in.stacked, s)}
+	t := &task{unit: u, source: s}
+	t.series, t.place = u.seriesOf(s)
 	if u.slots != nil {
 		select {
 		case u.slots <- struct{}{}:
@@ -148,58 +147,19 @@ func joined(errs []error) (err error) {
 	return err
 }
 
-// turn settles whether the sources are a volume that is turned across its planes. The
-// error is ctx's; a volume that cannot be turned is segmented as stored.
-func (u *unit) turn(ctx context.Context) error {
-	stack := u.in.stack
-	if stack == nil {
-		return nil
+// seriesOf is the volume that a source is part of, and its place there; nil: none.
+func (u *unit) seriesOf(s *Source) (*series, int) {
+	at, ok := u.in.at[s]
+	i := slices.IndexFunc(u.series, func(v *series) bool { return v.pile == at.pile })
+	if !ok || i < 0 {
+		return nil, 0
 	}
-	frame := func(k int) (*segd.Scan, *segd.Image, error) {
-		files, err := u.in.stacked[k].load()
-		if err != nil {
-			return nil, nil, err
-		}
-		scan, err := u.in.stacked[k].scan(files)
-		if err != nil {
-			return nil, nil, err
-		}
-		img, err := scan.Frame(0)
-		return scan, img, err
-	}
-	first, _, err := frame(0)
-	if err != nil {
-		return ctx.Err()
-	}
-	m, _, err := Choose(u.Models, u.Model, first)
-	if err != nil {
-		return ctx.Err()
-	}
-	volume := *first
-	volume.Frames, volume.Affine, volume.Depth, volume.Times = len(u.in.stacked), &stack.Affine, stack.Depth, stack.Times
-	volume.Frame = func(k int) (*segd.Image, error) {
-		_, img, err := frame(k)
-		return img, err
-	}
-	pass, err := segment.NewScan(m, u.Pool, &volume, u.Options)
-	if err != nil || !pass.Across() {
-		return ctx.Err()
-	}
-	for k := range volume.Frames { // a slice that fails is the only one to fail
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if _, err := volume.Frame(k); err != nil {
-			return nil
-		}
-	}
-	u.turned, u.model = pass, m
-	return nil
+	return u.series[i], at.place
 }
 
 // add joins what was found in source k with what was found in those before; none: it
 // failed. With the last source the objects of those that did not fail are written, and
-// the volume if none did.
+// each volume if none of its sources did.
 func (u *unit) add(k int, t *task, none bool) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -212,17 +172,16 @@ func (u *unit) add(k int, t *task, none bool) error {
 			return nil // the source before is not done
 		}
 		delete(u.parts, u.next)
-		u.join(t)
+		u.join(u.in.Sources[u.next], t)
 	}
-	failed := []error{u.errs.objects, u.errs.volume}
-	if u.errs.objects == nil && u.whole != nil {
+	failed := []error{u.err}
+	if u.err == nil && u.whole != nil {
 		failed = append(failed, u.writeObjects())
 	}
-	if u.errs.volume == nil && u.volume != nil {
-		k, _ := export.KindOf(export.NIfTI)
-		failed = append(failed, u.sink.Write(u.output(k), func(w io.Writer) error { return u.volume.Write(w, 0) }))
+	u.whole = nil
+	for _, v := range u.series {
+		failed = append(failed, u.finish(v))
 	}
-	u.whole, u.volume = nil, nil
 	err := joined(failed)
 	if err != nil && len(u.in.Sources) > 1 {
 		err = fmt.Errorf("outputs of the series of %d files: %w", len(u.in.Sources), err)
@@ -235,49 +194,18 @@ func (u *unit) output(k export.Kind) Output {
 	return Output{Kind: k, Sources: u.in.Sources, stem: u.in.stem}
 }
 
-// join adds the next part to the objects and the volume; nil: it failed.
-func (u *unit) join(t *task) {
+// join adds the part of the next source to the objects and its volume; nil: it failed.
+func (u *unit) join(s *Source, t *task) {
 	switch {
-	case t == nil || t.objects == nil || u.errs.objects != nil:
+	case t == nil || t.objects == nil || u.err != nil:
 	case u.whole == nil:
 		u.whole = t.objects
 	default:
-		u.errs.objects = u.whole.Merge(t.objects)
+		u.err = u.whole.Merge(t.objects)
 	}
-	if u.in.stack == nil || !u.wants(export.NIfTI) || u.errs.volume != nil {
-		return
+	if v, _ := u.seriesOf(s); v != nil {
+		v.join(s, t)
 	}
-	var err error
-	switch {
-	case t == nil:
-		err = errors.New("a slice is missing")
-	case t.modelText() != u.of:
-		err = errors.New("its slices were segmented by different models; choose one with -m")
-	default:
-		err = u.volume.Add(t.place, t.last)
-	}
-	if err != nil {
-		u.errs.volume = fmt.Errorf("no %s: %w", export.NIfTI, err)
-	}
-}
-
-// openVolume makes the volume of the sources, for the first of them that is read, and
-// tells each of them what is done to it.
-func (u *unit) openVolume(t *task) (steps, warnings []string) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.volume == nil && u.errs.volume == nil {
-		v, err := export.NewStackNIfTI(u.in.stack, t.scan.Width, t.scan.Height, t.model.Network.Head)
-		if err != nil {
-			u.errs.volume = fmt.Errorf("no %s: %w", export.NIfTI, err)
-			return nil, nil
-		}
-		u.volume, u.of = v, t.modelText()
-	}
-	if u.volume == nil {
-		return nil, nil
-	}
-	return slices.Clone(u.volume.Steps), slices.Clone(u.volume.Warnings)
 }
 
 // writeObjects writes the objects; what one of them lacks does not keep the others

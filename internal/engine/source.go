@@ -25,6 +25,7 @@ type Source struct {
 type File struct {
 	Name string // in errors, where there are several
 	Read func() ([]byte, error)
+	Kind scanio.Kind // where it is known
 	// Of a channel of an image: its number, and where it lies.
 	channel int
 	origin  string

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"segd"
+	"segd/dicomio"
 	"segd/internal/export"
 	"segd/internal/scanio"
 	"segd/internal/segment"
@@ -19,7 +21,8 @@ import (
 type task struct {
 	*unit
 	source *Source
-	place  int // in the volume of the input; -1: there is none
+	series *series // volume of several sources that it is part of; nil: none
+	place  int     // there
 
 	scan    *segd.Scan
 	model   *models.Model
@@ -63,7 +66,7 @@ func (t *task) run(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if t.wants(export.JSON) {
+	if t.wants(export.JSON) && (t.series == nil || t.source != t.series.first) {
 		if t.Times {
 			ms := t.result.InNetwork()
 			t.result.NetworkMS = &ms
@@ -102,7 +105,7 @@ func (t *task) prepare(ctx context.Context) error {
 		File: validText(t.source.Name), Model: m.Name, Version: m.Version,
 		Format: t.scan.Format, TransferSyntax: t.scan.TransferSyntax, Modality: t.scan.Modality,
 		Width: t.scan.Width, Height: t.scan.Height, FrameCount: t.scan.Frames, Asked: last - first + 1,
-		Steps: append([]string{}, t.scan.Steps...), Warnings: append(append([]string{}, t.scan.Warnings...), warnings...),
+		Steps: append([]string{}, t.scan.Steps...), Warnings: slices.Concat([]string{}, t.scan.Warnings, warnings, t.in.warnings),
 	}
 	if t.Deidentify && t.scan.Format == "dicom" && !t.scan.Clean && t.some(func(k export.Kind) bool { return k.Pixels }) {
 		t.result.Warnings = append(t.result.Warnings, export.BurnedInWarning)
@@ -115,7 +118,9 @@ func (t *task) prepare(ctx context.Context) error {
 	} else if err != nil {
 		return &FaultError{err} // whatever is wrong with its weights
 	}
-	if t.pass = t.turned; t.turned == nil || m != t.unit.model {
+	if v := t.series; v != nil && v.turned != nil && v.model == m {
+		t.pass = v.turned
+	} else {
 		if t.pass, err = segment.NewScan(m, t.Pool, t.scan, t.Options); err != nil {
 			return err
 		}
@@ -139,50 +144,81 @@ func (t *task) prepareOutputs() error {
 			refused = append(refused, err.Error())
 		}
 	}
-	if t.wants(export.NIfTI) {
-		if err := t.prepareVolumes(); err != nil {
-			return err
-		}
-		if t.refused != nil {
-			made--
-			refused = append(refused, t.refused.Error())
-		}
+	if err := t.prepareVolumes(); err != nil {
+		return err
+	}
+	if t.refused != nil {
+		made -= len(export.Kinds(t.makesVolume))
+		refused = append(refused, t.refused.Error())
 	}
 	r.Refused, t.nothing = strings.Join(refused, "; "), made == 0
 	return nil
 }
 
-// prepareVolumes opens what collects the masks or values of all frames.
+// makesVolume reports whether a kind is a volume that is asked for.
+func (j *Job) makesVolume(k export.Kind) bool { return k.Volume && j.wants(k.Name) }
+
+// prepareVolumes opens what collects the masks or values of all frames, where they are
+// written or measured as a volume.
 func (t *task) prepareVolumes() error {
 	r := t.result
-	if t.in.stack != nil {
-		steps, warnings := t.openVolume(t)
+	if t.series != nil {
+		steps, warnings := t.open(t.series, t)
 		r.Steps, r.Warnings = append(r.Steps, steps...), append(r.Warnings, warnings...)
 		return nil
 	}
-	if t.in.noStack != nil {
-		r.Warnings = append(r.Warnings, fmt.Sprintf("wrote a %s for each file instead of one for the series: %s", export.NIfTI,
-			strings.TrimPrefix(t.in.noStack.Error(), "dicomio: "+segd.ErrUnprocessable.Error()+": ")))
-	}
-	v, err := export.NewNIfTI(t.scan, t.model.Network.Head)
-	var none *export.NoVolumeError
+	kinds := export.Names(export.Kinds(t.makesVolume))
+	none := t.warnOfStacks(len(kinds) == 0)
 	switch {
-	case errors.As(err, &none):
-		t.refused = fmt.Errorf("no %s: %w", export.NIfTI, err)
+	case len(kinds) == 0 && (none || r.Asked < t.scan.Frames || !t.measures(t.model) || !export.Planes(t.scan)):
+		return nil
+	case len(kinds) > 0 && t.in.loose != "":
+		r.Warnings = append(r.Warnings, fmt.Sprintf("wrote a %s for each file instead of one for the series: %s", strings.Join(kinds, " and "), t.in.loose))
+	}
+	v, err := export.NewVolumes(t.scan, t.model.Network.Head, kinds)
+	var no *export.NoVolumeError
+	switch {
+	case errors.As(err, &no) && len(kinds) == 0:
+		r.Warnings = append(r.Warnings, fmt.Sprintf("the frames were not measured as a volume: %v", reason(no.Unwrap())))
+		return nil
+	case errors.As(err, &no):
+		t.refused = fmt.Errorf("no %s: %w", strings.Join(kinds, ", "), err)
 		return nil
 	case err != nil:
 		return err
 	}
-	if n := v.Len(); n > 1 && t.OneFile {
-		return fmt.Errorf("engine: %w: the frames are %d stacks that lie differently, and one nifti holds one: output=seg holds all of them, output=mask&frame=N one frame, and segd segment writes a nifti for each", segd.ErrUnprocessable, n)
+	if n := v.Len(); n > 1 && t.OneFile && len(kinds) > 0 {
+		return fmt.Errorf("engine: %w: the frames are %d stacks that lie differently, and one %s holds one: output=seg holds all of them, output=mask&frame=N one frame, and segd segment writes a file for each", segd.ErrUnprocessable, n, kinds[0])
 	}
 	t.volumes = v
-	r.Steps, r.Warnings = append(r.Steps, v.Steps...), append(r.Warnings, v.Warnings...)
+	if len(kinds) > 0 {
+		r.Steps, r.Warnings = append(r.Steps, v.Steps...), append(r.Warnings, v.Warnings...)
+	}
 	return nil
 }
 
-// modelText names the model with its version.
-func (t *task) modelText() string { return t.model.Name + " " + t.model.Version }
+// warnOfStacks says, of the frames of a DICOM file that have positions, that they lie
+// unevenly and, where no volume is written, which would be refused, why they make up
+// none; then it is true.
+func (t *task) warnOfStacks(also bool) (none bool) {
+	if t.scan.Format != "dicom" || t.scan.Frames < 2 {
+		return false
+	}
+	source, err := dicomio.SourceOf(t.scan)
+	if err != nil {
+		return false
+	}
+	stacks, err := source.Stacks()
+	if err != nil && also {
+		t.result.Warnings = append(t.result.Warnings, "the frames make up no volume: "+reason(err))
+	}
+	for _, s := range stacks {
+		if text := s.Warning(); text != "" {
+			t.result.Warnings = append(t.result.Warnings, text)
+		}
+	}
+	return err != nil
+}
 
 // output is a file of this source: of a frame, counted from 1, or of all of them.
 func (t *task) output(kind string, frame int) Output {
@@ -193,7 +229,7 @@ func (t *task) output(kind string, frame int) Output {
 // segment segments frame i, which is img, and makes its files.
 func (t *task) segment(ctx context.Context, i int, img *segd.Image) error {
 	k := i
-	if t.pass == t.turned {
+	if t.series != nil && t.pass == t.series.turned {
 		k = t.place
 	}
 	r, err := t.pass.Image(ctx, k, img)
@@ -233,7 +269,7 @@ func (t *task) segment(ctx context.Context, i int, img *segd.Image) error {
 		}
 	}
 	f.Warnings = append(r.Warnings, files.Warnings...)
-	if t.in.stack != nil {
+	if t.series != nil {
 		t.last = r
 	}
 	t.result.Network += r.Network
@@ -241,16 +277,27 @@ func (t *task) segment(ctx context.Context, i int, img *segd.Image) error {
 	return nil
 }
 
-// writeVolumes writes the volumes of this source.
+// writeVolumes writes and measures the volumes of this source.
 func (t *task) writeVolumes() error {
 	n := t.volumes.Len()
 	for k := range n {
-		o := t.output(export.NIfTI, 0)
-		if n > 1 {
-			o.number = k + 1
+		for _, kind := range export.Kinds(t.makesVolume) {
+			o := t.output(kind.Name, 0)
+			if n > 1 {
+				o.number = k + 1
+			}
+			if err := t.sink.Write(o, func(w io.Writer) error { return t.volumes.Write(w, kind.Name, k) }); err != nil {
+				return err
+			}
 		}
-		if err := t.sink.Write(o, func(w io.Writer) error { return t.volumes.Write(w, k) }); err != nil {
-			return err
+		if t.measures(t.model) && export.Planes(t.scan) {
+			planes := t.volumes.Frames(k)
+			frame := func(plane int) *FrameResult { return t.result.Frames[planes[plane]] }
+			list, err := measureVolume(t.volumes, k, t.model.Classes, frame, t.volumes.Depth(k))
+			if err != nil {
+				return err
+			}
+			t.result.Volumes = append(t.result.Volumes, list...)
 		}
 	}
 	return nil

@@ -16,6 +16,8 @@ const (
 	JSON    = "json"    // measurements of one input
 	CSV     = "csv"     // measurements of all inputs
 	NIfTI   = "nifti"   // masks or values of all frames, one volume
+	NRRD    = "nrrd"    // the same
+	MHA     = "mha"     // the same, as MetaImage
 	Zip     = "zip"     // all that is Bundled
 
 	SEG      = "seg"      // segmentation of masks
@@ -47,6 +49,7 @@ type Kind struct {
 
 	DICOM   bool // it is a DICOM object, and needs DICOM input
 	Pixels  bool // it shows the pixels of the scan
+	Volume  bool // it is a volume of all frames, where they lie
 	Bundled bool // Zip holds it
 
 	// Accept are the media types that ask for it over HTTP where nothing else does. The
@@ -79,7 +82,9 @@ var kinds = []Kind{
 	{Name: JSON, Ext: ".json", Media: jsonMedia, Scope: Input, Heads: ofEither, Accept: []string{jsonMedia}, Bundled: true, CommandLine: true, HTTP: true, Help: "measurements, steps and warnings"},
 	{Name: CSV, Ext: ".csv", Media: "text/csv", Scope: Run, Heads: ofClasses, CommandLine: true, Help: "measurements of all inputs, a row for each class of each frame"},
 	{Name: Zip, Ext: ".zip", Media: zipMedia, Scope: Input, Heads: ofEither, HTTP: true, Help: "image, mask and overlay, or value and tiff, of each frame, and the json output as segd.json"},
-	{Name: NIfTI, Ext: ".nii.gz", Media: "application/gzip", Scope: Input, Heads: ofEither, CommandLine: true, HTTP: true, Help: "masks or values of all frames as one volume"},
+	{Name: NIfTI, Ext: ".nii.gz", Media: "application/gzip", Scope: Input, Heads: ofEither, Volume: true, CommandLine: true, HTTP: true, Help: "masks or values of all frames as one volume"},
+	{Name: NRRD, Ext: ".nrrd", Media: "application/octet-stream", Scope: Input, Heads: ofEither, Volume: true, CommandLine: true, HTTP: true, Help: "the same volume as NRRD"},
+	{Name: MHA, Ext: ".mha", Media: "application/octet-stream", Scope: Input, Heads: ofEither, Volume: true, CommandLine: true, HTTP: true, Help: "the same volume as MetaImage"},
 	{Name: Value, Ext: ".png", Media: pngMedia, Heads: ofValues, Bundled: true, CommandLine: true, HTTP: true, Help: "16-bit PNG of values, rounded and clipped to 0 to 65535"},
 	{Name: TIFF, Ext: ".tiff", Media: "image/tiff", Heads: ofValues, Bundled: true, CommandLine: true, HTTP: true, Help: "float32 TIFF of values"},
 	{Name: SEG, Ext: ".dcm", Media: DICOMMedia, Scope: Input, Heads: ofClasses, Accept: []string{DICOMMedia}, DICOM: true, CommandLine: true, HTTP: true, Help: "segmentation"},

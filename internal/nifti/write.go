@@ -43,6 +43,9 @@ type Writer struct {
 	early                 map[int][]byte // planes that came before their turn, deflated
 	tilt                  *tilt          // nil: planes are written as they come
 	depth                 int            // planes of each time
+	header                int            // its size
+	grid                  Grid           // as the file has it
+	closed                bool           // the compressed data has its end
 }
 
 // LikeWriter returns a Writer for a volume that lies where the one of h does. The
@@ -75,7 +78,12 @@ func LikeWriter(h *Header, content Content) *Writer {
 		h.order.PutUint32(b[112:], math.Float32bits(1))
 		h.order.PutUint32(b[116:], 0)
 	}
-	return newWriter(b, h.Width, h.Height, h.Planes(), content, h.order)
+	w := newWriter(b, h.Width, h.Height, h.Planes(), content, h.order)
+	w.grid = Grid{Width: h.Width, Height: h.Height, Depth: h.Depth, Times: h.Times, Spacing: h.Spacing()}
+	if g, ok := h.Grid(); ok {
+		w.grid.Affine = &g.Affine
+	}
+	return w
 }
 
 // Grid is where the planes of a volume lie.
@@ -109,7 +117,7 @@ func NewWriter(g Grid, content Content) (*Writer, error) {
 		return nil, err
 	}
 	w := newWriter(g.header(content), width, height, g.Depth*max(1, g.Times), content, binary.LittleEndian)
-	w.tilt, w.depth = tilt, g.Depth
+	w.tilt, w.depth, w.grid = tilt, g.Depth, g
 	return w, nil
 }
 
@@ -165,7 +173,7 @@ func (g Grid) header(content Content) []byte {
 }
 
 func newWriter(head []byte, width, height, planes int, content Content, order binary.ByteOrder) *Writer {
-	w := &Writer{width: width, height: height, planes: planes, content: content, order: order}
+	w := &Writer{width: width, height: height, planes: planes, content: content, order: order, header: len(head)}
 	w.z = gzip.NewWriter(&w.b)
 	_, _ = w.z.Write(head)            // a buffer takes everything
 	_, _ = w.z.Write(make([]byte, 4)) // no extensions
@@ -245,17 +253,49 @@ func (w *Writer) put(k int, b []byte) {
 	}
 }
 
-// Write writes the file, once. Planes that are missing are
-// segd.ErrUnprocessable; errors of out are passed on as they are.
+// Write writes the file. Planes that are missing are segd.ErrUnprocessable; errors of
+// out are passed on as they are. Nothing can be added afterwards.
 func (w *Writer) Write(out io.Writer) error {
-	if w.added != w.planes {
-		return fmt.Errorf("nifti: %w: %d of %d planes", segd.ErrUnprocessable, w.added, w.planes)
-	}
-	if err := w.z.Close(); err != nil {
+	if err := w.close(); err != nil {
 		return err
 	}
 	_, err := out.Write(w.b.Bytes())
 	return err
+}
+
+// Depth is the number of planes of each time.
+func (w *Writer) Depth() int { return w.grid.Depth }
+
+// Planes is the number of planes, through all times.
+func (w *Writer) Planes() int { return w.planes }
+
+// close ends the compressed data.
+func (w *Writer) close() error {
+	if w.added != w.planes {
+		return fmt.Errorf("nifti: %w: %d of %d planes", segd.ErrUnprocessable, w.added, w.planes)
+	}
+	if w.closed {
+		return nil
+	}
+	w.closed = true
+	return w.z.Close()
+}
+
+// Voxels returns the volume without its header, for files of other formats: how its
+// values lie, and the values in that order. The errors are those of Write.
+func (w *Writer) Voxels() (Layout, io.Reader, error) {
+	l := Layout{Grid: w.grid, Type: "uint8", BigEndian: w.order == binary.BigEndian}
+	if w.content == Values {
+		l.Type = "float32"
+	}
+	if err := w.close(); err != nil {
+		return l, nil, err
+	}
+	z, err := gzip.NewReader(bytes.NewReader(w.b.Bytes()))
+	if err == nil {
+		_, err = io.CopyN(io.Discard, z, int64(w.header)+4)
+	}
+	return l, z, err
 }
 
 // quaternion returns b, c and d of the qform of an affine whose axes are at

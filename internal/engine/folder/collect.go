@@ -19,6 +19,7 @@ import (
 
 	"segd"
 	"segd/internal/engine"
+	"segd/internal/scanio"
 	"segd/internal/walk"
 )
 
@@ -31,7 +32,7 @@ func Collect(paths []string, out string) ([]*engine.Source, walk.Passed, error) 
 	var list []*engine.Source
 	var passed walk.Passed
 	seen := map[string]bool{}
-	add := func(path, name string, err error, dir bool) {
+	add := func(path, name string, kind scanio.Kind, err error, dir bool) {
 		abs := absolute(path)
 		if seen[abs] {
 			passed.Repeated++
@@ -40,7 +41,7 @@ func Collect(paths []string, out string) ([]*engine.Source, walk.Passed, error) 
 		seen[abs] = true
 		list = append(list, &engine.Source{
 			Origin: path, Name: name, Folder: absolute(filepath.Dir(path)), Err: err, NoOutputs: dir,
-			Files: []engine.File{{Name: filepath.Base(path), Read: func() ([]byte, error) { return Read(path) }}},
+			Files: []engine.File{{Name: filepath.Base(path), Kind: kind, Read: func() ([]byte, error) { return Read(path) }}},
 		})
 	}
 	for _, root := range paths {
@@ -52,7 +53,7 @@ func Collect(paths []string, out string) ([]*engine.Source, walk.Passed, error) 
 			if !info.Mode().IsRegular() {
 				err = fmt.Errorf("%w: a pipe, socket or device, want a regular file", segd.ErrUnsupported)
 			}
-			add(root, filepath.Base(root), err, false)
+			add(root, filepath.Base(root), scanio.Unknown, err, false)
 			continue
 		}
 		files, p, err := walk.Walk(root, walk.Options{Skip: out})
@@ -61,7 +62,7 @@ func Collect(paths []string, out string) ([]*engine.Source, walk.Passed, error) 
 		}
 		passed.Add(p)
 		for _, f := range files {
-			add(f.Path, f.Name, f.Err, f.Dir)
+			add(f.Path, f.Name, f.Kind, f.Err, f.Dir)
 		}
 	}
 	if len(list) == 0 {
