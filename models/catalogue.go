@@ -260,9 +260,30 @@ func (c *Catalogue) Auto(s *segd.Scan) (*Model, error) {
 	case 1:
 		return found[0], nil
 	case 0:
+		if trained := volumeModels(list); s.Modality == "" && len(trained) > 0 && (s.Format == "nifti" || standsFor[s.Format] == "nifti") {
+			return nil, fmt.Errorf("models: %w: a %s does not say what it shows, so no model is chosen for it: name one; %s", segd.ErrUnprocessable, kind, trained)
+		}
 		return nil, fmt.Errorf("models: %w: no model fits a %s; choose one of %s", segd.ErrUnprocessable, kind, nearest.List("", c.names()))
 	}
 	return nil, fmt.Errorf("models: %w: several models fit a %s; choose one of %s", segd.ErrUnprocessable, kind, strings.Join(namesOf(found), ", "))
+}
+
+// volumeModels names the models of list that were trained on volumes, with what they
+// mark; empty where there is none.
+func volumeModels(list []*Model) string {
+	var names []string
+	for _, m := range list {
+		if m.Planes != nil && m.Planes.Wants != nil {
+			names = append(names, fmt.Sprintf("%s (%s)", m.Name, m.Title))
+		}
+	}
+	switch len(names) {
+	case 0:
+		return ""
+	case 1:
+		return names[0] + " was trained on volumes"
+	}
+	return strings.Join(names, ", ") + " were trained on volumes"
 }
 
 // kindOf describes a scan in words that are fit for logs.

@@ -201,6 +201,9 @@ func TestAuto(t *testing.T) {
 		"all":   {Formats: []string{"dicom"}},
 		"heart": {Modalities: []string{"MR"}},
 	})
+	volumes := rules(map[string]Match{"brain": {}, "cells": {Formats: []string{"png"}}})
+	volumes.models["brain"].Title = "Brains in MR"
+	volumes.models["brain"].Planes = &Planes{Wants: &segd.Plane{Name: "axial", Right: "L", Down: "P"}}
 	for _, c := range []struct {
 		name      string
 		catalogue *Catalogue
@@ -220,6 +223,7 @@ func TestAuto(t *testing.T) {
 		{"no rules", rules(map[string]Match{"x": {}, "y": {}}), ct, "choose one of x, y", false},
 		{"both", rules(map[string]Match{"x": {Formats: []string{"png"}}, "y": {Formats: []string{"png"}}, "z": {Formats: []string{"tiff"}}}), png, "choose one of x, y", false},
 		{"none at all", empty(), png, "choose one of none", false},
+		{"a volume and no rule for it", volumes, nrrd, "a nrrd file does not say what it shows, so no model is chosen for it: name one; brain (Brains in MR) was trained on volumes", false},
 		{"odd modality", two, odd, "no model fits a dicom file; choose", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {

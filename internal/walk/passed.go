@@ -15,6 +15,7 @@ import (
 type Passed struct {
 	Other    map[string][]string      // files that are no images: names by extension in lower case
 	Unfit    map[scanio.Kind][]string // images of a kind that was not wanted: names
+	Objects  map[string][]string      // DICOM objects that are no images, such as reports: names by what they are
 	Hidden   int                      // files and folders, among them what systems leave in folders
 	DICOMDIR int
 	Empty    int // files without a byte
@@ -29,6 +30,9 @@ func (p *Passed) other(name string) { note(&p.Other, strings.ToLower(path.Ext(na
 
 // unfit notes an image that was not wanted.
 func (p *Passed) unfit(kind scanio.Kind, name string) { note(&p.Unfit, kind, name) }
+
+// Object notes a DICOM object that is no image: what it is, and its name.
+func (p *Passed) Object(what, name string) { note(&p.Objects, what, name) }
 
 // note adds names to those of a key.
 func note[K comparable](m *map[K][]string, key K, names ...string) {
@@ -45,6 +49,9 @@ func (p *Passed) Add(q Passed) {
 	}
 	for kind, names := range q.Unfit {
 		note(&p.Unfit, kind, names...)
+	}
+	for what, names := range q.Objects {
+		note(&p.Objects, what, names...)
 	}
 	p.Hidden += q.Hidden
 	p.DICOMDIR += q.DICOMDIR
@@ -65,6 +72,9 @@ func (p Passed) Visible() int {
 	for _, names := range p.Unfit {
 		n += len(names)
 	}
+	for _, names := range p.Objects {
+		n += len(names)
+	}
 	return n
 }
 
@@ -76,6 +86,9 @@ func (p Passed) String() string {
 	var parts []string
 	if others := p.others(); others != "" {
 		parts = append(parts, others)
+	}
+	if objects := p.objects(); objects != "" {
+		parts = append(parts, objects)
 	}
 	for _, kind := range slices.Sorted(maps.Keys(p.Unfit)) {
 		parts = append(parts, fmt.Sprintf("%d %s, which this command does not read", len(p.Unfit[kind]), cmp.Or(string(kind), "unknown")))
@@ -103,6 +116,24 @@ func (p Passed) String() string {
 		return ""
 	}
 	return "skipped: " + strings.Join(parts, ", ")
+}
+
+// objects names the DICOM objects that are no images.
+func (p Passed) objects() string {
+	all := 0
+	var words []string
+	for _, what := range slices.Sorted(maps.Keys(p.Objects)) {
+		n := len(p.Objects[what])
+		all += n
+		words = append(words, fmt.Sprintf("%s %d", what, n))
+	}
+	switch all {
+	case 0:
+		return ""
+	case 1:
+		return "1 DICOM object that is not an image (" + words[0] + ")"
+	}
+	return fmt.Sprintf("%d DICOM objects that are not images (%s)", all, strings.Join(words, ", "))
 }
 
 // others names the files that are no images.

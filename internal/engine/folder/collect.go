@@ -18,6 +18,7 @@ import (
 	"strings"
 
 	"segd"
+	"segd/dicomio"
 	"segd/internal/engine"
 	"segd/internal/scanio"
 	"segd/internal/walk"
@@ -25,7 +26,8 @@ import (
 
 // Collect lists what paths hold, in the order of paths and, within a folder, of
 // names, and counts what it skipped. Folders are walked to the bottom (package
-// walk) without the folder out and outputs of earlier runs. A file that is named is
+// walk) without the folder out, outputs of earlier runs, and DICOM objects that are
+// no images, as they lie beside them on a CD. A file that is named is
 // always taken. What is named twice is done once. Errors are segd.ErrNotFound for a
 // path that is not there, and where there is no image at all.
 func Collect(paths []string, out string) ([]*engine.Source, walk.Passed, error) {
@@ -62,6 +64,10 @@ func Collect(paths []string, out string) ([]*engine.Source, walk.Passed, error) 
 		}
 		passed.Add(p)
 		for _, f := range files {
+			if what := object(f); what != "" {
+				passed.Object(what, f.Name)
+				continue
+			}
 			add(f.Path, f.Name, f.Kind, f.Err, f.Dir)
 		}
 	}
@@ -73,6 +79,21 @@ func Collect(paths []string, out string) ([]*engine.Source, walk.Passed, error) 
 		return nil, passed, fmt.Errorf("%w: no image in %s%s", segd.ErrNotFound, strings.Join(paths, ", "), why)
 	}
 	return list, passed, nil
+}
+
+// object says what a file of a folder is that is a DICOM object and no image.
+func object(f walk.File) string {
+	if f.Kind != scanio.DICOM || f.Err != nil {
+		return ""
+	}
+	file, err := os.Open(f.Path)
+	if err != nil {
+		return "" // reading it says why
+	}
+	defer func() { _ = file.Close() }() // read only
+	head := make([]byte, scanio.HeadBytes)
+	n, _ := io.ReadFull(file, head) // a short one ends early
+	return dicomio.NotImage(head[:n])
 }
 
 // Read reads the bytes of the file at path, and no more of them than show that it is
