@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"segd"
+	"segd/internal/archive"
 	"segd/internal/engine"
 	"segd/internal/scanio"
 )
@@ -38,6 +39,9 @@ func (s *Server) readChannel(parts []channelPart, name string, r io.Reader) ([]c
 		return parts, fmt.Errorf("handlers: %w: the part %s comes twice", segd.ErrUnprocessable, name)
 	}
 	u, err := s.spool(r)
+	if err == nil && archive.Is(u.bytes) {
+		err = errors.Join(fmt.Errorf("handlers: %w: an archive: want an image", segd.ErrUnsupported), u.Close())
+	}
 	if err != nil {
 		return parts, fmt.Errorf("part %s: %w", name, err)
 	}
@@ -69,10 +73,17 @@ func closeChannels(parts []channelPart) (err error) {
 	return err
 }
 
-// source is what was sent: a file, or the channels of an image.
+// source is what was sent: a file, the channels of an image, or the slices of a series.
 func (u *upload) source() *engine.Source {
+	if len(u.slices) > 0 {
+		s := &engine.Source{Slices: true, Notes: u.notes}
+		for _, b := range u.slices {
+			s.Files = append(s.Files, engine.Bytes("file", b))
+		}
+		return s
+	}
 	if len(u.channels) < 2 {
-		return &engine.Source{Files: []engine.File{engine.Bytes("file", u.bytes)}}
+		return &engine.Source{Files: []engine.File{engine.Bytes("file", u.bytes)}, Notes: u.notes}
 	}
 	s := &engine.Source{}
 	for k, b := range u.channels {

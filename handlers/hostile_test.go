@@ -187,7 +187,7 @@ func TestForms(t *testing.T) {
 		{"no form", multipart, "hello", 400, "truncated"},
 		{"empty", multipart, "", 400, "form"},
 		{"no file", multipart, field("model", "bright") + "--x--\r\n", 400, "part named file"},
-		{"two files", multipart, file + file + "--x--\r\n", 400, "several files"},
+		{"two files", multipart, file + file + "--x--\r\n", 422, "several files are the slices of one DICOM series"},
 		{"cut off behind the file", multipart, file, 400, "truncated"},
 		{"cut off in the file", multipart, file[:len(file)-40], 400, "form is truncated"},
 		{"long field", multipart, field("model", strings.Repeat("x", 2000)) + file + "--x--\r\n", 413, "1024 bytes"},

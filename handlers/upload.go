@@ -12,6 +12,7 @@ import (
 	"os"
 
 	"segd"
+	"segd/internal/archive"
 	"segd/internal/scanio"
 )
 
@@ -31,12 +32,14 @@ const (
 type upload struct {
 	bytes    []byte
 	channels [][]byte   // of an image that came as several files, the first among them
+	slices   [][]byte   // of a series that came as several files or an archive, the first among them
+	notes    []string   // what was left out
 	options  url.Values // the form's fields but the files
 	close    func() error
 }
 
 func (u *upload) Close() error {
-	u.bytes, u.channels = nil, nil
+	u.bytes, u.channels, u.slices = nil, nil, nil
 	if u.close == nil {
 		return nil
 	}
@@ -44,8 +47,19 @@ func (u *upload) Close() error {
 }
 
 // readUpload takes the file out of a request: the part "file" of a multipart
-// form, or file_0000 and so on for its channels, or the body itself, whatever Content-Type it has. The caller closes it.
+// form, or file_0000 and so on for its channels, or the body itself, whatever
+// Content-Type it has. Several parts named file, and the files in a zip archive, are
+// the slices of a series. The caller closes it.
 func (s *Server) readUpload(r *http.Request) (*upload, error) {
+	u, err := s.readBody(r)
+	if err != nil || !archive.Is(u.bytes) {
+		return u, err
+	}
+	return s.unpack(u)
+}
+
+// readBody is readUpload with archives as they are.
+func (s *Server) readBody(r *http.Request) (*upload, error) {
 	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if media != "multipart/form-data" {
 		return s.spool(r.Body)
@@ -91,16 +105,18 @@ func (f *formReader) Read(p []byte) (int, error) {
 func (s *Server) readForm(form *multipart.Reader, between *formReader) (u *upload, err error) {
 	options := url.Values{}
 	var channels []channelPart
+	var more *pile // files behind the first
+	fields := 0
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, closeChannels(channels))
+			err = errors.Join(err, closeChannels(channels), more.Close())
 		}
 		if err != nil && u != nil {
 			err = errors.Join(err, u.Close())
 			u = nil
 		}
 	}()
-	for parts := 0; ; parts++ {
+	for {
 		between.left, between.file = maxPartHeader, false
 		part, err := form.NextRawPart()
 		ended := err == io.EOF //nolint:errorlint // the error of a truncated form wraps io.EOF
@@ -111,12 +127,16 @@ func (s *Server) readForm(form *multipart.Reader, between *formReader) (u *uploa
 			return nil, fmt.Errorf("handlers: %w: the form has no part named file, nor any named %s and so on", segd.ErrFormat, channelName(0))
 		case ended:
 			u.options = options
-			return u, nil
+			return u, u.addSlices(more)
 		case errors.Is(err, segd.ErrTooLarge):
 			return u, err
 		case err != nil:
 			return u, fmt.Errorf("handlers: %w: the form is truncated or not multipart/form-data", segd.ErrFormat)
-		case parts > maxFields:
+		}
+		if part.FormName() != "file" {
+			fields++
+		}
+		if fields > maxFields {
 			return u, fmt.Errorf("handlers: %w: a form of more than %d parts", segd.ErrTooLarge, maxFields)
 		}
 		switch name := part.FormName(); {
@@ -128,7 +148,13 @@ func (s *Server) readForm(form *multipart.Reader, between *formReader) (u *uploa
 				return u, err
 			}
 		case name == "file" && u != nil:
-			return u, fmt.Errorf("handlers: %w: several files in a form, want one", segd.ErrFormat)
+			between.file = true
+			if more == nil {
+				more = &pile{server: s, room: inMemory - len(u.bytes)}
+			}
+			if err = more.addPart(part); err != nil {
+				return u, err
+			}
 		case name == "file":
 			between.file = true
 			if u, err = s.spool(part); err != nil {
@@ -159,7 +185,7 @@ func (s *Server) spool(r io.Reader) (*upload, error) {
 		return nil, fmt.Errorf("handlers: %w: the file is empty: send it as the body, or as the part file of a form", segd.ErrFormat)
 	case err != nil && !errors.Is(err, io.EOF):
 		return nil, readError(err)
-	case scanio.KindOf(head) == scanio.Unknown:
+	case scanio.KindOf(head) == scanio.Unknown && !archive.Is(head):
 		return nil, fmt.Errorf("handlers: %w: the content is not %s", segd.ErrUnsupported, scanio.Readable())
 	case err != nil: // that was all
 		return &upload{bytes: head}, nil
@@ -186,34 +212,59 @@ func readError(err error) error {
 // toDisk copies a file to the disk, under no name that lasts, and maps it into
 // memory, of which it then takes only what is looked at.
 func (s *Server) toDisk(r io.Reader) (u *upload, err error) {
+	f, err := s.temporary()
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, f.Close())
+		}
+	}()
+	n, err := s.copyTo(f, r)
+	if err != nil {
+		return nil, err
+	}
+	b, unmap, err := mapFile(f.File, int(n))
+	if err != nil {
+		return nil, internalError{fmt.Errorf("handlers: upload from disk: %w", err)}
+	}
+	return &upload{bytes: b, close: func() error { return errors.Join(unmap(), f.Close()) }}, nil
+}
+
+// copyTo copies r to a temporary file.
+func (s *Server) copyTo(f *temporary, r io.Reader) (int64, error) {
+	// A plain writer: os.File would pick a buffer of its own size.
+	n, err := io.CopyBuffer(struct{ io.Writer }{f}, r, make([]byte, 128<<10))
+	if err == nil {
+		return n, nil
+	}
+	if _, ok := errors.AsType[*os.PathError](err); ok {
+		return n, s.noRoom(err)
+	}
+	return n, readError(err)
+}
+
+// temporary is a file that nobody else sees and that is gone with Close.
+type temporary struct {
+	*os.File
+	named bool
+}
+
+// temporary makes a file in the folder for bodies.
+func (s *Server) temporary() (*temporary, error) {
 	f, err := os.CreateTemp(s.TempDir, "segd-upload-") // mode 0600
 	if err != nil {
 		return nil, s.noRoom(err)
 	}
-	unlinked := os.Remove(f.Name()) == nil // not on Windows, while it is open
-	closeFile := func() error {
-		err := f.Close()
-		if !unlinked {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-		return err
+	return &temporary{f, os.Remove(f.Name()) != nil}, nil // not removed on Windows, while it is open
+}
+
+// Close removes the file.
+func (f *temporary) Close() error {
+	err := f.File.Close()
+	if f.named {
+		err = errors.Join(err, os.Remove(f.Name()))
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, closeFile())
-		}
-	}()
-	// A plain writer: os.File would pick a buffer of its own size.
-	n, err := io.CopyBuffer(struct{ io.Writer }{f}, r, make([]byte, 128<<10))
-	if err != nil {
-		if _, ok := errors.AsType[*os.PathError](err); ok {
-			return nil, s.noRoom(err)
-		}
-		return nil, readError(err)
-	}
-	b, unmap, err := mapFile(f, int(n))
-	if err != nil {
-		return nil, internalError{fmt.Errorf("handlers: upload from disk: %w", err)}
-	}
-	return &upload{bytes: b, close: func() error { return errors.Join(unmap(), closeFile()) }}, nil
+	return err
 }

@@ -35,7 +35,8 @@ type segmentSettings struct {
 
 // segmentLong is the help of segd segment.
 const segmentLong = "Segment files and folders of DICOM, NIfTI, NRRD, MetaImage, MGH, PNG, JPEG, TIFF,\n" +
-	"JPEG 2000, BMP, GIF, WebP and PNM. Folders are read recursively.\n\n" +
+	"JPEG 2000, BMP, GIF, WebP and PNM. Folders are read recursively; the files in a zip\n" +
+	"archive that is named are read like those of a folder.\n\n" +
 	"The format is detected from the content, not the name. Files that are not images\n" +
 	"are skipped and counted.\n\n" +
 	"The outputs of FOLDER/NAME.dcm are OUT/KIND/FOLDER/NAME.png; the frames of a\n" +
@@ -75,7 +76,7 @@ func newSegment(a *app) *cobra.Command {
 		Args:    cobra.ArbitraryArgs, // more inputs: the shell expands -i *.png to them
 	}
 	f := cmd.Flags()
-	f.StringArrayVarP(&s.inputs, "input", "i", nil, "file or folder; can be repeated")
+	f.StringArrayVarP(&s.inputs, "input", "i", nil, "file, folder or zip archive; can be repeated")
 	f.StringVarP(&s.out, "out", "o", "", "output folder")
 	f.StringVarP(&s.model, "model", "m", "", "model name or directory, or auto to choose by the kind of scan")
 	f.StringVar(&s.modelsDir, "models", "", "directory of additional models")

@@ -50,6 +50,7 @@ type member struct {
 	instance string
 	slice    dicomio.Slice
 	isSlice  bool
+	scan     *segd.Scan // where it is read already
 }
 
 // Plan makes inputs of sources, in the order of the first source of each. The files of
@@ -114,7 +115,7 @@ func (in *Input) distinct(list []member) []member {
 	clash := 0
 	list = slices.DeleteFunc(list, func(m member) bool {
 		of := first[m.instance]
-		if of == nil {
+		if of == nil || m.instance == "" {
 			first[m.instance] = m.Source
 			return false
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"segd"
+	"segd/dicomio"
 	"segd/internal/scanio"
 )
 
@@ -16,6 +17,10 @@ type Source struct {
 	Folder string
 	Files  []File // one, or one for each channel in their order
 	Err    error  // why it cannot be read: it fails with that
+	// Slices says that the files are the slices of a series and not channels. Their order
+	// does not matter.
+	Slices bool
+	Notes  []string // what a user should know of where it comes from
 	// NoOutputs says that it is no image that could have any, but a folder that cannot be
 	// read, say.
 	NoOutputs bool
@@ -64,6 +69,9 @@ func (s *Source) scan(files [][]byte) (*segd.Scan, error) {
 	if len(files) == 1 {
 		return scanio.Read(files[0])
 	}
+	if s.Slices {
+		return joinSlices(files)
+	}
 	list := make([]*scanio.Channel, len(files))
 	for k, b := range files {
 		var err error
@@ -73,6 +81,10 @@ func (s *Source) scan(files [][]byte) (*segd.Scan, error) {
 	}
 	return scanio.JoinChannels(list)
 }
+
+// sliceBytes is about what a slice of a series takes beside its file: what is known of
+// it.
+const sliceBytes = 64 << 10
 
 // measure adds up what reading the files takes, as their headers have it.
 func (s *Source) measure(files [][]byte) (all scanio.Size, err error) {
@@ -87,7 +99,46 @@ func (s *Source) measure(files [][]byte) (all scanio.Size, err error) {
 		}
 		all.Read += size.Read
 		all.Kept += size.Kept
+		if s.Slices {
+			all.Kept += sliceBytes
+			all.Frames += size.Frames
+			continue
+		}
 		all.Channels = len(files)
 	}
 	return all, nil
+}
+
+// joinSlices reads the slices of a series as one scan. Files of one instance count once.
+func joinSlices(files [][]byte) (*segd.Scan, error) {
+	var list []*segd.Scan
+	var members []member
+	for k, b := range files {
+		if kind := scanio.KindOf(b[:min(len(b), scanio.HeadBytes)]); kind != scanio.DICOM {
+			return nil, fmt.Errorf("engine: %w: file %d of %d is %s: several files are the slices of one DICOM series; send other images one by one", segd.ErrUnprocessable, k+1, len(files), scanio.Name(kind))
+		}
+		scan, err := scanio.Read(b)
+		if err != nil {
+			return nil, fmt.Errorf("file %d of %d: %w", k+1, len(files), err)
+		}
+		m := member{Source: &Source{Files: []File{Bytes("", b)}}, scan: scan}
+		if source, err := dicomio.SourceOf(scan); err == nil {
+			m.instance = source.Instance()
+		}
+		members = append(members, m)
+	}
+	in := &Input{}
+	for _, m := range in.distinct(members) {
+		list = append(list, m.scan)
+	}
+	if len(list) == 1 {
+		list[0].Warnings = append(in.warnings, list[0].Warnings...)
+		return list[0], nil
+	}
+	scan, _, err := dicomio.JoinSlices(list)
+	if err != nil {
+		return nil, err
+	}
+	scan.Warnings = append(in.warnings, scan.Warnings...)
+	return scan, nil
 }

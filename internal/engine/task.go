@@ -105,7 +105,7 @@ func (t *task) prepare(ctx context.Context) error {
 		File: validText(t.source.Name), Model: m.Name, Version: m.Version,
 		Format: t.scan.Format, TransferSyntax: t.scan.TransferSyntax, Modality: t.scan.Modality,
 		Width: t.scan.Width, Height: t.scan.Height, FrameCount: t.scan.Frames, Asked: last - first + 1,
-		Steps: append([]string{}, t.scan.Steps...), Warnings: slices.Concat([]string{}, t.scan.Warnings, warnings, t.in.warnings),
+		Steps: append([]string{}, t.scan.Steps...), Warnings: slices.Concat([]string{}, t.source.Notes, t.scan.Warnings, warnings, t.in.warnings),
 	}
 	if t.Deidentify && t.scan.Format == "dicom" && !t.scan.Clean && t.some(func(k export.Kind) bool { return k.Pixels }) {
 		t.result.Warnings = append(t.result.Warnings, export.BurnedInWarning)
@@ -204,11 +204,10 @@ func (t *task) warnOfStacks(also bool) (none bool) {
 	if t.scan.Format != "dicom" || t.scan.Frames < 2 {
 		return false
 	}
-	source, err := dicomio.SourceOf(t.scan)
-	if err != nil {
+	if _, err := dicomio.SourcesOf(t.scan); err != nil {
 		return false
 	}
-	stacks, err := source.Stacks()
+	stacks, err := dicomio.StacksOf(t.scan)
 	if err != nil && also {
 		t.result.Warnings = append(t.result.Warnings, "the frames make up no volume: "+reason(err))
 	}

@@ -76,14 +76,14 @@ func NewDICOM(run *dicomio.Run, scan *segd.Scan, m models.Manifest, kinds []stri
 			err  error
 		}{kind, err})
 	}
-	source, err := dicomio.SourceOf(scan)
+	sources, err := dicomio.SourcesOf(scan)
 	if err != nil {
 		for _, k := range kinds {
 			refuse(k, err)
 		}
 		return d
 	}
-	d.origin = dicomio.Origin{Run: run, Model: m.Name, Version: m.Version, Classes: m.Classes, Sources: []*dicomio.Source{source}}
+	d.origin = dicomio.Origin{Run: run, Model: m.Name, Version: m.Version, Classes: m.Classes, Sources: sources}
 	for _, k := range kinds {
 		var err error
 		switch k {
@@ -165,30 +165,41 @@ func (d *DICOM) Merge(other *DICOM) error {
 // Add adds the result of frame i, counted from 0, and what was measured in it.
 // r is not kept.
 func (d *DICOM) Add(i int, r *segment.Result, measured []postprocess.Measurement) error {
+	source, i := d.frame(i)
 	if d.seg != nil {
-		if err := d.seg.AddMask(0, i, r.Mask); err != nil {
+		if err := d.seg.AddMask(source, i, r.Mask); err != nil {
 			return err
 		}
 	}
 	if d.segProb != nil {
-		if err := d.segProb.AddProbabilities(0, i, r.Probabilities); err != nil {
+		if err := d.segProb.AddProbabilities(source, i, r.Probabilities); err != nil {
 			return err
 		}
 	}
 	if d.gsps != nil {
-		if err := d.gsps.AddMask(0, i, r.Mask); err != nil {
+		if err := d.gsps.AddMask(source, i, r.Mask); err != nil {
 			return err
 		}
 	}
 	if d.rtStruct != nil {
-		if err := d.rtStruct.AddMask(0, i, r.Mask); err != nil {
+		if err := d.rtStruct.AddMask(source, i, r.Mask); err != nil {
 			return err
 		}
 	}
 	for _, m := range measured {
-		d.findings = append(d.findings, finding(i, m))
+		f := finding(i, m)
+		f.Source = source
+		d.findings = append(d.findings, f)
 	}
 	return nil
+}
+
+// frame says which source has frame i of the scan, and as which of its own.
+func (d *DICOM) frame(i int) (source, frame int) {
+	if len(d.origin.Sources) > 1 { // each has one
+		return i, 0
+	}
+	return 0, i
 }
 
 // finding puts a measurement in code.

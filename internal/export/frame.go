@@ -32,7 +32,10 @@ var makers = map[string]func(f *FrameFiles, w io.Writer) error{
 	},
 	Overlay: func(f *FrameFiles, w io.Writer) error { return overlay.EncodePNG(w, f.overlay()) },
 	SC: func(f *FrameFiles, w io.Writer) error {
-		return dicomio.WriteSC(w, f.DICOM.origin, f.Index, f.overlay())
+		origin := f.DICOM.origin
+		source, frame := f.DICOM.frame(f.Index)
+		origin.Sources = origin.Sources[source : source+1]
+		return dicomio.WriteSC(w, origin, frame, f.overlay())
 	},
 	Value: (*FrameFiles).writeValue,
 	TIFF: func(f *FrameFiles, w io.Writer) error {

@@ -70,8 +70,9 @@ func NewVolumes(scan *segd.Scan, head unet.Head, kinds []string) (*Volumes, erro
 	}
 	if scan.Format == "dicom" {
 		// A file that no object can refer to has pixels all the same.
-		if s, err := dicomio.SourceOf(scan); err == nil {
-			stacks, err := s.Stacks()
+		if sources, err := dicomio.SourcesOf(scan); err == nil {
+			s := sources[0]
+			stacks, err := dicomio.StacksOf(scan)
 			if err != nil {
 				return nil, &NoVolumeError{err}
 			}
@@ -120,11 +121,7 @@ func Planes(scan *segd.Scan) bool {
 	if h := nifti.HeaderOf(scan); h != nil {
 		return h.Depth > 1
 	}
-	source, err := dicomio.SourceOf(scan)
-	if err != nil {
-		return scan.Depth > 1
-	}
-	stacks, err := source.Stacks()
+	stacks, err := dicomio.StacksOf(scan)
 	return err == nil && len(stacks) > 0
 }
 

@@ -25,8 +25,8 @@ type Passed struct {
 	Repeated int // files that are named twice
 }
 
-// other notes a file that is no image.
-func (p *Passed) other(name string) { note(&p.Other, strings.ToLower(path.Ext(name)), name) }
+// NoImage notes a file that is no image.
+func (p *Passed) NoImage(name string) { note(&p.Other, strings.ToLower(path.Ext(name)), name) }
 
 // unfit notes an image that was not wanted.
 func (p *Passed) unfit(kind scanio.Kind, name string) { note(&p.Unfit, kind, name) }

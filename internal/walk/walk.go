@@ -167,7 +167,7 @@ func (w *walker) file(path, name string) {
 		if empty {
 			w.passed.Empty++
 		} else {
-			w.passed.other(name)
+			w.passed.NoImage(name)
 		}
 	case w.Want != nil && !w.Want(kind):
 		w.passed.unfit(kind, name)

@@ -29,7 +29,9 @@ import (
 // walk) without the folder out, outputs of earlier runs, and DICOM objects that are
 // no images, as they lie beside them on a CD. A file that is named is
 // always taken. What is named twice is done once. Errors are segd.ErrNotFound for a
-// path that is not there, and where there is no image at all.
+// path that is not there, and where there is no image at all. The files in a zip archive
+// that is named are sources like those of a folder; the errors of package archive are
+// those of the archive as a whole.
 func Collect(paths []string, out string) ([]*engine.Source, walk.Passed, error) {
 	var list []*engine.Source
 	var passed walk.Passed
@@ -54,6 +56,18 @@ func Collect(paths []string, out string) ([]*engine.Source, walk.Passed, error) 
 		case !info.IsDir():
 			if !info.Mode().IsRegular() {
 				err = fmt.Errorf("%w: a pipe, socket or device, want a regular file", segd.ErrUnsupported)
+			} else if isArchive(root) {
+				members, err := unpack(root, &passed)
+				if err != nil {
+					return nil, passed, fmt.Errorf("%s: %w", root, err)
+				}
+				if seen[absolute(root)] {
+					passed.Repeated++
+					continue
+				}
+				seen[absolute(root)] = true
+				list = append(list, members...)
+				continue
 			}
 			add(root, filepath.Base(root), scanio.Unknown, err, false)
 			continue
