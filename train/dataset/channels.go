@@ -10,7 +10,7 @@ import (
 	"segd/internal/scanio"
 )
 
-// list makes an entry of each image, or of the files of its channels.
+// list makes one entry for each image, or for the files of its channels.
 func (p *pairing) list(stems []string, images map[string]string) {
 	at := map[string]int{}
 	for _, stem := range stems {
@@ -27,15 +27,15 @@ func (p *pairing) list(stems []string, images map[string]string) {
 		} else {
 			p.entries[i].more = append(p.entries[i].more, images[stem])
 		}
-		p.entries[i].number = append(p.entries[i].number, channel) // stems are sorted, so channels come in order
+		p.entries[i].number = append(p.entries[i].number, channel) // stems are sorted, so the channels are in order
 	}
 	for i := range p.entries {
 		p.entries[i].err = p.checkChannels(&p.entries[i])
 	}
 }
 
-// checkChannels refuses an image whose files are not all its channels. A file alone
-// may hold all of them in colour, which shows when it is read.
+// checkChannels refuses an image that lacks files of some channels. A single file may
+// hold them all in colour, which is checked when the file is read.
 func (p *pairing) checkChannels(e *entry) error {
 	have := len(e.number)
 	if have == 0 {
@@ -56,7 +56,7 @@ func (p *pairing) checkChannels(e *entry) error {
 	return nil
 }
 
-// channelFile names the file of a channel, and what it shows where that is known.
+// channelFile names the file of a channel and, where known, what it shows.
 func channelFile(base string, channel int, names []string) string {
 	file := fmt.Sprintf("%s_%04d", base, channel)
 	if channel < len(names) {
@@ -65,7 +65,7 @@ func channelFile(base string, channel int, names []string) string {
 	return file
 }
 
-// join opens the files of an image, one or one a channel, as one scan.
+// join opens the files of an image, either one file or one per channel, as one scan.
 func (f *files) join(image string, more []string) (*segd.Scan, error) {
 	var channels []*scanio.Channel
 	for _, path := range append([]string{image}, more...) {
@@ -82,7 +82,8 @@ func (f *files) join(image string, more []string) (*segd.Scan, error) {
 	return scan, nil
 }
 
-// ReadImage reads the case's frame; several files are its channels.
+// ReadImage reads the case's frame. If the image has several files, they are its
+// channels.
 func (c *Case) ReadImage() (*segd.Image, error) {
 	scan, err := c.opener().join(c.Image, c.More)
 	if err != nil {
@@ -93,21 +94,22 @@ func (c *Case) ReadImage() (*segd.Image, error) {
 		return nil, fmt.Errorf("train: image %s: %w", c.Where(c.Image), err)
 	}
 	if want := len(c.channelNames); len(c.More) == 0 && want > 1 && img.Channels != want && !colours(c.channelNames) {
-		return nil, fmt.Errorf("train: image %s: %w: one file of %d channel, dataset.json names %d (%s): the files of the others are missing",
+		return nil, fmt.Errorf("train: image %s: %w: one file of %d channel, but dataset.json names %d (%s): the files of the other channels are missing",
 			c.Where(c.Image), segd.ErrFormat, img.Channels, want, strings.Join(c.channelNames, ", "))
 	}
 	return img, nil
 }
 
-// colours reports whether channels are red, green and blue, which one file holds.
+// colours reports whether the channels are red, green and blue, which one file holds
+// together.
 func colours(names []string) bool {
 	return len(names) == 3 && slices.EqualFunc(names, []string{"r", "g", "b"}, func(name, letter string) bool {
 		return strings.HasPrefix(strings.ToLower(name), letter)
 	})
 }
 
-// channels names the channels of a case that come as files of their own; nil where
-// the case is one file.
+// channels names the channels of a case that have a file each. It returns nil if the
+// case is a single file.
 func (c *Case) channels() []string {
 	if len(c.More) == 0 {
 		return nil
@@ -119,8 +121,9 @@ func (c *Case) channels() []string {
 	return names
 }
 
-// Channels names the channels of the images that come as files of their own, which
-// must be the same of all cases, else segd.ErrFormat; nil where images are one file.
+// Channels names the channels of images that have a file for each channel. It returns
+// nil if each image is a single file, and segd.ErrFormat if the cases have different
+// channels.
 func (d *Dataset) Channels() (first []string, err error) {
 	for i := range d.Cases {
 		names := d.Cases[i].channels()
@@ -128,7 +131,7 @@ func (d *Dataset) Channels() (first []string, err error) {
 			first = names
 		}
 		if !slices.EqualFunc(names, first, strings.EqualFold) {
-			return nil, fmt.Errorf("train: %w: case %s is %s, case %s is %s: all images of a training need the same channels in the same order",
+			return nil, fmt.Errorf("train: %w: case %s is %s, case %s is %s: all images of a training set need the same channels in the same order",
 				segd.ErrFormat, d.Cases[0].ID, describeChannels(first), d.Cases[i].ID, describeChannels(names))
 		}
 	}
@@ -142,16 +145,16 @@ func describeChannels(names []string) string {
 	return "files of the channels " + strings.Join(names, ", ")
 }
 
-// FitChannels refuses a model whose channels are not those of the data: another
-// number, or the same ones in another order, is segd.ErrUnprocessable. warning names
-// those that are called otherwise.
+// FitChannels checks that the model's channels are those of the data. A different
+// number of channels, or the same ones in a different order, is
+// segd.ErrUnprocessable. The warning lists channels whose names differ.
 func (d *Dataset) FitChannels(model string, channels []string) (warning string, err error) {
 	names, err := d.Channels()
 	if err != nil {
 		return "", err
 	}
 	differs := func() error {
-		return fmt.Errorf("train: %w: the data are %s, model %s takes %s", segd.ErrUnprocessable, describeChannels(names), model, describeChannels(channels))
+		return fmt.Errorf("train: %w: the data have %s, model %s takes %s", segd.ErrUnprocessable, describeChannels(names), model, describeChannels(channels))
 	}
 	if len(names) != len(channels) {
 		return "", differs()
@@ -163,7 +166,7 @@ func (d *Dataset) FitChannels(model string, channels []string) (warning string, 
 		if slices.ContainsFunc(channels, func(n string) bool { return strings.EqualFold(n, name) }) {
 			return "", differs()
 		}
-		warning = fmt.Sprintf("the data call their channels %s, model %s calls them %s: they are taken in this order",
+		warning = fmt.Sprintf("the data call their channels %s, model %s calls them %s: segd matches them in this order",
 			strings.Join(names, ", "), model, strings.Join(channels, ", "))
 	}
 	return warning, nil

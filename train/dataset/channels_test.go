@@ -18,8 +18,8 @@ import (
 	"segd/unet"
 )
 
-// channelSet writes an nnU-Net data set of n images of three channels; the
-// first two together say where the label is.
+// channelSet writes an nnU-Net data set of n images with three channels. The first
+// two together determine the label.
 func channelSet(t *testing.T, n int, names string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -51,8 +51,8 @@ func channelSet(t *testing.T, n int, names string) string {
 
 const threeNames = `{"0":"T1","1":"T2","2":"FLAIR"}`
 
-// TestRunChannels: the model says which channels it was trained on, and a training that
-// starts from it takes the same ones only.
+// TestRunChannels: the model names the channels it was trained on, and training that
+// starts from it accepts only the same ones.
 func TestRunChannels(t *testing.T) {
 	dir, out := channelSet(t, 8, threeNames), filepath.Join(t.TempDir(), "m")
 	if _, err := train.Run(t.Context(), brief(dir, out, 2), nil); err != nil {
@@ -76,19 +76,19 @@ func TestRunChannels(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	// Of two data sets the channels must be the same.
+	// Two data sets must have the same channels.
 	o := brief(dir, filepath.Join(t.TempDir(), "both"), 2)
 	o.Datasets = append(o.Datasets, datasettest.Discs(t, 8, 32))
 	if _, err := train.Run(t.Context(), o, nil); !errors.Is(err, segd.ErrFormat) || !strings.Contains(err.Error(), "a single image") {
 		t.Errorf("two data sets: %v", err)
 	}
-	// A model of colour has none.
+	// A colour model names no channels.
 	dir, out = channelSet(t, 1, threeNames), filepath.Join(t.TempDir(), "grey")
 	if _, err := train.Run(t.Context(), brief(datasettest.Discs(t, 8, 32), out, 2), nil); err != nil {
 		t.Fatal(err)
 	}
 	if m, err = models.Open(out); err != nil || m.Channels != nil {
-		t.Errorf("channels %q of a model of single images, %v", m.Channels, err)
+		t.Errorf("a model of single images has channels %q, %v", m.Channels, err)
 	}
 	warning, err := mustOpen(t, dir).FitChannels(m.Name, m.Channels)
 	if err == nil {
@@ -105,7 +105,7 @@ func mustOpen(t *testing.T, dir string) *dataset.Dataset {
 	return d
 }
 
-// TestOpenChannels: files of channels must all be there and lie on each other.
+// TestOpenChannels: all channel files must exist and share one grid.
 func TestOpenChannels(t *testing.T) {
 	dir := t.TempDir()
 	plane := func(spacing float64) []byte {
@@ -119,7 +119,8 @@ func TestOpenChannels(t *testing.T) {
 	datasettest.Put(t, dir, "labelsTr/a.nii.gz", datasettest.Volume(4, 4, 2, 1, func(x, _, _ int) int { return x % 2 }))
 	datasettest.Put(t, dir, "dataset.json", []byte(`{"channel_names":`+threeNames+`,"labels":{"background":0,"x":1},"file_ending":".nii.gz"}`))
 
-	// One file of one channel, where three are named: no image of three grey repeats.
+	// One single-channel file where three channels are named is not read as grey
+	// repeated three times.
 	set(1)
 	d := mustOpen(t, dir)
 	if _, err := d.Cases[0].ReadClasses(); !errors.Is(err, segd.ErrFormat) || !strings.Contains(err.Error(), "T1, T2, FLAIR") {
@@ -136,9 +137,9 @@ func TestOpenChannels(t *testing.T) {
 	}
 	set(1, 1, 2)
 	if _, err := dataset.Open(dir); !errors.Is(err, segd.ErrUnprocessable) || !strings.Contains(err.Error(), "a_0002.nii.gz lies 3 mm from") {
-		t.Errorf("a channel of another grid: %v", err)
+		t.Errorf("a channel on another grid: %v", err)
 	}
-	// Red, green and blue come in one file, which may be grey.
+	// Red, green and blue are stored in one file, which may be grey.
 	rgb := t.TempDir()
 	m := image.NewNRGBA(image.Rect(0, 0, 8, 8))
 	datasettest.Put(t, rgb, "imagesTr/a_0000.png", nil)

@@ -8,10 +8,10 @@ import (
 	"segd/internal/classes"
 )
 
-// Join gives the cases of a further data set, the one of number set in dir, whose
-// foreground classes have names, the class numbers of those before. The error is
-// segd.ErrFormat for names that only one side has; the cases then keep their own
-// numbers.
+// Join maps the class numbers of another data set onto those of the sets before it.
+// The data set has index set and folder dir, and names lists its foreground classes.
+// The error is segd.ErrFormat if only one side has a name; the cases then keep their
+// own numbers.
 func (d *Dataset) Join(set int, dir string, cases []Case, names []string) error {
 	table, err := d.takeClasses(classes.List{Whose: dir, Names: names})
 	for k := range cases {
@@ -20,10 +20,10 @@ func (d *Dataset) Join(set int, dir string, cases []Case, names []string) error 
 	return err
 }
 
-// takeClasses gives the cases of a further data set, which has the classes of
-// list, the numbers that the ones before have, by name, and returns the table
-// for its cases. Names that only one side has are segd.ErrFormat. Where only one
-// side has names its numbers are taken to be the other's too, which is a warning.
+// takeClasses matches the classes in list, those of another data set, by name with
+// the classes of the sets before it, and returns the table that renumbers its cases.
+// A name that only one side has is segd.ErrFormat. If only one side names its
+// classes, both are assumed to be numbered alike, with a warning.
 func (d *Dataset) takeClasses(list classes.List) (*classes.Table, error) {
 	if d.named.Whose == "" { // the first set
 		d.named = list
@@ -42,24 +42,25 @@ func (d *Dataset) takeClasses(list classes.List) (*classes.Table, error) {
 		if known {
 			with, without = list, d.named
 		}
-		d.Warnings = append(d.Warnings, fmt.Sprintf("%s does not name its classes: they are taken to be numbered as in %s, %q", without.Whose, with.Whose, with.Names))
+		d.Warnings = append(d.Warnings, fmt.Sprintf("%s does not name its classes: they are assumed to be numbered as in %s, %q", without.Whose, with.Whose, with.Names))
 		d.named = with
 	}
 	d.Classes = d.named.Names
 	return table, nil
 }
 
-// Agree refuses names of the foreground classes, which whose gives, that are not
-// those of the data: segd.ErrFormat. Where one side names none they agree.
+// Agree returns segd.ErrFormat if names, the foreground classes according to whose,
+// differ from those of the data. If either side names no classes, they agree.
 func (d *Dataset) Agree(whose string, names []string) error {
 	_, err := classes.Match(d.named, classes.List{Whose: whose, Names: names})
 	return err
 }
 
-// Rename has the classes called and numbered like names: a class that the data
-// sets know by its name gets its number from there; where they know none of the
-// names, these count in order, which is a warning. Names of which the data sets
-// know some only are segd.ErrFormat. names without meaning change nothing.
+// Rename names and numbers the classes as in names. A class that the data sets know
+// by name gets the number that names gives it. If they know none of the names, the
+// names apply in order, with a warning. If they know only some, the error is
+// segd.ErrFormat. An empty list changes nothing, and placeholder names change only
+// what the classes are called.
 func (d *Dataset) Rename(names []string) error {
 	want := classes.List{Whose: "the list given", Names: names}
 	switch {
@@ -79,25 +80,25 @@ func (d *Dataset) Rename(names []string) error {
 		}
 		d.renumber(table)
 	} else {
-		d.Warnings = append(d.Warnings, fmt.Sprintf("%s calls its classes %q: they are called %q, in this order", d.named.Whose, d.Classes, names))
+		d.Warnings = append(d.Warnings, fmt.Sprintf("%s calls its classes %q: they are renamed to %q, in this order", d.named.Whose, d.Classes, names))
 	}
 	d.Classes, d.named.Names = names, names
 	return nil
 }
 
-// renumber has the labels of all cases read with other class indices.
+// renumber changes the class indices with which the labels of all cases are read.
 func (d *Dataset) renumber(table *classes.Table) {
 	for i := range d.Cases {
 		d.Cases[i].renumber = d.Cases[i].renumber.Then(table)
 	}
 }
 
-// ToModel has the labels read with the class indices of a model.
+// ToModel makes labels use the class indices of a model.
 func (d *Dataset) ToModel(name string, foreground []string) error {
 	have := classes.List{Whose: cmp.Or(d.named.Whose, "the data"), Names: d.Classes}
 	table, err := classes.Match(have, classes.List{Whose: "model " + name, Names: foreground})
 	if err != nil {
-		return fmt.Errorf("train: %w; segd evaluate --classes gives those of the data other names", err)
+		return fmt.Errorf("train: %w; use segd evaluate --classes to rename the classes of the data", err)
 	}
 	d.renumber(table)
 	return nil

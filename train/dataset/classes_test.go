@@ -20,8 +20,8 @@ import (
 	"segd/train/evaluate"
 )
 
-// shapes is a data set in nnU-Net's form of discs and squares, which are the
-// classes of these indices, the same images for any of them.
+// shapes writes a data set of discs and squares in nnU-Net's format, with the given
+// class indices. The images do not depend on the indices.
 func shapes(t *testing.T, disc, square uint8, labels string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -45,8 +45,8 @@ func shapes(t *testing.T, disc, square uint8, labels string) string {
 	return dir
 }
 
-// TestEvaluateByName: a model is right about a set that numbers its classes
-// otherwise, and a set of other classes is refused.
+// TestEvaluateByName: a model scores full marks on a set that numbers its classes
+// differently, and a set with other classes is refused.
 func TestEvaluateByName(t *testing.T) {
 	a := shapes(t, 1, 2, `"disc": 1, "square": 2`)
 	b := shapes(t, 2, 1, `"Square": 1, "disc": 2`)
@@ -70,7 +70,7 @@ func TestEvaluateByName(t *testing.T) {
 	}
 	want := measured(evaluate.Options{Datasets: []string{a}})
 	if got := measured(evaluate.Options{Datasets: []string{b}}); !slices.Equal(got, want) || want[0]+want[1] == 0 {
-		t.Errorf("%v, want %v as of the set it learnt from", got, want)
+		t.Errorf("%v, want %v as on the set it was trained on", got, want)
 	}
 	both := measured(evaluate.Options{Datasets: []string{b, a}})
 	if math.Abs(both[0]-want[0]) > 1e-12 || math.Abs(both[1]-want[1]) > 1e-12 {
@@ -87,7 +87,7 @@ func TestEvaluateByName(t *testing.T) {
 	}
 }
 
-// labelsOf are the labels of a data set's first image as they are read.
+// labelsOf returns the labels of a data set's first image as read.
 func labelsOf(t *testing.T, d *dataset.Dataset, set int) []uint8 {
 	t.Helper()
 	i := slices.IndexFunc(d.Cases, func(c dataset.Case) bool { return c.Set == set })
@@ -116,7 +116,7 @@ func TestJoinByName(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !slices.Equal(labelsOf(t, d, 1), labelsOf(t, alone, 0)) || !slices.Equal(labelsOf(t, d, 0), labelsOf(t, d, 1)) {
-		t.Error("another order that was asked for is not that of the labels")
+		t.Error("labels do not follow the requested order")
 	}
 	more, fewer := shapes(t, 1, 2, `"disc": 1, "square": 2, "ring": 3`), shapes(t, 1, 0, `"disc": 1`)
 	for _, other := range []string{more, fewer} {
@@ -133,8 +133,8 @@ func TestJoinByName(t *testing.T) {
 	}
 }
 
-// TestTrainByName: --classes sets the order of classes that the data name, and
-// other names are warned of or refused.
+// TestTrainByName: --classes sets the order of named classes. Unknown names cause a
+// warning or an error.
 func TestTrainByName(t *testing.T) {
 	dir := shapes(t, 1, 2, `"disc": 1, "square": 2`)
 	var warned []string
@@ -159,7 +159,7 @@ func TestTrainByName(t *testing.T) {
 			t.Errorf("%q: %v", names, err)
 		}
 	}
-	// A training goes on with the classes it has, however the data now number them.
+	// A resumed training keeps its classes, however the data number them now.
 	o := brief(dir, filepath.Join(t.TempDir(), "m"), 2)
 	o.NoPage = true
 	if _, err := train.Run(t.Context(), o, nil); err != nil {
@@ -172,8 +172,8 @@ func TestTrainByName(t *testing.T) {
 	}
 }
 
-// TestPredictionsByName: a dataset.json beside predictions, and the labels of
-// segments, say how they number the classes.
+// TestPredictionsByName: a dataset.json next to predictions, or the labels of their
+// segments, say how the classes are numbered.
 func TestPredictionsByName(t *testing.T) {
 	dir := shapes(t, 1, 2, `"disc": 1, "square": 2`)
 	other := shapes(t, 2, 1, `"square": 1, "disc": 2`)

@@ -1,12 +1,13 @@
-// Package dataset reads labelled images: which files belong together, what their labels
-// mean, and whose they are.
+// Package dataset reads labelled images. It finds out which files belong together,
+// what the labels mean and which subject each image shows.
 //
 //	data, err := dataset.Open("nuclei/train")
 //	sample, err := data.Cases[0].ReadClasses()
 //
-// A data set is a folder of images and one of labels, in one of several layouts (see
-// Open). Its images are cases in groups, whose subjects a split keeps whole (Split).
-// Predictions are files that were made before for the images of data sets.
+// A data set is a folder of images and a folder of labels, in one of several layouts
+// (see Open). Each image is a case and belongs to a group. Split never divides a
+// subject. Predictions are existing files of masks or values for the images of data
+// sets.
 package dataset
 
 import (
@@ -22,9 +23,9 @@ import (
 	"segd/internal/walk"
 )
 
-// Case is one labelled image of a data set: a file, or a frame of one.
+// Case is one labelled image of a data set: a file or one frame of a file.
 type Case struct {
-	ID     string   // path below images/ without extension, _0001 and so on for frames; with several data sets, the set's name before it
+	ID     string   // path below images/ without extension, with _0001 and so on for frames; with several data sets, prefixed with the name of the set
 	Group  string   // of ids.csv (a subject, a slide) or BIDS, else the first image of the patient or study, else the file; the set's name before it as for ID
 	Image  string   // file
 	More   []string // files of its further channels
@@ -36,53 +37,53 @@ type Case struct {
 	// empty where there is none.
 	Instances string
 
-	Set     int    // of the data set, in the order they were given
-	setName string // that IDs begin with; empty where there is one data set
+	Set     int    // of the data set, in the order given
+	setName string // prefix of IDs; empty if there is only one data set
 	folder  string // of the images of the data set
 
-	// subject is what is never on both sides of a split, see groups. It is not to
-	// be shown.
+	// subject is the key that a split never divides, see groups. It must not be
+	// shown.
 	subject    string
 	named      string           // group of ids.csv
 	stem       string           // of the image, or of the files of its channels, below folder
 	who        dicomio.Identity // of a DICOM image
 	files      *files           // open ones
 	ignore     uint8            // label value of pixels left open; 0: none
-	renumber   *classes.Table   // of the label's classes, where other data number them otherwise
-	calibrated bool             // the data set says that values are Hounsfield units
+	renumber   *classes.Table   // maps the label's classes to the numbers of other data
+	calibrated bool             // the data set declares values to be Hounsfield units
 
-	channelNames []string // the channels that the data set has, as it names them
+	channelNames []string // the channels of the data set, as it names them
 }
 
-// Dataset lists labelled images. Nothing of their content is held.
+// Dataset lists labelled images. It holds none of their content.
 type Dataset struct {
-	Names    []string // of the data sets that were joined
+	Names    []string // folders of the joined data sets
 	Cases    []Case   // sorted by ID within each data set
-	Classes  []string // names of the foreground classes, index 1 first, where the data name them
+	Classes  []string // names of the foreground classes, index 1 first, if the data name them
 	Warnings []string
 
-	named classes.List // the same, with the data set that they come from
+	named classes.List // the same, with the data set they come from
 }
 
 // Open lists the cases of one or more data sets.
 //
-// A data set is a folder with images/ and labels/ (or imgs/ and masks/), or
-// nnU-Net's: dataset.json, imagesTr/ and labelsTr/. Images are of any kind that
-// segd reads; each frame of one with several is a case. A label is a PNG or
-// TIFF of class indices, a DICOM Segmentation or a NIfTI volume of the same
-// stem (or stem_mask), or a segmentation that refers to the image. Where ids.csv
-// (header id,group) lies beside them, it names the group of each image: a
-// subject, a slide, whatever must not be split; without it the frames of a
-// volume, the DICOM files of a patient and the files of a BIDS subject are a
-// group (see groups). An ids.csv whose ids are no images is segd.ErrFormat. Files of several folders
-// are joined, ids then carry the name of their data set, which is the folder's
-// name, or its parent's where the folder is called train or test. Classes are
+// A data set is a folder with images/ and labels/ (or imgs/ and masks/), or nnU-Net's
+// layout: dataset.json, imagesTr/ and labelsTr/. An image may have any format that
+// segd reads, and each frame of a file is a case. A label is a PNG or TIFF of class
+// indices, a DICOM Segmentation or a NIfTI volume with the same stem (or stem_mask),
+// or a segmentation that refers to the image. If the folder has an ids.csv (header
+// id,group), it names the group of each image: a subject, a slide or anything else
+// that must not be split. Without it, the frames of a volume, the DICOM files of a
+// patient and the files of a BIDS subject form a group (see groups). The error is
+// segd.ErrFormat if no id in ids.csv matches an image. If several folders are given,
+// they are joined, and each ID starts with the name of its data set. That is the name
+// of the folder, or of its parent if the folder is called train or test. Classes are
 // joined by name, in the order of the first data set that names them.
 //
-// The errors are segd.ErrNotFound for a missing folder or label, and
-// segd.ErrFormat for two images of one stem, for a malformed ids.csv or
-// dataset.json and for class names that contradict each other; for volumes and
-// DICOM files, whose headers are read, those of scanio.Read.
+// The errors are segd.ErrNotFound for a missing folder or label, and segd.ErrFormat
+// for two images with the same stem, a malformed ids.csv or dataset.json, or
+// contradictory class names. Open reads the headers of volumes and DICOM files, so it
+// also returns the errors of scanio.Read.
 func Open(dirs ...string) (*Dataset, error) {
 	if len(dirs) == 0 {
 		return nil, fmt.Errorf("train: %w: no data set given", segd.ErrOption)
@@ -115,7 +116,7 @@ func Open(dirs ...string) (*Dataset, error) {
 	return d, nil
 }
 
-// setNames makes short names for data sets that differ from each other.
+// setNames gives data sets short, distinct names.
 func setNames(dirs []string) []string {
 	names := make([]string, len(dirs))
 	used := map[string]int{}
@@ -233,8 +234,8 @@ func folders(dir string) (place, error) {
 		segd.ErrNotFound, dir, hint)
 }
 
-// instancesOf is the file that numbers the objects of a case, a 16-bit PNG in
-// instances/ beside the folder of its image; empty where there is none.
+// instancesOf returns the file that numbers the objects of a case: a 16-bit PNG in
+// instances/ next to the folder of its image. It returns "" if there is none.
 func instancesOf(dir, stem string) string {
 	path := filepath.Join(dir, "instances", filepath.FromSlash(stem)+".png")
 	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {

@@ -7,7 +7,7 @@ import (
 	"segd/train/dataset"
 )
 
-// A data set is listed, and its first case read.
+// List a data set and read its first case.
 func Example() {
 	data, err := dataset.Open("nuclei/train")
 	if err != nil {

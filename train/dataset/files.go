@@ -14,22 +14,22 @@ import (
 	"segd/train/metric"
 )
 
-// What is kept open at once: frames of a volume follow each other, and image and
-// label are two files. The last two are kept whatever their size.
+// Limits on what is kept open. Frames of a volume are read one after another, and
+// image and label are two files, so the last two files are kept whatever their size.
 const (
 	openFiles = 6
 	openBytes = 512 << 20
 )
 
-// files keeps the files that were opened last, so that a volume is read
-// once for all of its frames. It may be used from several goroutines.
+// files caches the most recently opened files, so that a volume is read once for all
+// its frames. It is safe for concurrent use.
 type files struct {
 	mu    sync.Mutex
 	list  []*opened           // oldest first
 	notes map[string][]string // paths by text, see note
 }
 
-// role is what a file is opened as.
+// role says how a file is interpreted.
 type role int
 
 // The roles of files.
@@ -45,21 +45,21 @@ type opened struct {
 	role  role
 	once  sync.Once
 	err   error
-	bytes int64 // about what it takes, once it is read
+	bytes int64 // approximate memory, set once the file is read
 
-	scan    *segd.Scan      // as image and as values
-	channel *scanio.Channel // as image: what joins it with files of further channels
+	scan    *segd.Scan      // for images and values
+	channel *scanio.Channel // for images: joins it with the files of other channels
 	source  *dicomio.Source // of a DICOM image that objects can refer to; else nil
 	labels  *scanio.Labels
 
-	warnings []string // of a volume: about where it lies
+	warnings []string // for volumes: about their position
 
-	masks    turned[uint8]   // of labels that lie otherwise than their image
+	masks    turned[uint8]   // for labels stored in another orientation than their image
 	pixels   turned[float32] // of an image or of values
 	inVolume inVolume        // of a segmentation
 }
 
-// open opens a file, or returns it as it was opened before.
+// open opens a file, or returns it from the cache.
 func (f *files) open(path string, as role) (*opened, error) {
 	f.mu.Lock()
 	var o *opened
@@ -88,7 +88,7 @@ func (f *files) open(path string, as role) (*opened, error) {
 	return o, o.err
 }
 
-// trim lets go of the oldest files.
+// trim drops the oldest files.
 func (f *files) trim() {
 	var all int64
 	for _, o := range f.list {
@@ -100,14 +100,14 @@ func (f *files) trim() {
 	}
 }
 
-// close lets go of all.
+// close drops all files.
 func (f *files) close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.list = nil
 }
 
-// size is about what o takes in memory: values of 16 bits, as most volumes have.
+// size estimates the memory that o takes, assuming 16-bit values as in most volumes.
 func (o *opened) size() int64 {
 	switch {
 	case o.scan != nil:
@@ -148,7 +148,7 @@ func (o *opened) read() error {
 	return nil
 }
 
-// readFile reads a file that scanio would not refuse for its size.
+// readFile reads a file if scanio would accept its size.
 func readFile(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -184,7 +184,7 @@ func (c *Case) opener() *files {
 	return c.files
 }
 
-// Where names a frame of a file in words.
+// Where describes a frame of a file in words.
 func (c *Case) Where(path string) string {
 	if c.Frames > 1 {
 		return fmt.Sprintf("%s, frame %d", path, c.Frame+1)
@@ -192,9 +192,9 @@ func (c *Case) Where(path string) string {
 	return path
 }
 
-// ReadMask reads the case's label: values as the file has them, except nnU-Net's
-// value for pixels left open, which becomes metric.Ignore, and for classes that
-// other data number otherwise.
+// ReadMask reads the case's label. It keeps the values of the file, with two
+// exceptions: nnU-Net's value for ignored pixels becomes metric.Ignore, and classes
+// that other data number differently are renumbered.
 func (c *Case) ReadMask() (*segd.Mask, error) {
 	m, err := c.maskOf(c.Label)
 	if err == nil {
@@ -203,7 +203,7 @@ func (c *Case) ReadMask() (*segd.Mask, error) {
 	return m, err
 }
 
-// Meant turns the values of the case's label into those that are meant.
+// Meant converts the stored values of the case's label into class indices.
 func (c *Case) Meant(pix []uint8) {
 	for i, v := range pix {
 		if c.ignore > 0 && v == c.ignore {
@@ -213,7 +213,7 @@ func (c *Case) Meant(pix []uint8) {
 	c.renumber.Apply(pix)
 }
 
-// maskOf reads the mask of the case's frame out of a file.
+// maskOf reads the mask of the case's frame from a file.
 func (c *Case) maskOf(path string) (*segd.Mask, error) {
 	o, err := c.opener().open(path, asMask)
 	if err != nil {
@@ -226,10 +226,10 @@ func (c *Case) maskOf(path string) (*segd.Mask, error) {
 	return m, nil
 }
 
-// pick takes the mask of the case's frame out of labels: where both say where they
-// lie in the patient what lies where the image does, otherwise what has the same
-// number. Labels that lie elsewhere are an orient.MatchError. A picture that is named
-// after the frame is the frame's alone, others have a page for each frame.
+// pick selects the mask of the case's frame from labels. If image and labels both
+// have a position in the patient, it selects by position, otherwise by frame number.
+// Labels at another position are an orient.MatchError. A picture named after the
+// frame belongs to that frame alone; other pictures have a page for each frame.
 func (c *Case) pick(o *opened) (*segd.Mask, error) {
 	l := o.labels
 	if l.SEG == nil && l.Volume == nil {
@@ -257,7 +257,7 @@ func (c *Case) pick(o *opened) (*segd.Mask, error) {
 		return c.labelled(o, image)
 	}
 	origin, right, down, _ := image.source.FramePlane(c.Frame)
-	for i := range 2 { // DICOM has left and posterior rising, NIfTI right and anterior
+	for i := range 2 { // DICOM's axes point left and posterior, NIfTI's right and anterior
 		origin[i], right[i], down[i] = -origin[i], -right[i], -down[i]
 	}
 	if mm := l.Volume.Beyond(image.scan.Width, image.scan.Height, origin, right, down); mm > 0 {
@@ -266,7 +266,7 @@ func (c *Case) pick(o *opened) (*segd.Mask, error) {
 	return l.Volume.LabelsAt(image.scan.Width, image.scan.Height, origin, right, down)
 }
 
-// page is the page of a picture of labels that belongs to the case's frame.
+// page returns the page of a label picture that belongs to the case's frame.
 func (c *Case) page(path string, pages int) (int, error) {
 	base := func(path string) string { return filepath.Base(scanio.Stem(path)) }
 	own := c.Frames > 1 && (base(path) == filepath.Base(c.ID) || base(path) == frameID(base(c.Image), c.Frame, c.Frames))
@@ -281,7 +281,7 @@ func (c *Case) page(path string, pages int) (int, error) {
 	return c.Frame, nil
 }
 
-// CountError says that an image and its labels differ in the number of frames.
+// CountError reports that an image and its labels differ in the number of frames.
 type CountError struct{ error }
 
 func (e *CountError) Unwrap() error { return e.error }

@@ -7,49 +7,48 @@ import (
 	"strings"
 )
 
-// groups joins the cases of data sets to subjects, and names their groups.
+// groups joins the cases of data sets into subjects, and names their groups.
 //
-// Cases are of one subject where ids.csv gives them one group, in one data set
-// or in several; where their DICOM headers have one PatientID (of one issuer,
-// or of an issuer that some do not name), one study or one series; where their
-// BIDS names have one subject (sub-01); and where they are frames of one file.
-// Each of that joins on, so that a patient of two studies, one of them with an
-// ids.csv, stays whole.
+// Cases belong to one subject if ids.csv gives them the same group, in one data set
+// or several; if their DICOM headers have the same PatientID (from the same issuer,
+// or if some files omit the issuer), study or series; if their BIDS names have the
+// same subject (sub-01); or if they are frames of one file. These links are
+// transitive: a patient with two studies, one of them in an ids.csv, stays whole.
 //
-// The name of a group is that of ids.csv or of BIDS, else the stem of its first
-// image, and never the patient's.
+// A group is named after ids.csv or BIDS, or else after the stem of its first image,
+// but never after the patient.
 type groups struct {
-	parent  map[string]string // of keys that are joined
-	unclear map[link]bool     // what the headers say and ids.csv denies
+	parent  map[string]string // union-find of joined keys
+	unclear map[link]bool     // links in headers that ids.csv contradicts
 }
 
-// link is a value of the headers in a data set: kind is p, s or r for patient,
-// study and series.
+// link is a header value in a data set. kind is p, s or r for patient, study and
+// series.
 type link struct {
 	set  int
 	kind byte
 	key  string
 }
 
-// Contradiction is where ids.csv parts what the headers join.
+// Contradiction reports that ids.csv separates cases that the headers join.
 type Contradiction struct {
 	Set         int
 	kind        byte
 	A, B        *Case // of two groups
-	Placeholder bool  // the same in all files, of different groups: it says nothing
+	Placeholder bool  // the same in all files of different groups, so it says nothing
 }
 
-// String names what the files share, and two of them.
+// String names the shared attribute and two of the files.
 func (c Contradiction) String() string {
 	what := map[byte]string{'p': "PatientID", 's': "study", 'r': "series"}[c.kind]
 	if c.Placeholder {
-		return fmt.Sprintf("all DICOM images have one %s, and ids.csv has several groups: the %s is taken for a placeholder", what, what)
+		return fmt.Sprintf("all DICOM images have the same %s, but ids.csv has several groups: the %s is assumed to be a placeholder", what, what)
 	}
-	return fmt.Sprintf("ids.csv has %s and %s in different groups, and their headers have one %s: the groups are kept on one side of a split", c.A.Image, c.B.Image, what)
+	return fmt.Sprintf("ids.csv puts %s and %s in different groups, but their headers have the same %s: a split keeps both groups on one side", c.A.Image, c.B.Image, what)
 }
 
-// Group fills in Group and subject of cases, and returns where ids.csv
-// and headers contradict each other.
+// Group sets Group and subject of cases, and returns the contradictions between
+// ids.csv and headers.
 func Group(cases []*Case) []Contradiction {
 	g := &groups{parent: map[string]string{}, unclear: map[link]bool{}}
 	issuers := openIssuers(cases)
@@ -83,15 +82,15 @@ func Group(cases []*Case) []Contradiction {
 	return found
 }
 
-// contradictions compares ids.csv with the headers, patient first: a study is one
-// patient's, so that one line is enough.
+// contradictions compares ids.csv with the headers, starting with the patient. A
+// study belongs to one patient, so one line per data set is enough.
 func (g *groups) contradictions(cases []*Case, issuers map[string]bool) (list []Contradiction) {
 	type seen struct {
 		first, other *Case // of two groups
 		files        int
 	}
 	values := map[link]*seen{}
-	count := map[link]int{} // values of a kind in a set: key is empty
+	count := map[link]int{} // number of values of a kind in a set; key is empty
 	var order []link
 	for _, c := range cases {
 		for _, l := range c.links(issuers) {
@@ -131,7 +130,7 @@ func (g *groups) contradictions(cases []*Case, issuers map[string]bool) (list []
 	return list
 }
 
-// join makes two keys one.
+// join merges two keys.
 func (g *groups) join(a, b string) {
 	if ra, rb := g.root(a), g.root(b); ra != rb {
 		g.parent[rb] = ra
@@ -145,8 +144,8 @@ func (g *groups) root(key string) string {
 	return key
 }
 
-// openIssuers lists the patients whose issuer some file does not name: their ID
-// alone then tells who they are.
+// openIssuers lists the patients for whom some file omits the issuer. Only the ID
+// then identifies them.
 func openIssuers(cases []*Case) map[string]bool {
 	open := map[string]bool{}
 	for _, c := range cases {
@@ -157,7 +156,7 @@ func openIssuers(cases []*Case) map[string]bool {
 	return open
 }
 
-// links are what the headers of a case say of its subject.
+// links returns what the headers of a case say about its subject.
 func (c *Case) links(openIssuers map[string]bool) (list []link) {
 	if p := c.who.Patient; p != "" {
 		if !openIssuers[p] {
@@ -174,25 +173,26 @@ func (c *Case) links(openIssuers map[string]bool) (list []link) {
 	return list
 }
 
-// identified reports whether the headers of a case say anything of its subject.
+// identified reports whether the headers of a case say anything about its subject.
 func (c *Case) identified() bool { return c.who.Patient+c.who.Study+c.who.Series != "" }
 
-// Subject is what is never on both sides of a split: cases of one subject are one
-// patient's as far as ids.csv, headers and names tell. It is not to be shown.
+// Subject returns a key that a split never divides. As far as ids.csv, headers and
+// names show, all cases of one patient have the same key. It must not be shown.
 func (c *Case) Subject() string { return c.subject }
 
 // Stem is the path of the image, or of the files of its channels, below the folder of
 // the images: without extension, with slashes.
 func (c *Case) Stem() string { return c.stem }
 
-// Grouped reports whether anything but its own name says which group a case is of.
+// Grouped reports whether anything other than its own name determines the group of a
+// case.
 func (c *Case) Grouped() bool {
 	return c.named != "" || c.identified() || c.Frames > 1 || bidsSubject(c.stem) != ""
 }
 
-// ownKey is what a case is joined to others by, in whatever data set: its group
-// in ids.csv, its BIDS subject, or its stem. Files of headers are told apart by
-// these, since two patients often have files of the same names.
+// ownKey returns the key that joins a case to others in any data set: its group in
+// ids.csv, its BIDS subject or its stem. If a file has headers, the key includes its
+// data set, because files of two patients often have the same names.
 func (c *Case) ownKey() string {
 	switch name := cmp.Or(c.named, bidsSubject(c.stem)); {
 	case name != "":
@@ -203,7 +203,7 @@ func (c *Case) ownKey() string {
 	return "group " + c.stem
 }
 
-// ownGroup is the name of the group of a case where no header tells more.
+// ownGroup returns the name of a case's group if no header says more.
 func (c *Case) ownGroup() string {
 	name := cmp.Or(cmp.Or(c.named, bidsSubject(c.stem)), c.stem)
 	if c.setName != "" {
@@ -217,9 +217,9 @@ var (
 	bidsSession = regexp.MustCompile(`^ses-[A-Za-z0-9]+$`)
 )
 
-// bidsSubject returns the subject of a stem in the form of BIDS, such as sub-01 of
-// sub-01/ses-2/anat/sub-01_ses-2_T1w, with the folders above except sessions, which
-// may be those of a site; empty for other names.
+// bidsSubject returns the subject of a BIDS stem, such as sub-01 for
+// sub-01/ses-2/anat/sub-01_ses-2_T1w. The result includes the folders above the
+// subject, which may name a site, but not the session. It is empty for other names.
 func bidsSubject(stem string) string {
 	var above []string
 	for _, part := range strings.Split(stem, "/") {

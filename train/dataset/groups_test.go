@@ -16,8 +16,8 @@ import (
 	"segd/train/dataset/datasettest"
 )
 
-// scan writes a labelled DICOM slice of a study to a data set; patient and issuer
-// are left out where they are empty.
+// scan writes a labelled DICOM slice of a study to a data set. It omits patient and
+// issuer if they are empty.
 func scan(t *testing.T, dir, name, patient, issuer, study string) {
 	t.Helper()
 	n := 0
@@ -36,7 +36,7 @@ func scan(t *testing.T, dir, name, patient, issuer, study string) {
 	datasettest.Put(t, dir, "labels/"+name+".png", datasettest.Encode(t, m))
 }
 
-// sides lists the groups, and the subjects by the first case of each.
+// sides lists the groups, and identifies each subject by its first case.
 func sides(t *testing.T, dirs ...string) (named, subjects []string) {
 	t.Helper()
 	d, err := dataset.Open(dirs...)
@@ -58,19 +58,19 @@ func TestGroupsByPatient(t *testing.T) {
 	scan(t, dir, "a", "Secret^1", "", "1")
 	scan(t, dir, "b", "Secret^1 ", "", "2") // padded
 	scan(t, dir, "c", "Secret^2", "H1", "3")
-	scan(t, dir, "d", "Secret^2", "H2", "4") // of another hospital
+	scan(t, dir, "d", "Secret^2", "H2", "4") // from another hospital
 	scan(t, dir, "e", "", "", "5")
 	scan(t, dir, "f", "", "", "5")
-	scan(t, dir, "g", "ANONYMOUS", "", "6") // tells nothing
+	scan(t, dir, "g", "ANONYMOUS", "", "6") // says nothing
 	scan(t, dir, "h", "anonymous", "", "7")
-	scan(t, dir, "i", "", "", "1") // of a's study
+	scan(t, dir, "i", "", "", "1") // in a's study
 	want := []string{"a", "a", "c", "d", "e", "e", "g", "h", "a"}
 	named, subjects := sides(t, dir)
 	if !slices.Equal(named, want) || !slices.Equal(subjects, want) {
 		t.Errorf("groups %q, subjects %q, want %q", named, subjects, want)
 	}
 
-	// Another data set has two of the patients, under names of the first set.
+	// Another data set has two of the patients, under names that the first set uses.
 	other := t.TempDir()
 	scan(t, other, "c", "Secret^1", "", "8")
 	scan(t, other, "d", "Secret^9", "", "9")
@@ -89,7 +89,7 @@ func TestGroupsByPatient(t *testing.T) {
 		t.Errorf("%v, %d groups, %s", err, len(r.Groups), b)
 	}
 
-	// With ids.csv for a part, the patient stays whole.
+	// With an ids.csv that lists only some images, the patient stays whole.
 	datasettest.Put(t, dir, "ids.csv", []byte("id,group\na,x\nc,y\n"))
 	named, subjects = sides(t, dir)
 	if named[0] != "x" || subjects[1] != "a" || subjects[8] != "a" || subjects[3] == subjects[2] {
@@ -97,8 +97,8 @@ func TestGroupsByPatient(t *testing.T) {
 	}
 }
 
-// TestIDsAgainstPatients: an ids.csv that parts a patient is a leak, unless all
-// files have the one ID, which then says nothing.
+// TestIDsAgainstPatients: an ids.csv that splits a patient is a leak, unless all
+// files have the same ID, which then says nothing.
 func TestIDsAgainstPatients(t *testing.T) {
 	dir := t.TempDir()
 	scan(t, dir, "a", "Secret^1", "", "1")
@@ -129,7 +129,7 @@ func TestIDsAgainstPatients(t *testing.T) {
 	}
 }
 
-// TestCheckPatientsOfSplits finds a patient on both sides by the headers alone.
+// TestCheckPatientsOfSplits finds a patient on both sides from the headers alone.
 func TestCheckPatientsOfSplits(t *testing.T) {
 	root := t.TempDir()
 	training, test := filepath.Join(root, "train"), filepath.Join(root, "test")
@@ -162,30 +162,30 @@ func TestGroupsOfBIDS(t *testing.T) {
 	}
 }
 
-// TestIDs: ids may have the extension of their file and its folder, and nothing
-// else may differ.
+// TestIDs: ids may include the folder and the extension of their file. Anything else
+// must match.
 func TestIDs(t *testing.T) {
 	for name, tt := range map[string]struct {
 		ids  string
 		kind error
 		says string // in the error or the one warning
 	}{
-		"stems":          {"id,group\na,1\nsub/b,1\nc,2\n", nil, ""},
-		"extensions":     {"id,group\na.png,1\nsub/b.PNG,1\nc.png,2\n", nil, ""},
-		"of the labels":  {"id,group\na.nii.gz,1\nsub/b.tif,1\nc.png,2\n", nil, ""},
-		"folders":        {"id,group\nimages/a.png,1\nimages/sub/b,1\n./images/c.png,2\n", nil, ""},
-		"backslashes":    {"id,group\nimages\\a.png,1\nsub\\b.png,1\nc,2\n", nil, ""},
-		"semicolons":     {"\ufeffID;Group\r\na;1\r\nsub/b;1\r\nc;2\r\n", nil, ""},
-		"tabs, spaces":   {"id\tgroup\na \t1\nsub/b\t 1\nc\t2\n", nil, ""},
-		"twice the same": {"id,group\na,1\na,1\nsub/b,1\nc,2\n", nil, ""},
-		"a part":         {"id,group\na,1\nsub/b,1\n", nil, "1 of 3 images"},
-		"spare ids":      {"id,group\na,1\nsub/b,1\nc,2\nnobody,3\n", nil, `1 of 4 ids`},
-		"names alone":    {"id,group\na,1\nb,1\nc,2\n", nil, `"b"`},
-		"no image":       {"id,group\nA,1\nSUB/B,1\nC,2\n", segd.ErrFormat, `"A"`},
-		"nothing":        {"id,group\n", segd.ErrFormat, "0 ids"},
-		"two groups":     {"id,group\na,1\na.png,2\n", segd.ErrFormat, "two groups"},
-		"twice":          {"id,group\na,1\na,2\n", segd.ErrFormat, "line 3"},
-		"UTF-16":         {"\xff\xfei\x00d\x00", segd.ErrFormat, "UTF-16"},
+		"stems":             {"id,group\na,1\nsub/b,1\nc,2\n", nil, ""},
+		"extensions":        {"id,group\na.png,1\nsub/b.PNG,1\nc.png,2\n", nil, ""},
+		"of the labels":     {"id,group\na.nii.gz,1\nsub/b.tif,1\nc.png,2\n", nil, ""},
+		"folders":           {"id,group\nimages/a.png,1\nimages/sub/b,1\n./images/c.png,2\n", nil, ""},
+		"backslashes":       {"id,group\nimages\\a.png,1\nsub\\b.png,1\nc,2\n", nil, ""},
+		"semicolons":        {"\ufeffID;Group\r\na;1\r\nsub/b;1\r\nc;2\r\n", nil, ""},
+		"tabs, spaces":      {"id\tgroup\na \t1\nsub/b\t 1\nc\t2\n", nil, ""},
+		"the same id twice": {"id,group\na,1\na,1\nsub/b,1\nc,2\n", nil, ""},
+		"a part":            {"id,group\na,1\nsub/b,1\n", nil, "1 of 3 images"},
+		"spare ids":         {"id,group\na,1\nsub/b,1\nc,2\nnobody,3\n", nil, `1 of 4 ids`},
+		"names alone":       {"id,group\na,1\nb,1\nc,2\n", nil, `"b"`},
+		"no image":          {"id,group\nA,1\nSUB/B,1\nC,2\n", segd.ErrFormat, `"A"`},
+		"nothing":           {"id,group\n", segd.ErrFormat, "0 ids"},
+		"two groups":        {"id,group\na,1\na.png,2\n", segd.ErrFormat, "two groups"},
+		"twice":             {"id,group\na,1\na,2\n", segd.ErrFormat, "line 3"},
+		"UTF-16":            {"\xff\xfei\x00d\x00", segd.ErrFormat, "UTF-16"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := datasettest.Tree(t, t.TempDir(), map[string]any{
@@ -215,7 +215,7 @@ func TestIDs(t *testing.T) {
 	}
 }
 
-// TestIDsOfChannels: ids may be those of the first channel's file.
+// TestIDsOfChannels: ids may name the file of the first channel.
 func TestIDsOfChannels(t *testing.T) {
 	dir := datasettest.Tree(t, t.TempDir(), map[string]any{
 		"imagesTr/x_0000.png": datasettest.Pixels, "imagesTr/y_0000.png": datasettest.Pixels, "labelsTr/x.png": datasettest.Pixels, "labelsTr/y.png": datasettest.Pixels,
@@ -227,7 +227,7 @@ func TestIDsOfChannels(t *testing.T) {
 	}
 }
 
-// TestSplitOfOnePatient: where there is one patient, studies are not split.
+// TestSplitOfOnePatient: if there is only one patient, studies are not split.
 func TestSplitOfOnePatient(t *testing.T) {
 	dir := t.TempDir()
 	for i, name := range []string{"a", "b", "c", "d"} {

@@ -10,12 +10,13 @@ import (
 	"segd/unet"
 )
 
-// brief is a training of a moment: the network has 4 channels and 2 levels.
+// brief returns options for a very short training of a network with 4 channels and 2
+// levels.
 func brief(dir, out string, steps int) train.Options {
 	return train.Options{Datasets: []string{dir}, Out: out, Steps: steps, Network: unet.Config{Width: 4, Depth: 2}, Patch: 32, Batch: 2, Seed: 3}
 }
 
-// checked is what a check finds in data sets.
+// checked returns what a check finds in data sets.
 func checkedOf(t *testing.T, dirs ...string) *check.Result {
 	t.Helper()
 	r, err := check.Run(t.Context(), check.Options{Datasets: dirs, Overfit: -1}, nil)

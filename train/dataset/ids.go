@@ -17,21 +17,21 @@ import (
 	"segd/internal/scanio"
 )
 
-// idList is what an ids.csv says: the group of each image.
+// idList is the content of an ids.csv: the group of each image.
 type idList struct {
 	path   string
-	ids    []string       // as they are written
+	ids    []string       // as written
 	groups []string       // of each id
 	exact  map[string]int // index by id, with slashes
-	stems  map[string]int // index by id without extension; -1: ids of different groups
-	used   []bool         // whether an image has the id
+	stems  map[string]int // index by id without extension; -1: ambiguous, ids in different groups
+	used   []bool         // whether the id matches an image
 }
 
 // maxIDs bounds ids.csv.
 const maxIDs = 64 << 20
 
-// readIDs reads ids.csv; a missing file gives nil. Columns are parted by commas,
-// semicolons or tabs. An id that comes twice with different groups is
+// readIDs reads ids.csv and returns nil if there is none. Columns are separated by
+// commas, semicolons or tabs. An id that appears twice with different groups is
 // segd.ErrFormat.
 func readIDs(file string) (*idList, error) {
 	f, err := os.Open(file)
@@ -88,12 +88,12 @@ func readIDs(file string) (*idList, error) {
 		}
 		if !l.add(strings.TrimSpace(row[id]), strings.TrimSpace(row[group])) {
 			line, _ := r.FieldPos(id)
-			return nil, bad(" line %d: an id for the second time, with another group", line)
+			return nil, bad(" line %d: the id appears a second time, with another group", line)
 		}
 	}
 }
 
-// add takes in a line. It returns false for an id that has another group already.
+// add adds a line. It returns false if the id already has another group.
 func (l *idList) add(id, group string) bool {
 	if group == "" || id == "" {
 		return true
@@ -113,14 +113,14 @@ func (l *idList) add(id, group string) bool {
 	return true
 }
 
-// find returns the group of what has one of the names: the id that is just one of
-// them, else the one that is with an extension of scans behind it.
+// find returns the group of the id that equals one of names or, failing that, of the
+// id that equals one of them plus a file extension of scans.
 func (l *idList) find(names ...string) (group string, err error) {
 	for _, name := range names {
 		if k, ok := l.exact[name]; ok {
 			l.used[k] = true
 			if group != "" && group != l.groups[k] {
-				return "", fmt.Errorf("train: %w: %s has ids of two groups for image %s", segd.ErrFormat, l.path, names[0])
+				return "", fmt.Errorf("train: %w: %s has ids in two groups for image %s", segd.ErrFormat, l.path, names[0])
 			}
 			group = l.groups[k]
 		}
@@ -131,7 +131,7 @@ func (l *idList) find(names ...string) (group string, err error) {
 	for _, name := range names {
 		switch k, ok := l.stems[name]; {
 		case ok && k < 0:
-			return "", fmt.Errorf("train: %w: %s has ids of two groups for image %s", segd.ErrFormat, l.path, names[0])
+			return "", fmt.Errorf("train: %w: %s has ids in two groups for image %s", segd.ErrFormat, l.path, names[0])
 		case ok:
 			l.used[k] = true
 			return l.groups[k], nil
@@ -140,11 +140,10 @@ func (l *idList) find(names ...string) (group string, err error) {
 	return "", nil
 }
 
-// nameGroups looks up the group of each image, or of each of its frames. An id is
-// the stem of an image or of one of its frames, or its file below the data set
-// or below the folder of images, with or without extension. An ids.csv none of
-// whose ids is an image is segd.ErrFormat; the warning says what has no
-// counterpart.
+// nameGroups looks up the group of each image, or of each of its frames. An id is the
+// stem of an image or frame, or the path of its file below the data set or the folder
+// of images, with or without extension. If no id matches an image, the error is
+// segd.ErrFormat. The warning lists what has no counterpart.
 func (p *pairing) nameGroups(ids *idList) (warning string, err error) {
 	if ids == nil || len(p.entries) == 0 {
 		return "", nil
@@ -171,10 +170,10 @@ func (p *pairing) nameGroups(ids *idList) (warning string, err error) {
 	}
 	switch {
 	case missing == len(p.entries):
-		return "", fmt.Errorf("train: %w: no id of %s is an image: its %d ids are like %q, the images like %q; an id is the path of an image below %s, with or without extension",
+		return "", fmt.Errorf("train: %w: no id in %s matches an image: its %d ids look like %q, the images like %q; an id is the path of an image below %s, with or without extension",
 			segd.ErrFormat, ids.path, len(ids.ids), cmp.Or(example, "none"), first, p.images)
 	case missing > 0:
-		warning = fmt.Sprintf("%d of %d images are not in %s, such as %s: each counts as a subject of its own, unless its headers or BIDS name tell more", missing, len(p.entries), ids.path, first)
+		warning = fmt.Sprintf("%d of %d images are not in %s, such as %s: each counts as a separate subject unless its headers or BIDS name say otherwise", missing, len(p.entries), ids.path, first)
 	}
 	if spare > 0 {
 		if warning != "" {
@@ -185,7 +184,7 @@ func (p *pairing) nameGroups(ids *idList) (warning string, err error) {
 	return warning, nil
 }
 
-// groupsOf looks up the group of each frame of an image, empty where there is none.
+// groupsOf looks up the group of each frame of an image. A frame without one gets "".
 func (p *pairing) groupsOf(e *entry, ids *idList) ([]string, error) {
 	folder := filepath.Base(p.images) + "/"
 	names := []string{e.stem}

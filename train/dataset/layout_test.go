@@ -20,8 +20,8 @@ import (
 	"segd/train/evaluate"
 )
 
-// described lists the cases of a data set: id, group, and what the first row of
-// image and mask holds.
+// described lists the cases of a data set: id, group, and the first row of image and
+// mask.
 func described(t *testing.T, dir string) []string {
 	t.Helper()
 	d, err := dataset.Open(dir)
@@ -102,7 +102,7 @@ func TestOpenNNUNet(t *testing.T) {
 	}
 }
 
-// TestOpenDecathlon has no suffixes of channels.
+// TestOpenDecathlon opens a set whose files have no channel suffixes.
 func TestOpenDecathlon(t *testing.T) {
 	dir := t.TempDir()
 	datasettest.Put(t, dir, "imagesTr/hippo_0001.nii.gz", datasettest.Volume(2, 1, 2, 1, func(x, _, z int) int { return 5*z + x }))
@@ -111,8 +111,8 @@ func TestOpenDecathlon(t *testing.T) {
 	wantCases(t, dir, "hippo_0001_0001 hippo_0001 [0 1] [0 0]", "hippo_0001_0002 hippo_0001 [5 6] [1 1]")
 }
 
-// TestOpenSeries labels the files of DICOM series by segmentations that refer
-// to them, whatever they are called, and by a volume that lies where they do.
+// TestOpenSeries labels the files of a DICOM series with segmentations that refer to
+// them, whatever their names, and with a volume at the same position.
 func TestOpenSeries(t *testing.T) {
 	dir := t.TempDir()
 	const size = 4
@@ -123,14 +123,14 @@ func TestOpenSeries(t *testing.T) {
 		first = append(first, b)
 		datasettest.Put(t, dir, fmt.Sprintf("images/two/IM%d", i), dicomtest.Write(datasettest.Slice("8", i, size, float64(3*i), func(x, y int) int { return 1024 + x })))
 	}
-	// The second slice is left out: nothing is marked there.
+	// The second slice is omitted because nothing is marked there.
 	datasettest.Put(t, dir, "labels/any.dcm", datasettest.Segmentation(t, [][]byte{first[0], first[2]}, size, []string{"liver"}, func(i, x, y int) uint8 {
 		if x == i {
 			return 1
 		}
 		return 0
 	}))
-	// The volume's affine turns both axes in the plane: right and anterior rise.
+	// The volume's affine flips both in-plane axes: they point right and anterior.
 	flipped := niftitest.Volume{Width: size, Height: size, Depth: 3, Affine: [3][4]float64{{1, 0, 0, -3}, {0, 1, 0, -3}, {0, 0, 3, 0}}}
 	for z := range 3 {
 		for y := range size {
@@ -194,7 +194,7 @@ func TestOpenMultiFrame(t *testing.T) {
 	wantCases(t, dir, "cine_0001 cine [0 1] [1 0]", "cine_0002 cine [0 1] [0 1]")
 }
 
-// TestCheckFormats finds in volumes what it finds in pictures.
+// TestCheckFormats finds the same faults in volumes as in pictures.
 func TestCheckFormats(t *testing.T) {
 	dir := t.TempDir()
 	disc := func(x, y, z int) int {
@@ -252,8 +252,8 @@ func TestCheckFormats(t *testing.T) {
 	}
 }
 
-// TestEvaluateFormats measures masks as segd segment writes them: a PNG for
-// each frame, a volume, a segmentation.
+// TestEvaluateFormats measures the masks that segd segment writes: a PNG for each
+// frame, a volume, a segmentation.
 func TestEvaluateFormats(t *testing.T) {
 	dir := t.TempDir()
 	half := func(x, y, z int) int { return x / 2 }

@@ -11,27 +11,27 @@ import (
 	"segd/internal/walk"
 )
 
-// imageFiles and labelFiles say what a walk takes in the folders of a data set:
-// images, but no outputs of segd that lie among them; and whatever holds labels,
-// which segd may have written. JPEG changes values, and so holds none.
+// imageFiles and labelFiles say which files a walk accepts in the folders of a data
+// set. Images exclude outputs of segd that lie among them. Labels include those
+// outputs, but not JPEG, which changes values.
 func imageFiles() walk.Options { return walk.Options{} }
 
 func labelFiles() walk.Options { return walk.Options{Want: isLabel, Outputs: true} }
 
-// isLabel reports whether a file of a kind may be a label. A file that has only the
-// name of one fails when it is read.
+// isLabel reports whether a file of this kind may be a label. A file that only has
+// the right name fails when it is read.
 func isLabel(k scanio.Kind) bool { return k == scanio.Unknown || k.IsLabel() }
 
-// listing is what a folder holds.
+// listing is the content of a folder.
 type listing struct {
 	stems  []string          // sorted
 	files  map[string]string // paths by stem
-	failed []walk.File       // what could not be read
+	failed []walk.File       // files that could not be read
 	passed walk.Passed
 }
 
-// listFiles maps the files below dir to their paths by stem, which is the path
-// below dir, with slashes, without the extension.
+// listFiles lists the paths of the files below dir by stem. A stem is the path below
+// dir with slashes and without extension.
 func listFiles(dir string, o walk.Options) (*listing, error) {
 	found, passed, err := walk.Walk(dir, o)
 	if err != nil {
@@ -58,7 +58,7 @@ func listFiles(dir string, o walk.Options) (*listing, error) {
 	return l, nil
 }
 
-// stemsOf is listFiles where everything has to be readable.
+// stemsOf is like listFiles, but fails if anything cannot be read.
 func stemsOf(dir string, o walk.Options) ([]string, map[string]string, walk.Passed, error) {
 	l, err := listFiles(dir, o)
 	if err != nil {
@@ -70,7 +70,7 @@ func stemsOf(dir string, o walk.Options) ([]string, map[string]string, walk.Pass
 	return l.stems, l.files, l.passed, nil
 }
 
-// inBrackets is what was skipped, to be put behind an error.
+// inBrackets describes the skipped files, for appending to an error.
 func inBrackets(p walk.Passed) string {
 	text := p.String()
 	if text == "" {
@@ -79,8 +79,8 @@ func inBrackets(p walk.Passed) string {
 	return " (" + text + ")"
 }
 
-// kindOf is the kind of a file that the walk has listed; scanio.Unknown where it
-// cannot be read any more.
+// kindOf returns the kind of a file that the walk has listed, or scanio.Unknown if it
+// can no longer be read.
 func kindOf(path string) scanio.Kind {
 	kind, _, err := scanio.KindOfFile(path)
 	if err != nil {

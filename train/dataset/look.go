@@ -12,26 +12,26 @@ import (
 	"segd/internal/walk"
 )
 
-// Inventory is what the folder of one data set holds, with what Open refuses:
-// package check goes on where Open ends.
+// Inventory describes the folder of one data set, including faults that Open refuses.
+// Package check goes on where Open stops.
 type Inventory struct {
 	Images, Labels Folder
-	Entries        []Entry  // the images; none where a folder has an error
-	Cases          []Case   // of the images that have a label and nothing wrong
-	Classes        []string // names of the foreground classes, where the data set has them
+	Entries        []Entry  // the images; none if a folder has an error
+	Cases          []Case   // cases of the images that have a label and no fault
+	Classes        []string // names of the foreground classes, if the data set has them
 	Spare          []string // label files without an image
-	Unpaired       error    // why labels cannot be found for the images; nothing below the folders is known then
+	Unpaired       error    // why no labels can be found for the images; nothing below the folders is then known
 
 	Grouped   bool   // there is an ids.csv
-	GroupsErr error  // what is wrong with it
-	Ungrouped string // what it leaves open, in words
+	GroupsErr error  // its fault
+	Ungrouped string // what it leaves open, as text
 }
 
-// Folder is what the folder of the images or of the labels holds.
+// Folder is the content of the folder of images or labels.
 type Folder struct {
 	Path   string
 	Err    error        // why there is no list of its files
-	Files  int          // that are read
+	Files  int          // files that are read
 	Failed []Unreadable // files that cannot be opened
 	Passed Passed
 }
@@ -42,25 +42,25 @@ type Unreadable struct {
 	Err  error
 }
 
-// Passed are the files of a folder that are not read.
+// Passed lists the files of a folder that are not read.
 type Passed struct {
-	Other map[string][]string // files that are no images: names by extension in lower case
-	Unfit map[string][]string // images of a kind that was not wanted: names by kind
+	Other map[string][]string // files that are not images: names by lower-case extension
+	Unfit map[string][]string // images of an unwanted kind: names by kind
 	Rest  int                 // files that are skipped for other reasons
-	Text  string              // which, in words
+	Text  string              // the other reasons, as text
 }
 
 // Entry is an image of a data set.
 type Entry struct {
 	Image   string // file
-	Grouped bool   // anything but its own name says of which group it is, leaving ids.csv aside
+	Grouped bool   // something other than its own name or ids.csv determines its group
 	Label   bool   // it has one
-	Passed  string // file among the labels that would be its own, and is not read
-	Err     error  // why it is of no use
+	Passed  string // file among the labels that matches its name but is not read
+	Err     error  // why it cannot be used
 }
 
-// Look lists what the folder of one data set holds, and goes on after each fault.
-// The error is ctx's, or segd.ErrNotFound where it is no data set.
+// Look lists the content of the folder of one data set, and goes on after each fault.
+// The error is that of ctx, or segd.ErrNotFound if the folder is not a data set.
 func Look(ctx context.Context, dir string) (*Inventory, error) {
 	where, err := folders(dir)
 	if err != nil {
@@ -103,7 +103,7 @@ func Look(ctx context.Context, dir string) (*Inventory, error) {
 	return i, nil
 }
 
-// list lists the files of dir; nil where that is not possible.
+// list lists the files of dir. It returns nil if that fails.
 func (f *Folder) list(dir string, o walk.Options) *listing {
 	f.Path = dir
 	l, err := listFiles(dir, o)
@@ -126,7 +126,7 @@ func (f *Folder) list(dir string, o walk.Options) *listing {
 	return l
 }
 
-// stems are the files that are not read, by the stem that they would have.
+// stems returns the files that are not read, by the stem that they would have.
 func (p Passed) stems() map[string]string {
 	stems := map[string]string{}
 	add := func(names []string) {
@@ -147,8 +147,8 @@ func (p Passed) stems() map[string]string {
 	return stems
 }
 
-// Peek lists the cases of a data set that is not looked at otherwise; none
-// where it is no data set.
+// Peek lists the cases of a data set that is not being checked itself. It returns
+// none if the folder is not a data set.
 func Peek(ctx context.Context, dir string) []Case {
 	where, err := folders(dir)
 	if err != nil {
@@ -167,7 +167,7 @@ func Peek(ctx context.Context, dir string) []Case {
 		return nil
 	}
 	if ids, err := readIDs(filepath.Join(dir, "ids.csv")); err == nil {
-		_, _ = p.nameGroups(ids) // what is wrong with it is told where the set is checked
+		_, _ = p.nameGroups(ids) // a check of that set reports its faults
 	}
 	return p.cases()
 }

@@ -7,16 +7,16 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// suffixes are what people put behind the name of an image to name its label, in any
-// case.
+// suffixes are common endings of label names, after the name of the image. Case does
+// not matter.
 var suffixes = []string{"_mask", "_masks", "_seg", "_segmentation", "_label", "_labels", "-mask", "-masks", "-seg", "-segmentation", "-label", "-labels"}
 
-// plainStem is a stem in the composed form of Unicode. Some file systems take names
-// apart (é as e and an accent), so that the names of an image and of its label differ
-// though they read alike.
+// plainStem returns a stem in Unicode's composed form (NFC). Some file systems
+// decompose names (é becomes e and an accent), so the names of an image and its label
+// may look alike and still differ.
 func plainStem(stem string) string { return norm.NFC.String(stem) }
 
-// withoutSuffix cuts a suffix of labels off.
+// withoutSuffix removes a label suffix.
 func withoutSuffix(stem string) string {
 	lower := strings.ToLower(stem)
 	for _, s := range suffixes {
@@ -27,9 +27,9 @@ func withoutSuffix(stem string) string {
 	return stem
 }
 
-// bySuffix lists the stems of labels by the stems of the images that they may belong
-// to: those that read alike, and those without the suffix. The label of an image whose
-// own name ends in a suffix belongs to that image alone.
+// bySuffix lists the stems of labels by the stems of the images they may belong to:
+// stems that look alike, and stems without the suffix. If the name of an image itself
+// ends in a suffix, its label belongs to that image alone.
 func bySuffix(labels, images map[string]string) map[string][]string {
 	all := map[string][]string{}
 	for stem := range labels {

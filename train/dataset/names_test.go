@@ -10,14 +10,14 @@ import (
 	"segd/train/dataset/datasettest"
 )
 
-// TestLabelNames pairs images with labels that are named as people name them.
+// TestLabelNames pairs images with labels under the names in common use.
 func TestLabelNames(t *testing.T) {
 	files := map[string]any{}
 	for image, label := range map[string]string{
 		"a": "a_mask", "b": "b_MASKS", "c": "c_Seg", "d": "d-labels", "e/f": "e/f_Label", "g": "g_segmentation",
-		"h":             "h",                 // beside an image whose name is longer
+		"h":             "h",                 // next to an image with a longer name
 		"h_seg":         "h_seg",             // whose label is not that of h
-		"caf\u00e9":     "cafe\u0301",        // composed, and taken apart
+		"caf\u00e9":     "cafe\u0301",        // composed, and decomposed
 		"na\u0308mlich": "n\u00e4mlich_mask", // and with a suffix
 	} {
 		files["images/"+image+".png"], files["labels/"+label+".png"] = datasettest.Pixels, datasettest.Pixels
@@ -36,8 +36,8 @@ func TestLabelNames(t *testing.T) {
 	}
 }
 
-// TestTwoLabels refuses an image with two labels that are named after it, and takes
-// nothing from an image beside it.
+// TestTwoLabels refuses an image with two labels named after it, and takes no label
+// from another image.
 func TestTwoLabels(t *testing.T) {
 	two := map[string]any{"images/a.png": datasettest.Pixels, "labels/a_mask.png": datasettest.Pixels, "labels/a-seg.png": datasettest.Pixels}
 	if _, err := dataset.Open(datasettest.Tree(t, t.TempDir(), two)); !errors.Is(err, segd.ErrFormat) || !strings.Contains(err.Error(), "a-seg.png") || !strings.Contains(err.Error(), "a_mask.png") {
@@ -45,6 +45,6 @@ func TestTwoLabels(t *testing.T) {
 	}
 	alone := map[string]any{"images/a.png": datasettest.Pixels, "images/a_seg.png": datasettest.Pixels, "labels/a_seg.png": datasettest.Pixels}
 	if _, err := dataset.Open(datasettest.Tree(t, t.TempDir(), alone)); err == nil {
-		t.Error("the label of a_seg was taken for that of a")
+		t.Error("the label of a_seg was used for a")
 	}
 }

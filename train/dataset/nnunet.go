@@ -15,18 +15,18 @@ import (
 	"segd/train/metric"
 )
 
-// nnunet is what nnU-Net's dataset.json says, in the form of its version 2 or
-// of version 1 and the Medical Segmentation Decathlon.
+// nnunet is the content of nnU-Net's dataset.json, in the format of version 2, or of
+// version 1 and the Medical Segmentation Decathlon.
 type nnunet struct {
 	channels []string // names, by index
 	classes  []string // names of the foreground classes, index 1 first
-	ignore   uint8    // label value of pixels that are left open; 0: none
+	ignore   uint8    // label value of ignored pixels; 0: none
 }
 
-// maxSpec bounds dataset.json, which lists a file for each case at most.
+// maxSpec limits dataset.json, which lists at most one file per case.
 const maxSpec = 16 << 20
 
-// readSpec reads dataset.json; where there is none it returns nil.
+// readSpec reads dataset.json. It returns nil if there is none.
 func readSpec(dir string) (*nnunet, error) {
 	path := filepath.Join(dir, "dataset.json")
 	info, err := os.Stat(path)
@@ -59,7 +59,7 @@ func readSpec(dir string) (*nnunet, error) {
 	for i := range len(names) {
 		name, ok := names[strconv.Itoa(i)]
 		if !ok {
-			return nil, fmt.Errorf("train: %w: %s names %d channels, but none is %d", segd.ErrFormat, path, len(names), i)
+			return nil, fmt.Errorf("train: %w: %s names %d channels, but not number %d", segd.ErrFormat, path, len(names), i)
 		}
 		spec.channels = append(spec.channels, name)
 	}
@@ -69,8 +69,8 @@ func readSpec(dir string) (*nnunet, error) {
 	return spec, nil
 }
 
-// readLabels reads the classes: {"liver": 1} in version 2, {"1": "liver"}
-// before it.
+// readLabels reads the classes: {"liver": 1} in version 2, {"1": "liver"} in version
+// 1.
 func (s *nnunet) readLabels(labels map[string]json.RawMessage) error {
 	byIndex := map[int]string{}
 	for key, raw := range labels {
@@ -111,8 +111,8 @@ func (s *nnunet) readLabels(labels map[string]json.RawMessage) error {
 	return nil
 }
 
-// calibrated reports whether the one channel is named as one of Hounsfield
-// units, which nnU-Net normalises by the whole data set too.
+// calibrated reports whether the only channel is declared as CT, in Hounsfield units.
+// nnU-Net too normalises such channels over the whole data set.
 func (s *nnunet) calibrated() bool {
 	return s != nil && len(s.channels) == 1 && strings.EqualFold(s.channels[0], "CT")
 }

@@ -15,7 +15,7 @@ import (
 	"segd/train/internal/parallel"
 )
 
-// place is where a data set keeps its files.
+// place locates the files of a data set.
 type place struct {
 	images, labels string // folders
 	spec           *nnunet
@@ -25,14 +25,14 @@ type place struct {
 type entry struct {
 	stem   string
 	image  string
-	more   []string // files of further channels
-	number []int    // of the channels, of image and more; nil where the name has none
+	more   []string // files of the other channels
+	number []int    // channel numbers of image and more; nil if the name has none
 	frames int
-	labels []string // one file, or one for each frame; nil: none
-	err    error    // why the image is of no use
+	labels []string // one file, or one per frame; nil: none
+	err    error    // why the image cannot be used
 
 	who    dicomio.Identity // of a DICOM image
-	groups []string         // of ids.csv, by frame; nil: there is none
+	groups []string         // from ids.csv, by frame; nil: there is none
 }
 
 // pairing finds the labels of images.
@@ -41,16 +41,16 @@ type pairing struct {
 	files    *files
 	entries  []entry
 	masks    map[string]string   // label files by stem
-	suffixed map[string][]string // their stems by those of images, see bySuffix
+	suffixed map[string][]string // label stems by image stem, see bySuffix
 	used     map[string]bool     // their stems
-	classes  []string            // names of the foreground classes, where the data set has them
+	classes  []string            // names of the foreground classes, if the data set has them
 
-	segmentations *segmentations // among the labels; nil: no image is DICOM
+	segmentations *segmentations // those among the labels; nil: no image is DICOM
 }
 
-// pair lists the images of stems and finds the labels of each. What is wrong
-// with one image is its entry's err; the error is that of the data set as a
-// whole, or ctx's.
+// pair lists the images of stems and finds the labels of each. A fault of one image
+// is stored in the err of its entry. The returned error concerns the data set as a
+// whole, or is that of ctx.
 func pair(ctx context.Context, where place, stems []string, images, masks map[string]string, opener *files) (*pairing, error) {
 	p := &pairing{place: where, files: opener, masks: masks, suffixed: bySuffix(masks, images), used: map[string]bool{}}
 	if where.spec != nil {
@@ -69,18 +69,18 @@ func pair(ctx context.Context, where place, stems []string, images, masks map[st
 	return p, nil
 }
 
-// probe finds out how many frames an image has. PNG and JPEG have one, and
-// are not read for it; of a TIFF the directories are.
+// probe counts the frames of an image. PNG and JPEG have one and are not read. Of a
+// TIFF, only the directories are read.
 func (p *pairing) probe(e *entry) {
 	e.frames = 1
 	switch kindOf(e.image) {
-	case scanio.PNG, scanio.JPEG, scanio.Unknown: // which fails when it is read
+	case scanio.PNG, scanio.JPEG, scanio.Unknown: // fails later, when it is read
 		return
 	case scanio.TIFF:
 		if len(e.more) == 0 {
 			if n, err := tiffFrames(e.image); err == nil {
 				e.frames = n
-			} // else named when it is read
+			} // a fault is reported when it is read
 			return
 		}
 	}
@@ -90,12 +90,12 @@ func (p *pairing) probe(e *entry) {
 		}
 		return
 	}
-	o, _ := p.files.open(e.image, asImage) // which join has opened
+	o, _ := p.files.open(e.image, asImage) // opened by join
 	e.frames = o.scan.Frames
 	e.who = identityOf(o)
 }
 
-// identityOf returns the identity of an image, empty where it is not DICOM.
+// identityOf returns the identity of an image, which is empty unless it is DICOM.
 func identityOf(o *opened) dicomio.Identity {
 	switch {
 	case o.source != nil:
@@ -107,13 +107,13 @@ func identityOf(o *opened) dicomio.Identity {
 	if err != nil {
 		return dicomio.Identity{}
 	}
-	id, _ := dicomio.ReadIdentity(b) // it was read before
+	id, _ := dicomio.ReadIdentity(b) // it has been read before
 	return id
 }
 
-// readSegmentations notes which images the segmentations among the labels are
-// about, and what they call their segments. A number with two names would be
-// two things in one class: segd.ErrFormat.
+// readSegmentations records which images the segmentations among the labels refer to,
+// and how they name their segments. A number with two names would mix two things in
+// one class, so it is segd.ErrFormat.
 func (p *pairing) readSegmentations() (err error) {
 	if !slices.ContainsFunc(p.entries, func(e entry) bool { return e.who.Instance != "" }) {
 		return nil
@@ -125,7 +125,7 @@ func (p *pairing) readSegmentations() (err error) {
 	for _, stem := range slices.Sorted(maps.Keys(p.segmentations.segments)) {
 		for _, segment := range p.segmentations.segments[stem] {
 			if name, ok := names[segment.Number]; ok && !strings.EqualFold(name, segment.Label) {
-				return fmt.Errorf("train: %w: segment %d is called %q in %s and %q before it: number the segments alike in all files",
+				return fmt.Errorf("train: %w: segment %d is called %q in %s and %q before it: number the segments the same in all files",
 					segd.ErrFormat, segment.Number, segment.Label, p.masks[stem], name)
 			}
 			names[segment.Number] = segment.Label
@@ -134,7 +134,7 @@ func (p *pairing) readSegmentations() (err error) {
 	if p.spec != nil {
 		for number, name := range names {
 			if n, err := (classes.List{Whose: "dataset.json", Names: p.spec.classes}).Number(name, number); number > 0 && (err != nil || n != number) {
-				return fmt.Errorf("train: %w: segment %d of the labels is called %q, dataset.json has the classes %q: number them alike",
+				return fmt.Errorf("train: %w: segment %d of the labels is called %q, but dataset.json has the classes %q: number them the same",
 					segd.ErrFormat, number, name, p.spec.classes)
 			}
 		}
@@ -142,17 +142,18 @@ func (p *pairing) readSegmentations() (err error) {
 	for i := 1; names[i] != "" && p.spec == nil; i++ {
 		p.classes = append(p.classes, names[i])
 	}
-	delete(names, 0) // background of label maps
+	delete(names, 0) // background in label maps
 	if len(p.classes) != len(names) && p.spec == nil {
-		p.classes = nil // numbers with gaps: nothing to name the classes by
+		p.classes = nil // gaps in the numbers: they cannot name the classes
 	}
 	return nil
 }
 
-// match finds the labels of an image: the file of its stem, or of its stem and a
-// suffix of labels (names.go); of its folder, for slices that are files; a segmentation that refers
-// to it or to its series; a file for each frame. A segmentation of the stem that
-// refers to other images is an error of the entry.
+// match finds the labels of an image. They are a file with its stem, with or without
+// a label suffix (names.go); a file with the name of its folder, if slices are files;
+// a segmentation that refers to it or to its series; or a file for each frame. If a
+// segmentation has the right stem but refers to other images, the entry gets an
+// error.
 func (p *pairing) match(e *entry) {
 	take := func(stem string) bool {
 		if p.masks[stem] == "" {
@@ -178,7 +179,7 @@ func (p *pairing) match(e *entry) {
 	case len(also) == 1 && named(also[0]):
 		return
 	case len(also) > 1 && e.err == nil:
-		e.err = fmt.Errorf("train: image %s: %w: %s and %s may both be its label: keep one, or give it the very name of the image", e.image, segd.ErrFormat, p.masks[also[0]], p.masks[also[1]])
+		e.err = fmt.Errorf("train: image %s: %w: %s and %s may both be its label: keep one, or give the right one exactly the name of the image", e.image, segd.ErrFormat, p.masks[also[0]], p.masks[also[1]])
 		return
 	}
 	if e.who.Instance != "" && (take(p.segmentations.about(e.who)) || named(path.Dir(e.stem))) {
@@ -207,7 +208,7 @@ func frameID(stem string, i, frames int) string {
 	return fmt.Sprintf("%s_%04d", stem, i+1)
 }
 
-// cases are the frames of the images that have labels and nothing wrong.
+// cases returns the frames of the images that have labels and no fault.
 func (p *pairing) cases() []Case {
 	var list []Case
 	for i := range p.entries {

@@ -7,8 +7,8 @@ import (
 	"segd/train/internal/palette"
 )
 
-// Palette is that of the case's label, by the values that ReadMask returns; nil where
-// it has none.
+// Palette returns the palette of the case's label, indexed by the values that
+// ReadMask returns. It is nil if the label has none.
 func (c *Case) Palette() []color.NRGBA {
 	o, err := c.opener().open(c.Label, asMask)
 	switch {
@@ -29,7 +29,7 @@ func (c *Case) Palette() []color.NRGBA {
 	return p
 }
 
-// shownBy are the colours of the values that the case's mask has, by its palette.
+// shownBy returns the palette's colours for the values in the case's mask.
 func (c *Case) shownBy(values *valueSet) palette.Shown {
 	p := c.Palette()
 	if p == nil {
@@ -38,8 +38,8 @@ func (c *Case) shownBy(values *valueSet) palette.Shown {
 	return palette.Of(p, values)
 }
 
-// samePalettes refuses the labels of cases whose palettes contradict each other
-// within a set.
+// samePalettes returns an error if the label palettes of a data set contradict each
+// other.
 func samePalettes(cases []Case, list []palette.Shown) error {
 	sets := map[int]*palette.Set{}
 	for i := range cases {
@@ -49,7 +49,7 @@ func samePalettes(cases []Case, list []palette.Shown) error {
 			sets[cases[i].Set] = p
 		}
 		if err := p.Add(cases[i].Where(cases[i].Label), list[i]); err != nil {
-			return fmt.Errorf("%w; segd check --fix OUT writes masks of one order", err)
+			return fmt.Errorf("%w; segd check --fix OUT writes masks in one order", err)
 		}
 	}
 	return nil

@@ -12,8 +12,8 @@ import (
 	"segd/internal/classes"
 )
 
-// A palette follows the values of its label: those that are left open, and those
-// that other data number otherwise.
+// A palette follows the values of its label when ignored pixels or classes are
+// renumbered.
 func TestPaletteOfMeantValues(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.png")
 	img := image.NewPaletted(image.Rect(0, 0, 3, 1), color.Palette{color.NRGBA{A: 255}, color.NRGBA{R: 255, A: 255}, color.NRGBA{G: 255, A: 255}})

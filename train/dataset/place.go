@@ -10,8 +10,8 @@ import (
 	"segd/internal/orient"
 )
 
-// gridOf is where the planes of one time of a scan lie; ok is false where that is
-// not known.
+// gridOf returns the position of the planes of a scan at one time point. ok is false
+// if it is not known.
 func gridOf(s *segd.Scan) (g segd.Grid, ok bool) {
 	if s.Affine == nil {
 		return g, false
@@ -19,17 +19,17 @@ func gridOf(s *segd.Scan) (g segd.Grid, ok bool) {
 	return segd.Grid{Size: [3]int{s.Width, s.Height, s.Depth}, Affine: *s.Affine}, true
 }
 
-// turned are planes of a file that was turned to the voxels of an image, kept
-// where one is cut out of all.
+// turned holds the planes of a file reoriented to the voxels of an image. They are
+// cached because each frame is cut from the same volume.
 type turned[T any] struct {
 	mu     sync.Mutex
 	turn   orient.Turn
-	time   int // of planes; they are those of one
+	time   int // of planes, which belong to it
 	planes [][]T
 }
 
-// plane returns plane frame of the turned file, read being that of the file's own
-// planes, with the channels of a pixel side by side.
+// plane returns plane frame of the reoriented file. read returns a plane as stored,
+// with the channels of a pixel interleaved.
 func (k *turned[T]) plane(t orient.Turn, frame, channels int, read func(frame int) ([]T, error)) ([]T, error) {
 	depth := t.Size()[2]
 	time, at := frame/depth, frame%depth
@@ -53,9 +53,9 @@ func (k *turned[T]) plane(t orient.Turn, frame, channels int, read func(frame in
 	return slices.Clone(k.planes[at]), nil
 }
 
-// labelled takes the mask of the case's frame out of a volume of labels whose
-// image is no DICOM file: that of the same voxels where both say where they lie,
-// otherwise that of the same number.
+// labelled selects the mask of the case's frame from a volume of labels whose image
+// is not a DICOM file. It selects by position if both files have one, otherwise by
+// number.
 func (c *Case) labelled(l *opened, image *opened) (*segd.Mask, error) {
 	scan, v := image.scan, l.labels.Volume
 	to, placed := gridOf(scan)
@@ -92,9 +92,9 @@ func (c *Case) labelled(l *opened, image *opened) (*segd.Mask, error) {
 	return &segd.Mask{Width: scan.Width, Height: scan.Height, Pix: pix}, nil
 }
 
-// segmented takes the mask of the case's frame out of a DICOM Segmentation whose
-// image is no DICOM file: what lies where the image does, or else what has the same
-// place in the order of each segment.
+// segmented selects the mask of the case's frame from a DICOM Segmentation whose
+// image is not a DICOM file. It selects by position, or else by the order of frames
+// within each segment.
 func (c *Case) segmented(l *opened, image *opened) (*segd.Mask, error) {
 	s, scan := l.labels.SEG, image.scan
 	to, placed := gridOf(scan)
@@ -121,16 +121,17 @@ func (c *Case) segmented(l *opened, image *opened) (*segd.Mask, error) {
 	return &m, nil
 }
 
-// inVolume are the masks of a segmentation in the planes of a volume.
+// inVolume returns the masks of a segmentation in the planes of a volume.
 type inVolume struct {
 	mu    sync.Mutex
 	grid  segd.Grid
 	masks []*segd.Mask
 }
 
-// like returns the frame of another file of the case that has the place of its
-// image, in the image's pixels: by where both say that they lie, or else by its
-// number. A file of fewer or more planes or of other voxels is an error.
+// like returns the frame of another file of the case that corresponds to its image,
+// in the pixel order of the image. It selects by position if both files have one,
+// otherwise by number. A file with a different number of planes or other voxels is an
+// error.
 func (c *Case) like(path string, as role) (*segd.Image, error) {
 	image, err := c.opener().open(c.Image, asImage)
 	if err != nil {
@@ -176,12 +177,12 @@ func (c *Case) like(path string, as role) (*segd.Image, error) {
 
 // Kinds of notes on files.
 const (
-	noteUnplaced = "of image and label one does not say where it lies in the patient: planes are matched by their number"
-	notePictures = "masks that are pictures do not say where they lie in the patient: planes of volumes are matched by their number"
+	noteUnplaced = "image or label has no position in the patient: planes are matched by number"
+	notePictures = "mask pictures have no position in the patient: planes of volumes are matched by number"
 )
 
-// note remembers what a user should know of a file, in the words of text; of
-// further files of one text their number is remembered.
+// note records text, which a user should know about a file. Files with the same text
+// are counted.
 func (f *files) note(text, path string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -193,8 +194,8 @@ func (f *files) note(text, path string) {
 	}
 }
 
-// Remarks are the notes on the files of cases, one a kind, by kind and with its
-// first file: what is known once labels and images were read.
+// Remarks returns the notes on the files of cases, sorted by kind, one for each kind
+// with its first file. It is complete once labels and images have been read.
 func Remarks(cases []Case) (list []Remark) {
 	seen := map[*files]bool{}
 	all := map[string][]string{}
@@ -218,7 +219,7 @@ func Remarks(cases []Case) (list []Remark) {
 	return list
 }
 
-// Remark is a note on Count files.
+// Remark is a note that applies to Count files.
 type Remark struct {
 	Text  string
 	File  string // the first

@@ -21,14 +21,14 @@ import (
 	"segd/unet"
 )
 
-// where the volumes of these tests lie, right, anterior and superior rising, and
-// how many voxels they have.
+// position (axes pointing right, anterior and superior) and size of the volumes in
+// these tests.
 var (
 	standard = segd.Affine{{-1, 0, 0, 40}, {0, -1, 0, 30}, {0, 0, 3, -10}}
 	extent   = [3]int{9, 8, 5}
 )
 
-// blob is a structure without symmetry.
+// blob is an asymmetric structure.
 func blob(v [3]int) int {
 	if v[0] < 4 && v[1] < 3+v[2] && v[2] < 3 {
 		return 1 + v[2]%2
@@ -36,8 +36,8 @@ func blob(v [3]int) int {
 	return 0
 }
 
-// storedAs is a NIfTI file of the voxels of a volume, stored as turn says, with an
-// affine of its own after change.
+// storedAs returns a NIfTI file with the voxels of a volume stored in orientation
+// turn. change modifies its affine.
 func storedAs(turn orient.Turn, at func(v [3]int) int, change func(m *segd.Affine)) []byte {
 	size, m := turn.Size(), turn.Affine(standard)
 	if change != nil {
@@ -54,7 +54,7 @@ func storedAs(turn orient.Turn, at func(v [3]int) int, change func(m *segd.Affin
 	return niftitest.Write(file)
 }
 
-// ways are all 48 ways to store a volume.
+// ways returns all 48 orientations in which a volume can be stored.
 func ways() (list []orient.Turn) {
 	for _, p := range [][3]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
 		for bits := range 8 {
@@ -66,8 +66,8 @@ func ways() (list []orient.Turn) {
 
 func bright(v [3]int) int { return 20 + 100*blob(v) + v[0] }
 
-// TestPlacedLabels reads labels, and predictions, that are stored in any of 48 ways
-// beside their image: the masks are those of the image's pixels.
+// TestPlacedLabels reads labels and predictions stored in any of 48 orientations: the
+// masks match the pixels of the image.
 func TestPlacedLabels(t *testing.T) {
 	dir, predictions := t.TempDir(), t.TempDir()
 	keep := orient.Keep(extent)
@@ -125,8 +125,8 @@ func warnsNot(t *testing.T) func(int, int, string) {
 	}
 }
 
-// TestMisplacedLabels refuses labels that lie beside their image or have other
-// voxels, with the distance, in train, evaluate and check.
+// TestMisplacedLabels: train, evaluate and check refuse labels that are shifted from
+// their image or have other voxels, and state the distance.
 func TestMisplacedLabels(t *testing.T) {
 	keep := orient.Keep(extent)
 	small := orient.Turn{Axis: keep.Axis, Stored: [3]int{9, 8, 3}}
@@ -135,7 +135,7 @@ func TestMisplacedLabels(t *testing.T) {
 		mm    string
 		kind  string
 	}{
-		"8 mm beside":     {storedAs(keep, blob, func(m *segd.Affine) { m[0][3] += 8 }), "8 mm", check.KindPlace},
+		"8 mm away":       {storedAs(keep, blob, func(m *segd.Affine) { m[0][3] += 8 }), "8 mm", check.KindPlace},
 		"a voxel":         {storedAs(keep, blob, func(m *segd.Affine) { m[1][3]++ }), "1 mm", check.KindPlace},
 		"half a voxel":    {storedAs(keep, blob, func(m *segd.Affine) { m[0][3] += 0.5 }), "0.5 mm", check.KindPlace},
 		"flipped, beside": {storedAs(ways()[3], blob, func(m *segd.Affine) { m[2][3] += 3 }), "3 mm", check.KindPlace},
@@ -179,8 +179,8 @@ func misplaced(t *testing.T, name, text string, err error) {
 	}
 }
 
-// TestUnplacedLabels takes planes by their number where one side does not say where
-// it lies, and says so once; forms that disagree are named too.
+// TestUnplacedLabels: planes are matched by number if one side has no position, with
+// one warning; contradictory sform and qform are named too.
 func TestUnplacedLabels(t *testing.T) {
 	dir, predictions := t.TempDir(), t.TempDir()
 	keep := orient.Keep(extent)
@@ -201,7 +201,7 @@ func TestUnplacedLabels(t *testing.T) {
 	if r.Pooled.Classes[0].Dice != 1 {
 		t.Errorf("Dice %v", r.Pooled.Classes[0].Dice)
 	}
-	if len(warnings) != 1 || !strings.Contains(warnings[0], "a.nii.gz and 1 more: ") || !strings.Contains(warnings[0], "by their number") {
+	if len(warnings) != 1 || !strings.Contains(warnings[0], "a.nii.gz and 1 more: ") || !strings.Contains(warnings[0], "by number") {
 		t.Errorf("warnings %q", warnings)
 	}
 	two := niftitest.Volume{Width: 9, Height: 8, Depth: 5, Affine: standard, Qform: true, Distance: [3]float64{1, 1, 3}, Values: make([]int16, 9*8*5)}
@@ -221,8 +221,8 @@ func TestUnplacedLabels(t *testing.T) {
 	}
 }
 
-// TestPlacedSegmentation brings DICOM Segmentations and images of both formats
-// together: by where they lie, and not where that is elsewhere.
+// TestPlacedSegmentation matches DICOM Segmentations with images of both formats by
+// position, and refuses those at another position.
 func TestPlacedSegmentation(t *testing.T) {
 	const size = 8
 	at := func(k, x, y int) uint8 { return uint8(blob([3]int{x, y, k})) % 2 }
@@ -238,7 +238,7 @@ func TestPlacedSegmentation(t *testing.T) {
 		}
 		return list
 	}
-	// The segmentation of NIfTI images, stored in 48 ways.
+	// A segmentation of NIfTI images stored in 48 orientations.
 	volume := func(way orient.Turn, shift float64) []byte {
 		way.Stored = [3]int{size, size, 3}
 		n, m := way.Size(), way.Affine(segd.Affine{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 3, 0}}).RAS()
@@ -273,8 +273,7 @@ func TestPlacedSegmentation(t *testing.T) {
 		_, err = d.Cases[0].ReadMask()
 		misplaced(t, "a volume beside", "8 mm away", err)
 	}
-	// Of DICOM images that it refers to, which say that they lie upside down, or
-	// elsewhere.
+	// A segmentation of DICOM images that lie upside down or elsewhere.
 	dir := t.TempDir()
 	for k, b := range images(0, true) {
 		datasettest.Put(t, dir, fmt.Sprintf("images/s/%d.dcm", k), b)
@@ -314,8 +313,8 @@ func TestPlacedSegmentation(t *testing.T) {
 	misplaced(t, "a label that is cut off", "1.5 mm beyond", err)
 }
 
-// TestPlanesAreRecorded trains on volumes that are stored alike, and otherwise: the
-// model card says how, and wants such planes of volumes.
+// TestPlanesAreRecorded trains on volumes stored in one orientation and in several:
+// the model card records the orientation and asks for such planes.
 func TestPlanesAreRecorded(t *testing.T) {
 	for name, tt := range map[string]struct {
 		ways  []orient.Turn

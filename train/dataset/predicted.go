@@ -13,8 +13,8 @@ import (
 	"segd/train/internal/parallel"
 )
 
-// mask reads the prediction of a case. A file of fewer or more masks than it is
-// for is segd.ErrFormat.
+// mask reads the prediction of a case. A file with the wrong number of masks is
+// segd.ErrFormat.
 func (p prediction) mask(c *Case) (*segd.Mask, error) {
 	if err := p.checkFrames(c); err != nil {
 		return nil, err
@@ -46,9 +46,9 @@ func (p prediction) checkFrames(c *Case) error {
 	return nil
 }
 
-// planesAlong counts the planes of a volume across the case's image: along its
-// third axis, or along the axis that runs across the image in the patient where
-// both say where they lie.
+// planesAlong counts the planes of a volume perpendicular to the case's image: along
+// the third axis or, if both files have a position, along the axis perpendicular to
+// the image in the patient.
 func (c *Case) planesAlong(v *nifti.Volume) (int, error) {
 	image, err := c.opener().open(c.Image, asImage)
 	if err != nil {
@@ -56,12 +56,12 @@ func (c *Case) planesAlong(v *nifti.Volume) (int, error) {
 	}
 	switch {
 	case image.source == nil && image.scan.Affine != nil && v.Placed():
-		return image.scan.Frames, nil // whether the voxels are the same, shows when they are read
+		return image.scan.Frames, nil // the voxels are compared when they are read
 	case image.source == nil || !image.source.Placed() || !v.Placed():
 		return v.Planes(), nil
 	}
 	_, r, d, _ := image.source.FramePlane(c.Frame)
-	across := [3]float64{-(r[1]*d[2] - r[2]*d[1]), -(r[2]*d[0] - r[0]*d[2]), r[0]*d[1] - r[1]*d[0]} // NIfTI's x and y run the other way
+	across := [3]float64{-(r[1]*d[2] - r[2]*d[1]), -(r[2]*d[0] - r[0]*d[2]), r[0]*d[1] - r[1]*d[0]} // NIfTI's x and y point the other way
 	n, most := 0, -1.0
 	for axis, size := range []int{v.Width, v.Height, v.Depth} {
 		dot, length := 0.0, 0.0
@@ -75,7 +75,7 @@ func (c *Case) planesAlong(v *nifti.Volume) (int, error) {
 	return n, nil
 }
 
-// values reads the prediction of a case as values, as mask does.
+// values reads the prediction of a case as values, like mask.
 func (p prediction) values(c *Case, width, height int) ([]float32, error) {
 	o, err := c.opener().open(p.path, asValues)
 	if err != nil {
@@ -87,9 +87,9 @@ func (p prediction) values(c *Case, width, height int) ([]float32, error) {
 	return c.valuesOf(p.path, width, height)
 }
 
-// matchSegments numbers the segments of the prediction at path as the data do:
-// by their labels, where the data have names. Several segments may be of one
-// class. A label that the data do not have is segd.ErrFormat.
+// matchSegments gives the segments of the prediction at path the numbers of the data.
+// It matches by label if the data have names. Several segments may belong to one
+// class. A label that the data lack is segd.ErrFormat.
 func matchSegments(path string, segments []dicomio.Segment, names []string) (*classes.Table, error) {
 	want := classes.List{Whose: "the data", Names: names}
 	if !want.Known() {
@@ -98,7 +98,7 @@ func matchSegments(path string, segments []dicomio.Segment, names []string) (*cl
 	var table *classes.Table
 	for _, s := range segments {
 		if s.Number < 1 || s.Number > 255 {
-			continue // background of a label map; others are refused when read
+			continue // background in a label map; other objects are refused when read
 		}
 		n, err := want.Number(s.Label, s.Number)
 		if err != nil {
@@ -109,10 +109,10 @@ func matchSegments(path string, segments []dicomio.Segment, names []string) (*cl
 	return table, nil
 }
 
-// NameClasses settles how the classes of the predictions are numbered, and what
-// they are called: names are the foreground classes of the data, where they are
-// known. Segmentations say so themselves, and a dataset.json in the
-// folder, as nnU-Net writes one, says so of the other files.
+// NameClasses determines the numbers and names of the classes of the predictions.
+// names lists the foreground classes of the data, if known. A segmentation names its
+// own classes. For other files, a dataset.json in the folder, such as nnU-Net writes,
+// names them.
 func (f *Predictions) NameClasses(names []string) error {
 	spec, err := readSpec(f.dir)
 	if err != nil {
@@ -141,7 +141,7 @@ func (f *Predictions) NameClasses(names []string) error {
 			}
 			for _, s := range segments {
 				if other, ok := called[s.Number]; ok && len(names) == 0 && !strings.EqualFold(other, s.Label) {
-					return fmt.Errorf("train: prediction %s: %w: segment %d is called %q here and %q in another file, and the data name no classes",
+					return fmt.Errorf("train: prediction %s: %w: segment %d is called %q here but %q in another file, and the data name no classes",
 						p.path, segd.ErrFormat, s.Number, s.Label, other)
 				}
 				called[s.Number] = s.Label
@@ -155,23 +155,23 @@ func (f *Predictions) NameClasses(names []string) error {
 	}
 	for i, name := range names {
 		if len(called) > 0 && spec == nil && i < 255 && !marked[i+1] {
-			f.Warnings = append(f.Warnings, fmt.Sprintf("no segmentation of %s has a segment %q: it counts as not found", f.dir, name))
+			f.Warnings = append(f.Warnings, fmt.Sprintf("no segmentation in %s has a segment %q: the class counts as not found", f.dir, name))
 		}
 	}
 	return nil
 }
 
-// segments returns the segments of a file, if it is a DICOM Segmentation.
+// segments returns the segments of a file if it is a DICOM Segmentation.
 func (f *Predictions) segments(stem string) ([]dicomio.Segment, bool) {
 	list, ok := f.segmentations.segments[stem]
 	return list, ok
 }
 
-// Path is the file of the prediction of case i.
+// Path returns the file of the prediction of case i.
 func (f *Predictions) Path(i int) string { return f.found[i].path }
 
-// Mask reads the prediction of case i as class indices, numbered as NameClasses has
-// settled. A file of fewer or more masks than it is for is segd.ErrFormat.
+// Mask reads the prediction of case i as class indices, with the numbers that
+// NameClasses determined. A file with the wrong number of masks is segd.ErrFormat.
 func (f *Predictions) Mask(i int) (*segd.Mask, error) { return f.found[i].mask(&f.cases[i]) }
 
 // Values reads the prediction of case i as values, width×height of them.
@@ -179,8 +179,8 @@ func (f *Predictions) Values(i, width, height int) ([]float32, error) {
 	return f.found[i].values(&f.cases[i], width, height)
 }
 
-// Survey tells what the values of the predictions mean, as package function Survey
-// does of labels, whatever their palettes.
+// Survey determines what the values of the predictions mean, as the function Survey
+// does for labels, but ignores palettes.
 func (f *Predictions) Survey(ctx context.Context, known int) (Meaning, error) {
 	sets, paths := make([]valueSet, len(f.cases)), make([]string, len(f.cases))
 	err := parallel.Do(ctx, len(f.cases), func(i int) error {

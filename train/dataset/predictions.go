@@ -15,30 +15,30 @@ import (
 	"segd/internal/scanio"
 )
 
-// prediction is where the mask of a case lies that was made before.
+// prediction locates the existing mask of a case.
 type prediction struct {
 	path   string
 	stem   string // of the file, below the folder of predictions
-	frames int    // that the file is for: those of the image, or the slices of its series; 1: a file of its own
+	frames int    // that the file covers: frames of the image, or slices of its series; 1: a file for this case alone
 
-	renumber *classes.Table // of its classes, where the data number them otherwise
+	renumber *classes.Table // of its classes, if the data number them differently
 }
 
-// offset is how the paths of predictions differ from the stems of their images.
-// One holds for all images of a data set: with an offset of its own for each
-// image, a mask of another patient could stand in for a missing one.
+// offset describes how the paths of predictions differ from the stems of their
+// images. All images of a data set share one offset. With separate offsets, a mask of
+// another patient could replace a missing one.
 type offset struct {
-	above  string // folders that the predictions lie in, with a slash behind
+	above  string // folders that only the predictions lie in, with a trailing slash
 	below  string // folders that only the images lie in, likewise
-	ending string // of the predictions' stems, that of a channel
+	ending string // of the predictions' stems: a channel number
 }
 
-// of returns the stem that the prediction of an image should have.
+// of returns the expected stem of the prediction of an image.
 func (o offset) of(stem string) string { return o.above + strings.TrimPrefix(stem, o.below) + o.ending }
 
-// Predictions are the masks or values of cases that were made before.
+// Predictions are existing masks or values of cases.
 type Predictions struct {
-	Warnings []string // what was assumed of paths and of segments
+	Warnings []string // assumptions about paths and segments
 
 	dir           string
 	cases         []Case
@@ -48,13 +48,13 @@ type Predictions struct {
 }
 
 // FindPredictions finds the mask of each case below dir. The errors are
-// segd.ErrNotFound for a missing one and segd.ErrFormat where two fit a case,
-// two cases share one, or one refers to other images than its case. What was
-// assumed of paths that are not those of the images is a warning.
+// segd.ErrNotFound for a missing mask, and segd.ErrFormat if two masks fit one case,
+// two cases share a mask, or a mask refers to other images than its case. If paths
+// differ from those of the images, a warning states the assumption.
 //
-// A DICOM Segmentation belongs to the images that it refers to. Other files
-// belong to the case of the same path below the images; see offsets for what
-// else a path may be.
+// A DICOM Segmentation belongs to the images that it refers to. Other files belong to
+// the case of the same path below the images; see offsets for the other paths that
+// are tried.
 func FindPredictions(dir string, cases []Case) (*Predictions, error) {
 	_, paths, _, err := stemsOf(dir, labelFiles())
 	switch {
@@ -105,10 +105,10 @@ func (f *Predictions) findSet(cases []Case, found []prediction) error {
 	case len(fits) == 0:
 		return f.missing(best, cases, found)
 	case len(fits) > 1 && !exact:
-		return fmt.Errorf("train: %w: predictions of case %s may be %s and %s: give the folder of one kind of them", segd.ErrFormat,
+		return fmt.Errorf("train: %w: case %s has two possible predictions, %s and %s: give a folder with one kind of predictions", segd.ErrFormat,
 			cases[0].ID, f.name(fits[0].of(cases[0].stem)), f.name(fits[1].of(cases[0].stem)))
 	case !exact:
-		f.Warnings = append(f.Warnings, fmt.Sprintf("predictions are not named like their images: %s is taken for case %s, and so on for all of them",
+		f.Warnings = append(f.Warnings, fmt.Sprintf("predictions are not named like their images: %s is used for case %s, and the others likewise",
 			found[0].path, cases[0].ID))
 	}
 	return f.checkIdentity(best, cases, found)
@@ -117,15 +117,16 @@ func (f *Predictions) findSet(cases []Case, found []prediction) error {
 // offsets lists where the predictions of a data set may lie, the usual places
 // first:
 //
-//   - below the name of the data set, where several are joined, as in case IDs;
-//   - at the path of the image below its folder, as segd segment writes masks
-//     where it is given that folder;
+//   - below the name of the data set, as in case IDs, if several are joined;
+//   - at the path of the image below its folder, where segd segment writes masks if
+//     it is given that folder;
 //   - below the last folders of the image folder's own path, such as images/ or
-//     train/images/, as it writes them given a folder above;
-//   - without folders that all images lie in, as it writes them given one of these.
+//     train/images/, where it writes them if it is given a folder above;
+//   - without the folders that all images share, where it writes them if it is given
+//     one of these.
 //
-// Each of them may come with the ending of a channel, CASE_0000, of images whose
-// channels are files.
+// If channels are files, each path may also end in the number of a channel, as in
+// CASE_0000.
 func offsets(cases []Case) []offset {
 	var above []string
 	if name := cases[0].setName; name != "" {
@@ -161,8 +162,8 @@ func offsets(cases []Case) []offset {
 	return list
 }
 
-// channelEnding is what the file of the first channel has behind the stem of
-// the case, as in CASE_0000; empty for an image of one file.
+// channelEnding returns what follows the stem of the case in the name of the first
+// channel's file, as in CASE_0000. It is empty for an image in one file.
 func (c *Case) channelEnding() string {
 	base := filepath.Base(scanio.Stem(c.Image))
 	return strings.TrimPrefix(base, path.Base(c.stem))
@@ -181,8 +182,8 @@ func (f *Predictions) try(o offset, cases []Case) (list []prediction, n int) {
 	return list, n
 }
 
-// lookUp finds the prediction of a case: the segmentation that refers to it, the
-// file of its frame, that of all frames, or of all slices of its series.
+// lookUp finds the prediction of a case: the segmentation that refers to it, or the
+// file of its frame, of all frames, or of all slices of its series.
 func (f *Predictions) lookUp(stem string, c *Case, volumes map[string]prediction) prediction {
 	at := func(stem string, frames int) prediction {
 		return prediction{path: f.files[stem], stem: stem, frames: frames}
@@ -217,10 +218,9 @@ func (f *Predictions) allFrames(stem string, frames int) bool {
 	return true
 }
 
-// seriesVolumes finds NIfTI volumes of DICOM series whose slices are files, by
-// the UID of the series: of the name of the slices' folder, or of that of one
-// slice, as segd segment names the volume of a series, where no other slice has
-// a file of its own.
+// seriesVolumes finds, by series UID, NIfTI volumes of DICOM series whose slices are
+// files. The volume is named after the folder of the slices. It may also be named
+// after one slice, as segd segment does, if no other slice has a file of its own.
 func (f *Predictions) seriesVolumes(o offset, cases []Case) map[string]prediction {
 	type series struct{ slices, own, volumes int }
 	all := map[string]*series{}
@@ -267,11 +267,11 @@ func (f *Predictions) usesPaths(list []prediction) bool {
 	return slices.ContainsFunc(list, func(p prediction) bool { return !f.segmentations.refers[p.stem] })
 }
 
-// name writes a stem below dir for people.
+// name formats a stem below dir for messages.
 func (f *Predictions) name(stem string) string { return filepath.Join(f.dir, filepath.FromSlash(stem)) }
 
-// missing is the error for the first case without a prediction, where an offset
-// finds more than others do.
+// missing returns the error for the first case without a prediction, given the offset
+// that finds the most.
 func (f *Predictions) missing(o offset, cases []Case, found []prediction) error {
 	i := slices.IndexFunc(found, func(p prediction) bool { return p.path == "" })
 	c, n := &cases[i], 0
@@ -292,7 +292,7 @@ func (f *Predictions) missing(o offset, cases []Case, found []prediction) error 
 		segd.ErrNotFound, c.ID, looked, n, len(cases), c.folder, f.hint(c, cases))
 }
 
-// hint names a folder below dir that has all predictions, to be given in its place.
+// hint suggests a folder below dir that has all predictions.
 func (f *Predictions) hint(c *Case, cases []Case) string {
 	for _, stem := range slices.Sorted(maps.Keys(f.files)) {
 		above, ok := strings.CutSuffix(stem, "/"+frameID(c.stem, c.Frame, c.Frames))
@@ -300,22 +300,23 @@ func (f *Predictions) hint(c *Case, cases []Case) string {
 			continue
 		}
 		if _, n := f.try(offset{above: above + "/"}, cases); n == len(cases) {
-			return fmt.Sprintf("; %s has files of all these names: give that folder if they are of these images", f.name(above))
+			return fmt.Sprintf("; %s has files with all these names: give that folder if they belong to these images", f.name(above))
 		}
 	}
 	return ""
 }
 
-// checkIdentity refuses segmentations of other images than their path says.
+// checkIdentity refuses segmentations that refer to other images than their path
+// suggests.
 func (f *Predictions) checkIdentity(o offset, cases []Case, found []prediction) error {
 	for i := range cases {
 		c, p := &cases[i], found[i]
 		if f.segmentations.denies(p.stem, c.who) {
-			return fmt.Errorf("train: %w: prediction %s is named like case %s and refers to other images", segd.ErrFormat, p.path, c.ID)
+			return fmt.Errorf("train: %w: prediction %s is named like case %s but refers to other images", segd.ErrFormat, p.path, c.ID)
 		}
 		for _, stem := range []string{frameID(o.of(c.stem), c.Frame, c.Frames), o.of(c.stem)} {
 			if named := f.files[stem]; named != "" && named != p.path && f.segmentations.refers[p.stem] {
-				return fmt.Errorf("train: %w: prediction %s is named like case %s, and %s refers to its image: take one of them out",
+				return fmt.Errorf("train: %w: prediction %s is named like case %s, but %s refers to its image: remove one of them",
 					segd.ErrFormat, named, c.ID, p.path)
 			}
 		}
@@ -323,7 +324,7 @@ func (f *Predictions) checkIdentity(o offset, cases []Case, found []prediction) 
 	return nil
 }
 
-// checkShared refuses a prediction of two images, unless it is a segmentation
+// checkShared refuses a prediction that fits two images, unless it is a segmentation
 // that refers to both or a volume of their series.
 func (f *Predictions) checkShared(cases []Case) error {
 	first := map[string]int{}
@@ -338,7 +339,7 @@ func (f *Predictions) checkShared(cases []Case) error {
 		case f.segmentations.refers[p.stem]:
 		case p.frames > 1 && p.frames == f.found[k].frames && (a.Image == b.Image || a.who.Series != "" && a.who.Series == b.who.Series):
 		default:
-			return fmt.Errorf("train: %w: prediction %s fits case %s and case %s", segd.ErrFormat, p.path, a.ID, b.ID)
+			return fmt.Errorf("train: %w: prediction %s fits both case %s and case %s", segd.ErrFormat, p.path, a.ID, b.ID)
 		}
 	}
 	return nil

@@ -15,8 +15,8 @@ import (
 	"segd/train/evaluate"
 )
 
-// patients is a data set of two patients whose slices have the same names, and
-// whose masks differ.
+// patients writes a data set of two patients whose slices have the same names but
+// different masks.
 func patients(t *testing.T) (dir string, masks map[string][]uint8) {
 	t.Helper()
 	masks = map[string][]uint8{}
@@ -33,7 +33,7 @@ func patients(t *testing.T) (dir string, masks map[string][]uint8) {
 	return filepath.Join(datasettest.Tree(t, t.TempDir(), files), "ds"), masks
 }
 
-// predicted writes the masks of ids under the names that path gives them.
+// predicted writes the masks of ids under the names that path returns.
 func predicted(t *testing.T, masks map[string][]uint8, path func(id string) string) string {
 	t.Helper()
 	files := map[string]any{"note.txt": ""}
@@ -45,13 +45,13 @@ func predicted(t *testing.T, masks map[string][]uint8, path func(id string) stri
 	return datasettest.Tree(t, t.TempDir(), files)
 }
 
-// TestPredictionsByPath: masks count for the image of the same path alone, also
-// where all paths are longer or shorter by the same folders.
+// TestPredictionsByPath: a mask counts only for the image with the same path, even if
+// all paths differ by the same folders.
 func TestPredictionsByPath(t *testing.T) {
 	dir, masks := patients(t)
 	for name, tt := range map[string]struct {
 		path func(id string) string
-		says string // of the error; empty: a Dice of 1
+		says string // part of the error; empty: Dice is 1
 	}{
 		"same":           {func(id string) string { return id }, ""},
 		"folder above":   {func(id string) string { return "images/" + id }, ""},
@@ -75,7 +75,7 @@ func TestPredictionsByPath(t *testing.T) {
 	}
 }
 
-// only is id where it begins with prefix, else empty.
+// only returns id if it begins with prefix, else "".
 func only(id, prefix string) string {
 	if strings.HasPrefix(id, prefix) {
 		return id
@@ -83,8 +83,8 @@ func only(id, prefix string) string {
 	return ""
 }
 
-// TestPredictionsBelow: masks made of the one folder that all images lie in lack
-// it, which is said.
+// TestPredictionsBelow: masks made from the one folder that holds all images lack its
+// name, which causes a warning.
 func TestPredictionsBelow(t *testing.T) {
 	dir := datasettest.Tree(t, t.TempDir(), map[string]any{"images/p/a.png": datasettest.Pixels, "images/p/b.png": datasettest.Pixels, "labels/p/a.png": datasettest.Pixels, "labels/p/b.png": datasettest.Pixels})
 	var warned []string
@@ -93,7 +93,7 @@ func TestPredictionsBelow(t *testing.T) {
 	if err != nil || r.Mean.Dice() != 1 || !strings.Contains(strings.Join(warned, "\n"), "p/a") {
 		t.Errorf("%v, %+v, %q", err, r, warned)
 	}
-	// Above and below at once is one too many.
+	// Masks both above and below are ambiguous.
 	o.Predictions = datasettest.Tree(t, t.TempDir(), map[string]any{"a.png": datasettest.Pixels, "b.png": datasettest.Pixels, "images/p/a.png": datasettest.Pixels, "images/p/b.png": datasettest.Pixels})
 	if _, err := evaluate.Run(t.Context(), o, nil); !errors.Is(err, segd.ErrFormat) {
 		t.Errorf("two that fit: %v", err)
@@ -127,7 +127,7 @@ func TestPredictionsOfSeveralSets(t *testing.T) {
 	if dice, err := evaluate([]string{set("A"), set("C")}, map[string]any{"a.png": a, "c.png": c}); err != nil || dice != 1 {
 		t.Errorf("without names of sets: %v, %v", dice, err)
 	}
-	if _, err := evaluate(both, map[string]any{"a.png": a}); !errors.Is(err, segd.ErrFormat) || !strings.Contains(err.Error(), "fits case A/a and case B/a") {
+	if _, err := evaluate(both, map[string]any{"a.png": a}); !errors.Is(err, segd.ErrFormat) || !strings.Contains(err.Error(), "fits both case A/a and case B/a") {
 		t.Errorf("a shared mask: %v", err)
 	}
 	if _, err := evaluate(both, map[string]any{"A/a.png": a}); !errors.Is(err, segd.ErrNotFound) || !strings.Contains(err.Error(), "case B/a") {
@@ -135,8 +135,8 @@ func TestPredictionsOfSeveralSets(t *testing.T) {
 	}
 }
 
-// TestPredictionsOfChannels: masks that segd segment makes of CASE_0000 and those
-// of nnU-Net, which are called CASE, are found.
+// TestPredictionsOfChannels: finds the masks that segd segment makes of CASE_0000,
+// and those of nnU-Net, which are called CASE.
 func TestPredictionsOfChannels(t *testing.T) {
 	dir := datasettest.Tree(t, t.TempDir(), map[string]any{
 		"imagesTr/x_0000.png": datasettest.Pixels, "imagesTr/y_0000.png": datasettest.Pixels, "labelsTr/x.png": datasettest.Pixels, "labelsTr/y.png": datasettest.Pixels,
@@ -148,12 +148,12 @@ func TestPredictionsOfChannels(t *testing.T) {
 		}
 	}
 	if _, err := evaluated(t, dir, datasettest.Tree(t, t.TempDir(), map[string]any{"x.png": datasettest.Pixels, "y_0000.png": datasettest.Pixels})); !errors.Is(err, segd.ErrNotFound) {
-		t.Errorf("an ending of one alone: %v", err)
+		t.Errorf("an ending on one file only: %v", err)
 	}
 }
 
-// TestPredictionFrames: a file for all frames has as many masks as its image has
-// frames, and else there is one for each.
+// TestPredictionFrames: either one file has as many masks as its image has frames, or
+// each frame has a file.
 func TestPredictionFrames(t *testing.T) {
 	dir := t.TempDir()
 	datasettest.Put(t, dir, "images/v.nii.gz", datasettest.Volume(2, 2, 2, 1, func(x, y, z int) int { return x }))
@@ -179,8 +179,8 @@ func TestPredictionFrames(t *testing.T) {
 	}
 }
 
-// seriesSet is a data set of two slices of one series, marked in different places, and
-// returns the images too.
+// seriesSet writes a data set of two slices of one series, marked in different
+// places. It also returns the images.
 func seriesSet(t *testing.T) (dir string, images [][]byte) {
 	t.Helper()
 	dir = t.TempDir()
@@ -196,8 +196,8 @@ func seriesSet(t *testing.T) (dir string, images [][]byte) {
 	return dir, images
 }
 
-// TestPredictionsByIdentity: a segmentation belongs to the images it refers to,
-// and a path that says otherwise is refused.
+// TestPredictionsByIdentity: a segmentation belongs to the images it refers to, and a
+// contradicting path is refused.
 func TestPredictionsByIdentity(t *testing.T) {
 	const size = 4
 	dir, images := seriesSet(t)
@@ -217,11 +217,11 @@ func TestPredictionsByIdentity(t *testing.T) {
 		files map[string][]byte
 		kind  error
 	}{
-		"one of the series": {map[string][]byte{"any.dcm": seg(0, 1)}, nil},
-		"one each":          {map[string][]byte{"x.dcm": seg(1), "y.dcm": seg(0)}, nil},
-		"one is missing":    {map[string][]byte{"x.dcm": seg(1)}, segd.ErrNotFound},
-		"swapped names":     {map[string][]byte{"s/IM0.dcm": seg(1), "s/IM1.dcm": seg(0)}, segd.ErrFormat},
-		"one is another's":  {map[string][]byte{"s/IM0.dcm": seg(0), "s/IM1.dcm": otherSEG(t)}, segd.ErrFormat},
+		"one of the series":            {map[string][]byte{"any.dcm": seg(0, 1)}, nil},
+		"one each":                     {map[string][]byte{"x.dcm": seg(1), "y.dcm": seg(0)}, nil},
+		"one is missing":               {map[string][]byte{"x.dcm": seg(1)}, segd.ErrNotFound},
+		"swapped names":                {map[string][]byte{"s/IM0.dcm": seg(1), "s/IM1.dcm": seg(0)}, segd.ErrFormat},
+		"one belongs to another image": {map[string][]byte{"s/IM0.dcm": seg(0), "s/IM1.dcm": otherSEG(t)}, segd.ErrFormat},
 	} {
 		p := t.TempDir()
 		for file, b := range tt.files {
@@ -232,7 +232,7 @@ func TestPredictionsByIdentity(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, err, tt.kind)
 		}
 	}
-	// A volume of the series, as segd segment writes one, is for both slices.
+	// A volume of the series, as segd segment writes it, covers both slices.
 	for name, depth := range map[string]int{"s/IM0.nii.gz": 2, "s.nii.gz": 2} {
 		p := t.TempDir()
 		datasettest.Put(t, p, name, placedVolume(size, depth))
@@ -247,7 +247,7 @@ func TestPredictionsByIdentity(t *testing.T) {
 	}
 }
 
-// placedVolume is a volume of masks that lie where the slices of seriesSet do.
+// placedVolume returns a volume of masks at the position of seriesSet's slices.
 func placedVolume(size, depth int) []byte {
 	v := niftitest.Volume{Width: size, Height: size, Depth: depth, Affine: [3][4]float64{{-1, 0, 0, 0}, {0, -1, 0, 0}, {0, 0, 3, 0}}}
 	v.Values = make([]int16, size*size*depth)
@@ -257,8 +257,8 @@ func placedVolume(size, depth int) []byte {
 	return niftitest.Write(v)
 }
 
-// TestLabelOfAnotherImage: a segmentation among the labels that is named like an
-// image and refers to another is refused.
+// TestLabelOfAnotherImage: a label segmentation named like one image but referring to
+// another is refused.
 func TestLabelOfAnotherImage(t *testing.T) {
 	dir := t.TempDir()
 	datasettest.Put(t, dir, "images/a.dcm", dicomtest.Write(datasettest.Slice("7", 0, 4, 0, func(x, y int) int { return 1024 + x })))
@@ -268,8 +268,8 @@ func TestLabelOfAnotherImage(t *testing.T) {
 	}
 }
 
-// otherSEG is a segmentation of a slice that lies where the first of series 7
-// does, and is of another series.
+// otherSEG returns a segmentation of a slice at the position of the first slice of
+// series 7, but in another series.
 func otherSEG(t *testing.T) []byte {
 	b := dicomtest.Write(datasettest.Slice("9", 0, 4, 0, func(x, y int) int { return 1024 + x }))
 	return datasettest.Segmentation(t, [][]byte{b}, 4, []string{"spot"}, func(i, x, y int) uint8 { return 1 })

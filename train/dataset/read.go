@@ -10,15 +10,15 @@ import (
 	"segd/internal/scanio"
 )
 
-// Sample is a case as its files hold it.
+// Sample is a case as stored in its files.
 type Sample struct {
 	Image  *segd.Image
-	Mask   *segd.Mask // of labels that are classes; else nil
-	Values []float32  // of labels that are values, a number for each pixel, NaN where it is not known; else nil
+	Mask   *segd.Mask // labels that are classes; else nil
+	Values []float32  // labels that are values, a number for each pixel, NaN if unknown; else nil
 }
 
-// ReadClasses reads image and label of a case, the label as class indices. One of
-// another size than its image is segd.ErrFormat; other errors are those of the
+// ReadClasses reads image and label of a case, the label as class indices. A label
+// whose size differs from its image is segd.ErrFormat. Other errors are those of the
 // readers.
 func (c *Case) ReadClasses() (Sample, error) {
 	img, err := c.ReadImage()
@@ -27,7 +27,7 @@ func (c *Case) ReadClasses() (Sample, error) {
 	}
 	mask, err := c.ReadMask()
 	if errors.Is(err, segd.ErrUnprocessable) {
-		return Sample{}, fmt.Errorf("%w; segd check names all such labels, and tells values, which --head regression is for, from spoilt masks", err)
+		return Sample{}, fmt.Errorf("%w; segd check lists all such labels, and distinguishes values (train with --head regression) from damaged masks", err)
 	}
 	if err != nil {
 		return Sample{}, err
@@ -50,21 +50,21 @@ func (c *Case) ReadValues() (Sample, error) {
 	return Sample{Image: img, Values: values}, err
 }
 
-// Air in Hounsfield units, or what scanners write around their field of view.
+// The range of air in Hounsfield units, and of the padding that scanners write
+// outside their field of view.
 const (
 	airLow  = -3100
 	airHigh = -900
 )
 
-// Calibrated reports whether the values of the case's image are Hounsfield units, as
-// the data set, the file or the values themselves tell.
+// Calibrated reports whether the values of the case's image are Hounsfield units. It
+// judges by the data set, the file or the values themselves.
 func (c *Case) Calibrated(img *segd.Image) bool {
 	return img.Channels == 1 && (c.calibrated || c.hounsfield(img))
 }
 
-// hounsfield reports whether a case's values are Hounsfield units: a DICOM file
-// says so by its modality; of a NIfTI volume it shows by the air around the
-// patient.
+// hounsfield reports whether a case's values are Hounsfield units. It judges a DICOM
+// file by its modality, and a NIfTI volume by the air around the patient.
 func (c *Case) hounsfield(img *segd.Image) bool {
 	o, err := c.opener().open(c.Image, asImage)
 	if err != nil {
@@ -80,8 +80,8 @@ func (c *Case) hounsfield(img *segd.Image) bool {
 	return false
 }
 
-// Affine is where the case's image lies in the patient; nil where that is not known or
-// the file cannot be read.
+// Affine returns the position of the case's image in the patient. It is nil if the
+// position is not known or the file cannot be read.
 func (c *Case) Affine() *segd.Affine {
 	o, err := c.opener().open(c.Image, asImage)
 	if err != nil {
@@ -90,15 +90,16 @@ func (c *Case) Affine() *segd.Affine {
 	return o.scan.Affine
 }
 
-// Scan opens the image of the case, with all its frames: those of other cases too.
+// Scan opens the image of the case with all its frames, including those of other
+// cases.
 func (c *Case) Scan() (*segd.Scan, error) { return c.opener().join(c.Image, c.More) }
 
-// Close lets go of the files that the cases of the data set have open. They are
-// opened again where they are needed.
+// Close releases the files that the cases of the data set have open. They are
+// reopened when needed.
 func (c *Case) Close() { c.opener().close() }
 
-// LabelPicture returns the file of the case's label where it is a picture, with the
-// page that is the case's; nil where it is a volume or a segmentation.
+// LabelPicture returns the file of the case's label and the case's page in it if the
+// label is a picture. It returns nil for a volume or a segmentation.
 func (c *Case) LabelPicture() (file []byte, page int, err error) {
 	if o, err := c.opener().open(c.Label, asMask); err == nil && o.labels.Format != "png" && o.labels.Format != "tiff" {
 		return nil, 0, nil
@@ -117,7 +118,7 @@ func (c *Case) LabelPicture() (file []byte, page int, err error) {
 	return b, page, nil
 }
 
-// SizeError says that a label is not of its image's size.
+// SizeError reports that a label and its image differ in size.
 type SizeError struct{ error }
 
 func (e *SizeError) Unwrap() error { return e.error }

@@ -10,19 +10,19 @@ import (
 	"segd/internal/scanio"
 )
 
-// segmentations says which images the DICOM Segmentations among some files are
-// about. Files are named by their stems.
+// segmentations says which images the DICOM Segmentations among some files refer to.
+// Files are named by their stems.
 type segmentations struct {
-	instances map[string]string            // the one about an image, by the image's UID
-	series    map[string][]string          // those about a series, by its UID
+	instances map[string]string            // segmentation of an image, by the image's UID
+	series    map[string][]string          // segmentations of a series, by its UID
 	segments  map[string][]dicomio.Segment // of each file
 	listed    map[string]int               // how many images a file refers to
 	refers    map[string]bool              // whether a file refers to any image or series
 }
 
-// indexSegmentations looks at the files of paths, by stem, that may be DICOM
-// Segmentations. A file that cannot be read is left out: whoever needs it names
-// it. Two about one image are segd.ErrFormat.
+// indexSegmentations indexes those files of paths, by stem, that may be DICOM
+// Segmentations. It skips files that cannot be read; whoever needs one reports it.
+// Two segmentations of one image are segd.ErrFormat.
 func indexSegmentations(opener *files, paths map[string]string) (*segmentations, error) {
 	s := &segmentations{instances: map[string]string{}, series: map[string][]string{}, segments: map[string][]dicomio.Segment{}, listed: map[string]int{}, refers: map[string]bool{}}
 	for _, stem := range slices.Sorted(maps.Keys(paths)) {
@@ -37,7 +37,7 @@ func indexSegmentations(opener *files, paths map[string]string) (*segmentations,
 		seg := o.labels.SEG
 		for _, uid := range seg.Instances() {
 			if other := s.instances[uid]; other != "" {
-				return nil, fmt.Errorf("train: %w: segmentations %s and %s are of the same image", segd.ErrFormat, paths[other], file)
+				return nil, fmt.Errorf("train: %w: segmentations %s and %s refer to the same image", segd.ErrFormat, paths[other], file)
 			}
 			s.instances[uid], s.refers[stem] = stem, true
 			s.listed[stem]++
@@ -50,8 +50,8 @@ func indexSegmentations(opener *files, paths map[string]string) (*segmentations,
 	return s, nil
 }
 
-// denies reports whether the file of a stem is a segmentation of other images
-// than that of id, by what it refers to.
+// denies reports whether the file with this stem is a segmentation that refers to
+// other images than id.
 func (s *segmentations) denies(stem string, id dicomio.Identity) bool {
 	if id.Instance == "" || s.instances[id.Instance] == stem {
 		return false
@@ -59,8 +59,8 @@ func (s *segmentations) denies(stem string, id dicomio.Identity) bool {
 	return s.listed[stem] > 0 || s.refers[stem] && !slices.Contains(s.series[id.Series], stem)
 }
 
-// about returns the segmentation of an image: the one that refers to it, else
-// the first that refers to its series; empty where there is none.
+// about returns the segmentation that refers to an image, or else the first that
+// refers to its series. It returns "" if there is none.
 func (s *segmentations) about(id dicomio.Identity) string {
 	if stem := s.instances[id.Instance]; stem != "" {
 		return stem

@@ -9,10 +9,10 @@ import (
 	"segd"
 )
 
-// Split divides the cases by subject: fold number fold of folds validates,
-// or, with folds 0, the given fraction of the groups; with a fraction of 0 all
-// cases train. The order of the groups is drawn with the seed. A single group is
-// split by study, file or image, with a warning. Returned are indices of cases, rising.
+// Split divides the cases by subject. Fold number fold of folds validates or, if
+// folds is 0, the given fraction of the groups. With a fraction of 0 all cases train.
+// The seed determines the order of the groups. A single group is split by study, file
+// or image, with a warning. The results are indices of cases in ascending order.
 func Split(cases []Case, seed uint64, fraction float64, fold, folds int) (training, validation []int, warning string, err error) {
 	if folds == 0 && fraction == 0 {
 		for i := range cases {
@@ -21,7 +21,7 @@ func Split(cases []Case, seed uint64, fraction float64, fold, folds int) (traini
 		return training, nil, "", nil
 	}
 	if len(cases) < 2 {
-		return nil, nil, "", fmt.Errorf("train: %w: %d labelled image, need at least 2 to train and validate", segd.ErrUnprocessable, len(cases))
+		return nil, nil, "", fmt.Errorf("train: %w: %d labelled image, want at least 2 to train and validate", segd.ErrUnprocessable, len(cases))
 	}
 	key := func(c Case) string { return c.Subject() }
 	groups := groupNames(cases, key)
@@ -29,7 +29,7 @@ func Split(cases []Case, seed uint64, fraction float64, fold, folds int) (traini
 		if len(groups) > 1 {
 			break
 		}
-		warning = fmt.Sprintf("all images are of one group: validation is on other %s of it, so val_dice says little about new subjects; ids.csv may say which images belong together", part.what)
+		warning = fmt.Sprintf("all images belong to one group: validation uses other %s of it, so val_dice says little about new subjects; list groups in ids.csv if there are several", part.what)
 		key = part.key
 		groups = groupNames(cases, key)
 	}
@@ -38,7 +38,7 @@ func Split(cases []Case, seed uint64, fraction float64, fold, folds int) (traini
 	lo, hi := 0, max(1, min(len(groups)-1, int(math.Round(fraction*float64(len(groups))))))
 	if folds > 0 {
 		if folds > len(groups) {
-			return nil, nil, "", fmt.Errorf("train: %w: %d folds of %d groups", segd.ErrOption, folds, len(groups))
+			return nil, nil, "", fmt.Errorf("train: %w: %d folds for %d groups", segd.ErrOption, folds, len(groups))
 		}
 		lo, hi = fold*len(groups)/folds, (fold+1)*len(groups)/folds
 	}
@@ -56,7 +56,8 @@ func Split(cases []Case, seed uint64, fraction float64, fold, folds int) (traini
 	return training, validation, warning, nil
 }
 
-// parts are what a single group is split into, the first that gives several.
+// parts are the units into which a single group may be split. The first that yields
+// several is used.
 var parts = []struct {
 	what string
 	key  func(Case) string

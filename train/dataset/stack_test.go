@@ -15,7 +15,7 @@ import (
 	"segd/train/evaluate"
 )
 
-// A page of a TIFF is a frame, and pairs with the same page of its label.
+// Each page of a TIFF is a frame, and pairs with the same page of its label.
 func TestTIFFStacks(t *testing.T) {
 	images := [][]uint8{{1, 2, 3, 4}, {5, 6, 7, 8}, {9, 10, 11, 12}}
 	masks := [][]uint8{{0, 1, 0, 0}, {0, 0, 1, 0}, {1, 1, 0, 0}}
@@ -60,7 +60,7 @@ func TestTIFFStacks(t *testing.T) {
 	}
 }
 
-// Labels that have not one mask for each frame are refused, in all commands.
+// All commands refuse labels without exactly one mask for each frame.
 func TestTIFFStacksThatDiffer(t *testing.T) {
 	page := []uint8{0, 1, 0, 0}
 	image := string(tifftest.Stack(2, 2, page, page, page))
@@ -92,7 +92,7 @@ func TestTIFFStacksThatDiffer(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	// A file for each frame is fine.
+	// One file per frame is accepted.
 	dir := datasettest.Tree(t, t.TempDir(), map[string]any{"images/a.tif": image, "labels/a_0001.png": page, "labels/a_0002.png": page, "labels/a_0003.png": page})
 	if r := checkedOf(t, dir); r.Faults() != 0 || r.Cases != 3 {
 		t.Errorf("%+v", r)

@@ -18,16 +18,16 @@ func valuesOf(m *segd.Mask) valueSet {
 	return s
 }
 
-// Meaning says how the values of a data set's masks are meant.
+// Meaning says what the values of a data set's masks mean.
 type Meaning struct {
 	Scaled   bool // 0 and 255: 255 means class 1
 	Max      int  // highest class index
 	Warnings []string
 }
 
-// survey tells class indices from 0/255 masks. A value of 255 beside other
-// classes means "left open", as metric.Ignore does. paths names the file of
-// each mask; known is the number of classes with background, 0 if not known.
+// survey distinguishes class indices from 0/255 masks. Next to other classes, 255
+// marks ignored pixels, like metric.Ignore. paths names the file of each mask. known
+// is the number of classes including background, or 0 if not known.
 func survey(masks []valueSet, paths []string, known int) (Meaning, error) {
 	var present valueSet
 	for i := range masks {
@@ -49,18 +49,18 @@ func survey(masks []valueSet, paths []string, known int) (Meaning, error) {
 		for i := range masks {
 			if masks[i][l.Max] {
 				return l, fmt.Errorf("train: mask %s: %w: value %d, highest class index %d; %s", paths[i], segd.ErrFormat, l.Max, limit,
-					"a mask holds class indices 0, 1, 2 …: scaled or antialiased ones must be turned into indices first")
+					"a mask holds class indices 0, 1, 2 …: convert scaled or antialiased values into indices first")
 			}
 		}
 	}
 	if len(masks) > 0 && !present[0] {
-		l.Warnings = append(l.Warnings, "no pixel of any mask is background, index 0: classes should begin at 1 beside it; segd check says more")
+		l.Warnings = append(l.Warnings, "no pixel of any mask is background, index 0: classes should begin at 1, after background; segd check says more")
 	}
 	if present[255] && l.Max == 0 {
 		l.Scaled, l.Max = true, 1
 		l.Warnings = append(l.Warnings, "the masks hold 0 and 255 only: 255 is read as class 1")
 	} else if present[255] {
-		l.Warnings = append(l.Warnings, "mask value 255 beside class indices: such pixels are left out of training and of every count")
+		l.Warnings = append(l.Warnings, "masks hold 255 as well as class indices: training and all counts ignore such pixels")
 	}
 	for v := 1; v < l.Max; v++ {
 		if !present[v] {
@@ -70,24 +70,24 @@ func survey(masks []valueSet, paths []string, known int) (Meaning, error) {
 	return l, nil
 }
 
-// Seen is what Survey needs of a mask: the values that it holds and, by its palette,
-// the colours that they are shown in.
+// Seen is what Survey needs from a mask: its values and, if it has a palette, their
+// colours.
 type Seen struct {
 	values valueSet
 	shown  palette.Shown
 }
 
-// See looks at a mask of the case, as ReadMask returns it.
+// See records a mask of the case as returned by ReadMask.
 func (c *Case) See(m *segd.Mask) Seen {
 	s := Seen{values: valuesOf(m)}
 	s.shown = c.shownBy(&s.values)
 	return s
 }
 
-// Survey tells what the values of the labels of cases mean, all labels taken
-// together. known is the number of classes with background, 0 if not known. A value
-// beyond the classes is segd.ErrFormat, and so are two labels of a data set whose
-// palettes contradict each other.
+// Survey determines what the values in the labels of cases mean, considering all
+// labels together. known is the number of classes including background, or 0 if not
+// known. A value beyond the classes is segd.ErrFormat, as are two labels of a data
+// set with contradictory palettes.
 func Survey(cases []Case, seen []Seen, known int) (Meaning, error) {
 	sets, paths, colours := make([]valueSet, len(seen)), make([]string, len(seen)), make([]palette.Shown, len(seen))
 	for i := range seen {
@@ -111,7 +111,6 @@ func (l *Meaning) Apply(m *segd.Mask) {
 	}
 }
 
-// MaxClass is the highest class index taken for one. Beyond it a label image
-// is more likely a scaled or an antialiased mask than one of that many
-// classes.
+// MaxClass is the highest value accepted as a class index. A higher value more likely
+// comes from a scaled or antialiased mask than from so many classes.
 const MaxClass = 63

@@ -8,19 +8,19 @@ import (
 	"segd"
 )
 
-// LargestValue bounds the labels of a regression: their squares and what a
-// network makes of them stay finite.
+// LargestValue limits the labels of a regression, so that their squares and a
+// network's computations stay finite.
 const LargestValue = 1e15
 
-// ReadLabelValues reads the case's label as the values of a regression, width×height of
-// them; NaN where one is not known. A label of another size is segd.ErrFormat, one
-// that holds an infinite or a huge value segd.ErrUnprocessable, and one of which
-// the plane cannot be told segd.ErrUnsupported.
+// ReadLabelValues reads the case's label as width×height values of a regression, with
+// NaN for unknown values. The error is segd.ErrFormat for a label of another size,
+// segd.ErrUnprocessable for infinite or huge values, and segd.ErrUnsupported if the
+// label's plane cannot be determined.
 func (c *Case) ReadLabelValues(width, height int) ([]float32, error) {
 	return c.valuesOf(c.Label, width, height)
 }
 
-// valuesOf is values of another file.
+// valuesOf is like values, for another file.
 func (c *Case) valuesOf(path string, width, height int) ([]float32, error) {
 	o, err := c.opener().open(path, asValues)
 	if err != nil {
@@ -36,7 +36,7 @@ func (c *Case) valuesOf(path string, width, height int) ([]float32, error) {
 			return nil, err
 		}
 		if image.scan.Format == "dicom" {
-			return nil, bad(segd.ErrUnsupported, "a volume of values for a DICOM image, want an image of NIfTI, PNG or TIFF")
+			return nil, bad(segd.ErrUnsupported, "a volume of values for a DICOM image, want a NIfTI, PNG or TIFF image")
 		}
 		img, err = c.like(path, asValues)
 		if err != nil {
@@ -57,7 +57,7 @@ func (c *Case) valuesOf(path string, width, height int) ([]float32, error) {
 	return img.Pix, checkValues(img.Pix, bad)
 }
 
-// checkValues returns what bad makes of values that are too large.
+// checkValues calls bad for values that are too large, and returns its error.
 func checkValues(pix []float32, bad func(kind error, format string, a ...any) error) error {
 	for _, v := range pix {
 		if v > LargestValue || v < -LargestValue {
@@ -67,14 +67,14 @@ func checkValues(pix []float32, bad func(kind error, format string, a ...any) er
 	return nil
 }
 
-// Spread is the mean of values and the sum of their squared distances from it,
-// as Welford 1962 and Chan et al. 1983 join them.
+// Spread holds the mean of values and the sum of their squared deviations, updated as
+// in Welford 1962 and Chan et al. 1983.
 type Spread struct {
 	N             int64
 	Mean, Squares float64
 }
 
-// Add takes in the values that are known, in two passes.
+// Add adds the known values, in two passes.
 func (s *Spread) Add(values []float32) {
 	var o Spread
 	for _, v := range values {
@@ -96,7 +96,7 @@ func (s *Spread) Add(values []float32) {
 	s.Join(o)
 }
 
-// Join takes in the values that another spread has taken in.
+// Join adds the values of another spread.
 func (s *Spread) Join(o Spread) {
 	if o.N == 0 {
 		return

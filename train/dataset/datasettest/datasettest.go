@@ -1,5 +1,5 @@
-// Package datasettest writes data sets for tests: folders of images and labels that
-// are known to the pixel.
+// Package datasettest writes data sets for tests: folders of images and labels in
+// which every pixel is known.
 package datasettest
 
 import (
@@ -17,8 +17,8 @@ import (
 	"segd/internal/export"
 )
 
-// Discs writes a data set of n images of bright discs on noise, side pixels
-// wide, two images a group, and returns its folder.
+// Discs writes a data set of n images of bright discs on noise, and returns its
+// folder. Images are side pixels wide, and each group has two.
 func Discs(t testing.TB, n, side int) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -52,8 +52,8 @@ func Discs(t testing.TB, n, side int) string {
 	return dir
 }
 
-// Ramps writes n images of soft blobs on noise; the label of a pixel is 3000 and
-// 200 times how bright it would be without the noise, in 16 bits.
+// Ramps writes n images of soft blobs on noise. The label of a pixel, in 16 bits, is
+// 3000 plus 200 times its brightness without the noise.
 func Ramps(t testing.TB, n, side int) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -76,8 +76,8 @@ func Ramps(t testing.TB, n, side int) string {
 	return dir
 }
 
-// Tree writes files of a data set: a PNG per name that ends in .png, with the
-// bytes given as its rows of two pixels, else text.
+// Tree writes the files of a data set. A name that ends in .png becomes a PNG whose
+// rows are two pixels of the given bytes; other files are text.
 func Tree(t testing.TB, dir string, files map[string]any) string {
 	t.Helper()
 	for name, content := range files {
@@ -91,7 +91,7 @@ func Tree(t testing.TB, dir string, files map[string]any) string {
 	return dir
 }
 
-// Pixels are the rows of a mask of two by two pixels for Tree.
+// Pixels returns the content of a two-by-two mask for Tree.
 var Pixels = []uint8{0, 1, 1, 0}
 
 // Put writes a file of a data set.
@@ -107,7 +107,7 @@ func Put(t testing.TB, dir, name string, b []byte) string {
 	return path
 }
 
-// Grey is a w×h image of one value.
+// Grey returns a w×h image of a single value.
 func Grey(w, h int, v uint8) *image.Gray {
 	m := image.NewGray(image.Rect(0, 0, w, h))
 	for i := range m.Pix {
@@ -122,7 +122,7 @@ func WritePNG(t testing.TB, path string, img image.Image) {
 	Put(t, filepath.Dir(path), filepath.Base(path), Encode(t, img))
 }
 
-// Encode is a PNG file.
+// Encode returns an image as a PNG file.
 func Encode(t testing.TB, img image.Image) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -132,7 +132,7 @@ func Encode(t testing.TB, img image.Image) []byte {
 	return b.Bytes()
 }
 
-// TIFF is a label of float32.
+// TIFF returns a float32 label as a TIFF file.
 func TIFF(t testing.TB, values []float32, width int) []byte {
 	t.Helper()
 	var b bytes.Buffer

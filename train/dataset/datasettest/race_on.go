@@ -2,6 +2,6 @@
 
 package datasettest
 
-// Race says whether the race detector watches every load and store: tests of
-// learning are then shortened, for they would take minutes.
+// Race reports whether the race detector is on. Tests that train are then shortened,
+// because they would take minutes.
 const Race = true

@@ -13,7 +13,7 @@ import (
 	"segd/internal/nifti/niftitest"
 )
 
-// Volume is a NIfTI file of w×h×d voxels, whose values are those of at.
+// Volume returns a NIfTI file of w×h×d voxels, with the values that at returns.
 func Volume(w, h, d int, spacing float64, at func(x, y, z int) int) []byte {
 	v := niftitest.Volume{Width: w, Height: h, Depth: d, Affine: [3][4]float64{{-spacing, 0, 0, 0}, {0, -spacing, 0, 0}, {0, 0, 3, 0}}}
 	for z := range d {
@@ -26,7 +26,7 @@ func Volume(w, h, d int, spacing float64, at func(x, y, z int) int) []byte {
 	return niftitest.Write(v)
 }
 
-// Floats is an uncompressed NIfTI volume of float32.
+// Floats returns an uncompressed float32 NIfTI volume.
 func Floats(width, height, depth int, values []float32) []byte {
 	b := make([]byte, 352)
 	le := binary.LittleEndian
@@ -47,8 +47,8 @@ func Floats(width, height, depth int, values []float32) []byte {
 	return b
 }
 
-// Slice is a DICOM image of a series, z mm up, whose stored values are those of
-// at. Without series it names none and lies nowhere.
+// Slice returns a DICOM image of a series, z mm up, with the stored values that at
+// returns. If series is empty, the image has neither a series nor a position.
 func Slice(series string, number, size int, z float64, at func(x, y int) int) dicomtest.File {
 	f := dicomtest.File{Rows: size, Columns: size, Modality: "CT", Stored: 12, Pixels: make([]byte, 2*size*size)}
 	for y := range size {
@@ -68,7 +68,8 @@ func Slice(series string, number, size int, z float64, at func(x, y int) int) di
 	return f
 }
 
-// Segmentation is a DICOM Segmentation of images, which marks where of each.
+// Segmentation returns a DICOM Segmentation of images. It marks the pixels for which
+// where is true.
 func Segmentation(t testing.TB, images [][]byte, size int, names []string, where func(i, x, y int) uint8) []byte {
 	t.Helper()
 	o := dicomio.Origin{Run: &dicomio.Run{Software: "test"}, Model: "test", Version: "1", Classes: []segd.Class{{Name: "background"}}}
