@@ -111,8 +111,12 @@ func (b *batch) report(ctx context.Context, passed walk.Passed, notes []string) 
 		b.progress.note(text)
 	}
 	for _, in := range b.inputs {
-		for _, c := range in.Copies {
-			b.progress.note(fmt.Sprintf("%s: not segmented: it is a copy of %s", c.Source.Origin, c.Of.Origin))
+		if n := len(in.Copies); n > 0 {
+			c, more := in.Copies[0], ""
+			if n > 1 {
+				more = fmt.Sprintf(" (and %d more copies of other files)", n-1)
+			}
+			b.progress.note(fmt.Sprintf("%s: not segmented: it is a copy of %s%s", c.Source.Origin, c.Of.Origin, more))
 		}
 	}
 	for _, text := range notes {

@@ -224,6 +224,33 @@ func TestSeriesIsTurned(t *testing.T) {
 				t.Errorf("wants %v, slice %d: marked %v, want %v", wants, k, marked, want)
 			}
 		}
+		sameAsOneSource(t, job, sources, sink)
+	}
+}
+
+// sameAsOneSource runs the files of a series as one source, in another order, and
+// compares what it makes with the masks of the series.
+func sameAsOneSource(t *testing.T, job *engine.Job, sources []*engine.Source, want *recorder) {
+	t.Helper()
+	whole := &engine.Source{Stem: "w", Slices: true}
+	for _, s := range sources {
+		whole.Files = append([]engine.File{s.Files[0]}, whole.Files...)
+	}
+	inputs, err := job.Plan(t.Context(), []*engine.Source{whole})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sink := newRecorder()
+	if err := job.Run(t.Context(), inputs[0], sink); err != nil {
+		t.Fatal(err)
+	}
+	for k, s := range sources {
+		if name := fmt.Sprintf("mask/w_%04d.png", k+1); !bytes.Equal(sink.files[name], want.files["mask/"+s.Stem+".png"]) {
+			t.Errorf("%s is not the mask of slice %d", name, k)
+		}
+	}
+	if len(sink.files["seg/w.dcm"]) == 0 {
+		t.Error("no segmentation")
 	}
 }
 

@@ -10,6 +10,7 @@ package inspect
 
 import (
 	"fmt"
+	"slices"
 
 	"segd"
 	"segd/dicomio"
@@ -65,6 +66,8 @@ func Scan(scan *segd.Scan, b []byte, o Options) (*Inspection, error) {
 	if img.Spacing.Known() {
 		i.Spacing = &img.Spacing
 	}
+	steps, warnings := volume(scan)
+	i.Steps, i.Warnings = slices.Concat(i.Steps, steps), slices.Concat(i.Warnings, warnings)
 	if o.Model != "" {
 		if err := i.prepare(scan, img, o); err != nil {
 			return nil, err
