@@ -1,10 +1,11 @@
-// Package check finds what spoils trainings in data sets, and mends masks.
+// Package check finds faults in data sets that would spoil training, and corrects
+// masks.
 //
 //	found, err := check.Run(ctx, check.Options{Datasets: []string{"nuclei/train"}}, nil)
 //
-// Run reports files that cannot be read, labels that are no class indices, subjects on
-// both sides of a split and more, each as a Finding. Fix writes a copy of a data set
-// with masks of class indices.
+// Run reports unreadable files, labels that are not class indices, subjects on both
+// sides of a split and more, each as a Finding. Fix writes a copy of a data set in
+// which masks hold class indices.
 package check
 
 import (
@@ -27,14 +28,14 @@ import (
 	"segd/unet"
 )
 
-// Finding is one thing that Run has to say of a data set.
+// Finding is one thing that Run reports about a data set.
 type Finding struct {
-	Fault bool   `json:"fault"`           // spoils a training or its figures; else a warning
-	Kind  string `json:"kind"`            // stable, one of the Kind constants
+	Fault bool   `json:"fault"`           // spoils training or its figures; else a warning
+	Kind  string `json:"kind"`            // stable: one of the Kind constants
 	File  string `json:"file,omitempty"`  // or folder
-	Cause string `json:"cause"`           // what is wrong, with what was measured
-	Fix   string `json:"fix,omitempty"`   // what to do about it
-	Count int    `json:"count,omitempty"` // of files like it, where they share a line
+	Cause string `json:"cause"`           // the fault, with measured values
+	Fix   string `json:"fix,omitempty"`   // the remedy
+	Count int    `json:"count,omitempty"` // number of similar files, if they share a line
 }
 
 // Kinds of findings.
@@ -45,37 +46,37 @@ const (
 	KindNoImage     = "no-image"     // a label without an image
 	KindPassed      = "passed-over"  // files that are not read
 	KindSize        = "size"         // image and label differ in size
-	KindPlace       = "place"        // image and label lie in different places, or one of them says two
+	KindPlace       = "place"        // image and label have different positions, or one of them gives two
 	KindColourMask  = "colour-mask"  // a label in colour
 	KindScaledMask  = "scaled-mask"  // a label of 0 and 255, or of values beyond the classes
 	KindSmoothMask  = "smooth-mask"  // an antialiased or lossily compressed label
 	KindInstances   = "instances"    // a label whose values number objects
-	KindPalette     = "palette"      // labels whose palettes contradict each other
+	KindPalette     = "palette"      // labels with contradictory palettes
 	KindEmptyMask   = "empty-mask"   // a label without foreground
 	KindFullMask    = "full-mask"    // a label without background
-	KindOpenPixels  = "open-pixels"  // labels with pixels left open
+	KindOpenPixels  = "open-pixels"  // labels with ignored pixels
 	KindDuplicate   = "duplicate"    // the same image twice
 	KindLeakage     = "leakage"      // a group or an image on both sides of a split
 	KindImbalance   = "imbalance"    // a class that is rare or missing
 	KindConstant    = "constant"     // an image of one value
 	KindUngrouped   = "ungrouped"    // images that ids.csv does not name
-	KindClassNames  = "class-names"  // data sets that name other classes than each other
-	KindOverfit     = "overfit"      // a network that cannot even learn a few images by heart
-	KindFewSubjects = "few-subjects" // too few groups to say anything of new ones
+	KindClassNames  = "class-names"  // data sets that name different classes
+	KindOverfit     = "overfit"      // a network that cannot even memorise a few images
+	KindFewSubjects = "few-subjects" // too few groups to say anything about new ones
 
-	// Of labels that are values.
-	KindValues        = "values"         // labels that were taken for values
+	// Findings about labels that are values.
+	KindValues        = "values"         // labels that were recognised as values
 	KindConstantLabel = "constant-label" // a label of one value
-	KindRange         = "range"          // values that are infinite, far off, or of no common unit
-	KindSaturated     = "saturated"      // values at the end of what their format holds
+	KindRange         = "range"          // values that are infinite, outliers, or without a common unit
+	KindSaturated     = "saturated"      // values at the limit of their format
 )
 
-// Options says what to look at.
+// Options says what to check.
 type Options struct {
 	Datasets []string      // folders, see dataset.Open
-	Head     *unet.Head    // whether labels are classes or values; nil: as they look
+	Head     *unet.Head    // whether labels are classes or values; nil: detect
 	Pool     *unet.Pool    // for the overfit test; nil: one thread
-	Overfit  time.Duration // at most, for the overfit test; 0: a minute, negative: none
+	Overfit  time.Duration // limit for the overfit test; 0: a minute, negative: no test
 }
 
 // Result is what Run found.
@@ -84,10 +85,10 @@ type Result struct {
 	Cases    int                  `json:"cases"`    // images with a label
 	Groups   int                  `json:"groups"`
 	Classes  map[int]int64        `json:"classes,omitzero"` // pixels by class index
-	Values   *ValueSummary        `json:"values,omitempty"` // in place of classes: labels are values
+	Values   *ValueSummary        `json:"values,omitempty"` // instead of classes, if labels are values
 	Overfit  *train.OverfitResult `json:"overfit,omitempty"`
 
-	labels labels // what they were looked at as
+	labels labels // how they were read
 }
 
 // Faults is the number of findings that are faults.
@@ -100,16 +101,16 @@ func (r *Result) Faults() (n int) {
 	return n
 }
 
-// Fixable returns nil if Fix can correct the labels, and a segd.ErrOption if they hold
+// Fixable returns nil if Fix can correct the labels, and segd.ErrOption if they hold
 // values.
 func (r *Result) Fixable() error { return r.labels.fixable() }
 
-// Run looks for what spoils trainings in data sets: it reads every file,
-// goes on after each fault, and then, where there is none, lets a small
-// network learn a few of the images by heart (see OverfitResult).
+// Run looks for faults in data sets that would spoil training. It reads every file
+// and goes on after each fault. If it finds none, it trains a small network to
+// memorise a few of the images (see OverfitResult).
 //
-// report, which may be nil, hears how far it is, one call at a time. The error is
-// that of ctx; whatever is wrong with the data is a Finding.
+// report, which may be nil, receives the progress, one call at a time. The error is
+// that of ctx; every fault of the data is a Finding.
 func Run(ctx context.Context, o Options, report func(done, cases int)) (*Result, error) {
 	if len(o.Datasets) == 0 {
 		return nil, fmt.Errorf("train: %w: no data set given", segd.ErrOption)
@@ -151,24 +152,24 @@ func Run(ctx context.Context, o Options, report func(done, cases int)) (*Result,
 	}
 	r.Overfit = test
 	if !test.Enough() {
-		r.Findings = append(r.Findings, Finding{Kind: KindOverfit, Fix: "look at " + c.labels.what() + " over their images: are they of these images, and in place?",
-			Cause: fmt.Sprintf("after %.0f s and %d steps on %d images a network has %s on these very images", test.Seconds, test.Steps, test.Cases, test)})
+		r.Findings = append(r.Findings, Finding{Kind: KindOverfit, Fix: "look at " + c.labels.what() + " over their images: do they belong to these images, and are they in the right place?",
+			Cause: fmt.Sprintf("after %.0f s and %d steps on %d images a network reaches %s on those same images", test.Seconds, test.Steps, test.Cases, test)})
 	}
 	return r, nil
 }
 
 // checker collects findings.
 type checker struct {
-	sets     int        // how many there are
+	sets     int        // number of data sets
 	labels   labels     // as asked for, or settled when all files have been read
-	options  FixOptions // what is known of the labels
+	options  FixOptions // what is known about the labels
 	meaning  *meaning   // of the last set's labels
 	findings []Finding
 	cases    []*checked
 	joined   dataset.Dataset // the classes of the data sets so far
 }
 
-// checked is a case as Run sees it.
+// checked is what Run knows about a case.
 type checked struct {
 	dataset.Case
 	side                  string // of a split, see side
@@ -178,7 +179,7 @@ type checked struct {
 	low, high             float32
 	values                [256]bool
 	counts                [256]int64
-	form, tinted          *labelForm // how the label is drawn, and by its palette's colours; nil: not read
+	form, tinted          *labelForm // how the label is drawn, by value and by palette colour; nil: not read
 	verdict               verdict    // what that means
 	look                  valueLook  // of a label that was read as values
 }
@@ -187,12 +188,12 @@ func (c *checker) fault(kind, file, fix, cause string, args ...any) {
 	c.findings = append(c.findings, Finding{Fault: true, Kind: kind, File: file, Cause: fmt.Sprintf(cause, args...), Fix: fix})
 }
 
-// warn adds a warning that stands for count files.
+// warn adds a warning about count files.
 func (c *checker) warn(kind, file string, count int, fix, cause string, args ...any) {
 	c.findings = append(c.findings, Finding{Kind: kind, File: file, Cause: fmt.Sprintf(cause, args...), Fix: fix, Count: count})
 }
 
-// cause is the text of an error without the package and the kind before it.
+// cause returns the text of an error without the leading package and kind.
 func cause(err error) string {
 	text := err.Error()
 	for _, kind := range []error{segd.ErrFormat, segd.ErrNotFound, segd.ErrUnsupported, segd.ErrUnprocessable, segd.ErrTooLarge} {
@@ -203,7 +204,7 @@ func cause(err error) string {
 	return text
 }
 
-// read decodes all files; memory is that of a few of them.
+// read decodes all files, and keeps only a few in memory at a time.
 func (c *checker) read(ctx context.Context, report func(done, cases int)) error {
 	var mu sync.Mutex
 	done := 0
@@ -234,7 +235,7 @@ func (c *checked) readImage() {
 		for _, v := range img.Pix {
 			c.low, c.high = min(c.low, v), max(c.high, v)
 			if b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v)); len(b) > 1<<16 {
-				_, _ = h.Write(b) // a hash never fails
+				_, _ = h.Write(b) // writing to a hash never fails
 				b = b[:0]
 			}
 		}
@@ -243,7 +244,7 @@ func (c *checked) readImage() {
 	}
 }
 
-// whole are the cases whose files can both be read and fit each other.
+// whole returns the cases whose two files are readable and fit each other.
 func (c *checker) whole() (list []*checked) {
 	for _, k := range c.cases {
 		if k.imageErr == nil && c.labels.whole(k) {
@@ -253,7 +254,7 @@ func (c *checker) whole() (list []*checked) {
 	return list
 }
 
-// result sums up, faults first and otherwise in the order they were found.
+// result sums up: faults first, otherwise in the order found.
 func (c *checker) result() *Result {
 	r := &Result{Findings: append([]Finding{}, c.findings...), labels: c.labels}
 	c.labels.sum(c, r)

@@ -16,7 +16,7 @@ import (
 	"segd/train/dataset/datasettest"
 )
 
-// found lists "kind file" of the findings, faults with an exclamation mark.
+// found lists "kind file" for each finding, with an exclamation mark for faults.
 func found(r *Result, dir string) (list []string) {
 	for _, f := range r.Findings {
 		rel, err := filepath.Rel(dir, f.File)
@@ -42,7 +42,7 @@ func check(t *testing.T, dirs ...string) *Result {
 	return r
 }
 
-// ramped is a mask with a soft edge: two levels and what lies between.
+// ramped returns a mask with a soft edge: two levels and values between them.
 func ramped() *image.Gray {
 	m := image.NewGray(image.Rect(0, 0, 20, 20))
 	for i := range m.Pix {
@@ -56,7 +56,7 @@ func ramped() *image.Gray {
 	return m
 }
 
-// coloured is a mask of two colours on black.
+// coloured returns a mask of two colours on black.
 func coloured() *image.NRGBA {
 	m := image.NewNRGBA(image.Rect(0, 0, 2, 2))
 	m.SetNRGBA(0, 0, color.NRGBA{A: 255})
@@ -66,7 +66,7 @@ func coloured() *image.NRGBA {
 	return m
 }
 
-// messy is a data set with one of each fault beside a sound case.
+// messy writes a data set with one sound case and one example of each fault.
 func messy(t *testing.T) string {
 	t.Helper()
 	dir := datasettest.Tree(t, t.TempDir(), map[string]any{
@@ -109,7 +109,7 @@ func TestCheckFindsFaults(t *testing.T) {
 		}
 	}
 	if r.Overfit != nil {
-		t.Error("an overfit test in spite of faults")
+		t.Error("overfit test ran despite faults")
 	}
 }
 
@@ -144,12 +144,12 @@ func TestCheckSplits(t *testing.T) {
 		}
 		return n
 	}
-	// The group subject_one, and image b, which is d too.
+	// The group subject_one, and image b, which is identical to d.
 	if got := count(check(t, filepath.Join(root, "train"), filepath.Join(root, "test"))); got != 2 {
 		t.Errorf("both sides given: %d leaks, want 2", got)
 	}
 	if got := count(check(t, filepath.Join(root, "train"))); got != 1 {
-		t.Errorf("one side given, the other beside it: %d leaks, want 1", got)
+		t.Errorf("one side given, the other next to it: %d leaks, want 1", got)
 	}
 }
 
@@ -162,8 +162,7 @@ func TestCheckNoDataSet(t *testing.T) {
 	}
 }
 
-// TestOverfit learns discs by heart, and cannot learn the masks of other images
-// where it is given hardly any time.
+// TestOverfit memorises discs, and cannot learn mismatched masks in almost no time.
 func TestOverfit(t *testing.T) {
 	dir := datasettest.Discs(t, 6, 32)
 	r, err := Run(t.Context(), Options{Datasets: []string{dir}, Overfit: time.Minute}, nil)
@@ -188,8 +187,8 @@ func TestFix(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// alone has no label; size, broken and text cannot be mended; which classes the
-	// colours are is not certain beside indices.
+	// alone has no label; size, broken and text cannot be corrected; and next to
+	// indices it is uncertain which classes the colours mean.
 	if f.Mended != 2 || len(f.Left) != 5 || f.Cases != 6 {
 		t.Errorf("%+v", f)
 	}
@@ -216,8 +215,8 @@ func TestFix(t *testing.T) {
 	}
 }
 
-// TestFixNumbersValues: values that are no indices are numbered the same in all
-// masks, also in one that lacks some.
+// TestFixNumbersValues: values that are not indices are numbered consistently across
+// all masks, even in one that lacks some.
 func TestFixNumbersValues(t *testing.T) {
 	dir := datasettest.Tree(t, t.TempDir(), map[string]any{
 		"images/a.png": []uint8{1, 2, 3, 4}, "labels/a.png": []uint8{0, 100, 200, 255},
@@ -236,10 +235,10 @@ func TestFixNumbersValues(t *testing.T) {
 	}
 }
 
-// maskOf reads a label as that of a case.
+// maskOf reads a label file as the label of a case.
 func maskOf(path string) (*segd.Mask, error) { return (&dataset.Case{Label: path}).ReadMask() }
 
-// surveyed reads the labels of a data set as trainings do.
+// surveyed reads the labels of a data set as training does.
 func surveyed(d *dataset.Dataset) (m dataset.Meaning, err error) {
 	seen := make([]dataset.Seen, len(d.Cases))
 	for i := range d.Cases {

@@ -10,8 +10,8 @@ import (
 	"segd/train/metric"
 )
 
-// comparePalettes looks for palettes that contradict each other, and decides
-// whether their labels' colours count.
+// comparePalettes looks for contradictory palettes, and decides whether the colours
+// of their labels count.
 func (m *meaning) comparePalettes(drawn []*checked) {
 	var compared palette.Set
 	var with []*checked
@@ -52,16 +52,16 @@ func (m *meaning) comparePalettes(drawn []*checked) {
 	}
 }
 
-// clashFix says what to do about palettes that contradict each other.
+// clashFix returns the remedy for contradictory palettes.
 func (m *meaning) clashFix() string {
-	index := "if the indices are the classes, whatever their colours: --fix OUT --palette " + PaletteIndex
+	index := "if the indices are the classes, regardless of colour: --fix OUT --palette " + PaletteIndex
 	if m.agree {
 		return "--fix OUT numbers the classes by colour; " + index
 	}
 	return "if the colours are the classes: --fix OUT --palette " + PaletteColour + "; " + index
 }
 
-// byColour has the colours of labels count.
+// byColour makes the colours of labels count.
 func (m *meaning) byColour(list []*checked, want func(*checked) bool) {
 	for _, k := range list {
 		if want(k) {
@@ -74,7 +74,7 @@ func (m *meaning) byColour(list []*checked, want func(*checked) bool) {
 	}
 }
 
-// shown is the colours of a label's indices.
+// shown returns the colours of a label's indices.
 func (f *labelForm) shown() palette.Shown {
 	if f.palette == nil {
 		return nil
@@ -97,8 +97,9 @@ func (f *labelForm) declares(k ink) bool {
 	})
 }
 
-// settleColours finds out what colours mean: classes, numbered in the order of
-// red, green and blue, or by the indices that most palettes give them; or objects.
+// settleColours determines what colours mean. They are either classes, numbered in
+// the order of red, green and blue or by the indices that most palettes give them, or
+// objects.
 func (m *meaning) settleColours() {
 	list := m.colours
 	if len(list) == 0 || !m.groundOfColours() {
@@ -111,20 +112,20 @@ func (m *meaning) settleColours() {
 	case m.o.Numbers == NumbersInstances, m.o.Numbers == "" && surely && areas(list) >= singleShare:
 		for _, k := range list {
 			k.verdict.act, k.verdict.kind = actInstances, KindInstances
-			k.verdict.cause = fmt.Sprintf("%d of its %d colours are one connected part each, %d colours in the set: they number objects and are not classes", k.inked().single, k.inked().inks, len(inks))
+			k.verdict.cause = fmt.Sprintf("%d of its %d colours form one connected part each, with %d colours in the set: they number objects and are not classes", k.inked().single, k.inked().inks, len(inks))
 			k.verdict.fix = "--fix OUT writes a mask of one class, and numbers to instances/"
 		}
 		return
 	case len(inks) > dataset.MaxClass:
-		refuse(list, KindColourMask, "save it with one flat colour for each class: no antialiasing, and not as JPEG on the way",
-			"%d colours in the masks of the set, and %.0f %% of them are one connected part: neither classes nor objects", len(inks), 100*single)
+		refuse(list, KindColourMask, "save it with one flat colour for each class, without antialiasing and without saving it as JPEG in between",
+			"the masks of the set have %d colours, and %.0f %% of them form one connected part: neither classes nor objects", len(inks), 100*single)
 		return
 	case fringe(list, m.isGround) && (m.o.Numbers == "" || len(inks) >= fewFringe):
 		m.askFringe(list, len(inks))
 		return
 	case m.o.Numbers == "" && perhaps:
 		refuse(list, KindInstances, "if they are classes: --fix OUT --numbers "+NumbersClasses+"; if they number objects: --fix OUT --numbers "+NumbersInstances,
-			"%d colours, each one connected part in nearly all masks: they may be classes or number objects", len(inks))
+			"%d colours, each a single connected part in nearly all masks: they may be classes or number objects", len(inks))
 		for _, k := range list {
 			k.verdict.asked = true
 		}
@@ -139,8 +140,8 @@ func (m *meaning) numberColours(list []*checked, inks []ink) {
 	m.byMostPalettes(inks)
 	if others := foreground(m.values, func(k ink) bool { return k.value == 0 }); len(others) > 0 && !(len(others) == 1 && len(inks) <= 1) {
 		if !m.byPalettes(inks) {
-			refuse(list, KindColourMask, "save all masks as class indices of one numbering",
-				"%s, while other masks hold class indices: which class they are is not certain", names(inks))
+			refuse(list, KindColourMask, "save all masks as class indices with the same numbering",
+				"%s, while other masks hold class indices: it is unclear which classes they mean", names(inks))
 			return
 		}
 	}
@@ -149,7 +150,7 @@ func (m *meaning) numberColours(list []*checked, inks []ink) {
 		if k.verdict.kind == "" {
 			k.verdict.kind = KindColourMask
 			k.verdict.cause = "label image is in colour or has alpha, want grey or paletted class indices"
-			k.verdict.fix = "save it as class indices: --fix OUT does, a class for each colour"
+			k.verdict.fix = "save it as class indices: --fix OUT does this, with a class for each colour"
 		}
 		for _, s := range k.inked().strokes {
 			if m.isGround(s.ink) {
@@ -168,14 +169,14 @@ func (m *meaning) numberColours(list []*checked, inks []ink) {
 	m.say(names(ground), inks)
 }
 
-// isGround reports background among colours: what is transparent, and what was
-// named or, where nothing was, black.
+// isGround reports whether a colour is background: it is transparent, or was named as
+// background or, if no background was named, is black.
 func (m *meaning) isGround(k ink) bool {
 	return k == transparent || m.is(k) || len(m.background) == 0 && k == black && !m.brush
 }
 
-// groundOfColours asks for the background where black is not likely to be it, and
-// reports whether some label is left.
+// groundOfColours asks for the background if it is unlikely to be black, and reports
+// whether any label is left.
 func (m *meaning) groundOfColours() bool {
 	opaque := slices.DeleteFunc(slices.Clone(m.colours), func(k *checked) bool { return k.inked().has(transparent) })
 	if len(opaque) == 0 && len(m.background) == 0 {
@@ -203,8 +204,8 @@ func (m *meaning) groundOfColours() bool {
 	return left > 0
 }
 
-// groundOfBrush settles labels on transparent ground: what is opaque is
-// foreground, black too where it is all there is.
+// groundOfBrush settles labels on transparent ground: opaque colours are foreground.
+// Black is foreground too if there is no other colour.
 func (m *meaning) groundOfBrush() bool {
 	inks := foreground(m.colours, func(k ink) bool { return k == transparent })
 	if !slices.Contains(inks, black) {
@@ -216,12 +217,12 @@ func (m *meaning) groundOfBrush() bool {
 	}
 	for _, k := range m.colours {
 		m.ask(k, KindColourMask, black)
-		k.verdict.cause = "black beside what is transparent, and other colours: black may be background or a class"
+		k.verdict.cause = "black and other colours on transparent ground: black may be background or a class"
 	}
 	return false
 }
 
-// areas is the share of pixels in labels whose ink makes areas.
+// areas returns the share of pixels in labels whose ink forms areas.
 func areas(list []*checked) float64 {
 	flat, all := 0, 0
 	for _, k := range list {
@@ -234,8 +235,8 @@ func areas(list []*checked) float64 {
 	return float64(flat) / float64(max(1, all))
 }
 
-// byMostPalettes numbers colours as most palettes of the set do, where these give
-// each a number of its own.
+// byMostPalettes numbers colours as most palettes of the set do, provided that each
+// colour gets a distinct number.
 func (m *meaning) byMostPalettes(inks []ink) {
 	numbers, used := map[ink]uint8{}, map[uint8]bool{}
 	for _, k := range inks {
@@ -256,8 +257,8 @@ func (m *meaning) byMostPalettes(inks []ink) {
 	}
 }
 
-// byPalettes numbers colours by the palettes of other labels of the set, and
-// reports whether these have them all.
+// byPalettes numbers colours by the palettes of other labels of the set, and reports
+// whether those contain them all.
 func (m *meaning) byPalettes(inks []ink) bool {
 	numbers := map[ink]uint8{}
 	for _, k := range m.values {

@@ -7,17 +7,17 @@ import (
 	"segd/internal/scanio"
 )
 
-// changedError says in what a copy differs from its source.
+// changedError says how a copy differs from its source.
 type changedError string
 
 func (e changedError) Error() string { return "the copy would differ from its source: " + string(e) }
 
 func changed(format string, a ...any) error { return changedError(fmt.Sprintf(format, a...)) }
 
-// compare reads mended files back and compares them with the drawing they were
-// made of. Each ink that is no background must have as many pixels and connected
-// parts as its class, or its object, in the same places. Of a soft edge the parts
-// must be the same wherever it is cut, from a quarter to three quarters of the way.
+// compare reads corrected files back and compares them with the drawing they were
+// made from. Each ink other than background must have as many pixels and connected
+// parts as its class or object, in the same places. For soft edges, the parts must be
+// the same wherever the edge is cut, from a quarter to three quarters of the way.
 func (s *source) compare(m *mended) (*Softened, error) {
 	mask, err := scanio.ReadMask(m.label)
 	if err != nil {
@@ -51,7 +51,7 @@ func (s *source) compare(m *mended) (*Softened, error) {
 	return nil, s.compareParts(copied)
 }
 
-// tally is what a value draws.
+// tally counts what a value draws.
 type tally struct{ pixels, parts int }
 
 func tallies(pix []uint16, width, height int) map[int]tally {
@@ -64,7 +64,7 @@ func tallies(pix []uint16, width, height int) map[int]tally {
 	return all
 }
 
-// compareParts compares values with the inks they were made of: each ink but
+// compareParts compares values with the inks they were made from: each ink except
 // background has one value, and each value one ink.
 func (s *source) compareParts(copied []uint16) error {
 	value := map[uint16]uint16{} // of an ink
@@ -88,15 +88,16 @@ func (s *source) compareParts(copied []uint16) error {
 		}
 		taken[v] = n
 		if a, b := was[int(n)], is[int(v)]; a != b {
-			return changed("%s has %d pixels in %d connected parts, and %d in %d as %d", s.inks[n], a.pixels, a.parts, b.pixels, b.parts, v)
+			return changed("%s has %d pixels in %d connected parts, but %d in %d as %d", s.inks[n], a.pixels, a.parts, b.pixels, b.parts, v)
 		}
 	}
 	return nil
 }
 
-// compareCut compares a mask with the soft one it was cut from, at a quarter, at
-// half and at three quarters of the way from one level to the other: the parts of
-// the class, and those of its background, must be the same, one in the other.
+// compareCut compares a mask with the soft one it was cut from, at a quarter, half
+// and three quarters of the way from one level to the other. The parts of the class
+// must correspond one to one, each inside the other, and so must those of its
+// background.
 func (s *source) compareCut(copied []uint16) (*Softened, error) {
 	way := make([]float64, len(s.inks))
 	for i, k := range s.inks {
@@ -121,7 +122,7 @@ func (s *source) compareCut(copied []uint16) (*Softened, error) {
 		}
 	}
 	for c := range 2 {
-		// The class shrinks from cut to cut, its background grows.
+		// With each cut the class shrinks and its background grows.
 		if what := s.nested(cuts[c+1], cuts[c], 1); what != "" {
 			return nil, changed("cut at half, a connected part of the mask %s", what)
 		}
@@ -133,12 +134,12 @@ func (s *source) compareCut(copied []uint16) (*Softened, error) {
 	return result, nil
 }
 
-// nested says in what way the parts of value in large and in small, which lies in
-// it, are not the same: each of large holds one of small.
+// nested checks that each part of value in large contains exactly one part in small,
+// which lies within large. It returns a description of any violation.
 func (s *source) nested(small, large []uint16, value int) string {
 	in, outer := postprocess.Parts(large, s.d.Width, s.d.Height)
 	of, inner := postprocess.Parts(small, s.d.Width, s.d.Height)
-	held := make([]int32, len(outer)+1) // the part of small that one of large holds
+	held := make([]int32, len(outer)+1) // the part of small within each part of large
 	for i, n := range of {
 		if inner[n-1].Value != value {
 			continue

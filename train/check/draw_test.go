@@ -13,11 +13,10 @@ import (
 	"segd/train/dataset/datasettest"
 )
 
-// canvas is the side of the labels below.
+// canvas is the side length of the labels below.
 const canvas = 96
 
-// objectsOn numbers discs on a canvas from 1 on, n of them in rows, gap pixels
-// apart.
+// objectsOn draws n discs in rows on a canvas, gap pixels apart, numbered from 1.
 func objectsOn(n, side, radius, gap int) []uint16 {
 	pix := make([]uint16, side*side)
 	step := 2*radius + 1 + gap
@@ -35,7 +34,7 @@ func objectsOn(n, side, radius, gap int) []uint16 {
 	return pix
 }
 
-// softened blurs where pix is above 0, to 0..1.
+// softened blurs the region in which pix is above 0, to values of 0..1.
 func softened(pix []uint16, side int) []float64 {
 	out := make([]float64, len(pix))
 	for i := range pix {
@@ -48,7 +47,7 @@ func softened(pix []uint16, side int) []float64 {
 				}
 			}
 		}
-		out[i] = sum / 17 // never a half
+		out[i] = sum / 17 // never exactly half
 	}
 	return out
 }
@@ -98,7 +97,7 @@ func paletted(pix []uint16, index func(v uint16) uint8, palette color.Palette) i
 	return m
 }
 
-// Two classes of objects, in turns.
+// Objects alternate between two classes.
 func class(v uint16) uint8 {
 	if v == 0 {
 		return 0
@@ -126,7 +125,8 @@ func mix(a, b color.NRGBA) func(t float64) color.NRGBA {
 	}
 }
 
-// drawn is a data set of three labels, made by draw of 12 objects, and of images.
+// drawn writes a data set of three images and labels. draw makes each label from 12
+// objects.
 func drawn(t *testing.T, pix []uint16, draw func(k int, pix []uint16) image.Image) string {
 	t.Helper()
 	dir := datasettest.Tree(t, t.TempDir(), map[string]any{"images/.keep": "", "labels/.keep": ""})
@@ -142,7 +142,7 @@ func drawn(t *testing.T, pix []uint16, draw func(k int, pix []uint16) image.Imag
 	return dir
 }
 
-// wantPixels compares a mended label with the objects it was drawn of.
+// wantPixels compares a corrected label with the objects it was drawn from.
 func wantPixels(t *testing.T, name, path string, pix []uint16, want func(v uint16) int) {
 	t.Helper()
 	b, err := os.ReadFile(path)

@@ -9,7 +9,7 @@ import (
 	"segd/unet"
 )
 
-// The faults of a folder are found before a training is spoilt by them.
+// Find the faults of a folder before they spoil training.
 func Example() {
 	pool := unet.NewPool(0)
 	defer pool.Close()

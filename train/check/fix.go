@@ -23,43 +23,43 @@ import (
 // Fixed says what Fix wrote.
 type Fixed struct {
 	Cases     int        `json:"cases"`               // written
-	Mended    int        `json:"mended"`              // of them, with another mask than before
-	Instances int        `json:"instances,omitempty"` // of them, with the numbers of objects in instances/
-	Left      []Finding  `json:"left_out"`            // what could not be mended, and why
-	Classes   []string   `json:"classes"`             // what became which class, where values were numbered
+	Mended    int        `json:"mended"`              // of them, with a corrected mask
+	Instances int        `json:"instances,omitempty"` // of them, with object numbers in instances/
+	Left      []Finding  `json:"left_out"`            // what could not be corrected, and why
+	Classes   []string   `json:"classes"`             // which value became which class, if values were renumbered
 	Softened  []Softened `json:"softened,omitempty"`  // masks whose soft edges were cut
-	Original  int        `json:"original"`            // cases there were
+	Original  int        `json:"original"`            // cases in the source
 }
 
-// Softened is a mask whose soft edge was cut: each pixel between the two levels
-// went to the nearer one. Its connected parts are the same at a quarter, at half and
-// at three quarters of the way.
+// Softened is a mask whose soft edge was cut: each pixel between the two levels was
+// set to the nearer one. The connected parts are the same at a quarter, half and
+// three quarters of the way.
 type Softened struct {
 	File  string `json:"file"`
 	Moved int    `json:"moved"` // pixels between the levels
 	Parts int    `json:"parts"` // of the class
 }
 
-// Fix writes a copy of one data set to out, with masks that hold class indices.
+// Fix writes a copy of one data set to out, in which masks hold class indices.
 //
-// The meaning of a label is settled by the set as a whole, and never guessed: 0 and
-// 255 become 0 and 1; soft edges are cut at half; other values, and colours on
-// black or transparent ground, are numbered in order, the same in all masks; values
-// that number objects go to instances/, as grey PNG of 16 bits, beside a mask of
-// one class. Another background, and whatever else is not certain, is left out with
-// the question, which o answers. Each label is read back and compared with what it
-// was made of: pixels and connected parts of each class. Images, instances and
-// ids.csv are copied as they are. A case that cannot be mended, because a file is
-// missing, unreadable or of another size, is left out and named.
+// Fix derives the meaning of a label from the set as a whole and never guesses. 0 and
+// 255 become 0 and 1. Soft edges are cut at half. Other values, and colours on black
+// or transparent ground, are numbered in order, the same in all masks. Values that
+// number objects go to instances/, as 16-bit grey PNG, next to a mask of one class.
+// If the background or anything else is uncertain, Fix leaves the label out and
+// reports the question, which o can answer. It reads each label back and compares the
+// pixels and connected parts of each class with the source. Images, instances and
+// ids.csv are copied unchanged. A case that cannot be corrected, because a file is
+// missing, unreadable or the wrong size, is left out and named.
 //
-// out must not exist, or be empty: segd.ErrOption, as for what o says that does not
-// fit the set.
+// out must not exist or must be empty. Otherwise the error is segd.ErrOption, as it
+// is for options that do not fit the set.
 func Fix(ctx context.Context, dir, out string, o FixOptions) (*Fixed, error) {
 	if err := isEmpty(out); err != nil {
 		return nil, err
 	}
 	if images, labels, err := dataset.Folders(dir); err == nil && (within(images, out) || within(labels, out)) {
-		return nil, fmt.Errorf("train: %w: %s lies in the data set that is to be mended", segd.ErrOption, out)
+		return nil, fmt.Errorf("train: %w: %s lies inside the data set to be corrected; choose a folder outside it", segd.ErrOption, out)
 	}
 	c := &checker{sets: 1, labels: maskLabels{}, options: o}
 	if err := c.list(ctx, 0, dir); err != nil {
@@ -95,10 +95,10 @@ func Fix(ctx context.Context, dir, out string, o FixOptions) (*Fixed, error) {
 	return &f.result, f.copy(filepath.Join(dir, "ids.csv"), "ids.csv")
 }
 
-// isEmpty refuses a folder that holds something.
+// isEmpty returns an error for a folder that is not empty.
 func isEmpty(dir string) error {
 	entries, err := os.ReadDir(dir)
-	entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return e.Name() == output.LockName }) // of this run
+	entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return e.Name() == output.LockName }) // written by this run
 	switch {
 	case err == nil && len(entries) > 0:
 		return fmt.Errorf("train: %w: %s is not empty", segd.ErrOption, dir)
@@ -108,7 +108,7 @@ func isEmpty(dir string) error {
 	return nil
 }
 
-// within reports whether path lies in dir.
+// within reports whether path lies inside dir.
 func within(dir, path string) bool {
 	a, err := filepath.Abs(dir)
 	b, err2 := filepath.Abs(path)
@@ -116,16 +116,16 @@ func within(dir, path string) bool {
 	return errors.Join(err, err2, err3) == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
 }
 
-// fixer writes mended cases.
+// fixer writes corrected cases.
 type fixer struct {
 	dir, out string
 	meaning  *meaning
 	copied   map[string]bool // images
 	result   Fixed
-	asked    []int // what of Left is an open question
+	asked    []int // those in Left that are open questions
 }
 
-// do mends a case and writes it, or leaves it out; the error is one of writing.
+// do corrects a case and writes it, or leaves it out. The error is one of writing.
 func (f *fixer) do(k *checked) error {
 	left := func(kind, file, cause, fix string) {
 		f.result.Left = append(f.result.Left, Finding{Fault: true, Kind: kind, File: file, Cause: cause, Fix: fix})
@@ -135,7 +135,7 @@ func (f *fixer) do(k *checked) error {
 	case k.imageErr != nil || k.form != nil && (k.width != k.mw || k.height != k.mh): // among the findings
 		return nil
 	case len(k.More) > 0:
-		left(KindFolder, k.Image, "an image in several files, one for each channel, is not copied: mend its label in place", "")
+		left(KindFolder, k.Image, "an image in several files, one for each channel, is not copied: correct its label in place", "")
 		return nil
 	case k.form == nil:
 		if errors.Is(k.labelErr, segd.ErrUnprocessable) {
@@ -151,7 +151,7 @@ func (f *fixer) do(k *checked) error {
 	}
 	m, err := f.mend(k)
 	if e, ok := errors.AsType[changedError](err); ok {
-		left(cmp.Or(v.kind, KindScaledMask), k.Where(k.Label), e.Error(), "draw it again, or mend it by hand")
+		left(cmp.Or(v.kind, KindScaledMask), k.Where(k.Label), e.Error(), "draw it again, or correct it by hand")
 		return nil
 	}
 	if err != nil {
@@ -160,7 +160,7 @@ func (f *fixer) do(k *checked) error {
 	return f.write(k, m)
 }
 
-// mended are the files of a label.
+// mended holds the corrected files of a label.
 type mended struct {
 	label, instances []byte // PNG; nil: none
 	soft             *Softened
@@ -173,7 +173,7 @@ func (f *fixer) mend(k *checked) (*mended, error) {
 		return nil, err
 	}
 	if d.Width != k.mw || d.Height != k.mh {
-		return nil, fmt.Errorf("train: %s: %w: it has changed since it was checked", k.Label, segd.ErrFormat)
+		return nil, fmt.Errorf("train: %s: %w: the file has changed since it was checked", k.Label, segd.ErrFormat)
 	}
 	s := &source{d: d, v: &k.verdict}
 	s.pix, s.inks = numbered(d, inksOf(d, k.verdict.byColour))
@@ -183,7 +183,7 @@ func (f *fixer) mend(k *checked) (*mended, error) {
 	for i, ink := range s.inks {
 		class, ok := f.classOf(ink, s.v)
 		if !ok {
-			return nil, fmt.Errorf("train: %s: %w", k.Where(k.Label), changed("no class is known of %s", ink))
+			return nil, fmt.Errorf("train: %s: %w", k.Where(k.Label), changed("no class is known for %s", ink))
 		}
 		s.classes[i] = class
 		if s.v.act == actInstances && s.classes[i] > 0 {
@@ -218,7 +218,7 @@ func (f *fixer) mend(k *checked) (*mended, error) {
 	return m, nil
 }
 
-// classOf is the class of an ink; ok is false where none is known.
+// classOf returns the class of an ink. ok is false if none is known.
 func (f *fixer) classOf(k ink, v *verdict) (class uint8, ok bool) {
 	switch v.act {
 	case actMap:
@@ -272,7 +272,7 @@ func (f *fixer) write(k *checked, m *mended) error {
 			return err
 		}
 	}
-	if f.copied[k.Image] { // for another of its frames
+	if f.copied[k.Image] { // written for another of its frames
 		return nil
 	}
 	f.copied[k.Image] = true
@@ -280,8 +280,8 @@ func (f *fixer) write(k *checked, m *mended) error {
 	return f.copy(k.Image, filepath.Join("images", name))
 }
 
-// commands completes the answers to open questions: the command that gives one. A
-// folder that was written to is not written to again.
+// commands completes the open questions with the command that answers them. It names
+// a new folder if this run has written to out.
 func (f *fixer) commands() {
 	out := f.out
 	for n := 2; f.result.Cases > 0 && len(f.asked) > 0; n++ {
@@ -307,7 +307,7 @@ func (f *fixer) commands() {
 	}
 }
 
-// quoted is a path as a shell takes it.
+// quoted returns a path quoted for a shell.
 func quoted(path string) string {
 	if strings.ContainsAny(path, " \t'\"$&();<>|*?\\") {
 		return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
@@ -315,7 +315,7 @@ func quoted(path string) string {
 	return path
 }
 
-// copy copies a file, if it is there.
+// copy copies a file if it exists.
 func (f *fixer) copy(from, to string) error {
 	b, err := os.ReadFile(from)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -327,7 +327,7 @@ func (f *fixer) copy(from, to string) error {
 	return f.put(to, b)
 }
 
-// put writes a file that is not there yet.
+// put writes a new file.
 func (f *fixer) put(name string, b []byte) error {
 	path := filepath.Join(f.out, name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -347,7 +347,7 @@ func (f *fixer) put(name string, b []byte) error {
 	return nil
 }
 
-// source is a label as it was drawn.
+// source is a label as drawn.
 type source struct {
 	d       *scanio.Drawing
 	v       *verdict

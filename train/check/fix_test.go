@@ -19,8 +19,8 @@ import (
 	"segd/train/dataset/datasettest"
 )
 
-// forms are ways to draw 12 objects of two classes, or of one, or with numbers,
-// and what Fix makes of them.
+// forms are ways to draw 12 objects, of one class, of two or numbered, and the
+// results of Fix.
 func forms() map[string]struct {
 	draw    func(k int, pix []uint16) image.Image
 	o       FixOptions
@@ -82,11 +82,11 @@ func forms() map[string]struct {
 				return paletted(pix, func(v uint16) uint8 { return []uint8{1, 2, 0}[class(v)] }, color.Palette{green, opaqueBlack, red})
 			}
 			return paletted(pix, class, color.Palette{opaqueBlack, red, green})
-		}, class: two}, // as most palettes have it
-		"palettes of chance": {draw: func(k int, pix []uint16) image.Image {
+		}, class: two}, // as in most palettes
+		"random palettes": {draw: func(k int, pix []uint16) image.Image {
 			return paletted(pix, class, color.Palette{opaqueBlack, color.NRGBA{uint8(90 * k), 200, 9, 255}, color.NRGBA{200, uint8(60 * k), 99, 255}})
 		}, o: FixOptions{Palette: PaletteIndex}, class: two},
-		"colours beside a palette": {draw: func(k int, pix []uint16) image.Image {
+		"colours and a palette": {draw: func(k int, pix []uint16) image.Image {
 			if k == 1 {
 				return inColour(pix, inClass(opaqueBlack, red, green))
 			}
@@ -95,8 +95,8 @@ func forms() map[string]struct {
 	}
 }
 
-// A mended label has the classes that were drawn, and says so after it has been
-// compared; a set that is mended has no fault.
+// A corrected label has the classes that were drawn, and is reported after
+// comparison. A corrected set has no fault.
 func TestFixForms(t *testing.T) {
 	pix := objectsOn(12, canvas, 6, 4)
 	for name, tt := range forms() {
@@ -123,20 +123,20 @@ func TestFixForms(t *testing.T) {
 		}
 		for _, finding := range check(t, out).Findings {
 			if finding.Fault && finding.Kind != KindDuplicate {
-				t.Errorf("%s, mended: %+v", name, finding)
+				t.Errorf("%s, corrected: %+v", name, finding)
 			}
 		}
 	}
 }
 
-// Labels whose answer is missing are left out with the question and a command, and
-// nothing is written of them.
+// A label with an open question is left out with the question and a command, and
+// nothing is written for it.
 func TestFixAsks(t *testing.T) {
 	pix := objectsOn(12, canvas, 6, 4)
 	for name, tt := range forms() {
 		var flag string
 		switch o := tt.o; {
-		case name == "indices that are numbers": // class indices as far as one sees
+		case name == "indices that are numbers": // apparently class indices
 			continue
 		case len(o.Background) > 0:
 			flag = "--background " + strings.ToLower(o.Background[0])
@@ -162,7 +162,8 @@ func TestFixAsks(t *testing.T) {
 	}
 }
 
-// Many numbers, each of one connected part, are objects, by value or by colour.
+// Many numbers that each have one connected part are objects, whether by value or by
+// colour.
 func TestFixInstances(t *testing.T) {
 	pix := objectsOn(256, 200, 4, 2)
 	few := objectsOn(100, 200, 4, 0) // touching
@@ -225,7 +226,7 @@ func TestFixInstances(t *testing.T) {
 	}
 }
 
-// What is neither is refused, and never written.
+// A label that is neither is refused and never written.
 func TestFixRefuses(t *testing.T) {
 	pix := objectsOn(12, canvas, 6, 4)
 	touching := objectsOn(12, canvas, 6, 0)
@@ -255,7 +256,7 @@ func TestFixRefuses(t *testing.T) {
 	}{
 		"soft objects that touch": {touching, func(_ int, pix []uint16) image.Image { return soft(pix, mix(opaqueBlack, white)) }, 3, "merge with another or fall apart"},
 		"soft lines":              {lines, halves(mix(opaqueBlack, white), faint), 3, "connected part"},
-		"soft colours":            {pix, halves(mix(opaqueBlack, red), mix(opaqueBlack, green)), 3, "along edges alone"},
+		"soft colours":            {pix, halves(mix(opaqueBlack, red), mix(opaqueBlack, green)), 3, "only along edges"},
 		"shades of two levels": {pix, func(_ int, pix []uint16) image.Image {
 			side := softened(pix, canvas)
 			m := image.NewGray(image.Rect(0, 0, canvas, canvas))
@@ -263,38 +264,38 @@ func TestFixRefuses(t *testing.T) {
 				m.Pix[i] = []uint8{0, 128, 255}[int(math.Round(2*t))]
 			}
 			return m
-		}, 3, "along edges alone"},
-		"colours beside indices": {pix, func(k int, pix []uint16) image.Image {
+		}, 3, "only along edges"},
+		"colours next to indices": {pix, func(k int, pix []uint16) image.Image {
 			if k == 1 {
 				return inColour(pix, inClass(opaqueBlack, red, green))
 			}
 			return grey8(pix, class)
-		}, 1, "which class they are is not certain"},
-		"255 beside two classes": {pix, func(k int, pix []uint16) image.Image {
+		}, 1, "it is unclear which classes they mean"},
+		"255 next to two classes": {pix, func(k int, pix []uint16) image.Image {
 			if k == 1 {
 				return grey8(pix, func(v uint16) uint8 { return uint8(min(255, 255*int(v))) })
 			}
 			return grey8(pix, class)
 		}, 1, "it may be any of these classes"},
-		"100 and 200 beside indices": {pix, func(k int, pix []uint16) image.Image {
+		"100 and 200 next to indices": {pix, func(k int, pix []uint16) image.Image {
 			if k == 1 {
 				return grey8(pix, func(v uint16) uint8 { return 100 * class(v) })
 			}
 			return grey8(pix, class)
 		}, 1, "while other masks hold class indices"},
-		"soft beside two classes": {pix, func(k int, pix []uint16) image.Image {
+		"soft next to two classes": {pix, func(k int, pix []uint16) image.Image {
 			if k == 1 {
 				return soft(pix, mix(opaqueBlack, white))
 			}
 			return grey8(pix, class)
-		}, 1, "which it is is not certain"},
-		"a white background beside black ones": {pix, func(k int, pix []uint16) image.Image {
+		}, 1, "it is unclear which class it is"},
+		"one white background among black ones": {pix, func(k int, pix []uint16) image.Image {
 			if k == 1 {
 				return inColour(pix, inClass(white, red, green))
 			}
 			return inColour(pix, inClass(opaqueBlack, red, green))
-		}, 1, "the background is not certain"},
-		"black beside what is transparent": {pix, func(k int, pix []uint16) image.Image { return inColour(pix, inClass(clear, opaqueBlack, red)) }, 3, "black may be background or a class"},
+		}, 1, "the background is uncertain"},
+		"black on transparent ground": {pix, func(k int, pix []uint16) image.Image { return inColour(pix, inClass(clear, opaqueBlack, red)) }, 3, "black may be background or a class"},
 	} {
 		dir, out := drawn(t, tt.pix, tt.draw), filepath.Join(t.TempDir(), "mended")
 		f, err := Fix(t.Context(), dir, out, FixOptions{})
@@ -303,7 +304,7 @@ func TestFixRefuses(t *testing.T) {
 			continue
 		}
 		if _, err := os.Stat(filepath.Join(out, "labels", filepath.Base(f.Left[0].File))); !errors.Is(err, os.ErrNotExist) {
-			t.Errorf("%s: written all the same", name)
+			t.Errorf("%s: written nevertheless", name)
 		}
 	}
 }
@@ -325,7 +326,7 @@ func TestFixOptions(t *testing.T) {
 	}
 }
 
-// Objects that were numbered before stay with their case.
+// Objects that are already numbered stay with their case.
 func TestFixKeepsInstances(t *testing.T) {
 	pix := objectsOn(12, canvas, 6, 4)
 	dir := drawn(t, pix, func(_ int, pix []uint16) image.Image { return grey8(pix, class) })

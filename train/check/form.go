@@ -13,8 +13,8 @@ import (
 	"segd/train/metric"
 )
 
-// ink is what a label draws a class or an object with: a value, or a colour where
-// value is below 0. All that is transparent is one ink.
+// ink is the value, or the colour if value is below 0, with which a label draws a
+// class or an object. Everything transparent is one ink.
 type ink struct {
 	value  int
 	colour color.NRGBA64
@@ -25,7 +25,7 @@ var transparent = ink{value: -1}
 // black is the usual background of colours.
 var black = ink{-1, color.NRGBA64{A: 65535}}
 
-// String names an ink in words.
+// String describes an ink.
 func (k ink) String() string {
 	switch {
 	case k == transparent:
@@ -36,7 +36,7 @@ func (k ink) String() string {
 	return "colour #" + k.hex()
 }
 
-// flag names an ink as --background does.
+// flag formats an ink as a value of --background.
 func (k ink) flag() string {
 	if k.value >= 0 {
 		return fmt.Sprint(k.value)
@@ -52,30 +52,30 @@ func compareInk(a, b ink) int {
 	return cmp.Or(cmp.Compare(a.value, b.value), cmp.Compare(a.colour.R, b.colour.R), cmp.Compare(a.colour.G, b.colour.G), cmp.Compare(a.colour.B, b.colour.B))
 }
 
-// stroke is what one ink draws in a label.
+// stroke describes what one ink draws in a label.
 type stroke struct {
 	ink
 	pixels  int
 	parts   int // connected
-	squares int // of four pixels, as plateaus have them and soft edges have not
+	squares int // of four pixels, which plateaus have and soft edges lack
 }
 
-// keptStrokes bounds the strokes that are kept of a label; one of more is no label
-// of classes.
+// keptStrokes limits the strokes that are kept for a label. A label with more cannot
+// be one of classes.
 const keptStrokes = 4096
 
-// labelForm is what Run and Fix keep of how a label is drawn.
+// labelForm is what Run and Fix record about how a label is drawn.
 type labelForm struct {
 	coloured bool          // inks are colours
-	palette  []color.NRGBA // of the file, colours of values; nil: none
-	strokes  []stroke      // those of most pixels first, up to keptStrokes
-	inks     int           // how many there are
-	single   int           // of them with one connected part
-	border   ink           // the commonest along the border of the picture
+	palette  []color.NRGBA // of the file: colours by value; nil: none
+	strokes  []stroke      // those with most pixels first, at most keptStrokes
+	inks     int           // their number
+	single   int           // of them, those with one connected part
+	border   ink           // the most common along the border of the picture
 }
 
-// drawing reads the shades of the label of a case. One that is no picture has the
-// values of its mask.
+// drawing reads the shades of a case's label. If the label is not a picture, they are
+// the values of its mask.
 func drawing(c *dataset.Case) (*scanio.Drawing, error) {
 	b, page, err := c.LabelPicture()
 	if err != nil {
@@ -102,7 +102,7 @@ func drawing(c *dataset.Case) (*scanio.Drawing, error) {
 	return d, nil
 }
 
-// drawingOf is a mask as a drawing.
+// drawingOf returns a mask as a drawing.
 func drawingOf(m *segd.Mask) *scanio.Drawing {
 	d := &scanio.Drawing{Width: m.Width, Height: m.Height, Pix: make([]uint16, len(m.Pix))}
 	at := [256]int{}
@@ -116,8 +116,8 @@ func drawingOf(m *segd.Mask) *scanio.Drawing {
 	return d
 }
 
-// inksOf are the inks of a drawing's shades; byColour takes the indices of a
-// palette for the colours they are shown in.
+// inksOf returns the inks of a drawing's shades. With byColour, palette indices count
+// as their colours.
 func inksOf(d *scanio.Drawing, byColour bool) []ink {
 	inks := make([]ink, len(d.Shades))
 	for i, s := range d.Shades {
@@ -136,8 +136,8 @@ func inkOf(s scanio.Shade, coloured bool) ink {
 	return ink{-1, s.Colour}
 }
 
-// numbered numbers the pixels of a drawing by ink; several shades may be
-// one, those that are transparent.
+// numbered numbers the pixels of a drawing by ink. Several shades are one ink if they
+// are transparent.
 func numbered(d *scanio.Drawing, inks []ink) (pix []uint16, distinct []ink) {
 	number, of := map[ink]uint16{}, make([]uint16, len(inks))
 	for i, k := range inks {
@@ -155,7 +155,7 @@ func numbered(d *scanio.Drawing, inks []ink) (pix []uint16, distinct []ink) {
 	return pix, distinct
 }
 
-// formOf looks at a drawing.
+// formOf analyses a drawing.
 func formOf(d *scanio.Drawing, byColour bool) *labelForm {
 	inks := inksOf(d, byColour)
 	f := &labelForm{coloured: d.Coloured || byColour && d.Palette != nil, palette: d.Palette}
@@ -188,13 +188,12 @@ func formOf(d *scanio.Drawing, byColour bool) *labelForm {
 	return f
 }
 
-// wide is a colour of 16 bits a level.
+// wide returns a colour with 16 bits per level.
 func wide(c color.NRGBA) color.NRGBA64 {
 	return color.NRGBA64Model.Convert(c).(color.NRGBA64)
 }
 
-// commonestAtBorder is the value that most pixels along the edges of a picture
-// have.
+// commonestAtBorder returns the most common value along the edges of a picture.
 func commonestAtBorder(pix []uint16, width, height, values int) uint16 {
 	count := make([]int, values)
 	for x := range width {
@@ -219,14 +218,15 @@ func (f *labelForm) has(k ink) bool {
 	return slices.ContainsFunc(f.strokes, func(s stroke) bool { return s.ink == k })
 }
 
-// plateau is the least share of squares among pixels that an area has; soft edges
-// have next to none.
+// plateau is the minimum share of uniform squares among the pixels of an area. Soft
+// edges have almost no such squares.
 const plateau = 0.15
 
-// soft reports a drawing of two inks with many between them that few pixels have
-// and that make no areas: the edge of an antialiased or lossily compressed mask.
-// The two are low and high, by brightness, of a brush on transparent ground by
-// alpha. It has as many inks as given at the least.
+// soft reports whether a drawing has two inks with many others between them that
+// cover few pixels and form no areas, as at the edge of an antialiased or lossily
+// compressed mask. The two are low and high, ordered by brightness or, for a brush on
+// transparent ground, by alpha. The drawing must have at least the given number of
+// inks.
 func (f *labelForm) soft(inks int) (low, high ink, ok bool) {
 	if len(f.strokes) < inks {
 		return ink{}, ink{}, false
@@ -241,7 +241,8 @@ func (f *labelForm) soft(inks int) (low, high ink, ok bool) {
 	if f.coloured && f.inks > len(f.strokes) || 2*pixels >= all || float64(squares) > plateau*float64(pixels) {
 		return ink{}, ink{}, false
 	}
-	// The levels are the commonest, or the ends, of lines that hardly reach them.
+	// The levels are the most common inks, or the end points if thin lines hardly
+	// reach them.
 	brightness := func(a, b stroke) int { return cmp.Compare(a.level(), b.level()) }
 	for _, ends := range [][2]ink{
 		{f.strokes[0].ink, f.strokes[1].ink},
@@ -260,11 +261,11 @@ func (f *labelForm) soft(inks int) (low, high ink, ok bool) {
 	return ink{}, ink{}, false
 }
 
-// offLine is how far a colour may lie beside the line between two colours, in
-// their distance, and be one between them.
+// offLine is the maximum distance of a colour from the line between two others at
+// which it still counts as lying between them, relative to their distance.
 const offLine = 0.15
 
-// level orders inks by brightness, of what is transparent by alpha.
+// level orders inks by brightness, or by alpha on transparent ground.
 func (k ink) level() float64 {
 	if k.value >= 0 {
 		return float64(k.value)
@@ -273,8 +274,8 @@ func (k ink) level() float64 {
 	return float64(c.A)*1e6 + float64(c.R) + float64(c.G) + float64(c.B)
 }
 
-// onLine says where an ink lies from low, 0, to high, 1, and how far beside the
-// line between them. On transparent ground alpha alone decides.
+// onLine returns the position of an ink between low (0) and high (1), and its
+// distance from the line between them. On transparent ground only alpha counts.
 func onLine(k, low, high ink) (t, off float64) {
 	if k.value >= 0 {
 		return float64(k.value-low.value) / float64(high.value-low.value), 0
@@ -304,7 +305,8 @@ func rgb(k ink) [3]float64 {
 	return [3]float64{float64(k.colour.R), float64(k.colour.G), float64(k.colour.B)}
 }
 
-// colourDistance is the largest difference of two colours' levels, 0 to 1.
+// colourDistance returns the largest difference between the levels of two colours, 0
+// to 1.
 func colourDistance(a, b ink) (d float64) {
 	p, q := rgb(a), rgb(b)
 	for i := range 3 {

@@ -8,9 +8,9 @@ import (
 	"segd/train/metric"
 )
 
-// settleValues finds out what values mean, in the set as a whole: class indices,
+// settleValues determines what values mean in the set as a whole: class indices,
 // which stay; 0 and 255; other values that stand for classes, which are numbered in
-// order; or the numbers of objects.
+// order; or object numbers.
 func (m *meaning) settleValues() {
 	if len(m.values) == 0 {
 		return
@@ -37,8 +37,8 @@ func (m *meaning) settleValues() {
 	case m.o.Numbers == NumbersInstances, m.o.Numbers == "" && surely && len(foreign) > 0:
 		m.instances(m.values, zero, inks)
 	case inks > dataset.MaxClass && len(foreign) > 0:
-		refuse(m.values, KindScaledMask, "export class indices 0, 1, 2 …, or numbers of objects, each of one connected part; if they are values, train with --head regression",
-			"%d values in the masks of the set, and %.0f %% of them are one connected part: neither classes nor objects", inks, 100*single)
+		refuse(m.values, KindScaledMask, "export class indices 0, 1, 2 …, or object numbers with one connected part each; if they are values, train with --head regression",
+			"the masks of the set have %d values, and %.0f %% of them form one connected part: neither classes nor objects", inks, 100*single)
 	case len(m.background) > 0 && (len(foreign) > 0 || len(binary) > 0 || slices.ContainsFunc(m.values, func(k *checked) bool { return m.startsAt(k) })):
 		m.renumber(m.values, m.is)
 	case len(foreign) == 0:
@@ -47,7 +47,7 @@ func (m *meaning) settleValues() {
 		m.askFringe(m.values, inks)
 	case m.o.Numbers == "" && perhaps:
 		refuse(m.values, KindInstances, "if they are classes: --fix OUT --numbers "+NumbersClasses+"; if they number objects: --fix OUT --numbers "+NumbersInstances,
-			"%d values, each one connected part in nearly all masks: they may be classes or number objects", inks)
+			"%d values, each a single connected part in nearly all masks: they may be classes or number objects", inks)
 		for _, k := range m.values {
 			k.verdict.asked = true
 		}
@@ -56,23 +56,23 @@ func (m *meaning) settleValues() {
 	}
 }
 
-// askGround asks for the background of labels that have no 0.
+// askGround asks for the background of labels without 0.
 func (m *meaning) askGround() {
 	b := commonBorder(m.values)
 	for _, k := range m.values {
 		m.ask(k, KindFullMask, b)
-		k.verdict.cause = fmt.Sprintf("none of %d masks has background, value 0; the commonest along their borders is %d", len(m.values), b.value)
-		k.verdict.fix += "; if every pixel has a class, number the commonest 0"
+		k.verdict.cause = fmt.Sprintf("no mask (of %d) has background, value 0; the most common value along their borders is %d", len(m.values), b.value)
+		k.verdict.fix += "; if every pixel has a class, give the most common the number 0"
 	}
 }
 
-// startsAt reports a label of indices that has the background that was named.
+// startsAt reports whether a label holds indices and the named background.
 func (m *meaning) startsAt(k *checked) bool {
 	return slices.ContainsFunc(m.background, k.form.has) && !(len(m.background) == 1 && m.background[0].value == 0)
 }
 
-// numberValues numbers values that are no class indices, where nothing speaks
-// against it.
+// numberValues numbers values that are not class indices, unless something
+// contradicts this.
 func (m *meaning) numberValues(foreign []*checked, zero func(ink) bool) {
 	if b := commonBorder(m.values); !zero(b) {
 		for _, k := range m.values {
@@ -80,7 +80,7 @@ func (m *meaning) numberValues(foreign []*checked, zero func(ink) bool) {
 		}
 		return
 	}
-	// Indices beside such values are another numbering.
+	// Indices next to such values follow another numbering.
 	strange := foreground(foreign, zero)
 	var own []ink
 	for _, k := range m.values {
@@ -94,16 +94,16 @@ func (m *meaning) numberValues(foreign []*checked, zero func(ink) bool) {
 		}
 	}
 	if len(own) > 0 {
-		refuse(foreign, KindScaledMask, "number the classes alike in all masks",
-			"%s, while other masks hold class indices such as %d: which class they are is not certain", names(strange), own[0].value)
+		refuse(foreign, KindScaledMask, "number the classes the same in all masks",
+			"%s, while other masks hold class indices such as %d: it is unclear which classes they mean", names(strange), own[0].value)
 		return
 	}
 	m.renumber(m.values, zero)
 }
 
-// renumber numbers all values of the set that are not background in their order.
+// renumber numbers all values of the set except background, in ascending order.
 func (m *meaning) renumber(list []*checked, background func(ink) bool) {
-	// 255 beside class indices marks pixels that are left open.
+	// 255 next to class indices marks ignored pixels.
 	foreign := slices.ContainsFunc(list, func(k *checked) bool { return k.form.beyond() > 0 })
 	open := func(k ink) bool { return !foreign && k.value == metric.Ignore }
 	if len(m.background) > 0 {
@@ -118,7 +118,7 @@ func (m *meaning) renumber(list []*checked, background func(ink) bool) {
 		list = rest
 	}
 	inks := foreground(list, func(k ink) bool { return background(k) || open(k) })
-	if len(inks) == 0 { // 255 is all there is
+	if len(inks) == 0 { // 255 is the only value
 		inks = foreground(list, background)
 	}
 	m.number(inks)
@@ -162,14 +162,14 @@ func (m *meaning) binary(list []*checked) {
 	}
 	switch {
 	case len(indices) > 1 || len(indices) == 1 && indices[0].value != 1:
-		refuse(list, KindScaledMask, "write the index of its class in place of 255, or take the mask out",
-			"values 0 and %d, while other masks hold %s: it may be any of these classes, or mark what is left open", top.value, names(indices))
+		refuse(list, KindScaledMask, "write the index of its class instead of 255, or remove the mask",
+			"values 0 and %d, while other masks hold %s: it may be any of these classes, or mark ignored pixels", top.value, names(indices))
 		return
 	case len(indices) == 1:
 		for _, k := range list {
 			k.verdict.kind = KindScaledMask
-			k.verdict.cause = fmt.Sprintf("values 0 and %d, while other masks hold class indices: %d would count as left open", top.value, top.value)
-			k.verdict.fix = fmt.Sprintf("%d should be 1: --fix OUT does it", top.value)
+			k.verdict.cause = fmt.Sprintf("values 0 and %d, while other masks hold class indices: %d would count as ignored", top.value, top.value)
+			k.verdict.fix = fmt.Sprintf("%d should be 1: --fix OUT changes it", top.value)
 		}
 	}
 	for _, k := range list {
@@ -191,12 +191,12 @@ func (m *meaning) instances(list []*checked, usual func(ink) bool, inks int) {
 			continue
 		}
 		k.verdict.act, k.verdict.kind = actInstances, KindInstances
-		k.verdict.cause = fmt.Sprintf("%d of its %d values are one connected part each, %d values in the set: they number objects and are not classes", k.inked().single, k.inked().inks, inks)
+		k.verdict.cause = fmt.Sprintf("%d of its %d values form one connected part each, with %d values in the set: they number objects and are not classes", k.inked().single, k.inked().inks, inks)
 		k.verdict.fix = "--fix OUT writes a mask of one class, and the numbers to instances/"
 	}
 }
 
-// binary reports a mask of 0 and the highest value of its format only.
+// binary reports whether a mask holds only 0 and the highest value of its format.
 func (f *labelForm) binary() bool {
 	if f.coloured || f.inks > 2 {
 		return false
@@ -208,7 +208,8 @@ func (f *labelForm) binary() bool {
 	return f.inks == 1 || f.has(ink{})
 }
 
-// beyond is the highest value that is neither a class index nor 255; 0: none.
+// beyond returns the highest value that is neither a class index nor 255, or 0 if
+// there is none.
 func (f *labelForm) beyond() (high int) {
 	for _, s := range f.strokes {
 		if s.value > dataset.MaxClass && s.value != metric.Ignore {

@@ -9,17 +9,17 @@ import (
 	"segd/unet"
 )
 
-// labels are what the labels of data sets hold: classes or values. Nothing else in
-// the package asks which of the two it is.
+// labels abstracts what the labels of data sets hold: classes or values. Nothing else
+// in the package distinguishes the two.
 type labels interface {
 	head() unet.Head
 	// read reads the label of a case.
 	read(k *checked)
 	// whole reports whether a label can be read and fits its image.
 	whole(k *checked) bool
-	// judge reports what spoils a training or its figures.
+	// judge reports faults that spoil training or its figures.
 	judge(c *checker) error
-	// content fills in what the labels of a case hold, and sum what all of them do.
+	// content records what the label of a case holds, and sums up the totals.
 	content(k *checked, r *Result)
 	sum(c *checker, r *Result)
 	// substance says how much there is to learn from a case.
@@ -32,10 +32,10 @@ type labels interface {
 	overfit(t *train.OverfitResult) string
 }
 
-// kinds are the labels that a network of each head learns from.
+// kinds maps each head to the labels that it learns from.
 var kinds = map[unet.Head]labels{unet.HeadClasses: maskLabels{}, unet.HeadRegression: valueLabels{}}
 
-// readAny reads a label as a mask and, if it may be none, as values too.
+// readAny reads a label as a mask and, if it may not be one, as values too.
 func (c *checked) readAny() {
 	c.readMask()
 	if c.labelErr != nil || c.distinct() > dataset.MaxClass+1 {

@@ -12,7 +12,7 @@ import (
 	"segd/train/dataset"
 )
 
-// What is rare: below these a class hardly shows in a loss or in a figure.
+// Below these limits a class is rare: it hardly affects a loss or a figure.
 const (
 	rareShare  = 0.001 // of all pixels
 	rareImages = 3
@@ -45,7 +45,7 @@ func (c *checked) readMask() {
 	}
 }
 
-// draw keeps how the label is drawn.
+// draw records how the label is drawn.
 func (c *checked) draw(d *scanio.Drawing) {
 	c.mw, c.mh = d.Width, d.Height
 	c.form = formOf(d, false)
@@ -54,18 +54,18 @@ func (c *checked) draw(d *scanio.Drawing) {
 	}
 }
 
-// clear reports a label whose values are class indices.
+// clear reports whether the values of a label are class indices.
 func (c *checked) clear() bool { return c.verdict.kind == "" || c.verdict.warn }
 
-// images reports images that cannot be read or are of one value.
+// images reports images that cannot be read or have a single value.
 func (c *checker) images() {
 	for _, k := range c.cases {
 		switch {
 		case c.misplaced(k.Image, k.imageErr):
 		case k.imageErr != nil:
-			c.fault(KindUnreadable, k.Where(k.Image), "export it again, or take it and its label out", "%s", cause(k.imageErr))
+			c.fault(KindUnreadable, k.Where(k.Image), "export it again, or remove it and its label", "%s", cause(k.imageErr))
 		case k.low == k.high && k.Frames <= 1: // the ends of a volume are often empty
-			c.warn(KindConstant, k.Where(k.Image), 1, "look at it: there is nothing to learn from", "all pixels are %g", k.low)
+			c.warn(KindConstant, k.Where(k.Image), 1, "look at it: there is nothing to learn from it", "all pixels are %g", k.low)
 		}
 	}
 }
@@ -79,7 +79,7 @@ func (c *checker) sizes() {
 			c.fault(KindSize, k.Where(k.Label), "export the label at the size of its image, nearest neighbour", "%d×%d pixels, its image has %d×%d", k.mw, k.mh, k.width, k.height)
 		case k.form != nil: // see masks
 		case isA[*dataset.CountError](k.labelErr):
-			if k.Frame == 0 { // the file's other frames have the same to say
+			if k.Frame == 0 { // the file's other frames have the same fault
 				c.fault(KindSize, k.Label, "write a mask for each frame of its image", "%s", cause(k.labelErr))
 			}
 		case errors.Is(k.labelErr, segd.ErrUnprocessable):
@@ -90,7 +90,7 @@ func (c *checker) sizes() {
 	}
 }
 
-// masks reports label values that are no class indices, by set.
+// masks reports, by set, label values that are not class indices.
 func (c *checker) masks() error {
 	for set := range c.sets {
 		var cases []*checked
@@ -112,7 +112,7 @@ func (c *checker) masks() error {
 	return nil
 }
 
-// verdicts reports what labels were found to be.
+// verdicts reports what labels turned out to be.
 func (c *checker) verdicts(cases []*checked) {
 	var scaled, open []*checked
 	full := 0
@@ -122,12 +122,12 @@ func (c *checker) verdicts(cases []*checked) {
 		}
 		v := &k.verdict
 		if v.kind == "" && k.labelErr != nil { // fine except for its format
-			v.kind, v.cause, v.fix = KindColourMask, cause(k.labelErr), "save it as class indices: --fix OUT does"
+			v.kind, v.cause, v.fix = KindColourMask, cause(k.labelErr), "save it as class indices: --fix OUT does this"
 		}
 		switch {
-		case v.kind == KindPalette: // once for all
+		case v.kind == KindPalette: // once for all of them
 		case v.kind == KindFullMask:
-			if full++; full == 1 { // the others have the same to say
+			if full++; full == 1 { // the others have the same fault
 				c.fault(v.kind, k.Where(k.Label), v.fix, "%s", v.cause)
 			}
 		case v.warn:
@@ -141,15 +141,15 @@ func (c *checker) verdicts(cases []*checked) {
 		}
 	}
 	if len(scaled) > 0 {
-		c.warn(KindScaledMask, scaled[0].Label, len(scaled), "none needed; --fix OUT writes them as 0 and 1 for other programs", "%d masks hold 0 and 255 only: 255 is read as class 1", len(scaled))
+		c.warn(KindScaledMask, scaled[0].Label, len(scaled), "no action needed; --fix OUT writes them as 0 and 1 for other programs", "%d masks hold 0 and 255 only: 255 is read as class 1", len(scaled))
 	}
 	if len(open) > 0 {
-		c.warn(KindOpenPixels, open[0].Label, len(open), "make sure that 255 means left open", "%d masks hold 255 beside class indices: such pixels are ignored", len(open))
+		c.warn(KindOpenPixels, open[0].Label, len(open), "check that 255 means ignore", "%d masks hold 255 as well as class indices: such pixels are ignored", len(open))
 	}
 	c.numbered(cases)
 }
 
-// numbered warns of class indices that look like the numbers of objects.
+// numbered warns of class indices that look like object numbers.
 func (c *checker) numbered(cases []*checked) {
 	var list []*checked
 	for _, k := range cases {
@@ -159,8 +159,8 @@ func (c *checker) numbered(cases []*checked) {
 	}
 	_, _, inks, single := objects(list, func(k ink) bool { return k.value == 0 || k.value == 255 })
 	if inks >= fewInks && single == 1 {
-		c.warn(KindInstances, list[0].Where(list[0].Label), len(list), "right if they are classes; if they number objects: --fix OUT --numbers "+NumbersInstances,
-			"each of %d values is one connected part wherever it occurs: they may number objects", inks)
+		c.warn(KindInstances, list[0].Where(list[0].Label), len(list), "fine if they are classes; if they number objects: --fix OUT --numbers "+NumbersInstances,
+			"each of %d values is a single connected part wherever it occurs: they may number objects", inks)
 	}
 }
 
@@ -182,16 +182,16 @@ func (c *checker) grounds(cases []*checked) {
 	}
 	switch {
 	case masks > 0 && len(empty) == masks:
-		c.fault(KindEmptyMask, empty[0].Label, "look at how the masks were exported", "none of %d masks has foreground", masks)
+		c.fault(KindEmptyMask, empty[0].Label, "check how the masks were exported", "no mask (of %d) has foreground", masks)
 	case len(empty) > 0:
-		c.warn(KindEmptyMask, empty[0].Label, len(empty), "right if there is nothing to see in them; else label them or take them out", "%d of %d masks have no foreground", len(empty), masks)
+		c.warn(KindEmptyMask, empty[0].Label, len(empty), "fine if there is nothing to see in them; otherwise label or remove them", "%d of %d masks have no foreground", len(empty), masks)
 	}
 	if len(full) > 0 {
-		c.warn(KindFullMask, full[0].Label, len(full), "right if its class fills the image; else look at how it was exported", "%d of %d masks have no background, value 0", len(full), masks)
+		c.warn(KindFullMask, full[0].Label, len(full), "fine if its class fills the image; otherwise check how it was exported", "%d of %d masks have no background, value 0", len(full), masks)
 	}
 }
 
-// distinct is the number of different values of the mask.
+// distinct returns the number of different values in the mask.
 func (c *checked) distinct() (n int) {
 	for _, there := range c.values {
 		if there {
@@ -231,14 +231,14 @@ func (c *checker) classes() {
 		share := float64(pixels[v]) / float64(all)
 		switch {
 		case pixels[v] > 0 && images[v] < rareImages:
-			c.warn(KindImbalance, "", 0, "label more images that show it", "class %d occurs in %d images only", v, images[v])
+			c.warn(KindImbalance, "", 0, "label more images that show it", "class %d occurs in only %d images", v, images[v])
 		case pixels[v] > 0 && share < rareShare:
-			c.warn(KindImbalance, "", 0, "none needed: patches are drawn around foreground; expect less of this class", "class %d has %.3g %% of the pixels", v, 100*share)
+			c.warn(KindImbalance, "", 0, "no action needed, since patches are drawn around foreground; expect less accuracy for this class", "class %d has %.3g %% of the pixels", v, 100*share)
 		}
 	}
 }
 
-// ranges lists the numbers from 1 to highest that are missing: 1, 3-7.
+// ranges lists the missing numbers from 1 to highest, as in 1, 3-7.
 func ranges(highest int, missing func(int) bool) string {
 	var list []string
 	for v := 1; v <= highest; v++ {
@@ -266,12 +266,12 @@ func (c *checker) subjects() {
 		}
 	}
 	if n := len(groups); n > 0 && n < 4 {
-		c.warn(KindFewSubjects, "", n, "label images of more subjects", "%d groups in all: a fifth of them, at least one, validates, and says little about others", n)
+		c.warn(KindFewSubjects, "", n, "label images of more subjects", "only %d groups: a fifth of them (at least one) validates and says little about others", n)
 	}
 }
 
-// misplaced reports, once for a file, that it lies elsewhere than its image, where err
-// says so.
+// misplaced reports, once for each file, that its position differs from that of its
+// image, if err says so.
 func (c *checker) misplaced(file string, err error) bool {
 	match, ok := errors.AsType[*orient.MatchError](err)
 	if !ok {
@@ -283,12 +283,12 @@ func (c *checker) misplaced(file string, err error) bool {
 	}
 	same := func(f Finding) bool { return f.Kind == kind && f.File == file }
 	if !slices.ContainsFunc(c.findings, same) {
-		c.fault(kind, file, "resample it onto the grid of its image (nearest neighbour for labels), or correct the header that is wrong", "%s", match.Cause)
+		c.fault(kind, file, "resample it onto the grid of its image (nearest neighbour for labels), or correct the wrong header", "%s", match.Cause)
 	}
 	return true
 }
 
-// remark reports what was noted of files while they were read.
+// remark reports the notes made while files were read.
 func (c *checker) remark() {
 	var cases []dataset.Case
 	for _, k := range c.cases {

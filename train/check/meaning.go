@@ -13,17 +13,18 @@ import (
 	"segd/train/metric"
 )
 
-// FixOptions answers what a data set does not tell by itself. Nothing is written of
-// labels whose question is open.
+// FixOptions answers questions that the data set leaves open. Labels with an open
+// question are not written.
 type FixOptions struct {
-	// Background are the colours (RRGGBB) and values (0 to 65535) that are
+	// Background lists the colours (RRGGBB) and values (0 to 65535) that are
 	// background.
 	Background []string
-	// Numbers says what the values or colours of masks tell apart: NumbersClasses
-	// or NumbersInstances; empty: as they look.
+	// Numbers says what the values or colours of masks distinguish: NumbersClasses or
+	// NumbersInstances; empty: detect.
 	Numbers string
-	// Palette says what counts where palettes contradict each other: PaletteIndex
-	// or PaletteColour; empty: the colour, where all palettes have the same ones.
+	// Palette says what counts if palettes contradict each other: PaletteIndex or
+	// PaletteColour; empty: the colour, provided that all palettes have the same
+	// colours.
 	Palette string
 }
 
@@ -66,32 +67,32 @@ const (
 type verdict struct {
 	act  action
 	kind string // of the finding; empty: none
-	// cause and fix are the finding's texts; asked says that fix answers a question
-	// that is open.
+	// cause and fix are the finding's texts. asked reports whether fix answers an
+	// open question.
 	cause, fix string
 	asked      bool
 
-	warn      bool // the finding is no fault: trainings take the label as usual
-	byColour  bool // a palette's colours count and not its indices
+	warn      bool // the finding is not a fault: training accepts the label as usual
+	byColour  bool // a palette's colours count, not its indices
 	low, high ink  // of actCut
 }
 
-// meaning is what the inks of one data set mean.
+// meaning says what the inks of one data set mean.
 type meaning struct {
 	o          FixOptions
-	background []ink           // as asked for
+	background []ink           // as requested
 	classes    map[ink]uint8   // of actMap
-	legend     []string        // what became which class
+	legend     []string        // which ink became which class
 	clash      *palette.Error  // of the set's palettes
-	agree      bool            // which have the same colours all the same
-	values     []*checked      // labels of values, palettes' indices among them
+	agree      bool            // if they nevertheless have the same colours
+	values     []*checked      // labels of values, including palette indices
 	colours    []*checked      // labels of colours
 	byIndex    map[ink][]uint8 // the indices that palettes give a colour
-	brush      bool            // colours on transparent ground, where black is one
+	brush      bool            // colours on transparent ground, including black
 }
 
-// settle finds out what the labels of a set mean, and leaves a verdict in each
-// that could be read.
+// settle determines what the labels of a set mean, and stores a verdict in each
+// readable one.
 func settle(cases []*checked, o FixOptions) (*meaning, error) {
 	m := &meaning{o: o, classes: map[ink]uint8{}, byIndex: map[ink][]uint8{}}
 	var err error
@@ -126,8 +127,8 @@ func settle(cases []*checked, o FixOptions) (*meaning, error) {
 	return m, nil
 }
 
-// settleSoft refuses soft masks, whose one class is 1, where other labels of the set
-// tell more classes apart.
+// settleSoft refuses soft masks, whose only class is 1, if other labels of the set
+// have more classes.
 func (m *meaning) settleSoft(drawn []*checked) {
 	cut := slices.DeleteFunc(slices.Clone(drawn), func(k *checked) bool { return k.verdict.act != actCut })
 	var inks []ink // of the class, as colours
@@ -144,12 +145,12 @@ func (m *meaning) settleSoft(drawn []*checked) {
 	}
 	others := foreground(m.values, func(k ink) bool { return k.value == 0 || k.value == 1 || k.value == metric.Ignore })
 	if len(inks) > 1 || len(others) > 0 {
-		refuse(cut, KindSmoothMask, "save all masks as class indices of one numbering, without antialiasing",
-			"soft edges around one class, while the masks of the set have more (%s): which it is is not certain", names(slices.Concat(inks, others)))
+		refuse(cut, KindSmoothMask, "save all masks as class indices with the same numbering, without antialiasing",
+			"soft edges around one class, while the masks of the set have more (%s): it is unclear which class it is", names(slices.Concat(inks, others)))
 	}
 }
 
-// inked is how the label is drawn, by index or by colour.
+// inked returns how the label is drawn, by index or by colour.
 func (c *checked) inked() *labelForm {
 	if c.verdict.byColour {
 		return c.tinted
@@ -167,17 +168,17 @@ func (m *meaning) checkBackground(drawn []*checked) error {
 		if found || len(drawn) == 0 {
 			continue
 		}
-		// A grey is the same as a value and as a colour.
+		// A grey matches both as a value and as a colour.
 		if g := greyValue(b); g >= 0 && slices.ContainsFunc(drawn, func(k *checked) bool { return k.inked().has(ink{value: g}) }) {
 			m.background[i] = ink{value: g}
 			continue
 		}
-		return fmt.Errorf("train: %w: background %s, which no label has", segd.ErrOption, m.o.Background[i])
+		return fmt.Errorf("train: %w: no label has the background %s", segd.ErrOption, m.o.Background[i])
 	}
 	return nil
 }
 
-// greyValue is the value of 8 bits that a colour shows; -1: none.
+// greyValue returns the 8-bit value that a colour shows, or -1 if there is none.
 func greyValue(k ink) int {
 	if k.value >= 0 || k.colour.R != k.colour.G || k.colour.R != k.colour.B {
 		return -1
@@ -188,8 +189,8 @@ func greyValue(k ink) int {
 // is reports whether an ink was named as background.
 func (m *meaning) is(k ink) bool { return slices.Contains(m.background, k) }
 
-// cutSoft takes out the labels of soft edges. Where one of a set is soft, others
-// of fewer inks may be.
+// cutSoft picks out the labels with soft edges. If one label of a set is soft, others
+// with fewer inks may be soft too.
 func (m *meaning) cutSoft(list []*checked) (rest []*checked) {
 	inks := 5
 	if slices.ContainsFunc(list, func(k *checked) bool {
@@ -206,8 +207,8 @@ func (m *meaning) cutSoft(list []*checked) (rest []*checked) {
 			continue
 		}
 		k.verdict = verdict{act: actCut, kind: KindSmoothMask, low: low, high: high, byColour: k.verdict.byColour,
-			cause: fmt.Sprintf("%d different values, as antialiasing or lossy compression leave", f.inks),
-			fix:   "save it without antialiasing and not as JPEG on the way: --fix OUT cuts at half"}
+			cause: fmt.Sprintf("%d different values, which suggests antialiasing or lossy compression", f.inks),
+			fix:   "save it without antialiasing and never as JPEG in between, or let --fix OUT cut the edges at half"}
 		ground := low
 		if f.border == high && low != transparent {
 			ground = high
@@ -223,7 +224,7 @@ func (m *meaning) cutSoft(list []*checked) (rest []*checked) {
 	return rest
 }
 
-// high is the highest value of a label, and beyond all classes where it has
+// high returns the highest value of a label, or a value beyond all classes if it has
 // colours.
 func (f *labelForm) high() (high int) {
 	if f.coloured {
@@ -238,7 +239,7 @@ func (f *labelForm) high() (high int) {
 // ask leaves a label out until its background is known, and proposes one.
 func (m *meaning) ask(k *checked, kind string, proposed ink) {
 	k.verdict.act, k.verdict.kind, k.verdict.asked = actRefuse, kind, true
-	k.verdict.cause = fmt.Sprintf("the background is not certain: the commonest along the border is %s", proposed)
+	k.verdict.cause = fmt.Sprintf("the background is uncertain: the most common ink along the border is %s", proposed)
 	k.verdict.fix = "if that is the background: --fix OUT --background " + proposed.flag()
 }
 
@@ -249,7 +250,7 @@ func refuse(list []*checked, kind, fix, cause string, args ...any) {
 	}
 }
 
-// commonBorder is the ink that is commonest along the border of most labels.
+// commonBorder returns the most common border ink of most labels.
 func commonBorder(list []*checked) ink {
 	count := map[ink]int{}
 	var best ink
@@ -278,16 +279,16 @@ func foreground(list []*checked, background func(ink) bool) (inks []ink) {
 	return inks
 }
 
-// Objects are told from classes by these.
+// Limits that distinguish objects from classes.
 const (
-	singleShare = 0.9 // of the inks that have one connected part
-	fewInks     = 4   // fewer are classes
-	fewFringe   = 8   // more without areas are shades
+	singleShare = 0.9 // share of inks with one connected part
+	fewInks     = 4   // fewer inks are classes
+	fewFringe   = 8   // more inks without areas are shades
 )
 
-// objects says how far the inks of labels look like the numbers of objects, each
-// one connected part: surely, where they are more than classes may be; perhaps,
-// where they are as many as objects often are.
+// objects says how closely the inks of labels resemble object numbers, which each
+// have one connected part. It is certain if there are more inks than classes may
+// have, and possible if there are as many as objects often have.
 func objects(list []*checked, background func(ink) bool) (surely, perhaps bool, inks int, single float64) {
 	seen, all, one := map[ink]bool{}, 0, 0
 	many := false
@@ -309,8 +310,8 @@ func objects(list []*checked, background func(ink) bool) (surely, perhaps bool, 
 	return surely, inks >= fewInks && single >= singleShare, inks, single
 }
 
-// fringe reports labels many of whose inks make no areas anywhere: soft edges
-// between several classes, or of lines.
+// fringe reports labels in which many inks form no areas anywhere: soft edges between
+// several classes, or of lines.
 func fringe(list []*checked, background func(ink) bool) bool {
 	pixels, squares := map[ink]int{}, map[ink]int{}
 	for _, k := range list {
@@ -330,27 +331,27 @@ func fringe(list []*checked, background func(ink) bool) bool {
 	switch {
 	case thin == 0:
 		return false
-	case thin == n: // no areas at all, as lines of some classes have none
+	case thin == n: // no areas at all, as for thin lines of some classes
 		return thin >= fewInks
 	}
 	return 2*thin >= n
 }
 
-// askFringe leaves out labels some of whose inks make no areas. Where they are few,
-// they may be classes all the same, of lines.
+// askFringe leaves out labels in which some inks form no areas. If there are few such
+// inks, they may still be classes, made of lines.
 func (m *meaning) askFringe(list []*checked, inks int) {
 	fix := "save it with one flat value or colour for each class, without antialiasing"
 	if inks < fewFringe {
 		fix += "; if they are classes: --fix OUT --numbers " + NumbersClasses
 	}
-	refuse(list, KindSmoothMask, fix, "%d values or colours in the masks of the set, many of them along edges alone, as antialiasing leaves", inks)
+	refuse(list, KindSmoothMask, fix, "the masks of the set have %d values or colours, many of them only along edges, which suggests antialiasing", inks)
 	for _, k := range list {
 		k.verdict.asked = inks < fewFringe
 	}
 }
 
-// groundless reports a label that has several inks and none that is background,
-// and whose border has an ink that no label with background has.
+// groundless reports whether a label has several inks but no background, and a border
+// ink that occurs in no label with background.
 func groundless(k *checked, list []*checked, background func(ink) bool) bool {
 	has := func(k *checked) bool {
 		return slices.ContainsFunc(k.inked().strokes, func(s stroke) bool { return background(s.ink) })
@@ -361,14 +362,14 @@ func groundless(k *checked, list []*checked, background func(ink) bool) bool {
 	return !slices.ContainsFunc(list, func(other *checked) bool { return has(other) && other.inked().has(k.inked().border) })
 }
 
-// number gives the inks classes from 1 on.
+// number gives the inks class numbers, starting at 1.
 func (m *meaning) number(inks []ink) {
 	for i, k := range inks {
 		m.classes[k] = uint8(i + 1)
 	}
 }
 
-// say writes the legend of a kind of label: what became which class.
+// say returns the legend of a kind of label: which ink became which class.
 func (m *meaning) say(background string, inks []ink) {
 	m.legend = append(m.legend, "0: "+background)
 	inks = slices.Clone(inks)
@@ -378,7 +379,7 @@ func (m *meaning) say(background string, inks []ink) {
 	}
 }
 
-// names lists inks in words.
+// names lists inks as text.
 func names(inks []ink) string {
 	var list []string
 	for i, k := range inks {

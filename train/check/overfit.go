@@ -7,8 +7,8 @@ import (
 	"segd/train/dataset"
 )
 
-// worthKnowing picks cases with much foreground, or with values that differ much, of
-// different groups if it can.
+// worthKnowing picks cases with much foreground, or with widely differing values,
+// from different groups if possible.
 func (c *checker) worthKnowing() []dataset.Case {
 	list := c.whole()
 	sort.SliceStable(list, func(i, j int) bool { return c.labels.substance(list[i]) > c.labels.substance(list[j]) })

@@ -16,13 +16,13 @@ import (
 	"segd/train/evaluate"
 )
 
-// Palettes that contradict each other within a set are a fault, and no training or
-// evaluation takes them.
+// Contradictory palettes within a set are a fault, which training and evaluation
+// refuse.
 func TestPalettes(t *testing.T) {
 	pix := objectsOn(12, canvas, 6, 4)
 	redGreen := color.Palette{opaqueBlack, red, green, azure}
 	for name, tt := range map[string]struct {
-		second func(pix []uint16) image.Image // beside one of redGreen
+		second func(pix []uint16) image.Image // together with redGreen
 		cause  string                         // empty: fine
 	}{
 		"the same": {func(pix []uint16) image.Image { return paletted(pix, class, redGreen) }, ""},
@@ -77,7 +77,7 @@ func TestPalettes(t *testing.T) {
 	}
 }
 
-// Palettes of two sets may differ: each is read by its own indices.
+// Palettes of two sets may differ: each set is read by its own indices.
 func TestPalettesOfTwoSets(t *testing.T) {
 	pix := objectsOn(12, canvas, 6, 4)
 	a := drawn(t, pix, func(_ int, pix []uint16) image.Image {
@@ -93,7 +93,7 @@ func TestPalettesOfTwoSets(t *testing.T) {
 	}
 }
 
-// No background in any mask is a fault; in some it is a warning.
+// Background missing from all masks is a fault; from some it is a warning.
 func TestCheckFullMasks(t *testing.T) {
 	pix := objectsOn(12, canvas, 6, 4)
 	from1 := func(v uint16) uint8 { return 1 + class(v) }
@@ -135,8 +135,7 @@ func TestCheckFullMasks(t *testing.T) {
 	}
 }
 
-// Files of other formats are named where they are skipped, whatever they are
-// called.
+// Skipped files of other formats are named, whatever their names.
 func TestCheckPassedOver(t *testing.T) {
 	const jpeg = "\xff\xd8\xff\xe0"
 	dir := datasettest.Tree(t, t.TempDir(), map[string]any{
@@ -146,10 +145,10 @@ func TestCheckPassedOver(t *testing.T) {
 	})
 	want := []Finding{
 		{Kind: KindPassed, File: "images", Cause: "c/d.tga is skipped: a format that is not read", Fix: "save them as PNG or TIFF", Count: 1},
-		{Kind: KindPassed, File: "labels", Cause: "2 files (jpeg), e_mask.jpg the first of them, are skipped: JPEG changes the values of a mask",
-			Fix: "export the masks as PNG from where they were drawn", Count: 2},
-		{Kind: KindPassed, File: "labels", Cause: "a.json is skipped: text or outlines, not masks", Fix: "if they hold the labels, draw masks of them as PNG", Count: 1},
-		{Kind: KindPassed, File: "labels", Cause: "2 files (.tga), b.tga the first of them, are skipped: a format that is not read",
+		{Kind: KindPassed, File: "labels", Cause: "2 files (jpeg) are skipped, e_mask.jpg first: JPEG changes the values of a mask",
+			Fix: "export the masks as PNG from the program that drew them", Count: 2},
+		{Kind: KindPassed, File: "labels", Cause: "a.json is skipped: text or outlines, not masks", Fix: "if they hold the labels, convert them to PNG masks", Count: 1},
+		{Kind: KindPassed, File: "labels", Cause: "2 files (.tga) are skipped, b.tga first: a format that is not read",
 			Fix: "save them as PNG, which keeps every value", Count: 2},
 	}
 	var got []Finding
@@ -167,7 +166,7 @@ func TestCheckPassedOver(t *testing.T) {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff(map[string]string{
-		"b.png": "no label that is read: b.tga is skipped", "e.png": "no label that is read: e_mask.jpg is skipped", "f.png": "no label that is read: f.png is skipped",
+		"b.png": "no readable label: b.tga is skipped", "e.png": "no readable label: e_mask.jpg is skipped", "f.png": "no readable label: f.png is skipped",
 	}, unlabelled); diff != "" {
 		t.Error(diff)
 	}

@@ -10,9 +10,9 @@ import (
 	"segd/train/dataset"
 )
 
-// passedOver reports the files of a folder that are not read: a line for each
-// extension and for each kind that is not wanted, with the reason and what to do
-// about it, and one for what else there is.
+// passedOver reports the files of a folder that are not read. It writes a line for
+// each extension and each unwanted kind, with reason and remedy, and one for
+// everything else.
 func (c *checker) passedOver(f *dataset.Folder, labels bool) {
 	dir, p := f.Path, &f.Passed
 	report := func(of string, names []string, cause, fix string) {
@@ -21,22 +21,22 @@ func (c *checker) passedOver(f *dataset.Folder, labels bool) {
 			c.warn(KindPassed, dir, 1, fix, "%s is skipped: %s", first, cause)
 			return
 		}
-		c.warn(KindPassed, dir, len(names), fix, "%d files (%s), %s the first of them, are skipped: %s", len(names), of, first, cause)
+		c.warn(KindPassed, dir, len(names), fix, "%d files (%s) are skipped, %s first: %s", len(names), of, first, cause)
 	}
 	for _, kind := range slices.Sorted(maps.Keys(p.Unfit)) {
-		report(kind, p.Unfit[kind], scanio.Name(scanio.Kind(kind))+" changes the values of a mask", "export the masks as PNG from where they were drawn")
+		report(kind, p.Unfit[kind], scanio.Name(scanio.Kind(kind))+" changes the values of a mask", "export the masks as PNG from the program that drew them")
 	}
 	for _, ext := range slices.Sorted(maps.Keys(p.Other)) {
 		cause, fix := why(ext, labels)
 		report(walk.Printable(cmp.Or(ext, "no extension")), p.Other[ext], cause, fix)
 	}
 	if p.Rest > 0 {
-		c.warn(KindPassed, dir, p.Rest, "see that no image or label is among them", "%s", p.Text)
+		c.warn(KindPassed, dir, p.Rest, "check that no image or label is among them", "%s", p.Text)
 	}
 }
 
-// why says what an extension stands for among files that are no images, and what to
-// do about it.
+// why says what an extension means among files that are not images, and what to do
+// about it.
 func why(ext string, labels bool) (cause, fix string) {
 	switch ext {
 	case ".tga", ".psd", ".heic", ".avif", ".jxl", ".exr":
@@ -46,9 +46,9 @@ func why(ext string, labels bool) (cause, fix string) {
 		return "a format that is not read", "save them as PNG or TIFF"
 	case ".json", ".xml", ".txt", ".csv", ".geojson", ".roi", ".md":
 		if labels {
-			return "text or outlines, not masks", "if they hold the labels, draw masks of them as PNG"
+			return "text or outlines, not masks", "if they hold the labels, convert them to PNG masks"
 		}
-		return "no images", "none needed if they are notes"
+		return "no images", "no action needed if they are notes"
 	}
 	if labels {
 		return "not " + scanio.ReadableLabels(), "if they are masks, save them as PNG"

@@ -8,11 +8,11 @@ import (
 	"segd/train/dataset"
 )
 
-// duplicates reports images that are there twice.
+// duplicates reports images that occur twice.
 func (c *checker) duplicates() {
 	first := map[[32]byte]*checked{}
 	for _, k := range c.cases {
-		if k.imageErr != nil || k.low == k.high { // an empty slice is like any other
+		if k.imageErr != nil || k.low == k.high { // all empty slices look the same
 			continue
 		}
 		old := first[k.digest]
@@ -20,19 +20,19 @@ func (c *checker) duplicates() {
 		case old == nil:
 			first[k.digest] = k
 		case old.Set != k.Set && old.side != "" && k.side != "" && old.side != k.side:
-			c.fault(KindLeakage, k.Where(k.Image), "take one of them out", "the same image as %s, on the other side of a split", old.Image)
+			c.fault(KindLeakage, k.Where(k.Image), "remove one of them", "the same image as %s, on the other side of a split", old.Image)
 		case old.Image == k.Image: // frames of one file
 		case old.Subject() == k.Subject():
-			c.warn(KindDuplicate, k.Where(k.Image), 1, "take one of them out", "the same image as %s", old.Image)
+			c.warn(KindDuplicate, k.Where(k.Image), 1, "remove one of them", "the same image as %s", old.Image)
 		default:
-			c.fault(KindDuplicate, k.Where(k.Image), "take one out, or give both one group in ids.csv: else a split may have the image on both sides",
+			c.fault(KindDuplicate, k.Where(k.Image), "remove one, or give both the same group in ids.csv; otherwise a split may have the image on both sides",
 				"the same image as %s, in another group", old.Image)
 		}
 	}
 }
 
-// side is what a data set is for, by the name of its folder; "" where that
-// does not tell.
+// side returns the purpose of a data set according to the name of its folder, or ""
+// if the name does not say.
 func side(dir string) string {
 	if abs, err := filepath.Abs(dir); err == nil {
 		dir = abs
@@ -48,8 +48,8 @@ func side(dir string) string {
 	return ""
 }
 
-// join settles the groups of all cases, and reports where ids.csv and headers
-// contradict each other.
+// join determines the groups of all cases, and reports contradictions between ids.csv
+// and headers.
 func (c *checker) join(dirs []string) {
 	cases := make([]*dataset.Case, len(c.cases))
 	for i, k := range c.cases {
@@ -57,15 +57,15 @@ func (c *checker) join(dirs []string) {
 	}
 	for _, x := range dataset.Group(cases) {
 		if x.Placeholder {
-			c.warn(KindUngrouped, dirs[x.Set], 0, "make sure that it is one", "%s", x)
+			c.warn(KindUngrouped, dirs[x.Set], 0, "check that it is one", "%s", x)
 			continue
 		}
-		c.fault(KindLeakage, x.A.Image, "give all images of a patient one group in ids.csv", "%s", x)
+		c.fault(KindLeakage, x.A.Image, "give all images of a patient the same group in ids.csv", "%s", x)
 	}
 }
 
-// leakage reports groups on both sides of a split: between the data sets given,
-// and with those that lie beside them.
+// leakage reports groups on both sides of a split, among the data sets given and
+// those next to them.
 func (c *checker) leakage(ctx context.Context, dirs []string) {
 	where := map[string][]*checked{}
 	for _, k := range c.cases {
@@ -77,7 +77,7 @@ func (c *checker) leakage(ctx context.Context, dirs []string) {
 		for _, o := range where[k.Subject()] {
 			if k.side != "" && k.Grouped() && o.side != k.side {
 				c.fault(KindLeakage, k.Where(k.Image), "move all images of the group to one side", "its group is in %s too, as %s", dirs[o.Set], o.Image)
-				delete(where, k.Subject()) // one line a group
+				delete(where, k.Subject()) // one line per group
 				break
 			}
 		}
@@ -87,8 +87,8 @@ func (c *checker) leakage(ctx context.Context, dirs []string) {
 	}
 }
 
-// besides compares the groups of a data set with those of the sets beside it,
-// whose headers are read for it.
+// besides compares the groups of a data set with those of neighbouring sets, whose
+// headers it reads.
 func (c *checker) besides(ctx context.Context, set int, dir string, given []string) {
 	mine := side(dir)
 	if mine == "" {
@@ -113,11 +113,11 @@ func (c *checker) besides(ctx context.Context, set int, dir string, given []stri
 	}
 }
 
-// shares reports groups of a data set that cases of another folder have too.
+// shares reports groups that a data set shares with another folder.
 func (c *checker) shares(set int, other string, cases []dataset.Case) {
 	var all []*dataset.Case
 	for i := range cases {
-		cases[i].Set = set + 1 // another one
+		cases[i].Set = set + 1 // a different group
 		all = append(all, &cases[i])
 	}
 	for _, k := range c.cases {
@@ -135,7 +135,7 @@ func (c *checker) shares(set int, other string, cases []dataset.Case) {
 	}
 	for _, k := range all[len(cases):] {
 		if k.Grouped() && shared[k.Subject()] {
-			delete(shared, k.Subject()) // one line a group
+			delete(shared, k.Subject()) // one line per group
 			c.fault(KindLeakage, k.Where(k.Image), "move all images of the group to one side", "its group is in %s too", other)
 		}
 	}

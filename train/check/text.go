@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// WriteText writes the findings for people: a line for each, faults first, then what
-// the labels hold and how the overfit test ended.
+// WriteText writes the findings as text: a line for each, faults first, then the
+// content of the labels and the result of the overfit test.
 func (r *Result) WriteText(w io.Writer) error {
 	var b strings.Builder
 	for _, f := range r.Findings {
@@ -40,7 +40,7 @@ func (r *Result) WriteText(w io.Writer) error {
 	return err
 }
 
-// String is the finding without its level: the file, what is wrong, and the remedy.
+// String returns the finding without its level: the file, the fault and the remedy.
 func (f Finding) String() string {
 	text := f.Cause
 	if f.File != "" {
@@ -52,7 +52,7 @@ func (f Finding) String() string {
 	return text
 }
 
-// WriteText writes for people what the corrected copy in folder out holds.
+// WriteText describes the corrected copy in folder out as text.
 func (f *Fixed) WriteText(w io.Writer, out string) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: wrote %d of %d cases, corrected %d masks, each compared with its source", out, f.Cases, f.Original, f.Mended)

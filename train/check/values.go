@@ -10,7 +10,7 @@ import (
 	"segd/train/dataset"
 )
 
-// ValueSummary is what Run says of labels that are values.
+// ValueSummary is what Run reports about labels that are values.
 type ValueSummary struct {
 	Min       float64 `json:"min"`
 	Max       float64 `json:"max"`
@@ -20,14 +20,14 @@ type ValueSummary struct {
 	Unknown   int64   `json:"unknown"`   // NaN
 }
 
-// valueLook is what Run keeps of a label that was read as values.
+// valueLook is what Run records about a label that was read as values.
 type valueLook struct {
 	err       error
 	known     dataset.Spread
-	low, high float64 // of those that are known
+	low, high float64 // of the known values
 	unknown   int64
-	topped    int64 // pixels that have the highest value
-	varied    bool  // no mask has such values, see varied
+	topped    int64 // pixels with the highest value
+	varied    bool  // values that no mask has, see varied
 }
 
 // readValues reads the label as values.
@@ -60,15 +60,15 @@ func (c *checked) readValues() {
 	l.varied = varied(pix, c.width, float32(l.low), float32(l.high))
 }
 
-// fewValues are more than a mask's soft edge or its classes have in one image, where
-// no index is above 255.
+// fewValues exceeds the number of values that a mask's soft edge or classes have in
+// one image if no index is above 255.
 const fewValues = 4
 
-// varied reports values that no mask has: of the squares of four pixels above the
-// lowest value, most are not of one value, where masks have plateaus, those that are
-// scaled or number their objects too; and there are more values than classes may
-// be, or such as no mask of 8 bits has. A soft mask of thin things looks like that as
-// well, but is mostly background and reaches the end of its format.
+// varied reports values that no mask has. Most squares of four pixels above the
+// lowest value are not uniform, whereas masks have plateaus, even if they are scaled
+// or number objects. Also, there are more values than classes may have, or values
+// that no 8-bit mask has. A soft mask of thin structures looks similar, but is mostly
+// background and reaches the limit of its format.
 func varied(pix []float32, width int, low, high float32) bool {
 	seen := map[float32]bool{}
 	background, squares, flat := 0, 0, 0
@@ -96,8 +96,8 @@ func varied(pix []float32, width int, low, high float32) bool {
 	return len(seen) > dataset.MaxClass+1 || len(seen) > fewValues && high > math.MaxUint8
 }
 
-// settleHead decides how labels are meant where that was left open: as values where
-// more than half of those that can be read have values that no mask has.
+// settleHead decides what labels mean if the options leave it open. They are values
+// if more than half of the readable ones have values that no mask has.
 func (c *checker) settleHead() {
 	if c.labels == nil {
 		c.labels = maskLabels{}
@@ -115,7 +115,7 @@ func (c *checker) settleHead() {
 		}
 		if 2*n > all {
 			c.labels = valueLabels{}
-			c.warn(KindValues, first, n, "train with --head regression; check --head classes looks at them as masks",
+			c.warn(KindValues, first, n, "train with --head regression; check --head classes reads them as masks",
 				"labels are read as values: %d of %d hold many that differ from pixel to pixel", n, all)
 		}
 	}
@@ -124,26 +124,26 @@ func (c *checker) settleHead() {
 	}
 	for _, k := range c.cases {
 		if k.look.err == nil && k.look.known.N+k.look.unknown == 0 {
-			k.readValues() // it might have been a mask, and was not looked at
+			k.readValues() // it might have been a mask, and was not examined
 		}
 	}
 }
 
-// Of labels that are values.
+// Limits for labels that are values.
 const (
-	cutShare = 0.001 // of the pixels at the highest value of a format: more are likely cut off
-	farOff   = 30    // deviations from the mean
-	wholeIn  = 16    // a range below it loses much by rounding to whole numbers
+	cutShare = 0.001 // share of pixels at the highest value of a format: more suggest clipping
+	farOff   = 30    // standard deviations from the mean
+	wholeIn  = 16    // a smaller range loses much by rounding to whole numbers
 )
 
-// formatTops are the highest values of the integers that files hold.
+// formatTops lists the highest values of the integer formats in files.
 var formatTops = []float64{math.MaxUint8, math.MaxInt16, math.MaxUint16}
 
-// valueLabels reports labels of values that spoil a training or its figures.
+// valueLabels reports labels of values that spoil training or its figures.
 func (c *checker) valueLabels() {
 	var all dataset.Spread
 	low, high := math.Inf(1), math.Inf(-1)
-	var list []*checked // that can be read
+	var list []*checked // readable labels
 	for _, k := range c.cases {
 		switch {
 		case k.imageErr != nil:
@@ -174,10 +174,10 @@ func (c *checker) valueLabels() {
 		}
 		if share := float64(l.topped) / float64(l.known.N); l.high == high && slices.Contains(formatTops, high) && share > cutShare && l.low < l.high {
 			c.warn(KindSaturated, k.Where(k.Label), 1, "write it in 16 bits or float32, or scale it down",
-				"%.2g %% of the pixels have %g, the highest value of their format: what is above was cut off", 100*share, high)
+				"%.2g %% of the pixels have %g, the highest value of their format: values above it were clipped", 100*share, high)
 		}
 		if far := max(l.high-all.Mean, all.Mean-l.low) / deviation; far > farOff {
-			c.warn(KindRange, k.Where(k.Label), 1, "look at it: such values decide the loss; write NaN where a value is not known",
+			c.warn(KindRange, k.Where(k.Label), 1, "look at it: such values dominate the loss; write NaN for unknown values",
 				"values from %g to %g, up to %.0f standard deviations from the mean of all labels", l.low, l.high, far)
 		}
 	}
@@ -190,22 +190,22 @@ func (c *checker) valueError(k *checked) {
 	switch {
 	case c.misplaced(k.Label, k.look.err):
 	case isA[*dataset.SizeError](k.look.err):
-		c.fault(KindSize, file, "make the label of the very image: what a value says of a pixel does not survive resampling", "%s", why)
+		c.fault(KindSize, file, "make the label from exactly this image: the value of a pixel does not survive resampling", "%s", why)
 	case errors.Is(k.look.err, segd.ErrUnprocessable):
-		c.fault(KindRange, file, "write NaN where a value is not known, and take another unit", "%s", why)
+		c.fault(KindRange, file, "write NaN for unknown values, and use another unit", "%s", why)
 	default:
 		c.fault(KindUnreadable, file, "labels of values are grey PNG or TIFF of 8 or 16 bits, TIFF of floating point, or NIfTI: export it again", "%s", why)
 	}
 }
 
-// flatLabels reports labels of one value.
+// flatLabels reports labels with a single value.
 func (c *checker) flatLabels(list []*checked, all dataset.Spread, low, high float64) {
 	if all.N == 0 {
-		c.fault(KindConstantLabel, list[0].Where(list[0].Label), "look at how the labels were exported", "no value of %d labels is known", len(list))
+		c.fault(KindConstantLabel, list[0].Where(list[0].Label), "check how the labels were exported", "no value in any of %d labels is known", len(list))
 		return
 	}
 	if low == high {
-		c.fault(KindConstantLabel, list[0].Where(list[0].Label), "look at how the labels were exported", "all values of %d labels are %g: there is nothing to learn", len(list), low)
+		c.fault(KindConstantLabel, list[0].Where(list[0].Label), "check how the labels were exported", "all values of %d labels are %g: there is nothing to learn", len(list), low)
 		return
 	}
 	var flat []*checked
@@ -215,8 +215,8 @@ func (c *checker) flatLabels(list []*checked, all dataset.Spread, low, high floa
 		}
 	}
 	if len(flat) > 0 {
-		c.warn(KindConstantLabel, flat[0].Where(flat[0].Label), len(flat), "right if there is nothing to see in them; else export them again or take them out",
-			"%d of %d labels have one value everywhere, this one %g", len(flat), len(list), flat[0].look.low)
+		c.warn(KindConstantLabel, flat[0].Where(flat[0].Label), len(flat), "fine if there is nothing to see in them; otherwise export them again or remove them",
+			"%d of %d labels have a single value everywhere, here %g", len(flat), len(list), flat[0].look.low)
 	}
 }
 
@@ -234,24 +234,24 @@ func (c *checker) unknownValues(list []*checked) {
 		}
 	}
 	if len(none) > 0 && known > 0 {
-		c.warn(KindOpenPixels, none[0].Where(none[0].Label), len(none), "take them out with their images: they teach nothing and count for nothing", "%d labels hold no value that is known, NaN alone", len(none))
+		c.warn(KindOpenPixels, none[0].Where(none[0].Label), len(none), "remove them and their images: they teach nothing and do not count", "%d labels hold no known value, only NaN", len(none))
 	}
 	if len(some) > 0 {
-		c.warn(KindOpenPixels, some[0].Where(some[0].Label), len(some), "make sure that NaN means not known",
-			"%d labels hold NaN, in all %.2g %% of the pixels: such pixels are ignored", len(some), 100*float64(unknown)/float64(known+unknown))
+		c.warn(KindOpenPixels, some[0].Where(some[0].Label), len(some), "check that NaN means unknown",
+			"%d labels hold NaN in a total of %.2g %% of the pixels: such pixels are ignored", len(some), 100*float64(unknown)/float64(known+unknown))
 	}
 }
 
-// valueRange reports units that do harm: one for each image, and one that a picture
-// of 16 bits has not.
+// valueRange reports harmful units: a different one for each image, or one that a
+// 16-bit picture cannot hold.
 func (c *checker) valueRange(list []*checked, low, high float64) {
 	own := len(list) >= 3 && slices.Contains(formatTops, high)
 	for _, k := range list {
 		own = own && k.look.high == high
 	}
 	if own {
-		c.warn(KindRange, list[0].Where(list[0].Label), len(list), "scale all labels alike: one value must mean the same in all of them",
-			"the highest value of each of %d labels is %g, as if each had been scaled by itself", len(list), high)
+		c.warn(KindRange, list[0].Where(list[0].Label), len(list), "scale all labels the same: a value must mean the same in all of them",
+			"the highest value of each of %d labels is %g, as if each had been scaled separately", len(list), high)
 	}
 	switch {
 	case low < 0 || high > math.MaxUint16:
@@ -261,7 +261,7 @@ func (c *checker) valueRange(list []*checked, low, high float64) {
 	}
 }
 
-// summary is what the labels that can be read hold.
+// summary describes the content of the readable labels.
 func (c *checker) summary() *ValueSummary {
 	s := &ValueSummary{}
 	var all dataset.Spread
@@ -284,7 +284,7 @@ func isA[E error](err error) bool {
 	return ok
 }
 
-// String says it in words.
+// String returns the summary as text.
 func (s *ValueSummary) String() string {
 	return fmt.Sprintf("values from %.4g to %.4g, mean %.4g, standard deviation %.4g", s.Min, s.Max, s.Mean, s.Deviation)
 }

@@ -22,7 +22,7 @@ func remove(t *testing.T, dir, name string) {
 	}
 }
 
-// depths are values that rise to the right and downwards, from low in steps.
+// depths returns values that rise from low in steps, to the right and downwards.
 func depths(side int, low, step float32) []float32 {
 	v := make([]float32, side*side)
 	for i := range v {
@@ -31,7 +31,7 @@ func depths(side int, low, step float32) []float32 {
 	return v
 }
 
-// noisy writes an image of its own.
+// noisy writes a unique image.
 func noisy(t *testing.T, dir, name string, seed int) {
 	t.Helper()
 	m := image.NewGray(image.Rect(0, 0, 40, 40))
@@ -50,7 +50,7 @@ func checkAs(t *testing.T, head unet.Head, dir string) *Result {
 	return r
 }
 
-// Each thing that spoils a training on values is named, and nothing else.
+// Everything that spoils training on values is reported, and nothing else.
 func TestCheckValues(t *testing.T) {
 	nan := float32(math.NaN())
 	dir := t.TempDir()
@@ -125,7 +125,7 @@ func wantFound(t *testing.T, r *Result, dir string, want []string) {
 	}
 }
 
-// What is wrong with all labels together.
+// Faults that concern all labels together.
 func TestCheckValuesTogether(t *testing.T) {
 	picture := func(top int) image.Image {
 		m := image.NewGray16(image.Rect(0, 0, 40, 40))
@@ -161,11 +161,11 @@ func TestCheckValuesTogether(t *testing.T) {
 			}
 			datasettest.Put(t, dir, "labels/"+name+".tif", datasettest.TIFF(t, v, 40))
 		}, []string{"constant-label! labels/a.tif"}},
-		"cut off, each": {func(_ int, dir, name string) {
+		"clipped, each": {func(_ int, dir, name string) {
 			datasettest.WritePNG(t, filepath.Join(dir, "labels", name+".png"), picture(65535))
 		},
 			[]string{"saturated labels/a.png", "saturated labels/b.png", "saturated labels/c.png", "saturated labels/d.png", "range labels/a.png"}},
-		"cut off, one": {func(i int, dir, name string) {
+		"clipped, one": {func(i int, dir, name string) {
 			datasettest.WritePNG(t, filepath.Join(dir, "labels", name+".png"), picture(65535-1000*i))
 		}, []string{"saturated labels/a.png"}},
 		"negative": {func(_ int, dir, name string) {
@@ -187,8 +187,8 @@ func TestCheckValuesTogether(t *testing.T) {
 	}
 }
 
-// Labels that are plainly values are recognised; masks in all their faults are not
-// taken for values.
+// Labels that are clearly values are recognised; faulty masks are not mistaken for
+// values.
 func TestCheckRecognisesValues(t *testing.T) {
 	write := func(label func(name string, dir string)) string {
 		dir := t.TempDir()
@@ -230,7 +230,7 @@ func TestCheckRecognisesValues(t *testing.T) {
 			d := 3.5 - math.Hypot(float64(x%10)-5, float64(y%10)-5)
 			return int(100 * max(0, d))
 		}), true},
-		"a soft mask of thin things": {png16(func(x, y int) int {
+		"a soft mask of thin structures": {png16(func(x, y int) int {
 			return []int{0, 0, 0, 90, 255, 80 + 4*y, 0, 0}[x%8]
 		}), false},
 		"numbered objects": {png16(func(x, y int) int { return 1 + x/4 + 10*(y/4) }), false},
@@ -262,7 +262,7 @@ func TestCheckRecognisesValues(t *testing.T) {
 	}
 }
 
-// The overfit test learns values by heart, and says so in their unit.
+// The overfit test memorises values, and reports the result in their unit.
 func TestOverfitValues(t *testing.T) {
 	dir := datasettest.Ramps(t, 6, 32)
 	head := unet.HeadRegression
