@@ -17,31 +17,31 @@ type joined struct {
 // JoinSlices makes one scan of those of several files, each a slice of one series. Its
 // frames are in the order of the volumes that the slices make up, which NewStacks
 // finds, and slices that make up none come last. A single volume gives the scan its
-// place; order lists the slices by frame.
+// place; order lists the slices by frame. Errors call the slices by numbers.
 //
 // The errors are segd.ErrUnprocessable for scans that are not single images of one
 // DICOM series, frame of reference and size, with what they are instead, and those of
 // SourceOf.
-func JoinSlices(list []*segd.Scan) (scan *segd.Scan, order []int, err error) {
+func JoinSlices(list []*segd.Scan, numbers []int) (scan *segd.Scan, order []int, err error) {
 	var sources []*Source
 	var places []Slice
 	for i, s := range list {
 		if s.Format != "dicom" {
-			return nil, nil, unprocessable("file %d of %d is a %s file: want the slices of one DICOM series, or one file", i+1, len(list), s.Format)
+			return nil, nil, unprocessable("file %d is a %s file: want the slices of one DICOM series, or one file", numbers[i], s.Format)
 		}
 		if s.Frames != 1 {
-			return nil, nil, unprocessable("file %d of %d has %d frames: send it by itself, since only single slices make up a series", i+1, len(list), s.Frames)
+			return nil, nil, unprocessable("file %d has %d frames: send it by itself, since only single slices make up a series", numbers[i], s.Frames)
 		}
 		source, err := SourceOf(s)
 		if err != nil {
-			return nil, nil, fmt.Errorf("file %d of %d: %w", i+1, len(list), err)
+			return nil, nil, fmt.Errorf("file %d: %w", numbers[i], err)
 		}
 		if err := source.joins(sources); err != nil {
-			return nil, nil, fmt.Errorf("file %d of %d: %w", i+1, len(list), err)
+			return nil, nil, fmt.Errorf("file %d: %w", numbers[i], err)
 		}
 		slice, ok := source.Slice()
 		if !ok {
-			return nil, nil, unprocessable("file %d of %d has no position, orientation, spacing or frame of reference: send it by itself", i+1, len(list))
+			return nil, nil, unprocessable("file %d has no position, orientation, spacing or frame of reference: send it by itself", numbers[i])
 		}
 		sources, places = append(sources, source), append(places, slice)
 	}

@@ -77,8 +77,10 @@ func closeChannels(parts []channelPart) (err error) {
 func (u *upload) source() *engine.Source {
 	if len(u.slices) > 0 {
 		s := &engine.Source{Slices: true, Notes: u.notes}
-		for _, b := range u.slices {
-			s.Files = append(s.Files, engine.Bytes("file", b))
+		for k, b := range u.slices {
+			f := engine.Bytes("file", b)
+			f.Number = u.numbers[k]
+			s.Files = append(s.Files, f)
 		}
 		return s
 	}

@@ -27,13 +27,16 @@ type pile struct {
 	file   *temporary // nil: all is in buf
 	n      int64
 	ends   []int64 // of the files
+	sent   []int   // their numbers, with those that were skipped
 	unmap  func() error
+	parts  int // of the form
 	skip   left
 }
 
 // addPart adds a file that comes as a part of a form, unless it is no image.
 func (p *pile) addPart(r io.Reader) error {
-	if len(p.ends)+1 == maxSlices { // with the one before the pile
+	p.parts++
+	if p.parts == maxSlices { // with the one before the pile
 		return fmt.Errorf("handlers: %w: more than %d files in a form", segd.ErrTooLarge, maxSlices)
 	}
 	head := make([]byte, sniffed)
@@ -42,7 +45,7 @@ func (p *pile) addPart(r io.Reader) error {
 	case err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
 		return readError(err)
 	case n == 0:
-		return fmt.Errorf("handlers: %w: file %d of the form is empty", segd.ErrFormat, len(p.ends)+2)
+		return fmt.Errorf("handlers: %w: file %d of the form is empty", segd.ErrFormat, p.parts+1)
 	case archive.Is(head):
 		return fmt.Errorf("handlers: %w: an archive beside another file: send one archive, or files", segd.ErrUnsupported)
 	}
@@ -50,6 +53,7 @@ func (p *pile) addPart(r io.Reader) error {
 		_, err := io.Copy(io.Discard, r)
 		return err
 	}
+	p.sent = append(p.sent, p.parts+1)
 	return p.add(io.MultiReader(bytes.NewReader(head), r))
 }
 
@@ -122,13 +126,14 @@ func (u *upload) addSlices(p *pile) error {
 		return err
 	}
 	if !p.skip.passes(u.bytes[:min(len(u.bytes), sniffed)]) {
-		list = append([][]byte{u.bytes}, list...)
+		list, p.sent = append([][]byte{u.bytes}, list...), append([]int{1}, p.sent...)
 	}
-	return u.keep(list, &p.skip, p.Close)
+	return u.keep(list, p, p.Close)
 }
 
 // keep makes list the files of u, and closes what they lie in with it.
-func (u *upload) keep(list [][]byte, skip *left, closeFiles func() error) error {
+func (u *upload) keep(list [][]byte, p *pile, closeFiles func() error) error {
+	skip := &p.skip
 	if len(list) == 0 {
 		return fmt.Errorf("handlers: %w: no image among the files (%s): want %s", segd.ErrUnsupported, skip, scanio.Readable())
 	}
@@ -144,7 +149,7 @@ func (u *upload) keep(list [][]byte, skip *left, closeFiles func() error) error 
 		u.notes = append(u.notes, "left out: "+text)
 	}
 	if len(list) > 1 {
-		u.slices = list
+		u.slices, u.numbers = list, p.sent
 	}
 	return nil
 }
@@ -187,7 +192,7 @@ func (s *Server) unpack(u *upload) (_ *upload, err error) {
 		if total += m.Size; total > maxUnpacked || len(images) == maxSlices {
 			return nil, fmt.Errorf("handlers: %w: an archive of more than %d images, or of more than %d bytes", segd.ErrTooLarge, maxSlices, maxUnpacked)
 		}
-		images = append(images, m)
+		images, p.sent = append(images, m), append(p.sent, i+1)
 	}
 	if total > s.memory.spool.size {
 		return nil, fmt.Errorf("handlers: %w: an archive of %s, the server has %s for files", segd.ErrTooLarge, inMiB(total), inMiB(s.memory.spool.size))
@@ -202,14 +207,14 @@ func (s *Server) unpack(u *upload) (_ *upload, err error) {
 		err := p.add(r)
 		_ = r.Close() // never fails
 		if err != nil {
-			return nil, fmt.Errorf("file %d of the archive: %w", i+1, err)
+			return nil, fmt.Errorf("file %d of the archive: %w", p.sent[i], err)
 		}
 	}
 	list, err := p.files()
 	if err != nil {
 		return nil, err
 	}
-	return u, u.keep(list, &p.skip, release)
+	return u, u.keep(list, p, release)
 }
 
 // left counts the files that are no images.

@@ -130,6 +130,12 @@ func TestSegmentSlices(t *testing.T) {
 		if err := json.Unmarshal(a.body, &r); err != nil || len(r.Frames) != 4 || r.FrameCount != 4 || len(r.Volumes) != 1 || r.Volumes[0].Classes[0].Voxels != voxels {
 			t.Errorf("%s: %v, %s", name, err, a.body)
 		}
+		first := map[string]int{"a CD": 5, "with a report": 2}[name] // number of the first slice; 0: 1
+		for k, from := range order {
+			if want := max(1, first) + from; r.Frames[k].FileNumber != want {
+				t.Errorf("%s: frame %d is file %d, want %d", name, k+1, r.Frames[k].FileNumber, want)
+			}
+		}
 		wantWarning := map[string]string{"a CD": "left out: 1 DICOM object that is not an image, 2 files that are not images, 1 hidden file", "with a report": "left out: 1 DICOM object", "twice": "each image counts once"}[name]
 		if got := strings.Join(r.Warnings, "; "); !strings.Contains(got, wantWarning) || wantWarning == "" && got != "" {
 			t.Errorf("%s: warnings %q, want %q", name, got, wantWarning)
@@ -201,12 +207,12 @@ func TestSegmentSlicesRefused(t *testing.T) {
 		want   string
 	}{
 		"a gap":           {"nifti", [][]byte{one, two, three, sliceOf(1, 4, 12)}, 422, "1 slice is missing along the normal: between 2 and 3, at 6 mm"},
-		"two series":      {"seg", [][]byte{one, sliceOf(2, 1, 3)}, 422, "file 2 of 2: dicomio: cannot be processed: it belongs to another series (0020,000E)"},
+		"two series":      {"seg", [][]byte{one, sliceOf(2, 1, 3)}, 422, "file 2: dicomio: cannot be processed: it belongs to another series (0020,000E)"},
 		"two sizes":       {"seg", [][]byte{one, sliceOf(1, 2, 3, larger)}, 422, "slices of one size"},
-		"several frames":  {"seg", [][]byte{one, dicomtest.Write(frames(side, 3))}, 422, "file 2 of 2 has 3 frames"},
-		"no position":     {"seg", [][]byte{one, dicomtest.Write(dicomtest.Disc(side))}, 422, "file 2 of 2"},
-		"pictures":        {"mask", [][]byte{disc(t, 16), disc(t, 16)}, 422, "file 1 of 2 is PNG"},
-		"a damaged slice": {"mask", [][]byte{one, two[:len(two)-50]}, 400, "file 2 of 2"},
+		"several frames":  {"seg", [][]byte{one, dicomtest.Write(frames(side, 3))}, 422, "file 2 has 3 frames"},
+		"no position":     {"seg", [][]byte{one, dicomtest.Write(dicomtest.Disc(side))}, 422, "file 2"},
+		"pictures":        {"mask", [][]byte{disc(t, 16), disc(t, 16)}, 422, "file 1 is PNG"},
+		"a damaged slice": {"mask", [][]byte{one, two[:len(two)-50]}, 400, "file 2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			wantProblem(t, do(t, parts(t, url+tt.output, sent(tt.files...)...)), tt.status, tt.want)

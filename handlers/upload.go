@@ -33,6 +33,7 @@ type upload struct {
 	bytes    []byte
 	channels [][]byte   // of an image that came as several files, the first among them
 	slices   [][]byte   // of a series that came as several files or an archive, the first among them
+	numbers  []int      // of slices, as they were sent, from 1
 	notes    []string   // what was left out
 	options  url.Values // the form's fields but the files
 	close    func() error

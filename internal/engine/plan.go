@@ -51,6 +51,7 @@ type member struct {
 	slice    dicomio.Slice
 	isSlice  bool
 	scan     *segd.Scan // where it is read already
+	number   int        // of its file
 }
 
 // Plan makes inputs of sources, in the order of the first source of each. The files of

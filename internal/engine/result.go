@@ -41,7 +41,8 @@ type Result struct {
 
 // FrameResult is what is known of a frame.
 type FrameResult struct {
-	Frame      int           `json:"frame"` // from 1
+	Frame      int           `json:"frame"`                 // from 1
+	FileNumber int           `json:"file_number,omitempty"` // of the file that it is, from 1, where several were sent as one series
 	Width      int           `json:"width"`
 	Height     int           `json:"height"`
 	Spacing    *segd.Spacing `json:"spacing,omitempty"`    // where it is known

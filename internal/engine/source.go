@@ -20,6 +20,7 @@ type Source struct {
 	// Slices says that the files are the slices of a series and not channels. Their order
 	// does not matter.
 	Slices bool
+	frames []int    // numbers of the slices by frame, once they are read
 	Notes  []string // what a user should know of where it comes from
 	// NoOutputs says that it is no image that could have any, but a folder that cannot be
 	// read, say.
@@ -31,6 +32,8 @@ type File struct {
 	Name string // in errors, where there are several
 	Read func() ([]byte, error)
 	Kind scanio.Kind // where it is known
+	// Number is that of a slice among the files that were sent, from 1; 0: nobody asks.
+	Number int
 	// Of a channel of an image: its number, and where it lies.
 	channel int
 	origin  string
@@ -70,7 +73,7 @@ func (s *Source) scan(files [][]byte) (*segd.Scan, error) {
 		return scanio.Read(files[0])
 	}
 	if s.Slices {
-		return joinSlices(files)
+		return s.join(files)
 	}
 	list := make([]*scanio.Channel, len(files))
 	for k, b := range files {
@@ -109,36 +112,51 @@ func (s *Source) measure(files [][]byte) (all scanio.Size, err error) {
 	return all, nil
 }
 
-// joinSlices reads the slices of a series as one scan. Files of one instance count once.
-func joinSlices(files [][]byte) (*segd.Scan, error) {
-	var list []*segd.Scan
+// join reads the slices of a series as one scan. Files of one instance count once.
+func (s *Source) join(files [][]byte) (*segd.Scan, error) {
 	var members []member
 	for k, b := range files {
+		n := s.Files[k].Number
 		if kind := scanio.KindOf(b[:min(len(b), scanio.HeadBytes)]); kind != scanio.DICOM {
-			return nil, fmt.Errorf("engine: %w: file %d of %d is %s: several files are the slices of one DICOM series; send other images one by one", segd.ErrUnprocessable, k+1, len(files), scanio.Name(kind))
+			return nil, fmt.Errorf("engine: %w: file %d is %s: several files are the slices of one DICOM series; send other images one by one", segd.ErrUnprocessable, n, scanio.Name(kind))
 		}
 		scan, err := scanio.Read(b)
 		if err != nil {
-			return nil, fmt.Errorf("file %d of %d: %w", k+1, len(files), err)
+			return nil, fmt.Errorf("file %d: %w", n, err)
 		}
-		m := member{Source: &Source{Files: []File{Bytes("", b)}}, scan: scan}
+		m := member{Source: &Source{Files: []File{Bytes("", b)}}, scan: scan, number: n}
 		if source, err := dicomio.SourceOf(scan); err == nil {
 			m.instance = source.Instance()
 		}
 		members = append(members, m)
 	}
 	in := &Input{}
+	var list []*segd.Scan
+	var numbers []int
 	for _, m := range in.distinct(members) {
-		list = append(list, m.scan)
+		list, numbers = append(list, m.scan), append(numbers, m.number)
 	}
 	if len(list) == 1 {
+		s.frames = nil // of the one file
 		list[0].Warnings = append(in.warnings, list[0].Warnings...)
 		return list[0], nil
 	}
-	scan, _, err := dicomio.JoinSlices(list)
+	scan, order, err := dicomio.JoinSlices(list, numbers)
 	if err != nil {
 		return nil, err
 	}
+	s.frames = make([]int, len(order))
+	for k, i := range order {
+		s.frames[k] = numbers[i]
+	}
 	scan.Warnings = append(in.warnings, scan.Warnings...)
 	return scan, nil
+}
+
+// slice is the number of the file that frame i is, of a series; else 0.
+func (s *Source) slice(i int) int {
+	if i < len(s.frames) {
+		return s.frames[i]
+	}
+	return 0
 }

@@ -235,7 +235,7 @@ func (t *task) segment(ctx context.Context, i int, img *segd.Image) error {
 	if err != nil {
 		return err
 	}
-	f := &FrameResult{Frame: i + 1, Width: img.Width, Height: img.Height, Confidence: r.Confidence, Steps: r.Steps}
+	f := &FrameResult{Frame: i + 1, FileNumber: t.source.slice(i), Width: img.Width, Height: img.Height, Confidence: r.Confidence, Steps: r.Steps}
 	if img.Spacing.Known() {
 		f.Spacing = &img.Spacing
 	}
