@@ -1,10 +1,10 @@
-// Package augment cuts the patches that a training sees out of its images, and varies
-// them: geometry with one interpolation, then grey values.
+// Package augment cuts training patches from images and varies them: first the
+// geometry, with a single interpolation, then the grey values.
 //
 //	p := augment.Patch{RNG: augment.Source(seed, i), H: h, W: w, X: x, Y: y}
 //	p.Cut(&sample, &settings, foreground)
 //
-// A patch is a function of the sample, the settings and its random source alone.
+// A patch depends only on the sample, the settings and its random source.
 package augment
 
 import (
@@ -14,13 +14,13 @@ import (
 	"segd"
 )
 
-// Settings say how patches are varied. Probabilities are per patch; lengths
-// are in pixels of the patch; intensities in units of the image's standard
-// deviation. The zero value cuts plain patches.
+// Settings says how patches are varied. Probabilities are per patch, lengths are in
+// pixels of the patch, and intensities are in units of the image's standard
+// deviation. The zero value cuts unmodified patches.
 type Settings struct {
 	Flip          bool    `json:"flip"` // left-right and up-down, each with probability 1/2
 	Rotate        float64 `json:"rotate"`
-	RotateDegrees float64 `json:"rotate_degrees"` // at most, either way
+	RotateDegrees float64 `json:"rotate_degrees"` // at most, in either direction
 	Scale         float64 `json:"scale"`
 	ScaleMin      float64 `json:"scale_min"` // magnification
 	ScaleMax      float64 `json:"scale_max"`
@@ -29,15 +29,15 @@ type Settings struct {
 	ElasticGrid   float64 `json:"elastic_grid"`  // distance of the displaced points
 	Brightness    float64 `json:"brightness"`    // probability of adding up to ±0.3
 	Contrast      float64 `json:"contrast"`      // probability of a factor of 0.7 to 1.4
-	Gamma         float64 `json:"gamma"`         // probability of an exponent of 0.6 to 1.6, half of them upside down
+	Gamma         float64 `json:"gamma"`         // probability of an exponent of 0.6 to 1.6, half of them on inverted values
 	Shade         float64 `json:"shade"`         // probability of uneven light: a smooth field of up to 1.5 added
-	Cover         float64 `json:"cover"`         // probability that something covers up to a half of each side
+	Cover         float64 `json:"cover"`         // probability that something covers up to half of each side
 	Noise         float64 `json:"noise"`         // probability of Gaussian noise of up to 0.25
 	Blur          float64 `json:"blur"`          // probability of a Gaussian of 0.5 to 1.5 pixels
 	Low           float64 `json:"low"`           // probability of 0.5 to 1 of the resolution
 }
 
-// Default are settings close to nnU-Net's, with milder geometry.
+// Default returns settings close to nnU-Net's, with milder geometry.
 func Default(flip bool) Settings {
 	return Settings{
 		Flip: flip, Rotate: 0.5, RotateDegrees: 30, Scale: 0.5, ScaleMin: 0.7, ScaleMax: 1.4,
@@ -46,20 +46,20 @@ func Default(flip bool) Settings {
 	}
 }
 
-// Sample is what patches are cut from: an image and its labels, on one grid.
+// Sample is the source of patches: an image and its labels on one grid.
 type Sample struct {
 	X *segd.Tensor // [1, C, H, W], normalised
-	Y []uint8      // H×W class indices; 255 where left open; nil with Targets
-	// Weights of the pixels in the loss, H×W; nil: all alike.
+	Y []uint8      // H×W class indices; 255: ignored; nil with Targets
+	// Weights of the pixels in the loss, H×W; nil: all equal.
 	Weights []float32
 	Spots   [][]int32 // by class, background empty: pixels of it, see Spots
-	// Targets of a regression, H×W; NaN where not known.
+	// Targets of a regression, H×W; NaN: not known.
 	Targets []float32
 }
 
-// Patch is one training sample under construction. Its random numbers come
-// from the seed and the number of the sample alone, so it is the same
-// whichever goroutine makes it, and whenever.
+// Patch is one training sample under construction. Its random numbers depend only on
+// the seed and the number of the sample, so it does not matter when and on which
+// goroutine it is made.
 type Patch struct {
 	RNG  *rand.Rand
 	H, W int
@@ -67,15 +67,15 @@ type Patch struct {
 	Y    []uint8   // [h, w], written; nil with Targets
 	// Weights of pixels, [h, w], are written; nil: none.
 	Weights []float32
-	// Targets, [h, w], written, are those of a regression; nil: labels are classes.
+	// Targets of a regression, [h, w], are written; nil: labels are classes.
 	Targets []float32
 
 	tmp         []float32 // h·w of scratch
 	sigma, zoom float64   // what spatialFilters drew; 0: nothing
 }
 
-// Cut fills the patch from e, varied as a says; foreground is the share of patches
-// that are centred on it.
+// Cut fills the patch from e, with the variation that a describes. foreground is the
+// share of patches centred on foreground.
 func (p *Patch) Cut(e *Sample, a *Settings, foreground float64) {
 	if p.tmp == nil {
 		p.tmp = make([]float32, p.H*p.W)
@@ -89,13 +89,13 @@ func (p *Patch) Cut(e *Sample, a *Settings, foreground float64) {
 	p.sample(e, m, cy, cx, dy, dx)
 	hw := p.H * p.W
 	for c := range e.X.C {
-		// Channels of one image vary together: colours stay what they are.
+		// The channels of an image vary together, so colours are preserved.
 		p.spatialFilters(a, p.X[c*hw:(c+1)*hw], c == 0)
 	}
 	p.intensity(a, p.X[:e.X.C*hw])
 }
 
-// centre picks the pixel of the image that the middle of the patch looks at.
+// centre picks the pixel of the image at the centre of the patch.
 func (p *Patch) centre(e *Sample, foreground float64) (cy, cx float64) {
 	y := p.within(e.X.H, p.H)
 	x := p.within(e.X.W, p.W)
@@ -113,14 +113,14 @@ func (p *Patch) centre(e *Sample, foreground float64) (cy, cx float64) {
 	}
 	spots := e.Spots[present[p.RNG.IntN(len(present))]]
 	at := int(spots[p.RNG.IntN(len(spots))])
-	// The pixel lies anywhere in the middle half of the patch, and the patch
-	// inside the image where it fits.
+	// The pixel may lie anywhere in the middle half of the patch, and the patch lies
+	// inside the image if it fits.
 	y = float64(at/e.X.W) + (p.RNG.Float64()-0.5)*0.5*float64(p.H)
 	x = float64(at%e.X.W) + (p.RNG.Float64()-0.5)*0.5*float64(p.W)
 	return clampCentre(y, e.X.H, p.H), clampCentre(x, e.X.W, p.W)
 }
 
-// within draws a centre such that a patch of n pixels lies inside size.
+// within draws a centre for which a patch of n pixels lies inside size.
 func (p *Patch) within(size, n int) float64 {
 	u := p.RNG.Float64()
 	if size <= n {
@@ -148,7 +148,7 @@ func (p *Patch) transform(a *Settings) matrix {
 		m = matrix{cos, -sin, sin, cos}
 	}
 	if p.RNG.Float64() < a.Scale && a.ScaleMin > 0 {
-		// Even on a logarithmic scale: twice is as likely as half.
+		// Uniform on a logarithmic scale: twice is as likely as half.
 		z := 1 / (a.ScaleMin * math.Pow(a.ScaleMax/a.ScaleMin, p.RNG.Float64()))
 		m = matrix{m.yy * z, m.yx * z, m.xy * z, m.xx * z}
 	}
@@ -163,8 +163,9 @@ func (p *Patch) transform(a *Settings) matrix {
 	return m
 }
 
-// sample is the one pass over the image: bilinear values, of a regression's
-// targets too, nearest labels, mirrored beyond the edge for all.
+// sample makes the single pass over the image. It interpolates values and regression
+// targets bilinearly, takes the nearest labels, and mirrors everything beyond the
+// edge.
 func (p *Patch) sample(e *Sample, m matrix, cy, cx float64, dy, dx *field) {
 	h, w := e.X.H, e.X.W
 	top, left := float64(p.H-1)/2, float64(p.W-1)/2
@@ -220,10 +221,11 @@ func (p *Patch) sample(e *Sample, m matrix, cy, cx float64, dy, dx *field) {
 	}
 }
 
-// plane is where the values of a patch come from and where they go.
+// plane pairs the source and destination of a patch's values.
 type plane struct{ src, dst []float32 }
 
-// planes are those of the channels, and of the targets where a patch has them.
+// planes returns the planes of the channels, and of the targets if the patch has
+// them.
 func (p *Patch) planes(e *Sample) (list []plane) {
 	hw := p.H * p.W
 	for c := range e.X.C {
@@ -251,10 +253,9 @@ func reflect(i, n int) int {
 	return i
 }
 
-// field is a smooth random function of the patch, a displacement or a light:
-// normal values on a coarse grid, in between the cubic B-spline through it as
-// control points (Ronneberger et al. 2015, section 3.1, interpolates
-// bicubically).
+// field is a smooth random function over the patch, such as a displacement or a
+// light. It has normal values on a coarse grid, which are the control points of a
+// cubic B-spline (Ronneberger et al. 2015, section 3.1, interpolates bicubically).
 type field struct {
 	columns int
 	values  []float32 // grid, with a border of one on the low and two on the high side
@@ -264,13 +265,13 @@ type field struct {
 	weight  [][4]float32 // by x
 }
 
-// field draws a field with points step pixels apart and a standard deviation
-// there of about sigma.
+// field draws a field whose points are step pixels apart, with a standard deviation
+// of about sigma at the points.
 func (p *Patch) field(step, sigma float64) *field {
 	f := &field{step: step, columns: int(float64(p.W)/step) + 4}
 	rows := int(float64(p.H)/step) + 4
 	f.values = make([]float32, rows*f.columns)
-	// The spline smooths its control points: a weight of 2/3 in the middle.
+	// The spline smooths its control points, with a weight of 2/3 in the middle.
 	for i := range f.values {
 		f.values[i] = float32(1.5 * sigma * p.RNG.NormFloat64())
 	}
@@ -282,7 +283,7 @@ func (p *Patch) field(step, sigma float64) *field {
 	return f
 }
 
-// spline returns the first of four control points and their weights.
+// spline returns the index of the first of four control points, and their weights.
 func spline(t float64) (int, [4]float32) {
 	i := int(t)
 	u := t - float64(i)
@@ -306,7 +307,7 @@ func (f *field) row(out []float32, y int) {
 	}
 }
 
-// Source is the random source of sample i.
+// Source returns the random source of sample i.
 func Source(seed, i uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(seed^0x9e3779b97f4a7c15, i))
 }

@@ -9,8 +9,8 @@ import (
 	"segd"
 )
 
-// ramp is an example whose pixel (y, x) has the value 1000·y + x in channel 0
-// and twice that in channel 1, and label 1 in a square.
+// ramp returns a sample in which pixel (y, x) has the value 1000·y + x in channel 0
+// and twice that in channel 1. The label is 1 in a square.
 func ramp(h, w int) *Sample {
 	e := &Sample{X: segd.NewTensor(1, 2, h, w), Y: make([]uint8, h*w)}
 	for y := range h {
@@ -30,7 +30,7 @@ func newPatch(rng *rand.Rand, channels, h, w int) *Patch {
 	return &Patch{RNG: rng, H: h, W: w, X: make([]float32, channels*h*w), Y: make([]uint8, h*w), tmp: make([]float32, h*w)}
 }
 
-// Without augmentation a patch is a window of the image, exactly.
+// Without augmentation a patch is exactly a window of the image.
 func TestPlainPatchIsAWindow(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ h, w, ph, pw int }{{40, 50, 16, 24}, {16, 24, 16, 24}, {33, 17, 32, 16}} {
@@ -68,7 +68,7 @@ func TestForegroundShare(t *testing.T) {
 	}
 }
 
-// Flips come in all four kinds, and image and label move together.
+// All four kinds of flip occur, and image and label move together.
 func TestFlips(t *testing.T) {
 	t.Parallel()
 	e := ramp(16, 16)
@@ -79,7 +79,7 @@ func TestFlips(t *testing.T) {
 		seen[[2]bool{p.X[0] >= 15000, int(p.X[0])%1000 == 15}]++
 		for k, v := range p.X[:256] {
 			if y, x := int(v)/1000, int(v)%1000; p.Y[k] != e.Y[y*16+x] {
-				t.Fatalf("sample %d: label and image part at pixel %d", i, k)
+				t.Fatalf("sample %d: label and image differ at pixel %d", i, k)
 			}
 		}
 	}
@@ -93,8 +93,8 @@ func TestFlips(t *testing.T) {
 	}
 }
 
-// Under every geometric change the value at a pixel tells where it came from,
-// and the label must be that place's.
+// After any geometric change, the value at a pixel shows where it came from, and the
+// label must come from the same place.
 func TestGeometryMovesLabelsWithImage(t *testing.T) {
 	t.Parallel()
 	a := Default(true)
@@ -120,9 +120,9 @@ func TestGeometryMovesLabelsWithImage(t *testing.T) {
 			}
 		}
 	}
-	// Mirrored pixels between the edge and its image round the other way.
+	// Mirrored pixels between the edge and its image round in the opposite direction.
 	if float64(off) > 0.002*float64(total) {
-		t.Errorf("%d of %d labels are not those of the pixel they came from", off, total)
+		t.Errorf("%d of %d labels come from a different pixel than the value", off, total)
 	}
 }
 
@@ -139,7 +139,7 @@ func TestPatchIsItsNumbersAlone(t *testing.T) {
 		t.Error("the same sample differs when made again")
 	}
 	if slices.Equal(one.X, other.X) {
-		t.Error("another sample is the same")
+		t.Error("another sample is identical")
 	}
 	for i := range uint64(200) {
 		for _, v := range cut(i).X {
@@ -164,7 +164,7 @@ func TestReflect(t *testing.T) {
 	}
 }
 
-// Filters keep a constant image and a blur keeps the mean of a wide one.
+// Filters preserve a constant image, and a blur preserves the mean of a large one.
 func TestFiltersKeepConstants(t *testing.T) {
 	t.Parallel()
 	p := newPatch(Source(1, 1), 1, 20, 30)
@@ -212,8 +212,7 @@ func BenchmarkPatch256(b *testing.B) {
 	}
 }
 
-// What covers a patch changes a part of it, the same in all channels, and no
-// label.
+// A cover changes part of a patch, equally in all channels, and no labels.
 func TestCover(t *testing.T) {
 	t.Parallel()
 	for i := range 50 {
@@ -241,7 +240,7 @@ func TestCover(t *testing.T) {
 	}
 }
 
-// Light is smooth, the same in all channels, and differs over the patch.
+// Light is smooth, equal in all channels, and varies over the patch.
 func TestShade(t *testing.T) {
 	t.Parallel()
 	const side = 48
@@ -259,7 +258,7 @@ func TestShade(t *testing.T) {
 			step = max(step, d, -d)
 		}
 	}
-	// From one grid point to the next are 24 pixels.
+	// Grid points are 24 pixels apart.
 	if high-low < 0.05 || step > (high-low)/6 {
 		t.Errorf("from %v to %v in steps of up to %v", low, high, step)
 	}

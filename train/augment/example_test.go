@@ -7,7 +7,7 @@ import (
 	"segd/train/augment"
 )
 
-// A patch is cut out of an image, turned and mirrored with its labels.
+// Cut a patch from an image, rotated and mirrored together with its labels.
 func Example() {
 	sample := augment.Sample{X: segd.NewTensor(1, 1, 64, 64), Y: make([]uint8, 64*64)}
 	settings := augment.Settings{Flip: true, Rotate: 0.5, RotateDegrees: 30}

@@ -2,8 +2,8 @@ package augment
 
 import "math"
 
-// spatialFilters blurs or coarsens one channel. The first channel draws, the
-// others repeat what was drawn.
+// spatialFilters blurs or coarsens one channel. The first channel draws the
+// parameters, and the others reuse them.
 func (p *Patch) spatialFilters(a *Settings, x []float32, first bool) {
 	if first {
 		p.sigma, p.zoom = 0, 0
@@ -33,7 +33,7 @@ func (p *Patch) blur(x []float32, sigma float64) {
 	for i := range kernel {
 		kernel[i] = float32(math.Exp(-float64(i*i)/(2*sigma*sigma)) / sum)
 	}
-	// Down the columns into tmp, a whole row at a time.
+	// Filter down the columns into tmp, a whole row at a time.
 	for y := range p.H {
 		out := p.tmp[y*p.W : (y+1)*p.W]
 		row := x[y*p.W : (y+1)*p.W]
@@ -67,8 +67,7 @@ func (p *Patch) blur(x []float32, sigma float64) {
 }
 
 // coarsen takes the values of the nearest pixels on a grid of zoom times the
-// resolution and interpolates linearly in between, as an image does that was
-// enlarged.
+// resolution and interpolates linearly between them, like an enlarged image.
 func (p *Patch) coarsen(x []float32, zoom float64) {
 	h, w := max(1, int(float64(p.H)*zoom)), max(1, int(float64(p.W)*zoom))
 	small := p.tmp[:h*w]
@@ -95,15 +94,15 @@ func (p *Patch) coarsen(x []float32, zoom float64) {
 	}
 }
 
-// between places pixel i of n on a grid of m: the lower neighbour and the
-// weight of the next one.
+// between maps pixel i of n to a grid of m points. It returns the lower neighbour and
+// the weight of the next point.
 func between(i, n, m int) (int, float32) {
 	t := (float64(i)+0.5)*float64(m)/float64(n) - 0.5
 	t = math.Min(math.Max(t, 0), float64(m-1))
 	return int(t), float32(t - math.Floor(t))
 }
 
-// intensity changes grey values, all channels alike.
+// intensity changes grey values, the same way in all channels.
 func (p *Patch) intensity(a *Settings, x []float32) {
 	if p.RNG.Float64() < a.Gamma {
 		p.gamma(x, 0.6*math.Pow(1.6/0.6, p.RNG.Float64()), p.RNG.Uint64()&1 == 1)
@@ -139,10 +138,10 @@ func (p *Patch) intensity(a *Settings, x []float32) {
 	}
 }
 
-// cover lays an ellipse over part of the patch, of up to half its height and
-// width, in all channels of one grey of the image's range, more or less opaque,
-// and leaves the labels as they are: an organ does not end where fluid, a shadow
-// or a device hides it (after random erasing, Zhong et al. 2020,
+// cover lays an ellipse of up to half the patch's height and width over part of the
+// patch. In all channels it has the same grey, within the image's range, and random
+// opacity. The labels stay unchanged, because an organ does not end where fluid, a
+// shadow or a device hides it (after random erasing, Zhong et al. 2020,
 // arXiv:1708.04896).
 func (p *Patch) cover(x []float32) {
 	ry, rx := (0.1+0.4*p.RNG.Float64())*float64(p.H)/2, (0.1+0.4*p.RNG.Float64())*float64(p.W)/2
@@ -151,7 +150,8 @@ func (p *Patch) cover(x []float32) {
 	for y := max(0, int(cy-ry)); y < min(p.H, int(cy+ry)+1); y++ {
 		for i := max(0, int(cx-rx)); i < min(p.W, int(cx+rx)+1); i++ {
 			dy, dx := (float64(y)-cy)/ry, (float64(i)-cx)/rx
-			// Full in the middle, fading over the outer quarter of the radius.
+			// Full strength in the middle, fading over the outer quarter of the
+			// radius.
 			edge := 4 * (1 - math.Sqrt(dy*dy+dx*dx))
 			if edge <= 0 {
 				continue
@@ -165,9 +165,9 @@ func (p *Patch) cover(x []float32) {
 	}
 }
 
-// shade adds uneven light, the same to all channels: the bias field of a coil,
-// haze out of focus, a lamp beside the middle (bias field augmentation as in
-// TorchIO, Pérez-García et al. 2021, but added, in units of the image's standard
+// shade adds the same uneven light to all channels. It simulates the bias field of a
+// coil, out-of-focus haze or an off-centre lamp (bias field augmentation as in
+// TorchIO, Pérez-García et al. 2021, but additive, in units of the image's standard
 // deviation).
 func (p *Patch) shade(x []float32) {
 	f := p.field(float64(max(p.H, p.W))/2, 1.5*p.RNG.Float64())
@@ -182,8 +182,8 @@ func (p *Patch) shade(x []float32) {
 	}
 }
 
-// gamma bends the range of the patch by t^exponent, by way of a table: a
-// power for each pixel would cost more than all the rest.
+// gamma maps the range of the patch by t^exponent. It uses a table, because computing
+// a power for each pixel would cost more than everything else.
 func (p *Patch) gamma(x []float32, exponent float64, inverted bool) {
 	low, high := x[0], x[0]
 	for _, v := range x {

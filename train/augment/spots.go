@@ -1,9 +1,9 @@
 package augment
 
-// spotsPerClass bounds the foreground positions kept of each class.
+// spotsPerClass limits the foreground positions kept for each class.
 const spotsPerClass = 256
 
-// ignore is the class of pixels that are left open.
+// ignore is the class of ignored pixels.
 const ignore = 255
 
 // Spots picks up to spotsPerClass evenly spaced pixels of each class.
@@ -19,7 +19,7 @@ func Spots(y []uint8, classes int) [][]int32 {
 		if c == 0 || c >= classes || c == ignore {
 			continue
 		}
-		// Pixel number k of n is taken when k·want/n steps to a new whole number.
+		// Pixel k of n is taken when k·want/n reaches a new integer.
 		k, n, want := seen[c], count[c], min(count[c], spotsPerClass)
 		seen[c]++
 		if k == 0 || k*want/n != (k-1)*want/n {

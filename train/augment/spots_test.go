@@ -18,9 +18,9 @@ func TestSpotsAreEvenAndBounded(t *testing.T) {
 	}
 	for k, i := range s[2] {
 		if y[i] != 2 {
-			t.Errorf("spot %d is of class %d", i, y[i])
+			t.Errorf("spot %d has class %d", i, y[i])
 		}
-		if k > 0 && i-s[2][k-1] > 45 { // 10000/256 and rounding to the next of its class
+		if k > 0 && i-s[2][k-1] > 45 { // 10000/256, plus rounding to the next pixel of its class
 			t.Errorf("spots %d and %d are far apart", s[2][k-1], i)
 		}
 	}

@@ -16,16 +16,16 @@ import (
 	"segd/unet"
 )
 
-// The card of each embedded model says what these very weights reach on the
-// test images, where they lie beside the project. Kernel sets round apart, so a
-// pixel or two on an edge may fall the other way. In bfloat16 Dice is within 0.001
-// of it.
+// The card of each embedded model states what its weights reach on the test images.
+// The test needs those images next to the project. Kernel sets round differently, so
+// a pixel or two on an edge may change class. In bfloat16, Dice stays within 0.001 of
+// the card.
 func TestCardsAreTrue(t *testing.T) {
 	if testing.Short() || datasettest.Race {
-		t.Skip("runs every model over its test images: half a minute, far more under the race detector")
+		t.Skip("runs every model on its test images, which takes half a minute, or much longer under the race detector")
 	}
 	if (unet.Kernels{}).Winograd() == "" {
-		t.Skip("plain Go takes minutes for it")
+		t.Skip("takes minutes with the pure Go kernels")
 	}
 	catalogue, err := models.Embedded()
 	if err != nil {
@@ -47,13 +47,13 @@ func TestCardsAreTrue(t *testing.T) {
 			}
 		}
 		if len(said) == 0 {
-			t.Errorf("%s: no figures of a test in its card", m.Name)
+			t.Errorf("%s: its card has no test figures", m.Name)
 			continue
 		}
 		for i, name := range sets {
 			sets[i] = filepath.Join("..", "..", "..", "shared", "data", name, "test")
 			if _, err := os.Stat(sets[i]); errors.Is(err, fs.ErrNotExist) {
-				t.Skipf("%s lies not beside the project", name)
+				t.Skipf("%s is not next to the project", name)
 			}
 		}
 		report, err := evaluate.Run(t.Context(), evaluate.Options{Datasets: sets, Model: m, Pool: pool}, nil)
@@ -79,7 +79,8 @@ func TestCardsAreTrue(t *testing.T) {
 	}
 }
 
-// compareDice holds every mean of Dice of an evaluation in bfloat16 against float32's.
+// compareDice compares every mean Dice of an evaluation in bfloat16 with that in
+// float32.
 func compareDice(t *testing.T, model string, whole, low *metric.Report) {
 	t.Helper()
 	for _, e := range []struct {

@@ -1,11 +1,11 @@
-// Package evaluate measures how well a model, or masks that were made before, agree
-// with the labels of data sets.
+// Package evaluate measures how well a model, or existing masks, agree with the
+// labels of data sets.
 //
 //	report, err := evaluate.Run(ctx, evaluate.Options{
 //		Datasets: []string{"nuclei/test"}, Model: model,
 //	}, nil)
 //
-// Images are segmented as the service segments them. Limits: masks are compared plane
+// Images are segmented exactly as the service does. Limits: masks are compared plane
 // by plane.
 package evaluate
 
@@ -22,44 +22,43 @@ import (
 	"segd/unet"
 )
 
-// Options says what to measure against which data: one of Model and
+// Options says what to measure against which data. Set exactly one of Model and
 // Predictions.
 type Options struct {
 	Datasets    []string // folders, see dataset.Open
 	Model       *models.Model
-	Predictions string     // folder of masks, of any kind that labels have; see Run
-	Head        unet.Head  // what Predictions hold, for Measure
-	Pool        *unet.Pool // the network runs on; nil: one thread
+	Predictions string     // folder of masks, in any format of labels; see Run
+	Head        unet.Head  // content of Predictions, for Measure
+	Pool        *unet.Pool // on which the network runs; nil: one thread
 	TTA         bool       // see segment.Options
-	// Tolerance is how far outlines may lie apart and count as one in the
-	// normalised surface distance: in pixels and, where the spacing is known,
-	// in mm. 0: 2.
+	// Tolerance is the distance up to which outlines count as equal in the normalised
+	// surface distance, in pixels and, where the spacing is known, in mm. 0 means 2.
 	Tolerance float64
-	// ClassNames are the foreground classes, index 1 first, by which the labels
-	// are read: those of the data sets in another order, or other names for them.
-	// Data sets that name no classes are taken to number theirs so.
+	// ClassNames lists the foreground classes, index 1 first, with which the labels
+	// are read. It may reorder or rename the classes of the data sets. Data sets
+	// without class names are assumed to use these numbers.
 	ClassNames []string
 }
 
-// Progress hears of each case that is done and of warnings, from the goroutine that
-// called for the evaluation. Where it is nil, nobody hears.
+// Progress receives each finished case and the warnings, on the goroutine that
+// started the evaluation. It may be nil.
 type Progress func(done, cases int, warning string)
 
-// one returns an error unless there is one thing to measure.
+// one returns an error unless there is exactly one thing to measure.
 func (o Options) one() error {
 	if (o.Model == nil) == (o.Predictions == "") {
-		return fmt.Errorf("train: %w: give one of model and predictions", segd.ErrOption)
+		return fmt.Errorf("train: %w: want exactly one of model and predictions", segd.ErrOption)
 	}
 	return nil
 }
 
-// A task is an evaluation under way.
+// A task is a running evaluation.
 type task interface {
-	// measure compares what was found for case i with its label.
+	// measure compares the result for case i with its label.
 	measure(ctx context.Context, i int) error
 }
 
-// each measures the cases one after the other.
+// each measures the cases one after another.
 func (p Progress) each(ctx context.Context, cases []dataset.Case, warnings []string, t task) error {
 	if p == nil {
 		p = func(int, int, string) {}
@@ -80,33 +79,32 @@ func (p Progress) each(ctx context.Context, cases []dataset.Case, warnings []str
 	return nil
 }
 
-// defaultTolerance is about how far two experts' outlines lie apart.
+// defaultTolerance is roughly the distance between the outlines of two experts.
 const defaultTolerance = 2
 
-// Run segments the images of a data set as the service does, or reads
-// masks that were made before, and compares them with the labels.
+// Run segments the images of a data set as the service does, or reads existing masks,
+// and compares the masks with the labels.
 //
-// A mask of Predictions lies at the path that its image has below the folder of
-// images, with _0001 and so on behind the stem for each of several frames, if
-// one file is not for all; where data sets are joined, below the names of the
-// sets. All paths of a data set may begin with the last folders of the image
-// folder's own path, lack folders that all images share, or end in the number of
-// a channel, which is a warning. A DICOM Segmentation belongs to the images that
-// it refers to, wherever it lies. Nothing else is taken for a prediction: a mask
-// of the same name in another folder may be another patient's.
+// A mask in Predictions has the path of its image below the folder of images. If one
+// file does not hold all frames, _0001 and so on follow the stem. If data sets are
+// joined, the path starts with the name of the set. All paths of a data set may begin
+// with the last folders of the image folder's own path, lack folders that all images
+// share, or end in the number of a channel, each with a warning. A DICOM Segmentation
+// belongs to the images that it refers to, wherever it is stored. Nothing else counts
+// as a prediction: a mask with the same name in another folder may belong to another
+// patient.
 //
-// Classes are matched by name where data and model, or data and predictions, name
-// them (see internal/classes): DICOM Segmentations do, and a dataset.json may,
-// beside labels and beside predictions. The report has the model's numbers.
+// Classes are matched by name if both the data and the model or predictions name them
+// (see internal/classes). DICOM Segmentations name them, and so may a dataset.json
+// next to labels or predictions. The report uses the model's numbers.
 //
-// Labels and predictions of 0 and 255 only are read as 0 and 1; a label of 255
-// beside classes leaves pixels out. Images are read one after the other, so
+// Labels and predictions that hold only 0 and 255 are read as 0 and 1. Next to other
+// classes, a label of 255 excludes pixels. Images are read one after another, so
 // memory doesn't grow with their number.
 //
-// The errors are those of dataset.Open and of the
-// readers, segd.ErrNotFound where a prediction is missing, and
-// segd.ErrFormat where sizes or classes don't agree, two predictions fit a case
-// or one fits two.
+// The errors are those of dataset.Open and of the readers, segd.ErrNotFound if a
+// prediction is missing, and segd.ErrFormat if sizes or classes don't agree, two
+// predictions fit one case, or one prediction fits two cases.
 func Run(ctx context.Context, o Options, report Progress) (*metric.Report, error) {
 	if err := o.one(); err != nil {
 		return nil, err
@@ -132,21 +130,21 @@ func Run(ctx context.Context, o Options, report Progress) (*metric.Report, error
 	return &r, nil
 }
 
-// evaluation is a Run under way.
+// evaluation is the state of a Run.
 type evaluation struct {
 	o         Options
 	cases     []dataset.Case
 	found     *dataset.Predictions // by case; nil with a model
 	warnings  []string
-	truth     dataset.Meaning // how the values of the labels are meant
-	predicted dataset.Meaning // likewise of the predictions
+	truth     dataset.Meaning // what the values of the labels mean
+	predicted dataset.Meaning // likewise for the predictions
 	classes   int             // background included
-	names     []string        // of the classes, where they are known
+	names     []string        // of the classes, if known
 	sum       metric.Accumulator
 	frames    frames
 }
 
-// open opens the data sets, whose channels must be those of the model.
+// open opens the data sets and checks that their channels are those of the model.
 func (o Options) open() (*dataset.Dataset, error) {
 	data, err := dataset.Open(o.Datasets...)
 	if err != nil || o.Model == nil {
@@ -159,8 +157,8 @@ func (o Options) open() (*dataset.Dataset, error) {
 	return data, err
 }
 
-// begin opens the data sets, finds the predictions, settles which classes there
-// are and looks at all masks: whether 255 is a class shows only then.
+// begin opens the data sets, finds the predictions, determines the classes and
+// surveys all masks, because only then is it clear whether 255 is a class.
 func (o Options) begin(ctx context.Context) (*evaluation, error) {
 	data, err := o.open()
 	if err != nil {
@@ -189,8 +187,8 @@ func (o Options) begin(ctx context.Context) (*evaluation, error) {
 	return e, e.surveyPredictions(ctx, known)
 }
 
-// surveyLabels looks at the labels; known says how many classes there
-// are with background; 0: not known.
+// surveyLabels surveys the labels. known is the number of classes including
+// background, or 0 if not known.
 func (e *evaluation) surveyLabels(ctx context.Context, known int) (err error) {
 	seen := make([]dataset.Seen, len(e.cases))
 	err = parallel.Do(ctx, len(e.cases), func(i int) error {
@@ -211,7 +209,7 @@ func (e *evaluation) surveyLabels(ctx context.Context, known int) (err error) {
 	return nil
 }
 
-// surveyPredictions finds the predictions and looks at them.
+// surveyPredictions finds and surveys the predictions.
 func (e *evaluation) surveyPredictions(ctx context.Context, known int) error {
 	f, err := dataset.FindPredictions(e.o.Predictions, e.cases)
 	if err != nil {
@@ -228,7 +226,7 @@ func (e *evaluation) surveyPredictions(ctx context.Context, known int) error {
 	return nil
 }
 
-// measure compares the masks of case i and adds what it finds to the sum.
+// measure compares the masks of case i and adds the result to the sum.
 func (e *evaluation) measure(ctx context.Context, i int) error {
 	c := &e.cases[i]
 	m := metric.Case{ID: c.ID, Group: c.Group}
@@ -237,7 +235,7 @@ func (e *evaluation) measure(ctx context.Context, i int) error {
 		return err
 	}
 	e.truth.Apply(truth)
-	img, err := c.ReadImage() // for masks made before, because of its spacing
+	img, err := c.ReadImage() // for existing masks, because of its spacing
 	if err != nil {
 		return err
 	}
@@ -262,8 +260,8 @@ func (e *evaluation) measure(ctx context.Context, i int) error {
 	return nil
 }
 
-// predict segments case i, or reads the mask that was made before, which has
-// no probabilities; source says in words where it comes from.
+// predict segments case i, or reads its existing mask, which has no probabilities.
+// source describes the origin of the mask.
 func (e *evaluation) predict(ctx context.Context, i int) (mask *segd.Mask, p *segd.Tensor, source string, err error) {
 	if e.o.Model == nil {
 		if mask, err = e.found.Mask(i); err == nil {

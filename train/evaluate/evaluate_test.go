@@ -25,8 +25,8 @@ func evaluateMasks(t *testing.T, dir, predictions string) (*metric.Report, error
 	return evaluate.Run(t.Context(), evaluate.Options{Datasets: []string{dir}, Predictions: predictions}, nil)
 }
 
-// Two cases of one subject and one of another, by hand: Dice 1 and 0.5, pooled
-// 2·2/3+3 = 4/6; the other has Dice 0.
+// Two cases of one subject and one of another, computed by hand: Dice 1 and 0.5,
+// pooled 2·2/3+3 = 4/6; the other has Dice 0.
 func TestEvaluatePredictions(t *testing.T) {
 	dir := datasettest.Tree(t, t.TempDir(), map[string]any{
 		"images/a.png": datasettest.Pixels, "images/b.png": datasettest.Pixels, "images/c.png": datasettest.Pixels,
@@ -71,7 +71,7 @@ func TestEvaluateRefuses(t *testing.T) {
 		"scaled":    {map[string]any{"a.png": datasettest.Pixels, "b.png": []uint8{0, 100, 200, 0}}, segd.ErrFormat, "value 200"},
 	} {
 		if _, err := evaluateMasks(t, dir, datasettest.Tree(t, t.TempDir(), tt.files)); !errors.Is(err, tt.kind) || !strings.Contains(err.Error(), tt.says) {
-			t.Errorf("%s: %v, want %v that says %q", name, err, tt.kind, tt.says)
+			t.Errorf("%s: %v, want %v containing %q", name, err, tt.kind, tt.says)
 		}
 	}
 	if _, err := evaluateMasks(t, dir, filepath.Join(dir, "nowhere")); !errors.Is(err, segd.ErrNotFound) {
@@ -82,8 +82,8 @@ func TestEvaluateRefuses(t *testing.T) {
 	}
 }
 
-// A model measured on the validation cases gives the figures of its card, and
-// so do the masks it makes.
+// A model measured on the validation cases yields the figures of its card, and so do
+// the masks it makes.
 func TestEvaluateAgreesWithTraining(t *testing.T) {
 	dir, out := datasettest.Discs(t, 8, 32), filepath.Join(t.TempDir(), "m")
 	res, err := train.Run(t.Context(), train.Options{Datasets: []string{dir}, Out: out, Steps: 10, Network: unet.Config{Width: 4, Depth: 2}, Patch: 32, Batch: 2, Seed: 3}, nil)
@@ -132,7 +132,7 @@ func TestEvaluateAgreesWithTraining(t *testing.T) {
 		t.Errorf("masks %+v, model %+v", fromMasks.Mean, fromModel.Mean)
 	}
 	if heard != len(res.Plan.Validation) {
-		t.Errorf("heard of %d cases of %d", heard, len(res.Plan.Validation))
+		t.Errorf("%d of %d cases reported", heard, len(res.Plan.Validation))
 	}
 	other := datasettest.Tree(t, t.TempDir(), map[string]any{"images/a.png": datasettest.Pixels, "labels/a.png": []uint8{0, 2, 1, 0}})
 	if _, err := evaluate.Run(t.Context(), evaluate.Options{Datasets: []string{other}, Model: m}, nil); !errors.Is(err, segd.ErrFormat) {
@@ -140,5 +140,5 @@ func TestEvaluateAgreesWithTraining(t *testing.T) {
 	}
 }
 
-// imageOf reads an image as that of a case.
+// imageOf reads an image file as the image of a case.
 func imageOf(path string) (*segd.Image, error) { return (&dataset.Case{Image: path}).ReadImage() }

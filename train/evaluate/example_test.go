@@ -8,7 +8,7 @@ import (
 	"segd/train/evaluate"
 )
 
-// Masks that another program made are compared with the labels of a data set.
+// Compare masks made by another program with the labels of a data set.
 func Example() {
 	report, err := evaluate.Run(context.Background(), evaluate.Options{Datasets: []string{"nuclei/test"}, Predictions: "masks"}, nil)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"segd/train/dataset"
 )
 
-// frames segments cases one after the other as the service does: those of one
-// file together, since a volume may have to be turned.
+// frames segments cases one after another as the service does. It keeps the cases of
+// one file together, because a volume may have to be reoriented.
 type frames struct {
 	image string // whose frames scan has
 	scan  *segment.Scan

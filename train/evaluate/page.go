@@ -9,9 +9,9 @@ import (
 	"segd/train/metric"
 )
 
-// WritePage writes an evaluation for people, as one HTML file: figures,
-// charts, the shown cases with how their masks agree, and every case. Where compared
-// is not nil, it says how the model does against another, called against.
+// WritePage writes an evaluation as one HTML file: figures, charts, the shown cases
+// with the agreement of their masks, and every case. If compared is not nil, the page
+// also compares the model with another one, whose name is against.
 func WritePage(w io.Writer, title string, r *metric.Report, shown []Shown, against string, compared []metric.Difference) error {
 	return evaluationPage(title, r, shown, against, compared).Write(w)
 }

@@ -15,7 +15,8 @@ func TestPicture(t *testing.T) {
 		Truth: mask(0, 1, 1, 0, 255, 2), Predicted: mask(0, 1, 0, 1, 1, 1),
 	}
 	m := s.Picture()
-	// One row: every pixel of a class is its outline, drawn opaque.
+	// In a single row, every pixel of a class belongs to its outline, which is drawn
+	// opaque.
 	for x, want := range []int{0, 1, 2, 3, 0, 3} {
 		c := m.NRGBAAt(x, 0)
 		if got := [3]uint8{c.R, c.G, c.B}; got != agreement[want].Color {
@@ -35,12 +36,12 @@ func TestEvaluationPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	page := b.String()
-	for _, want := range []string{"&lt;someone&gt;", "3 images of 3 groups", "0.533", "class 1", "no medical device"} {
+	for _, want := range []string{"&lt;someone&gt;", "3 images of 3 groups", "0.533", "class 1", "not a medical device"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q", want)
 		}
 	}
 	if strings.Index(page, ">b<") > strings.Index(page, ">c<") || strings.Contains(page, "Against") || strings.Contains(page, "Reliability") {
-		t.Error("cases not by rising Dice, or sections without content")
+		t.Error("cases not sorted by rising Dice, or empty sections")
 	}
 }

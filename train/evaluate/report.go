@@ -11,23 +11,23 @@ import (
 	"segd/unet"
 )
 
-// Report is what an evaluation found: a MaskReport or a ValueReport. Its JSON is that
-// of the report inside.
+// Report is the result of an evaluation: a MaskReport or a ValueReport. Its JSON is
+// that of the contained report.
 type Report interface {
-	// Metrics are the figures in the words of a model card. data and split name the
-	// data set.
+	// Metrics returns the figures in the form of a model card. data and split name
+	// the data set.
 	Metrics(data, split string) []models.Metric
-	// WriteText writes the figures for people, with the worst cases.
+	// WriteText writes the figures as text, with the worst cases.
 	WriteText(w io.Writer, worst int) error
 }
 
-// MaskReport is the Report of masks.
+// MaskReport is the Report for masks.
 type MaskReport struct {
 	*metric.Report
 	ClassNames []string `json:"-"` // of the foreground classes
 }
 
-// Metrics are Dice and IoU of each class.
+// Metrics returns Dice and IoU of each class.
 func (r MaskReport) Metrics(data, split string) []models.Metric {
 	var list []models.Metric
 	for k, s := range r.Mean.Classes {
@@ -45,10 +45,10 @@ func (r MaskReport) Metrics(data, split string) []models.Metric {
 	return list
 }
 
-// ValueReport is the Report of values.
+// ValueReport is the Report for values.
 type ValueReport struct{ *metric.ValueReport }
 
-// Metrics are the errors, and those of a constant.
+// Metrics returns the errors, and those of a constant prediction.
 func (r ValueReport) Metrics(data, split string) []models.Metric {
 	metricOf := func(name string, cases int, value float64) models.Metric {
 		return models.Metric{Data: data, Split: split, Name: name, Cases: cases, Value: value}
@@ -62,7 +62,7 @@ func (r ValueReport) Metrics(data, split string) []models.Metric {
 	}
 }
 
-// runs evaluate what a head gives.
+// runs maps each head to the function that evaluates its results.
 var runs = map[unet.Head]func(context.Context, Options, Progress) (Report, error){
 	unet.HeadClasses: func(ctx context.Context, o Options, report Progress) (Report, error) {
 		r, err := Run(ctx, o, report)
@@ -81,7 +81,7 @@ var runs = map[unet.Head]func(context.Context, Options, Progress) (Report, error
 	},
 }
 
-// Measure is Run or Values, whichever the model or Head asks for.
+// Measure calls Run or Values, depending on the model or Head.
 func Measure(ctx context.Context, o Options, report Progress) (Report, error) {
 	run, ok := runs[o.head()]
 	if !ok {

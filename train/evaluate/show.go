@@ -11,7 +11,7 @@ import (
 	"segd/train/dataset"
 )
 
-// Shown is a case to look at.
+// Shown is a case for display.
 type Shown struct {
 	ID        string
 	Image     *segd.Image
@@ -19,9 +19,8 @@ type Shown struct {
 	Predicted *segd.Mask
 }
 
-// Show segments the named cases, or reads their masks, as Run does, and
-// returns them in the order of ids. An id that is not in the data sets is a
-// segd.ErrNotFound.
+// Show segments the named cases, or reads their masks, as Run does, and returns them
+// in the order of ids. An id that is not in the data sets is segd.ErrNotFound.
 func Show(ctx context.Context, o Options, ids []string) ([]Shown, error) {
 	e, err := o.begin(ctx)
 	if err != nil {
@@ -49,8 +48,8 @@ func Show(ctx context.Context, o Options, ids []string) ([]Shown, error) {
 	return list, nil
 }
 
-// The three kinds of pixels of an agreement, with colours that the colour-blind
-// tell apart.
+// The colours of the three kinds of agreement, chosen so that colour-blind readers
+// can distinguish them.
 var agreement = []segd.Class{
 	{Index: 0, Name: "background"},
 	{Index: 1, Name: "both", Color: [3]uint8{0, 158, 115}},
@@ -58,12 +57,12 @@ var agreement = []segd.Class{
 	{Index: 3, Name: "extra", Color: [3]uint8{213, 94, 180}},
 }
 
-// Picture draws how the masks agree over the image as a viewer shows it.
+// Picture draws the agreement of the masks over the image as a viewer shows it.
 func (s *Shown) Picture() *image.NRGBA {
 	m := segd.NewMask(s.Truth.Width, s.Truth.Height)
 	for i, t := range s.Truth.Pix {
 		switch p := s.Predicted.Pix[i]; {
-		case t == 255: // left open
+		case t == 255: // ignored
 		case p == t && t != 0:
 			m.Pix[i] = 1
 		case t != 0 && p == 0:

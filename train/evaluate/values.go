@@ -10,17 +10,17 @@ import (
 	"segd/train/metric"
 )
 
-// Values is Run for a model of values, or for files of values that were
-// made before, of any kind that such labels have: how far they lie from labels that
-// are values, beside a constant. That is the mean of the model's training labels
-// or, of files, that of the labels themselves. A model of classes is segd.ErrOption,
-// and a tolerance has no meaning.
+// Values is like Run, for a model of values or for existing files of values in any
+// format of such labels. It measures their distance from labels that are values, and
+// that of a constant prediction. The constant is the mean of the model's training
+// labels or, for files, the mean of the labels themselves. A model of classes is
+// segd.ErrOption. Tolerance is ignored.
 func Values(ctx context.Context, o Options, report Progress) (*metric.ValueReport, error) {
 	if err := o.one(); err != nil {
 		return nil, err
 	}
 	if o.Model != nil && o.Masks() {
-		return nil, fmt.Errorf("train: %w: values are measured of a model that gives them", segd.ErrOption)
+		return nil, fmt.Errorf("train: %w: want a model that predicts values", segd.ErrOption)
 	}
 	data, err := o.open()
 	if err != nil {
@@ -36,7 +36,7 @@ func Values(ctx context.Context, o Options, report Progress) (*metric.ValueRepor
 	return metric.ReportValues(e.list, e.constant), nil
 }
 
-// valueEvaluation is a Values under way.
+// valueEvaluation is the state of a call of Values.
 type valueEvaluation struct {
 	o        Options
 	cases    []dataset.Case
@@ -47,7 +47,7 @@ type valueEvaluation struct {
 	list     []metric.ValueCase // measured so far
 }
 
-// begin settles the constant and, where there is no model, finds the predictions.
+// begin determines the constant and, if there is no model, finds the predictions.
 func (e *valueEvaluation) begin(ctx context.Context) (err error) {
 	if e.o.Model != nil {
 		e.constant = e.o.Model.Values.Mean

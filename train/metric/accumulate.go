@@ -2,21 +2,21 @@ package metric
 
 import "math"
 
-// Case is what was measured of one image.
+// Case holds the measurements of one image.
 type Case struct {
 	ID     string
-	Group  string   // of the image; empty: a group of its own
-	Counts []Counts // by class, as Count returns them
-	// Pixels and MM are the surface distances in pixels and, where the spacing
-	// is known, in millimetres, as Surfaces returns them; nil: not measured.
+	Group  string   // of the image; empty: a separate group
+	Counts []Counts // by class, as returned by Count
+	// Pixels and MM are the surface distances in pixels and, if the spacing is known,
+	// in millimetres, as returned by Surfaces; nil: not measured.
 	Pixels, MM []Surface
 	// Expected is the Dice that the network expects, by class; nil: not known.
 	Expected []float64
 }
 
-// Accumulator collects cases. The zero value is ready; Names, by class index
-// with background first, and Tolerance, that of the surface distances, may be
-// set before Report; pixels may be added to Reliability. It is not safe for
+// Accumulator collects cases. The zero value is ready to use. Names, by class index
+// with background first, and Tolerance, that of the surface distances, may be set
+// before Report. Pixels may be added to Reliability. An Accumulator is not safe for
 // concurrent use.
 type Accumulator struct {
 	Names       []string
@@ -26,10 +26,10 @@ type Accumulator struct {
 	cases []Case
 }
 
-// Add takes one case, whose slices it keeps.
+// Add adds one case and retains its slices.
 func (a *Accumulator) Add(c Case) { a.cases = append(a.cases, c) }
 
-// Report sums up what was added: cases in the order of Add, groups in the
+// Report summarises the added cases, with cases in the order of Add and groups in the
 // order of their first case.
 func (a *Accumulator) Report() Report {
 	r := Report{Cases: []Entry{}, Groups: []Entry{}, NSDTolerance: a.Tolerance, Calibration: a.Reliability.Calibration()}
@@ -82,7 +82,7 @@ func (a *Accumulator) scores(counts []Counts) []Score {
 	return s
 }
 
-// addMeasures puts the distances and expectations of a case into its scores.
+// addMeasures copies the distances and expectations of a case into its scores.
 func (e *Entry) addMeasures(c Case) {
 	for i := range e.Classes {
 		s := &e.Classes[i]
@@ -98,7 +98,7 @@ func (e *Entry) addMeasures(c Case) {
 	}
 }
 
-// finite is nil where v is not a number: JSON has no word for it.
+// finite returns nil if v is not a number, which JSON cannot represent.
 func finite(v float64) *float64 {
 	if math.IsNaN(v) {
 		return nil
@@ -116,7 +116,7 @@ func plus(sum, c []Counts) []Counts {
 	return sum
 }
 
-// mean averages the scores of the entries class by class.
+// mean averages the scores of the entries by class.
 func mean(entries []Entry) Entry {
 	m := Entry{Classes: []Score{}}
 	if len(entries) == 0 {
@@ -140,7 +140,7 @@ func mean(entries []Entry) Entry {
 		s.HD95, s.Distances = meanOf(entries, func(e Entry) *float64 { return e.Classes[k].HD95 })
 		s.Expected, _ = meanOf(entries, func(e Entry) *float64 { return e.Classes[k].Expected })
 		s.NSD, _ = meanOf(entries, func(e Entry) *float64 { return e.Classes[k].NSD })
-		// Millimetres of a part of the cases would pass for those of all.
+		// A mean in millimetres over some of the cases would look like one over all.
 		if mm, n := meanOf(entries, func(e Entry) *float64 { return e.Classes[k].HD95MM }); n == s.Distances {
 			s.HD95MM = mm
 		}
@@ -152,7 +152,8 @@ func mean(entries []Entry) Entry {
 	return m
 }
 
-// meanOf is the mean of what there is, and of how many; nil of nothing.
+// meanOf returns the mean of the values present, and their number. The mean is nil if
+// there are none.
 func meanOf(entries []Entry, of func(Entry) *float64) (*float64, int) {
 	sum, n := 0.0, 0
 	for _, e := range entries {

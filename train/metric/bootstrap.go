@@ -2,30 +2,30 @@ package metric
 
 import "math/rand/v2"
 
-// Draws of the bootstrap: enough for the second digit of an interval's width.
-// The seed is fixed, so that the same cases give the same interval.
+// Draws of the bootstrap: enough for the second digit of an interval's width. The
+// seed is fixed, so the same cases always give the same interval.
 const (
 	draws         = 2000
 	bootstrapSeed = 0xb007
 )
 
-// bootstrap estimates how far figures would move with other subjects: the
-// groups are drawn with replacement, each with all its cases, since the
-// images of one subject are no independent witnesses (Field and Welsh 2007,
-// doi:10.1111/j.1467-9868.2007.00593.x; percentile interval of Efron and
-// Tibshirani 1993). With a handful of groups it is on the narrow side.
+// bootstrap estimates how much figures would change with other subjects. It draws
+// groups with replacement, each with all its cases, because the images of one subject
+// are not independent (Field and Welsh 2007, doi:10.1111/j.1467-9868.2007.00593.x;
+// percentile interval of Efron and Tibshirani 1993). With only a few groups the
+// interval is somewhat too narrow.
 type bootstrap struct {
 	cases, groups []Entry
 	members       [][]int // cases of each group
 	sums          [][]Counts
 }
 
-// interval gathers the draws of one figure.
+// interval collects the draws of one figure.
 type interval struct{ draws []float64 }
 
 func (v *interval) add(x float64) { v.draws = append(v.draws, x) }
 
-// bounds are the 2.5th and 97.5th percentiles; nil where hardly a draw has the
+// bounds returns the 2.5th and 97.5th percentiles, or nil if too few draws have the
 // figure.
 func (v *interval) bounds() *[2]float64 {
 	if len(v.draws) < draws/2 {
@@ -34,7 +34,7 @@ func (v *interval) bounds() *[2]float64 {
 	return &[2]float64{percentile(v.draws, 2.5), percentile(v.draws, 97.5)}
 }
 
-// intervals fills in the intervals of the report's summaries.
+// intervals sets the intervals of the report's summaries.
 func (b bootstrap) intervals(r *Report) {
 	for k := range r.Mean.Classes {
 		rng := rand.New(rand.NewPCG(bootstrapSeed, uint64(k)))
@@ -73,7 +73,7 @@ func (b bootstrap) intervals(r *Report) {
 	}
 }
 
-// average is a mean under way.
+// average accumulates a mean.
 type average struct {
 	sum float64
 	n   int
@@ -87,7 +87,7 @@ func (a *average) addIf(v *float64) {
 	}
 }
 
-// to adds the mean to an interval's draws, if there is one.
+// to adds the mean, if there is one, to an interval's draws.
 func (a *average) to(v *interval) {
 	if a.n > 0 {
 		v.add(a.sum / float64(a.n))

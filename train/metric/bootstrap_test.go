@@ -9,10 +9,10 @@ import (
 	"testing"
 )
 
-// TestIntervalCovers draws data sets of subjects whose true mean is known: 95 of
-// 100 intervals should hold it. With 20 groups the percentile interval is a bit
-// narrow; between 85 and 100 is far from what a mistake gives, such as drawing
-// images in place of subjects, which covers about half.
+// TestIntervalCovers draws data sets of subjects with a known true mean: 95 of 100
+// intervals should contain it. With 20 groups the percentile interval is a little
+// narrow. The accepted range of 85 to 100 is far from the result of a mistake:
+// drawing images instead of subjects covers the mean in about half the cases.
 func TestIntervalCovers(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -34,7 +34,7 @@ func TestIntervalCovers(t *testing.T) {
 		}
 	}
 	if covered < 85 {
-		t.Errorf("%d of %d intervals hold the mean", covered, sets)
+		t.Errorf("%d of %d intervals contain the mean", covered, sets)
 	}
 }
 

@@ -9,14 +9,14 @@ import (
 // bins of a reliability curve, of equal width.
 const bins = 10
 
-// Calibration compares what a network says with how often it is right: of the
-// pixels to which it gives a foreground probability of about p, a share of p
-// should be foreground (reliability curve; Guo et al. 2017, arXiv:1706.04599).
+// Calibration compares the probabilities of a network with observed frequencies. Of
+// the pixels with a foreground probability of about p, a share of p should be
+// foreground (reliability curve; Guo et al. 2017, arXiv:1706.04599).
 type Calibration struct {
-	Bins []Bin `json:"bins"` // by rising probability
-	// ECE is the expected calibration error: the mean distance between
-	// probability and share, weighted by pixels. Background that nobody would
-	// take for anything else keeps it small; Foreground leaves out the first bin.
+	Bins []Bin `json:"bins"` // by ascending probability
+	// ECE is the expected calibration error: the mean distance between probability
+	// and share, weighted by pixels. Obvious background keeps it small; Foreground
+	// leaves out the first bin.
 	ECE        float64 `json:"ece"`
 	Foreground float64 `json:"ece_foreground"`
 }
@@ -27,18 +27,19 @@ type Bin struct {
 	High        float64 `json:"high"` // the last bin includes it
 	Pixels      int64   `json:"pixels"`
 	Probability float64 `json:"probability"` // mean
-	Share       float64 `json:"share"`       // of them that are foreground
+	Share       float64 `json:"share"`       // share of them that is foreground
 }
 
-// Reliability collects pixels for a Calibration. The zero value is ready. It is
-// not safe for concurrent use.
+// Reliability collects pixels for a Calibration. The zero value is ready to use. It
+// is not safe for concurrent use.
 type Reliability struct {
 	pixels, foreground [bins]int64
 	probability        [bins]float64
 }
 
-// Add takes the pixels of one image: p is [1, K, H, W] with background first.
-// Pixels whose truth is Ignore are left out. Other sizes are segd.ErrFormat.
+// Add adds the pixels of one image. p is [1, K, H, W] with background first. Pixels
+// whose truth is Ignore are left out. If the sizes differ, the error is
+// segd.ErrFormat.
 func (r *Reliability) Add(truth *segd.Mask, p *segd.Tensor) error {
 	if p.N != 1 || p.H != truth.Height || p.W != truth.Width {
 		return fmt.Errorf("metric: %w: probabilities of %d×%d pixels, true mask %d×%d",
@@ -59,7 +60,7 @@ func (r *Reliability) Add(truth *segd.Mask, p *segd.Tensor) error {
 	return nil
 }
 
-// Calibration sums up; nil before the first pixel.
+// Calibration returns the summary, or nil if no pixel was added.
 func (r *Reliability) Calibration() *Calibration {
 	c := &Calibration{}
 	var all, upper int64
@@ -86,10 +87,10 @@ func (r *Reliability) Calibration() *Calibration {
 	return c
 }
 
-// ExpectedDice is the Dice of each class that a network expects of its own
-// mask, were its probabilities right: 2·Σ p·[mask] / (Σ p + Σ [mask]), and 1
-// where both sums are less than half a pixel. p is [1, K, H, W] on the mask's
-// pixels; the result has K values, background included.
+// ExpectedDice returns the Dice of each class that a network expects for its own mask
+// if its probabilities are correct: 2·Σ p·[mask] / (Σ p + Σ [mask]), or 1 if both
+// sums are less than half a pixel. p is [1, K, H, W] on the mask's pixels; the result
+// has K values, background included.
 func ExpectedDice(mask *segd.Mask, p *segd.Tensor) []float64 {
 	list := make([]float64, p.C)
 	for k := range list {

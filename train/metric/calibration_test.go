@@ -9,8 +9,8 @@ import (
 	"segd"
 )
 
-// TestCalibration draws pixels that are foreground as often as is said, and
-// then half as often.
+// TestCalibration draws pixels that are foreground as often as predicted, and then
+// half as often.
 func TestCalibration(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(4, 4))
@@ -34,14 +34,14 @@ func TestCalibration(t *testing.T) {
 		for _, b := range got.Bins {
 			pixels += b.Pixels
 		}
-		// 9,000 pixels a bin: the share is off by 0.005 or so.
+		// With 9,000 pixels per bin, the share is off by about 0.005.
 		if math.Abs(got.ECE-c.ece) > 0.01 || pixels != side*side-1 {
 			t.Errorf("factor %v: %+v with %d pixels, want an error of %v", c.factor, got, pixels, c.ece)
 		}
 	}
 	var r Reliability
 	if r.Calibration() != nil {
-		t.Error("a calibration of nothing")
+		t.Error("a calibration without pixels")
 	}
 	if err := r.Add(segd.NewMask(2, 2), segd.NewTensor(1, 2, 3, 2)); !errors.Is(err, segd.ErrFormat) {
 		t.Errorf("other size: %v", err)

@@ -13,8 +13,8 @@ import (
 	"segd/internal/classes"
 )
 
-// Difference says by how much one set of masks is better than another in one
-// class: of its Dice, averaged within each group.
+// Difference is the difference in the Dice of one class between two sets of masks,
+// averaged within each group.
 type Difference struct {
 	Index  int         `json:"index"`
 	Name   string      `json:"name,omitempty"`
@@ -26,11 +26,10 @@ type Difference struct {
 	P      float64     `json:"p"` // two-sided, see wilcoxon
 }
 
-// Compare holds the reports of two sets of masks of the same cases against
-// each other, class by class. Groups and not images are compared, for images of
-// a subject are no independent witnesses. Classes that both reports name are
-// compared by name, in upper or lower case, others by their order. Reports of
-// other cases or classes are segd.ErrFormat.
+// Compare compares the reports of two sets of masks of the same cases, class by
+// class. It compares groups rather than images, because images of one subject are not
+// independent. Classes that both reports name are matched by name, ignoring case, and
+// others by order. If the cases or classes differ, the error is segd.ErrFormat.
 func Compare(first, second *Report) ([]Difference, error) {
 	if len(first.Cases) != len(second.Cases) {
 		return nil, fmt.Errorf("metric: %w: cannot compare %d cases with %d, want the same cases", segd.ErrFormat, len(first.Cases), len(second.Cases))
@@ -95,7 +94,7 @@ func sameClasses(first, second []Score) ([]int, error) {
 	return at, nil
 }
 
-// difference sums up the differences of the groups.
+// difference summarises the differences of the groups.
 func difference(index int, name string, d []float64) Difference {
 	out := Difference{Index: index, Name: name, P: wilcoxon(d)}
 	for _, v := range d {
@@ -124,13 +123,14 @@ func difference(index int, name string, d []float64) Difference {
 	return out
 }
 
-// exactLimit is up to how many differences the distribution is counted out;
-// beyond it the normal one is close.
+// exactLimit is the largest number of differences for which the exact distribution is
+// computed. Beyond it, the normal distribution is close.
 const exactLimit = 60
 
-// wilcoxon is the two-sided p-value of the signed-rank test (Wilcoxon 1945)
-// that paired differences are symmetric about zero. Zeros are left out, equal
-// differences share their mean rank. 1 where nothing differs.
+// wilcoxon returns the two-sided p-value of the signed-rank test (Wilcoxon 1945) for
+// the hypothesis that paired differences are symmetric about zero. Zeros are left
+// out, and equal differences share their mean rank. The value is 1 if there are no
+// differences.
 func wilcoxon(d []float64) float64 {
 	var v []float64
 	for _, x := range d {
@@ -143,7 +143,7 @@ func wilcoxon(d []float64) float64 {
 		return 1
 	}
 	slices.SortFunc(v, func(a, b float64) int { return cmp.Compare(math.Abs(a), math.Abs(b)) })
-	// Ranks times two are whole numbers, for a mean rank is at most a half.
+	// Doubled ranks are integers, because a mean rank is a multiple of one half.
 	ranks := make([]int, n)
 	positive, total := 0, 0
 	for i := 0; i < n; {
@@ -164,7 +164,7 @@ func wilcoxon(d []float64) float64 {
 	if n > exactLimit {
 		return normalTail(low, total, ranks)
 	}
-	// ways[s] is the share of all choices of signs whose positive ranks sum to s.
+	// ways[s] is the share of all sign combinations whose positive ranks sum to s.
 	ways := make([]float64, total+1)
 	ways[0] = 1
 	for _, r := range ranks {
@@ -182,7 +182,7 @@ func wilcoxon(d []float64) float64 {
 	return min(1, 2*p)
 }
 
-// normalTail approximates twice the chance of a sum of at most low.
+// normalTail approximates twice the probability of a sum of at most low.
 func normalTail(low, total int, ranks []int) float64 {
 	variance := 0.0
 	for _, r := range ranks {
@@ -192,10 +192,10 @@ func normalTail(low, total int, ranks []int) float64 {
 	return min(1, math.Erfc(-z/math.Sqrt2))
 }
 
-// WriteDifferences writes a comparison as a table for people.
+// WriteDifferences writes a comparison as a text table.
 func WriteDifferences(w io.Writer, against string, list []Difference) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	line := func(format string, args ...any) { _, _ = fmt.Fprintf(t, format, args...) } // tabwriter keeps errors for Flush
+	line := func(format string, args ...any) { _, _ = fmt.Fprintf(t, format, args...) } // tabwriter reports errors in Flush
 	line("\nagainst %s\tdifference of Dice\tbetter\tworse\tequal\tp\n", against)
 	for _, d := range list {
 		name := cmp.Or(d.Name, fmt.Sprintf("class %d", d.Index))

@@ -10,8 +10,8 @@ import (
 	"segd"
 )
 
-// TestWilcoxon compares with scipy.stats.wilcoxon(d, method="exact") of SciPy
-// 1.17.1, for the samples with ties with its permutation method over all signs.
+// TestWilcoxon compares with scipy.stats.wilcoxon(d, method="exact") of SciPy 1.17.1,
+// and, for samples with ties, with its permutation method over all signs.
 func TestWilcoxon(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -31,7 +31,7 @@ func TestWilcoxon(t *testing.T) {
 	}
 }
 
-// TestWilcoxonCountsOut compares with all 2ⁿ choices of signs.
+// TestWilcoxonCountsOut compares with all 2ⁿ sign combinations.
 func TestWilcoxonCountsOut(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(5, 5))
@@ -41,7 +41,7 @@ func TestWilcoxonCountsOut(t *testing.T) {
 		for i := range d {
 			d[i] = float64(rng.IntN(9) - 4)
 		}
-		rank := func(i int) float64 { // mean rank among those that are not zero
+		rank := func(i int) float64 { // mean rank among the nonzero differences
 			below, same := 0, 0
 			for _, v := range d {
 				switch {
@@ -85,8 +85,8 @@ func TestWilcoxonCountsOut(t *testing.T) {
 	}
 }
 
-// TestWilcoxonNormal holds the approximation against the exact distribution
-// where both can be had; it is good to a few thousandths at 60.
+// TestWilcoxonNormal compares the approximation with the exact distribution where
+// both are available. At 60 they agree to a few thousandths.
 func TestWilcoxonNormal(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(6, 5))

@@ -1,6 +1,6 @@
-// Package metric measures how well a predicted mask agrees with the true one:
-// Dice, intersection over union (IoU, Jaccard) and surface distances for each
-// class, of an image, of a group of images, of a whole data set.
+// Package metric measures how well a predicted mask agrees with the true one: Dice,
+// intersection over union (IoU, Jaccard) and surface distances for each class, for an
+// image, a group of images or a whole data set.
 //
 //	var a metric.Accumulator
 //	counts, err := metric.Count(truth, predicted, 2)
@@ -8,13 +8,13 @@
 //	a.Add(metric.Case{ID: "scan_01", Group: "subject_7", Counts: counts})
 //	report := a.Report()
 //
-// Pixels are counted whole, so sums over images are exact and don't depend on
-// their order. Surfaces measures how far outlines lie apart; a report of two
-// groups and more has intervals, by bootstrap over the groups.
+// Pixels are counted whole, so sums over images are exact and don't depend on their
+// order. Surfaces measures the distance between outlines. A report of at least two
+// groups has intervals, by bootstrap over the groups.
 //
-// Definitions: Dice 1945; Taha and Hanbury 2015, "Metrics for evaluating 3D
-// medical image segmentation" (doi:10.1186/s12880-015-0068-x). A class that
-// neither mask holds counts 1, one that only one of them holds counts 0.
+// Definitions: Dice 1945; Taha and Hanbury 2015, "Metrics for evaluating 3D medical
+// image segmentation" (doi:10.1186/s12880-015-0068-x). A class in neither mask counts
+// as 1, and a class in only one of them as 0.
 package metric
 
 import (
@@ -23,8 +23,8 @@ import (
 	"segd"
 )
 
-// Ignore is the label of pixels that an annotator left open: they count
-// neither for nor against a prediction.
+// Ignore is the label of pixels that an annotator left undecided. They count neither
+// for nor against a prediction.
 const Ignore = 255
 
 // Counts holds the pixels of one class: in both masks, in the true one, in
@@ -33,12 +33,12 @@ type Counts struct {
 	Both, Truth, Predicted int64
 }
 
-// Plus returns the sum of both, which is what pooling their pixels means.
+// Plus returns the sum of both, which pools their pixels.
 func (c Counts) Plus(o Counts) Counts {
 	return Counts{c.Both + o.Both, c.Truth + o.Truth, c.Predicted + o.Predicted}
 }
 
-// Dice is 2|A∩B| / (|A|+|B|), in [0, 1]; 1 where both are empty.
+// Dice returns 2|A∩B| / (|A|+|B|), in [0, 1], or 1 if both are empty.
 func (c Counts) Dice() float64 {
 	if c.Truth+c.Predicted == 0 {
 		return 1
@@ -46,7 +46,7 @@ func (c Counts) Dice() float64 {
 	return 2 * float64(c.Both) / float64(c.Truth+c.Predicted)
 }
 
-// IoU is |A∩B| / |A∪B|, in [0, 1]; 1 where both are empty.
+// IoU returns |A∩B| / |A∪B|, in [0, 1], or 1 if both are empty.
 func (c Counts) IoU() float64 {
 	union := c.Truth + c.Predicted - c.Both
 	if union == 0 {
@@ -64,7 +64,8 @@ func Count(truth, predicted *segd.Mask, classes int) ([]Counts, error) {
 		return nil, fmt.Errorf("metric: %w: predicted mask is %d×%d pixels, true mask %d×%d",
 			segd.ErrFormat, predicted.Width, predicted.Height, truth.Width, truth.Height)
 	}
-	// A table of pairs is one increment per pixel, whatever the classes.
+	// A table of pairs needs one increment per pixel, regardless of the number of
+	// classes.
 	pairs := make([]int64, 256*256)
 	for i, t := range truth.Pix {
 		pairs[int(t)<<8|int(predicted.Pix[i])]++

@@ -8,28 +8,28 @@ import (
 	"segd"
 )
 
-// Surface says how far apart the outlines of one class lie in two masks of an
-// image. An outline are the pixels of the class that have a pixel of another
-// class, or the image's border, among their four neighbours; distances are
-// those of pixel centres.
+// Surface holds the distances between the outlines of one class in two masks of an
+// image. An outline consists of the pixels of the class for which one of the four
+// neighbours has another class or lies outside the image. Distances are between pixel
+// centres.
 type Surface struct {
-	// HD95 is the 95 % Hausdorff distance: the larger of the 95th percentiles
-	// of the distances from each outline to the other (Huttenlocher et al.
-	// 1993; percentiles interpolated). 0 where neither mask holds the class,
-	// NaN where one alone does, for then there is no such distance.
+	// HD95 is the 95 % Hausdorff distance: the larger of the 95th percentiles of the
+	// distances from each outline to the other (Huttenlocher et al. 1993; percentiles
+	// interpolated). It is 0 if neither mask holds the class, and NaN if only one
+	// does, since no such distance exists.
 	HD95 float64
-	// NSD is the normalised surface distance: the share of both outlines
-	// together that lies within the tolerance of the other (Nikolov et al.
-	// 2021, doi:10.2196/26151). 1 where neither mask holds the class, 0 where
-	// one alone does.
+	// NSD is the normalised surface distance: the share of both outlines together
+	// that lies within the tolerance of the other (Nikolov et al. 2021,
+	// doi:10.2196/26151). It is 1 if neither mask holds the class, and 0 if only one
+	// does.
 	NSD float64
 }
 
-// Surfaces measures every class, background (index 0) included but left zero.
-// rowStep and colStep are the distances between neighbouring rows and columns,
-// in the unit that results and tolerance have: 1 and 1 for pixels. Pixels whose
-// truth is Ignore are taken as predicted. Masks of different sizes are
-// segd.ErrFormat; classes beyond the limit do not occur after Count.
+// Surfaces measures every class, background (index 0) included but left zero. rowStep
+// and colStep are the distances between neighbouring rows and columns, in the unit of
+// results and tolerance: 1 and 1 for pixels. Pixels whose truth is Ignore count as
+// the predicted class. Masks of different sizes are segd.ErrFormat. Classes beyond
+// the limit do not occur after Count.
 func Surfaces(truth, predicted *segd.Mask, classes int, rowStep, colStep, tolerance float64) ([]Surface, error) {
 	if truth.Width != predicted.Width || truth.Height != predicted.Height {
 		return nil, fmt.Errorf("metric: %w: predicted mask is %d×%d pixels, true mask %d×%d",
@@ -51,7 +51,7 @@ func Surfaces(truth, predicted *segd.Mask, classes int, rowStep, colStep, tolera
 	return list, nil
 }
 
-// filled returns truth with the class that was predicted where it is open.
+// filled returns truth with ignored pixels replaced by the predicted class.
 func filled(truth, predicted *segd.Mask) *segd.Mask {
 	if !slices.Contains(truth.Pix, Ignore) {
 		return truth
@@ -69,7 +69,7 @@ func filled(truth, predicted *segd.Mask) *segd.Mask {
 // point is a pixel of an outline.
 type point struct{ y, x int }
 
-// outline lists the pixels of class k that have something else beside them.
+// outline lists the pixels of class k that have a neighbour of another class.
 func outline(m *segd.Mask, k uint8) (list []point) {
 	w, h := m.Width, m.Height
 	for y := range h {
@@ -87,7 +87,7 @@ func outline(m *segd.Mask, k uint8) (list []point) {
 	return list
 }
 
-// compare measures two outlines, neither empty.
+// compare measures two nonempty outlines.
 func compare(a, b []point, rowStep, colStep, tolerance float64) Surface {
 	toB, toA := distances(a, b, rowStep, colStep), distances(b, a, rowStep, colStep)
 	near := 0
@@ -107,9 +107,9 @@ func compare(a, b []point, rowStep, colStep, tolerance float64) Surface {
 	}
 }
 
-// distances returns the distance of each point of from to the nearest of to,
-// by the exact distance transform of Felzenszwalb and Huttenlocher (2012,
-// doi:10.4086/toc.2012.v008a019) of the rectangle that holds both.
+// distances returns the distance from each point of from to the nearest point of to.
+// It uses the exact distance transform of Felzenszwalb and Huttenlocher (2012,
+// doi:10.4086/toc.2012.v008a019) over the rectangle that holds both.
 func distances(from, to []point, rowStep, colStep float64) []float64 {
 	low, high := from[0], from[0]
 	for _, list := range [][]point{from, to} {
@@ -134,9 +134,8 @@ func distances(from, to []point, rowStep, colStep float64) []float64 {
 	return list
 }
 
-// Distances returns, for each pixel of a rectangle, how far it is from the
-// nearest that is set, in pixels; +Inf where none is. The transform is that of
-// HD95.
+// Distances returns, for each pixel of a rectangle, the distance in pixels to the
+// nearest set pixel, or +Inf if none is set. HD95 uses the same transform.
 func Distances(set []bool, width, height int) []float64 {
 	d := make([]float64, width*height)
 	for i := range d {
@@ -151,8 +150,8 @@ func Distances(set []bool, width, height int) []float64 {
 	return d
 }
 
-// transformAll turns zeros and infinities of a rectangle into the squared
-// distance to the nearest zero.
+// transformAll replaces each element of a rectangle of zeros and infinities by the
+// squared distance to the nearest zero.
 func transformAll(squared []float64, w, h int, rowStep, colStep float64) {
 	t := newTransform(max(h, w))
 	for x := range w {
@@ -167,16 +166,16 @@ func transformAll(squared []float64, w, h int, rowStep, colStep float64) {
 // envelope of parabolas.
 type transform struct {
 	f     []float64 // heights of the parabolas
-	apex  []int     // of those in the envelope
-	start []float64 // from where each is the lowest
+	apex  []int     // of the parabolas in the envelope
+	start []float64 // where each becomes the lowest
 }
 
 func newTransform(n int) *transform {
 	return &transform{make([]float64, n), make([]int, n), make([]float64, n+1)}
 }
 
-// run replaces the n values of a line, stride apart, by the least of
-// value[i] + (step·(i-j))² over i, for each j.
+// run replaces each of the n values of a line, stride apart, by the minimum over i of
+// value[i] + (step·(i-j))², where j is its index.
 func (t *transform) run(line []float64, stride, n int, step float64) {
 	k := -1
 	for i := range n {
@@ -187,7 +186,7 @@ func (t *transform) run(line []float64, stride, n int, step float64) {
 		at := math.Inf(-1)
 		for k >= 0 {
 			j := t.apex[k]
-			// Where parabola i comes below parabola j, in units of pixels.
+			// Where parabola i drops below parabola j, in pixels.
 			at = ((t.f[i]-t.f[j])/(step*step) + float64(i*i-j*j)) / float64(2*(i-j))
 			if at > t.start[k] {
 				break
@@ -212,8 +211,8 @@ func (t *transform) run(line []float64, stride, n int, step float64) {
 	}
 }
 
-// percentile is the p-th percentile of v, which it sorts, linearly
-// interpolated between the values on both sides.
+// percentile sorts v and returns its p-th percentile, linearly interpolated between
+// the neighbouring values.
 func percentile(v []float64, p float64) float64 {
 	slices.Sort(v)
 	at := p / 100 * float64(len(v)-1)

@@ -62,7 +62,7 @@ func TestSurfacesLeaveOpenPixelsOut(t *testing.T) {
 	}
 }
 
-// TestSurfacesPlainly compares with the definition, written as loops.
+// TestSurfacesPlainly compares with the definition, written as plain loops.
 func TestSurfacesPlainly(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(3, 1))
@@ -104,7 +104,7 @@ func TestSurfacesPlainly(t *testing.T) {
 				worst = max(worst, percentile(all, 95))
 			}
 			want := Surface{worst, float64(near) / float64(len(pa)+len(pb))}
-			// The transform adds squares: rounding, no more.
+			// The transform adds squares, so only rounding may differ.
 			if math.Abs(got[k].HD95-want.HD95) > 1e-9 || math.Abs(got[k].NSD-want.NSD) > 1e-9 {
 				t.Fatalf("%d×%d, class %d: %+v, want %+v", w, h, k, got[k], want)
 			}

@@ -11,16 +11,15 @@ import (
 	"segd"
 )
 
-// Errors sums up how far values lie from what they should be. The zero value is
-// that of no pixel.
+// Errors accumulates the errors of predicted values. The zero value has no pixels.
 type Errors struct {
-	Pixels            int64 // whose value is known
+	Pixels            int64 // with a known value
 	absolute, squared float64
 }
 
-// CountErrors compares the values of an image with what they should be. A NaN in
-// truth is a value that is not known, and left out. Lengths that differ are
-// segd.ErrFormat, and so is a predicted value that is not finite.
+// CountErrors compares the predicted values of an image with truth. A NaN in truth
+// means unknown and is left out. Different lengths and predicted values that are not
+// finite are segd.ErrFormat.
 func CountErrors(truth, predicted []float32) (Errors, error) {
 	if len(truth) != len(predicted) {
 		return Errors{}, fmt.Errorf("metric: %w: %d predicted values for %d labels", segd.ErrFormat, len(predicted), len(truth))
@@ -42,21 +41,21 @@ func CountErrors(truth, predicted []float32) (Errors, error) {
 	return e, nil
 }
 
-// Plus is the errors of both.
+// Plus returns the sum of both.
 func (e Errors) Plus(o Errors) Errors {
 	return Errors{e.Pixels + o.Pixels, e.absolute + o.absolute, e.squared + o.squared}
 }
 
-// MAE is the mean absolute error; 0 of no pixel.
+// MAE returns the mean absolute error, or 0 without pixels.
 func (e Errors) MAE() float64 { return e.absolute / float64(max(1, e.Pixels)) }
 
-// RMSE is the root of the mean squared error; 0 of no pixel.
+// RMSE returns the root mean squared error, or 0 without pixels.
 func (e Errors) RMSE() float64 { return math.Sqrt(e.squared / float64(max(1, e.Pixels))) }
 
-// ValueCase is what was measured of one image. Constant are the errors of the
-// trivial answer, one value for every pixel.
+// ValueCase holds the measurements of one image. Constant holds the errors of the
+// trivial prediction, one value for every pixel.
 type ValueCase struct {
-	ID, Group string // without a group it is one of its own
+	ID, Group string // empty: a separate group
 	Errors    Errors
 	Constant  Errors
 }
@@ -65,28 +64,28 @@ type ValueCase struct {
 // summary, in the unit of the labels.
 type ValueEntry struct {
 	ID           string  `json:"id,omitempty"`
-	Group        string  `json:"group,omitempty"`  // of a case, where ids.csv names one
+	Group        string  `json:"group,omitempty"`  // of a case, if ids.csv names one
 	Cases        int     `json:"cases,omitempty"`  // in a group
-	Pixels       int64   `json:"pixels,omitempty"` // whose value is known; none of a mean
+	Pixels       int64   `json:"pixels,omitempty"` // with a known value; absent from a mean
 	MAE          float64 `json:"mae"`
 	RMSE         float64 `json:"rmse"`
 	ConstantMAE  float64 `json:"constant_mae"`
 	ConstantRMSE float64 `json:"constant_rmse"`
 }
 
-// ValueReport is what `segd evaluate --report` writes of a model of values.
-// Cases and groups without a known value have no part in the means.
+// ValueReport is what `segd evaluate --report` writes for a model of values. The
+// means exclude cases and groups without a known value.
 type ValueReport struct {
 	Cases     []ValueEntry `json:"cases"`
 	Groups    []ValueEntry `json:"groups"`
 	Mean      ValueEntry   `json:"mean"`       // over cases
 	GroupMean ValueEntry   `json:"group_mean"` // over groups
 	Pooled    ValueEntry   `json:"pooled"`     // all pixels together
-	Constant  float64      `json:"constant"`   // the trivial answer: the mean of the training labels
+	Constant  float64      `json:"constant"`   // the trivial prediction: the mean of the training labels
 }
 
-// ReportValues sums up cases: groups are in the order of their first case.
-// constant is the value that the cases' Constant is of.
+// ReportValues summarises cases, with groups in the order of their first case.
+// constant is the value to which the cases' Constant refers.
 func ReportValues(cases []ValueCase, constant float64) *ValueReport {
 	r := &ValueReport{Cases: []ValueEntry{}, Groups: []ValueEntry{}, Constant: constant}
 	var sums []ValueCase
@@ -140,11 +139,11 @@ func meanValues(list []ValueEntry) (m ValueEntry) {
 	return m
 }
 
-// WriteText writes the report as a table for people: the errors beside those of
-// the constant, and the `worst` cases with the largest mean absolute error.
+// WriteText writes the report as a text table: the errors next to those of the
+// constant, and the `worst` cases with the largest mean absolute error.
 func (r *ValueReport) WriteText(w io.Writer, worst int) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	line := func(format string, args ...any) { _, _ = fmt.Fprintf(t, format, args...) } // tabwriter keeps errors for Flush
+	line := func(format string, args ...any) { _, _ = fmt.Fprintf(t, format, args...) } // tabwriter reports errors in Flush
 	line("over\tMAE\tRMSE\tMAE of the constant %.4g\tits RMSE\n", r.Constant)
 	row := func(name string, e ValueEntry) {
 		line("%s\t%.4g\t%.4g\t%.4g\t%.4g\n", name, e.MAE, e.RMSE, e.ConstantMAE, e.ConstantRMSE)
@@ -165,16 +164,16 @@ func (r *ValueReport) WriteText(w io.Writer, worst int) error {
 	return nil
 }
 
-// Worst lists up to n cases by falling mean absolute error.
+// Worst lists up to n cases in descending order of mean absolute error.
 func (r *ValueReport) Worst(n int) []ValueEntry {
 	list := slices.Clone(r.Cases)
 	slices.SortStableFunc(list, func(a, b ValueEntry) int { return cmp.Compare(b.MAE, a.MAE) })
 	return list[:max(0, min(n, len(list)))]
 }
 
-// CompareValues compares what a network gave for a case with its labels, and the
-// constant with them. The slices have one length, else the error is segd.ErrFormat;
-// pixels whose label is NaN take no part.
+// CompareValues compares the predictions for a case, and the constant, with its
+// labels. Slices of different lengths are segd.ErrFormat. Pixels whose label is NaN
+// are left out.
 func CompareValues(id, group string, truth, predicted []float32, constant float64) (ValueCase, error) {
 	c := ValueCase{ID: id, Group: group}
 	var err error

@@ -9,7 +9,7 @@ import (
 	"segd"
 )
 
-// Errors by hand: 1, 3 and one pixel that is not known; 2 in the other image.
+// Errors computed by hand: 1, 3 and one unknown pixel; 2 in the other image.
 func TestReportValues(t *testing.T) {
 	t.Parallel()
 	nan := float32(math.NaN())

@@ -2,7 +2,7 @@ package metric
 
 import "slices"
 
-// Verdict is a comparison of a new model with the one in service, on one test set.
+// Verdict compares a new model with the one in service on one test set.
 type Verdict struct {
 	Against string       `json:"against"` // the model in service
 	Data    []string     `json:"data"`    // names of the data sets
@@ -13,17 +13,17 @@ type Verdict struct {
 }
 
 const (
-	// WorseP is how unlikely chance has to be for a lower Dice to count against a
-	// model: the P of its Difference is below it.
+	// WorseP is the significance level: a lower Dice counts against a model if the P
+	// of its Difference is below it.
 	WorseP = 0.05
 
-	// MinGroups is the least number of groups of a test set for which P can be below
-	// WorseP: with n of them, the smallest P of Wilcoxon's test is 2/2ⁿ.
+	// MinGroups is the smallest number of groups in a test set with which P can be
+	// below WorseP. With n groups, the smallest P of Wilcoxon's test is 2/2ⁿ.
 	MinGroups = 6
 )
 
-// Judge compares the reports of a new model and of the one in service, which hold
-// the same cases: see Compare, whose errors it has.
+// Judge compares the reports of a new model and of the one in service on the same
+// cases. The errors are those of Compare.
 func Judge(now, before *Report) (*Verdict, error) {
 	differences, err := Compare(now, before)
 	if err != nil {

@@ -2,8 +2,8 @@ package metric
 
 import "testing"
 
-// A model is worse where its Dice is lower in a class and chance does not explain
-// it: with too few groups it cannot be.
+// A model is worse if its Dice is significantly lower in a class. With too few groups
+// no difference is significant.
 func TestJudge(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -27,7 +27,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// reportOf is a report of one class with the same Dice in each of n groups.
+// reportOf returns a report of one class with the same Dice in each of n groups.
 func reportOf(n int, dice float64) *Report {
 	r := &Report{Mean: Entry{Classes: []Score{{Index: 1, Name: "disc", Dice: dice}}}}
 	for i := range n {

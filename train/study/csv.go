@@ -8,7 +8,7 @@ import (
 	"strconv"
 )
 
-// tableNames are the tables that a study may write.
+// tableNames lists the tables that a study may write.
 func tableNames() []string {
 	return []string{"results.csv", "curves.csv", "gradients.csv", "landscapes.csv", "sweep.csv"}
 }
@@ -34,7 +34,7 @@ func (s *study) writeCSV() error {
 	return nil
 }
 
-// g writes a number with five digits.
+// g formats a number with five digits.
 func g(v float64) string { return strconv.FormatFloat(v, 'g', 5, 64) }
 
 func (s *study) resultRows() [][]string {

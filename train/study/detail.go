@@ -14,12 +14,12 @@ import (
 	"segd/unet"
 )
 
-// detail is what the masks of the first trainings show.
+// detail holds what the masks of the first trainings show.
 type detail struct {
 	outline  map[string]float64 // NSD at 1 pixel by variant
 	without  Variant            // long skips
-	with     Variant            // concatenating ones, else the same network
-	compared bool               // whether there are such two
+	with     Variant            // concatenating long skips, otherwise the same network
+	compared bool               // whether such a pair exists
 	examples []example
 }
 
@@ -27,19 +27,19 @@ type detail struct {
 type example struct {
 	id      string
 	at      image.Rectangle
-	gain    int // pixels that are right with long skips and wrong without, less the other way round
+	gain    int // pixels correct only with long skips, minus pixels correct only without
 	picture image.Image
 }
 
-// Of the windows.
+// Limits of the windows.
 const (
 	windowSide = 64
 	windowStep = 16
 	bestShown  = 3
 )
 
-// outlineTolerance is how far outlines may lie apart and count as one, in
-// pixels: small, for it is fine detail that is looked at.
+// outlineTolerance is the distance, in pixels, up to which outlines count as equal.
+// It is small because the study looks at fine detail.
 const outlineTolerance = 1
 
 // lookClosely segments the validation images of the first seed with the first
@@ -82,7 +82,7 @@ func (s *study) lookClosely(ctx context.Context) error {
 	return nil
 }
 
-// outlines is the mean normalised surface distance over images and classes.
+// outlines returns the mean normalised surface distance over images and classes.
 func outlines(shown []evaluate.Shown, classes int) (float64, error) {
 	sum, n := 0.0, 0
 	for _, s := range shown {
@@ -98,8 +98,8 @@ func outlines(shown []evaluate.Shown, classes int) (float64, error) {
 	return sum / float64(max(1, n)), nil
 }
 
-// choose takes of each image the window where long skips gain the most pixels,
-// of those the best few, and then the window of all where they lose the most.
+// choose takes from each image the window in which long skips gain the most pixels,
+// and keeps the best few. It adds the window in which they lose the most.
 func (d *detail) choose(without, with []evaluate.Shown) {
 	var best []example
 	worst := example{gain: 0}
@@ -124,7 +124,7 @@ func (d *detail) choose(without, with []evaluate.Shown) {
 	}
 }
 
-// windows finds where with gains the most on without, and where the least.
+// windows finds the windows in which with gains the most and the least over without.
 func windows(without, with *evaluate.Shown) (top, bottom example) {
 	truth := without.Truth
 	w, h := min(windowSide, truth.Width), min(windowSide, truth.Height)
@@ -158,8 +158,8 @@ func windows(without, with *evaluate.Shown) (top, bottom example) {
 	return top, bottom
 }
 
-// strip draws a window four times, side by side: the image, the truth, and how
-// the masks without and with long skips agree with it.
+// strip draws a window four times, side by side: the image, the truth, and the
+// agreement with it of the masks without and with long skips.
 func strip(at image.Rectangle, without, with *evaluate.Shown) image.Image {
 	const gap = 4
 	truth := evaluate.Shown{Image: without.Image, Truth: without.Truth, Predicted: without.Truth}

@@ -9,8 +9,8 @@ import (
 	"segd/unet"
 )
 
-// Variants of the network are trained on one folder, each for 200 steps, and
-// compared on one page.
+// Train variants of the network on one folder, 200 steps each, and compare them on
+// one page.
 func Example() {
 	pool := unet.NewPool(0)
 	defer pool.Close()

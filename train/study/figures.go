@@ -42,7 +42,7 @@ func (s *study) gradients() report.Section {
 	return sec
 }
 
-// depths lists the depths of trained variants, as they come.
+// depths lists the depths of trained variants, in order of appearance.
 func (s *study) depths(list []Variant) []int {
 	var depths []int
 	seen := map[int]bool{}
@@ -57,7 +57,7 @@ func (s *study) depths(list []Variant) []int {
 	return depths
 }
 
-// profile is the gradient by stage at the start of a training.
+// profile returns the gradient by stage at the start of training.
 func profile(t *training) (x, y []float64) {
 	y = byStage(t.start(), t.config().Depth)
 	for i := range y {
@@ -66,7 +66,7 @@ func profile(t *training) (x, y []float64) {
 	return x, y
 }
 
-// overSteps is the gradient of one stage over the steps.
+// overSteps returns the gradient of one stage over the steps.
 func overSteps(at int) func(t *training) (x, y []float64) {
 	return func(t *training) (x, y []float64) {
 		for i := range t.Trace {
@@ -94,7 +94,7 @@ func (s *study) landscapes() report.Section {
 		}
 	}
 	lo = max(lo, 1e-6)
-	hi = max(min(hi, 100*lo), 1.01*lo) // two decades say enough
+	hi = max(min(hi, 100*lo), 1.01*lo) // two decades are enough
 	var levels []float64
 	for z := lo * math.Sqrt2; z < hi; z *= 2 {
 		levels = append(levels, math.Log2(z))
@@ -135,7 +135,7 @@ func (s *study) fineDetail() report.Section {
 	return sec
 }
 
-// method says how it was done.
+// method describes the method.
 func (s *study) method() report.Section {
 	p := &s.runs[0].Plan
 	text := []string{

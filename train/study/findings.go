@@ -9,16 +9,16 @@ import (
 	"segd/unet"
 )
 
-// vanishing is the share of the gradient below which it is said to vanish on
-// its way from the decoder's last block to the encoder's first; above one over
-// it, to explode.
+// vanishing is the ratio of the gradient in the encoder's first block to that in the
+// decoder's last block below which the gradient is said to vanish. Above 1/vanishing
+// it is said to explode.
 const vanishing = 0.1
 
-// clearFactor is by how much two shares of the gradient differ at least to be
+// clearFactor is the minimum factor between two shares of the gradient that are
 // called different.
 const clearFactor = 2
 
-// diceFindings says how the variants do against the reference.
+// diceFindings compares the variants with the reference.
 func (s *study) diceFindings() []string {
 	ref, ok := s.reference()
 	if !ok {
@@ -62,7 +62,7 @@ func each(n int) string {
 	return fmt.Sprintf("each of the %d seeds", n)
 }
 
-// rangeOf says what brackets mean.
+// rangeOf explains the brackets.
 func (s *study) rangeOf() string {
 	if s.o.Repeats == 1 {
 		return " of one seed"
@@ -70,7 +70,8 @@ func (s *study) rangeOf() string {
 	return fmt.Sprintf(" over %d seeds, lowest and highest in brackets", s.o.Repeats)
 }
 
-// reference is the variant that others are held against, where it was trained.
+// reference returns the variant with which the others are compared, if it was
+// trained.
 func (s *study) reference() (Variant, bool) {
 	for _, v := range s.o.Variants {
 		if v.Name == reference && len(s.of(v)) > 0 {
@@ -80,14 +81,14 @@ func (s *study) reference() (Variant, bool) {
 	return Variant{}, false
 }
 
-// shares is how much of the gradient arrives, at the start and over the whole
+// shares returns how much of the gradient arrives, at the start and over the whole
 // training.
 func (s *study) shares(v Variant) (start, whole spread) {
 	list := s.of(v)
 	return overRatios(list, startReach), overRatios(list, func(t *training) float64 { return t.reach(t.Trace) })
 }
 
-// fate names what becomes of a gradient if that share of it arrives.
+// fate says what happens to a gradient if this share of it arrives.
 func fate(share float64) string {
 	switch {
 	case share < vanishing:
@@ -98,9 +99,9 @@ func fate(share float64) string {
 	return "neither vanishes nor explodes"
 }
 
-// gradientFindings says where the gradient vanishes or explodes and what skips
-// do to it, at the start of the training: all weights have the norms that they
-// were drawn with.
+// gradientFindings says where the gradient vanishes or explodes, and how skips change
+// this. It judges by the start of the training, when all weights still have their
+// initial norms.
 func (s *study) gradientFindings() []string {
 	var list []string
 	for _, v := range s.o.Variants {
@@ -130,7 +131,7 @@ func (s *study) gradientFindings() []string {
 	return list
 }
 
-// cure says what becomes of a share of the gradient by skips, 1 being even.
+// cure says how skips change a share of the gradient, where 1 is even.
 func cure(without, with float64) string {
 	before, after := fate(without), fate(with)
 	nearer := math.Abs(math.Log(without)) - math.Abs(math.Log(with))
@@ -147,8 +148,8 @@ func cure(without, with float64) string {
 	return fmt.Sprintf("less than a factor of %d closer to or farther from even; here the data does not show an effect", clearFactor)
 }
 
-// rise is how much higher the loss is at about half the way out than in the
-// centre of a landscape.
+// rise returns how much higher the loss is about halfway out than in the centre of a
+// landscape.
 func (t *training) rise() float64 {
 	l := t.Landscape
 	n := len(l.At)
@@ -164,7 +165,7 @@ func (t *training) rise() float64 {
 	return sum/float64(max(1, count)) - l.Loss[n/2][n/2]
 }
 
-// landscapeFindings orders the variants by how steep their surroundings are.
+// landscapeFindings orders the variants by the steepness of their surroundings.
 func (s *study) landscapeFindings() []string {
 	var list []*training
 	for _, t := range s.first() {
@@ -188,7 +189,7 @@ func (s *study) landscapeFindings() []string {
 	return []string{"Mean rise of the loss at a distance of 0.4 to 0.6 from the centre, flattest first: " + strings.Join(parts, ", ") + "."}
 }
 
-// detailFindings says what long skips do to fine detail.
+// detailFindings says how long skips affect fine detail.
 func (s *study) detailFindings() []string {
 	d := &s.detail
 	var parts []string

@@ -13,7 +13,8 @@ import (
 	"segd/train/evaluate"
 )
 
-// The sweep says where networks without skips stop and those with skips go on.
+// The sweep says where networks without skips stop training and those with skips do
+// not.
 func TestSweepFindings(t *testing.T) {
 	s := &study{o: Options{Sweep: true, SweepDepths: []int{2, 3}, SweepConvs: []int{2}, SweepRepeats: 2}}
 	for seed := range uint64(2) {
@@ -42,8 +43,8 @@ func TestSweepFindings(t *testing.T) {
 	}
 }
 
-// made is a training with a gradient that falls by a factor from the decoder's
-// last block to the encoder's first.
+// made returns a training whose gradient falls by a factor from the decoder's last
+// block to the encoder's first.
 func made(v Variant, seed uint64, score, factor, end float64) *training {
 	tr := &training{Name: v.Name, Variant: v, Seed: seed}
 	tr.Plan.Network = v.Network.WithDefaults()
@@ -59,7 +60,7 @@ func made(v Variant, seed uint64, score, factor, end float64) *training {
 	return tr
 }
 
-// Sentences are made of the numbers: of opposite numbers, opposite ones.
+// Sentences follow from the numbers: opposite numbers give opposite sentences.
 func TestFindingsFollowTheNumbers(t *testing.T) {
 	list := variants(t, "plain-concat", "plain-none-convs6", "residual-none-convs6", "dense-concat")
 	look := func(vanished, cured, dense float64) string {
@@ -93,8 +94,8 @@ func TestFindingsFollowTheNumbers(t *testing.T) {
 	}
 }
 
-// Charts hold what can be compared: a grid of blocks and long skips falls into a
-// chart of each.
+// Charts hold comparable variants: a grid of blocks and long skips is divided into
+// one chart for each.
 func TestFamilies(t *testing.T) {
 	s := &study{o: Options{Variants: variants(t, reference, "residual-concat", "dense-concat", "plain-none", "dense-none", "residual-add", "plain-none-convs6", "dense-none-growth4")}}
 	want := map[string]string{
@@ -116,8 +117,8 @@ func TestFamilies(t *testing.T) {
 	}
 }
 
-// Pairs differ in one choice: a dense block has three convolutions where a plain one
-// has two, and no other number stands for another.
+// Pairs differ in one choice. A dense block's three convolutions correspond to a
+// plain block's two; other numbers must be equal.
 func TestPairs(t *testing.T) {
 	s := &study{o: Options{Variants: variants(t, "plain-none", "dense-none", "plain-none-convs6", "dense-none-convs6", "plain-concat", "residual-none-convs6")}}
 	var got []string
@@ -130,7 +131,7 @@ func TestPairs(t *testing.T) {
 	}
 }
 
-// Ratios of several seeds have a geometric mean.
+// Ratios of several seeds are averaged geometrically.
 func TestRatios(t *testing.T) {
 	v := variants(t, "plain-none")[0]
 	list := []*training{made(v, 0, 0.8, 0.01, 0.2), made(v, 1, 0.8, 1, 0.2)}
@@ -152,8 +153,8 @@ func TestStages(t *testing.T) {
 	}
 }
 
-// The window is the one where the masks differ the most, and its picture has
-// four parts.
+// The window is the one in which the masks differ the most, and its picture has four
+// parts.
 func TestWindows(t *testing.T) {
 	const side = 128
 	shown := func(fill image.Rectangle) *evaluate.Shown {
@@ -179,7 +180,7 @@ func TestWindows(t *testing.T) {
 	if got := m.Bounds().Size(); got != image.Pt(4*64+3*4, 64) {
 		t.Errorf("picture of %v", got)
 	}
-	// What was missed is not the colour of what was found.
+	// Missed and found pixels have different colours.
 	x, y := 90-top.at.Min.X, 90-top.at.Min.Y
 	if a, b := m.At(2*68+x, y), m.At(3*68+x, y); color.NRGBAModel.Convert(a) == color.NRGBAModel.Convert(b) {
 		t.Errorf("missed and found are both %v", a)

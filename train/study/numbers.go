@@ -10,7 +10,7 @@ import (
 	"segd/unet"
 )
 
-// spread is a figure over several trainings.
+// spread is the spread of a figure over several trainings.
 type spread struct {
 	n               int
 	mean, low, high float64
@@ -25,7 +25,7 @@ func spreadOf(values []float64) spread {
 	return s
 }
 
-// text writes a spread with the given verb; the ends only where they differ.
+// text formats a spread with the given verb. It omits the ends if they are equal.
 func (s spread) text(verb string) string {
 	switch {
 	case s.n == 0:
@@ -36,7 +36,7 @@ func (s spread) text(verb string) string {
 	return fmt.Sprintf(verb+" ["+verb+", "+verb+"]", s.mean, s.low, s.high)
 }
 
-// over takes a figure of each training.
+// over collects a figure from each training.
 func over(list []*training, f func(t *training) float64) spread {
 	values := make([]float64, len(list))
 	for i, t := range list {
@@ -45,8 +45,8 @@ func over(list []*training, f func(t *training) float64) spread {
 	return spreadOf(values)
 }
 
-// overRatios is over for ratios, whose mean is the geometric one: of a tenth and of
-// ten times it is 1.
+// overRatios is like over, but with the geometric mean, which suits ratios: the mean
+// of a tenth and ten is 1.
 func overRatios(list []*training, f func(t *training) float64) spread {
 	s := over(list, f)
 	logs := over(list, func(t *training) float64 { return math.Log(f(t)) })
@@ -54,10 +54,10 @@ func overRatios(list []*training, f func(t *training) float64) spread {
 	return s
 }
 
-// tail is how much of a training its beginning and its end are.
+// tail is the share of a training that counts as its beginning or end.
 const tail = 10
 
-// lossAt is the mean loss over the first or the last tenth of the steps.
+// lossAt returns the mean loss over the first or last tenth of the steps.
 func (t *training) lossAt(end bool) float64 {
 	n := max(1, len(t.Losses)/tail)
 	part := t.Losses
@@ -76,8 +76,8 @@ func (t *training) lossAt(end bool) float64 {
 	return sum / float64(len(part))
 }
 
-// against is the difference of each training's Dice to that of the reference
-// with the same seed, which saw the same split and the same patches.
+// against returns the difference in Dice between each training and the reference with
+// the same seed, which had the same split and patches.
 func (s *study) against(v, ref Variant) (spread, bool) {
 	var differences []float64
 	for _, t := range s.of(v) {
@@ -90,13 +90,13 @@ func (s *study) against(v, ref Variant) (spread, bool) {
 	return spreadOf(differences), len(differences) > 0 && v.Name != ref.Name
 }
 
-// stage is the place of a layer on the way through the network: the encoder's
-// blocks down to the bottleneck, those of the decoder up, and the head.
+// stage is the place of a layer in the network: the encoder's blocks down to the
+// bottleneck, the decoder's blocks up, and the head.
 func stage(layer string, depth int) int {
 	part, rest, _ := strings.Cut(layer, ".")
 	level := 0
 	if digits, _, _ := strings.Cut(rest, "."); digits != "" {
-		_, _ = fmt.Sscan(digits, &level) // no number: level 0, as the head has
+		_, _ = fmt.Sscan(digits, &level) // no number: level 0, as for the head
 	}
 	switch part {
 	case "enc":
@@ -122,8 +122,8 @@ func stageNames(depth int) []string {
 	return append(names, "head")
 }
 
-// byStage is the geometric mean of the gradient norms of each stage's layers
-// over some traces; a norm of 0 counts as 1e-12.
+// byStage returns the geometric mean of the gradient norms of each stage's layers
+// over some traces. A norm of 0 counts as 1e-12.
 func byStage(traces []train.Trace, depth int) []float64 {
 	sum, n := make([]float64, 2*depth+2), make([]float64, 2*depth+2)
 	for _, trace := range traces {
@@ -139,7 +139,7 @@ func byStage(traces []train.Trace, depth int) []float64 {
 	return sum
 }
 
-// start is the traces of the first tenth of the steps.
+// start returns the traces of the first tenth of the steps.
 func (t *training) start() []train.Trace {
 	i := slices.IndexFunc(t.Trace, func(r train.Trace) bool { return r.Step > t.Plan.Steps/tail })
 	if i < 1 {
@@ -148,22 +148,22 @@ func (t *training) start() []train.Trace {
 	return t.Trace[:i]
 }
 
-// reach is how much of the gradient that the last block of the decoder gets
-// arrives at the first of the encoder. Both have the same resolution and the
-// same channels, so that their norms can be compared.
+// reach returns the share of the gradient in the decoder's last block that arrives in
+// the encoder's first. Both blocks have the same resolution and channels, so their
+// norms can be compared.
 func (t *training) reach(traces []train.Trace) float64 {
 	g := byStage(traces, t.config().Depth)
 	return g[0] / g[2*t.config().Depth]
 }
 
-// pair is two variants that differ in one choice.
+// pair holds two variants that differ in one choice.
 type pair struct {
 	without, with Variant
-	what          string // that the second has
+	what          string // of the second variant
 }
 
-// pairs lists the variants that differ in their short skips alone, and in
-// their long ones.
+// pairs lists the variants that differ only in their short skips, or only in their
+// long ones.
 func (s *study) pairs() []pair {
 	var list []pair
 	for _, a := range s.o.Variants {
@@ -171,7 +171,7 @@ func (s *study) pairs() []pair {
 			x, y := a.Network.WithDefaults(), b.Network.WithDefaults()
 			switch {
 			case x.Block == unet.BlockPlain && y.Block != unet.BlockPlain:
-				if y.Block == unet.BlockDense { // has growth, and three convolutions where others have two
+				if y.Block == unet.BlockDense { // has growth, and three convolutions instead of two
 					if plain := (unet.Config{}).WithDefaults(); x.Convs == plain.Convs {
 						x.Convs = unet.Config{Block: unet.BlockDense}.WithDefaults().Convs
 					}

@@ -11,7 +11,7 @@ import (
 	"segd/unet"
 )
 
-// PageName is the page in the study's folder.
+// PageName is the name of the page in the study's folder.
 const PageName = "report.html"
 
 // write writes the page and the CSV files.
@@ -26,7 +26,7 @@ func (s *study) write() error {
 	return writeFile(filepath.Join(s.o.Out, PageName), b.Bytes())
 }
 
-// page lays out what was found.
+// page lays out the results.
 func (s *study) page() *report.Page {
 	t := s.runs[0]
 	p := &report.Page{
@@ -51,8 +51,7 @@ func (s *study) page() *report.Page {
 	return p
 }
 
-// Names are the folders' own and the ones above, without where they lie, as the
-// page has them.
+// Names consist of the folder and its parent, without the full path, as on the page.
 func Names(dirs []string) []string {
 	var list []string
 	for _, d := range dirs {
@@ -71,7 +70,7 @@ func (s *study) budget() string {
 	return fmt.Sprintf("%d steps", s.o.Steps)
 }
 
-// choices names every kind of block and long skip, trained or not.
+// choices names every kind of block and long skip, whether trained or not.
 func (s *study) choices() report.Section {
 	blocks, skips := map[string]bool{}, map[string]bool{}
 	for _, v := range s.o.Variants {
@@ -94,7 +93,7 @@ func (s *study) choices() report.Section {
 		Text: []string{"A variant is named after its kind of block and its kind of long skip. convs6 has 6 convolutions per block instead of 2 (dense: 3), depth6 has 6 pooling steps, and nonorm has no normalisation."}}
 }
 
-// results is the table of the variants.
+// results adds the table of the variants.
 func (s *study) results() report.Section {
 	t := report.Table{Head: []string{"variant", "Dice", "difference to " + reference, "by group", "loss at the end", "parameters", "GFLOP", "step ms", "image ms", "memory MiB"}}
 	ref, known := s.reference()
@@ -122,8 +121,8 @@ func (s *study) results() report.Section {
 	}}
 }
 
-// timedOn says what the times were measured with: trainings of several commands
-// may have had different ones.
+// timedOn names the processors and kernels with which times were measured. Trainings
+// from several commands may have used different ones.
 func (s *study) timedOn() string {
 	var list []string
 	for _, t := range s.runs {
@@ -138,28 +137,28 @@ func (s *study) timedOn() string {
 	return strings.Join(list, " and ")
 }
 
-// low1 is the least of a spread: what times are stated as.
+// low1 formats the minimum of a spread, which is how times are stated.
 func (s spread) low1(verb string) string { return fmt.Sprintf(verb, s.low) }
 
-// family is variants that are drawn in one chart.
+// family holds the variants drawn in one chart.
 type family struct {
 	title string
 	list  []Variant
 }
 
-// families splits the variants into charts: blocks under each kind of long skip,
-// long skips of plain networks, and the rest. A variant that stands alone in its
-// kind is of the rest.
+// families divides the variants into charts: blocks for each kind of long skip, long
+// skips of plain networks, and the rest. A variant that is the only one of its kind
+// goes to the rest.
 func (s *study) families() []family {
 	ref, err := ParseVariant(reference)
 	if err != nil {
-		panic(err) // a slip in its name
+		panic(err) // a mistake in its name
 	}
 	r := ref.Network.WithDefaults()
-	// ordinary networks differ from the reference in block and long skip alone.
+	// ordinary networks differ from the reference only in block and long skip.
 	ordinary := func(v Variant) bool {
 		c := v.Network.WithDefaults()
-		if c.Block == unet.BlockDense { // has convolutions and growth of its own
+		if c.Block == unet.BlockDense { // has its own number of convolutions, and growth
 			d := unet.Config{Block: unet.BlockDense}.WithDefaults()
 			c.Convs, c.Growth = c.Convs-d.Convs+r.Convs, c.Growth-d.Growth+r.Growth
 		}
@@ -221,7 +220,7 @@ func (s *study) curves() report.Section {
 				if line.X, line.Y = diceCurve(t); k == 0 {
 					line.Name = v.Name
 				}
-				line.Dots = len(line.X) == 1 // makes no line
+				line.Dots = len(line.X) == 1 // breaks the line
 				score.Series = append(score.Series, line)
 			}
 		}
@@ -230,7 +229,7 @@ func (s *study) curves() report.Section {
 	return sec
 }
 
-// lossCurve is the loss in windows of a twentieth of the training.
+// lossCurve returns the loss in windows of a twentieth of the training.
 func lossCurve(t *training) (x, y []float64) {
 	n := max(1, len(t.Losses)/20)
 	for i := 0; i+n <= len(t.Losses); i += n {
@@ -250,8 +249,8 @@ func diceCurve(t *training) (x, y []float64) {
 	return x, y
 }
 
-// band is the mean curve of several trainings and their spread. Curves have
-// the points of the first; with a budget of time others may end earlier.
+// band returns the mean curve of several trainings and their spread, at the points of
+// the first curve. With a time budget, other curves may end earlier.
 func band(name string, list []*training, f func(t *training) (x, y []float64)) report.Series {
 	s := report.Series{Name: name}
 	if len(list) == 0 {
@@ -274,7 +273,7 @@ func band(name string, list []*training, f func(t *training) (x, y []float64)) r
 		v := spreadOf(values)
 		s.Y, s.Low, s.High = append(s.Y, v.mean), append(s.Low, v.low), append(s.High, v.high)
 	}
-	s.Dots = len(s.X) == 1 // makes no line
+	s.Dots = len(s.X) == 1 // breaks the line
 	if len(list) == 1 || s.Dots {
 		s.Low, s.High = nil, nil
 	}

@@ -15,9 +15,9 @@ import (
 	"segd/unet"
 )
 
-// record is what is kept of a finished training: study.json in its folder.
+// record is the stored result of a finished training: study.json in its folder.
 type record struct {
-	Settings string `json:"settings"` // that it was asked for with
+	Settings string `json:"settings"` // with which it was requested
 	Data     string `json:"data"`     // hash of the data set
 
 	Plan     train.Plan    `json:"plan"`
@@ -32,10 +32,10 @@ type record struct {
 
 	Parameters  int     `json:"parameters"`
 	GFLOP       float64 `json:"gflop"`        // of one image of costSize²
-	Threads     int     `json:"threads"`      // that the times are of
+	Threads     int     `json:"threads"`      // for the times
 	Kernel      string  `json:"kernel"`       // likewise
-	StepMS      float64 `json:"step_ms"`      // forward and back, least of a few
-	InferMS     float64 `json:"infer_ms"`     // one image of costSize², least of a few
+	StepMS      float64 `json:"step_ms"`      // forward and backward, minimum of a few runs
+	InferMS     float64 `json:"infer_ms"`     // one image of costSize², minimum of a few runs
 	MemoryBytes int64   `json:"memory_bytes"` // of a training step
 
 	Landscape *train.Landscape `json:"landscape,omitempty"`
@@ -43,17 +43,18 @@ type record struct {
 
 const recordName = "study.json"
 
-// settings is what decides a training besides the data, on a line.
+// settings returns, on one line, everything besides the data that determines a
+// training.
 func (t *training) settings() string {
 	o := t.options
 	network, err := json.Marshal(o.Network)
 	if err != nil {
-		panic(err) // it has numbers and words only
+		panic(err) // it consists only of numbers and words
 	}
 	return fmt.Sprintf("%s seed %d epochs %d steps %d time %s patch %d batch %d", network, o.Seed, o.Epochs, o.Steps, o.Time, o.Patch, o.Batch)
 }
 
-// load takes the record of an earlier run of the study, where there is one.
+// load reads the record of an earlier run of the study, if there is one.
 func (t *training) load() (bool, error) {
 	path := filepath.Join(t.options.Out, recordName)
 	b, err := os.ReadFile(path)
@@ -67,7 +68,7 @@ func (t *training) load() (bool, error) {
 		return false, fmt.Errorf("study: %w: %s: %v; delete it to train again", segd.ErrFormat, path, err)
 	}
 	if want := t.settings(); t.Settings != want {
-		return false, fmt.Errorf("study: %w: %s is of a study with other settings (%s, now %s); take another folder or delete that one",
+		return false, fmt.Errorf("study: %w: %s belongs to a study with other settings (%s, now %s); choose another folder or delete that one",
 			segd.ErrOption, t.options.Out, t.Settings, want)
 	}
 	return true, nil
@@ -91,22 +92,22 @@ func writeFile(path string, b []byte) error {
 	return nil
 }
 
-// take keeps what a training came to.
+// take stores the result of a training.
 func (t *training) take(r *train.Result) {
 	t.Settings, t.Data, t.Plan = t.settings(), r.Plan.Data.Hash, r.Plan
 	t.Steps, t.Dice, t.Group, t.Seconds = r.Steps, r.ValDice, r.ValGroup, r.Seconds
 	t.History, t.Trace, t.Losses = r.History, r.Trace, r.Losses
-	// A page of ids for each training would be most of the file.
+	// The ids of each training would make up most of the file.
 	t.Plan.Training = nil
 }
 
-// costSize is the side of the image that work and time are stated for.
+// costSize is the side of the image for which work and time are stated.
 const costSize = 256
 
-// costRuns are timed, after one that fills memory.
+// costRuns is the number of timed runs, after one that warms up memory.
 const costRuns = 3
 
-// cost measures what the network takes.
+// cost measures the work, time and memory of the network.
 func (t *training) cost(pool *unet.Pool) error {
 	c, p := t.config(), &t.Plan
 	t.Threads, t.Kernel = pool.Threads(), pool.Kernels().Name()
@@ -128,20 +129,20 @@ func (t *training) cost(pool *unet.Pool) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = trainer.Close() }() // frees memory only
+	defer func() { _ = trainer.Close() }() // only frees memory
 	pixels := p.Batch * p.PatchHeight * p.PatchWidth
 	b := unet.Batch{X: make([]float32, c.Channels*pixels), Y: make([]uint8, pixels)}
 	for i := range b.Y {
 		b.Y[i] = uint8(i % 2)
 		b.X[i] = float32(i%7) - 3
 	}
-	// Weights, their gradients, their average and two moments come besides.
+	// Weights, their gradients, their average and two moments are added.
 	t.MemoryBytes = trainer.Bytes() + 5*4*int64(t.Parameters)
 	t.StepMS, err = least(func() error { _, err := trainer.Step(b, nil); return err })
 	return err
 }
 
-// least is the shortest time of a few runs, in milliseconds.
+// least returns the shortest time of a few runs, in milliseconds.
 func least(f func() error) (float64, error) {
 	best := 0.0
 	for i := range costRuns + 1 {

@@ -3,16 +3,16 @@
 //
 //	err := study.Run(ctx, study.Options{Datasets: []string{"nuclei/train"}, Out: "skips", Steps: 400}, nil)
 //
-// Out gets one page, report.html, that holds everything (curves, gradients,
-// costs, loss landscapes, pictures) and loads nothing; the same figures as CSV;
-// and runs/, a folder for each training. A study that was interrupted, killed
-// too, goes on when it is run again with the same options: finished trainings
-// are kept, the one under way goes on from its checkpoint.
+// Out receives one self-contained page, report.html, with everything (curves,
+// gradients, costs, loss landscapes, pictures); the same figures as CSV; and runs/,
+// with a folder for each training. A study that was interrupted or killed resumes
+// when it is run again with the same options: finished trainings are kept, and an
+// unfinished one resumes from its checkpoint.
 //
-// What the page says in words is made of the measured numbers: where a skip
-// connection does nothing, it says so.
+// The sentences on the page follow from the measured numbers: if a skip connection
+// has no effect, the page says so.
 //
-// Limits: those of train.Run; the trainings run one after the other.
+// Limits: those of train.Run. Trainings run one after another.
 package study
 
 import (
@@ -31,36 +31,36 @@ import (
 	"segd/unet"
 )
 
-// Options says what to study. The zero value of a field means its default.
+// Options says what to study. A zero field means its default.
 type Options struct {
 	Datasets []string // folders, see dataset.Open; at least one
 	Out      string   // folder to write to
 
 	Variants []Variant // default: DefaultVariants
 
-	// One of these is what each training gets; default: 400 steps. With Time
-	// costlier variants get fewer steps.
+	// One of these is the budget of each training; default: 400 steps. With Time,
+	// slower variants get fewer steps.
 	Epochs int
 	Steps  int
 	Time   time.Duration
 
-	Seed      uint64 // of the first training of each variant, also that of its split
-	Repeats   int    // trainings of each variant, with seeds that follow; default 2
+	Seed      uint64 // of the first training of each variant and of its split
+	Repeats   int    // trainings of each variant, with consecutive seeds; default 2
 	Width     int    // channels of the first level, default 8
-	Depth     int    // poolings, default that of the plan
-	Patch     int    // side in pixels, default 128 or what the images have
-	Batch     int    // patches per step, default 8 or a sixth of the images
-	Landscape int    // points a side of each loss landscape, odd; default 15, negative: none
+	Depth     int    // poolings; default: as planned
+	Patch     int    // side in pixels; default: 128 or the size of the images
+	Batch     int    // patches per step; default: 8 or a sixth of the images
+	Landscape int    // points per side of each loss landscape, odd; default 15, negative: none
 
-	Sweep        bool  // also trains networks of each of SweepDepths with each of SweepConvs
-	SweepDepths  []int // levels, rising, default 2 to 6
-	SweepConvs   []int // convolutions a block, rising and even, default 2, 4, 8
-	SweepRepeats int   // trainings of each, with seeds that follow; default 1
+	Sweep        bool  // also train networks with each combination of SweepDepths and SweepConvs
+	SweepDepths  []int // levels, ascending; default 2 to 6
+	SweepConvs   []int // convolutions per block, ascending and even; default 2, 4, 8
+	SweepRepeats int   // trainings of each, with consecutive seeds; default 1
 	SweepSteps   int   // of each, default 100
 	SweepWidth   int   // channels of their first level, default 4
 	SweepPatch   int   // side in pixels, default Patch
 
-	Command string     // that makes the page again, for the page; empty: left out
+	Command string     // that makes the page again, shown on the page; empty: omitted
 	Pool    *unet.Pool // nil: one thread
 }
 
@@ -75,15 +75,15 @@ const (
 	defaultSweepWidth = 4
 )
 
-// Event tells how far a study is.
+// Event reports the progress of a study.
 type Event struct {
-	Training  string      `json:"training"`  // the name of the present one, such as residual-seed2
+	Training  string      `json:"training"`  // name of the current one, such as residual-seed2
 	Done      int         `json:"done"`      // finished trainings
 	Trainings int         `json:"trainings"` // in all
 	Train     train.Event `json:"train"`
 }
 
-// runsDir is where the trainings lie below Out.
+// runsDir is the folder of the trainings below Out.
 const runsDir = "runs"
 
 func (o Options) withDefaults() (Options, error) {
@@ -129,17 +129,17 @@ func (o Options) withDefaults() (Options, error) {
 	seen := map[string]bool{}
 	for _, v := range o.Variants {
 		if seen[v.Name] {
-			return o, fmt.Errorf("study: %w: variant %s twice", segd.ErrOption, v.Name)
+			return o, fmt.Errorf("study: %w: variant %s is listed twice", segd.ErrOption, v.Name)
 		}
 		seen[v.Name] = true
 	}
 	return o, nil
 }
 
-// Run carries out the study, or what is left of it. report, which may be nil,
-// is called from the calling goroutine. The errors are those of train.Run, but
-// for a training that diverges: that is a finding. Options that don't fit what
-// Out holds of an earlier study are segd.ErrOption.
+// Run carries out the study, or the rest of an interrupted one. report, which may be
+// nil, is called on the calling goroutine. The errors are those of train.Run, except
+// that a diverging training is a finding and not an error. Options that don't match
+// an earlier study in Out are segd.ErrOption.
 func Run(ctx context.Context, o Options, report func(Event)) error {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -177,8 +177,8 @@ func Run(ctx context.Context, o Options, report func(Event)) error {
 	return s.write()
 }
 
-// free refuses a folder with files that the study would replace and that are not
-// of a study, whose trainings lie beside them.
+// free refuses a folder with files that the study would replace, unless they belong
+// to an earlier study, which is recognised by its trainings.
 func (s *study) free() error {
 	if _, err := os.Stat(filepath.Join(s.o.Out, runsDir)); err == nil {
 		return nil
@@ -186,13 +186,13 @@ func (s *study) free() error {
 	for _, name := range append([]string{PageName}, tableNames()...) {
 		path := filepath.Join(s.o.Out, name)
 		if _, err := os.Lstat(path); err == nil {
-			return fmt.Errorf("study: %w: %s, and no %s/ of an earlier study beside it: move it away, or take another folder", fs.ErrExist, path, runsDir)
+			return fmt.Errorf("study: %w: %s exists without the %s/ of an earlier study: move it away, or choose another folder", fs.ErrExist, path, runsDir)
 		}
 	}
 	return nil
 }
 
-// study is a Run under way.
+// study is the state of a Run.
 type study struct {
 	o      Options
 	report func(Event)
@@ -200,7 +200,7 @@ type study struct {
 	detail detail
 }
 
-// training is one training of the study and what was measured of it.
+// training is one training of the study and its measurements.
 type training struct {
 	Name    string // of its folder
 	Variant Variant
@@ -210,8 +210,8 @@ type training struct {
 	record
 }
 
-// plan lists the trainings: all variants with the first seed come first, so
-// that an early look compares all of them.
+// plan lists the trainings. All variants with the first seed come first, so that
+// early results compare all of them.
 func (s *study) plan() error {
 	o := s.o
 	add := func(v Variant, repeat int, sweep bool, t train.Options) {
@@ -251,10 +251,10 @@ func (s *study) plan() error {
 	return nil
 }
 
-// traceEvery is how many steps lie between two looks at the gradient.
+// traceEvery is the number of steps between two records of the gradient.
 const traceEvery = 5
 
-// train carries out training i, goes on with it, or takes what is there.
+// train starts or resumes training i, or loads its finished result.
 func (s *study) train(ctx context.Context, i int) error {
 	t := s.runs[i]
 	done, err := t.load()
@@ -286,15 +286,15 @@ func (s *study) train(ctx context.Context, i int) error {
 func (s *study) sameData() error {
 	for _, t := range s.runs {
 		if t.Data != s.runs[0].Data {
-			return fmt.Errorf("study: %w: training %s saw other data than %s; take another folder or delete %s",
+			return fmt.Errorf("study: %w: training %s used other data than %s; choose another folder or delete %s",
 				segd.ErrOption, t.Name, s.runs[0].Name, filepath.Join(s.o.Out, runsDir))
 		}
 	}
 	return nil
 }
 
-// measure looks at the trained networks: the landscape around the first
-// training of each variant, and where masks differ.
+// measure examines the trained networks: the landscape around the first training of
+// each variant, and the differences between masks.
 func (s *study) measure(ctx context.Context) error {
 	for _, t := range s.first() {
 		if s.o.Landscape < 0 || t.Diverged || (t.Landscape != nil && len(t.Landscape.At) == s.o.Landscape) {
@@ -331,7 +331,7 @@ func (s *study) of(v Variant) []*training {
 	return list
 }
 
-// config is the network that was trained, all of it settled.
+// config returns the complete configuration of the trained network.
 func (t *training) config() unet.Config { return t.Plan.Network }
 
 // missing reports whether err says that there is no such file.

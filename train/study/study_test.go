@@ -52,8 +52,8 @@ func htmlFiles(t *testing.T, dir string) []string {
 	return list
 }
 
-// A study leaves one page that loads nothing, with its plots and every kind of
-// block and long skip, and tables that agree with it.
+// A study writes one self-contained page, with its plots and every kind of block and
+// long skip, and tables that agree with it.
 func TestRun(t *testing.T) {
 	o := tiny(t, datasettest.Discs(t, 8, 24))
 	var last Event
@@ -77,7 +77,8 @@ func TestRun(t *testing.T) {
 			t.Errorf("the page lacks %q", want)
 		}
 	}
-	// Loss and Dice of three families, a profile each, four traces, four landscapes.
+	// Loss and Dice of three families, one profile each, four traces, four
+	// landscapes.
 	if got := strings.Count(page, "<svg"); got != 6+3+4+4 {
 		t.Errorf("%d plots, want 17", got)
 	}
@@ -111,8 +112,8 @@ func readCSV(t *testing.T, path string) [][]string {
 	return rows
 }
 
-// A study that was interrupted goes on, does not repeat what is done, and
-// comes to the same figures.
+// An interrupted study resumes, does not repeat finished trainings, and reaches the
+// same figures.
 func TestRunGoesOn(t *testing.T) {
 	dir := datasettest.Discs(t, 8, 24)
 	whole := tiny(t, dir)
@@ -143,13 +144,13 @@ func TestRunGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	if after, err := os.Stat(first); err != nil || !after.ModTime().Equal(before.ModTime()) {
-		t.Errorf("what was done was done again: %v", err)
+		t.Errorf("finished trainings were repeated: %v", err)
 	}
 	a, b := readCSV(t, filepath.Join(whole.Out, "results.csv")), readCSV(t, filepath.Join(part.Out, "results.csv"))
 	for i := range a {
 		for k, name := range a[0] {
 			if !strings.HasSuffix(name, "_ms") && name != "seconds" && a[i][k] != b[i][k] {
-				t.Errorf("row %d %s: %s, went on to %s", i, name, a[i][k], b[i][k])
+				t.Errorf("row %d %s: %s, resumed to %s", i, name, a[i][k], b[i][k])
 			}
 		}
 	}
@@ -162,13 +163,13 @@ func TestRunGoesOn(t *testing.T) {
 	other.Datasets = []string{datasettest.Discs(t, 6, 24)}
 	other.Seed = 1
 	if err := Run(t.Context(), other, nil); err != nil {
-		t.Errorf("another seed beside: %v", err)
+		t.Errorf("another seed in the same folder: %v", err)
 	}
 }
 
-// Trainings made by several commands come together in one study: more variants,
-// more seeds and a sweep, and folders of trainings that were made elsewhere. Each
-// is trained once, and the page is that of a study made at once.
+// Several commands contribute to one study: more variants, more seeds and a sweep,
+// and training folders made elsewhere. Each training runs once, and the page is the
+// same as for a study made in one go.
 func TestRunMerges(t *testing.T) {
 	if testing.Short() {
 		t.Skip("trains many networks")
@@ -268,7 +269,7 @@ func TestParseVariant(t *testing.T) {
 	}
 	for _, k := range append(append([]kind{}, blockKinds...), skipKinds...) {
 		if !strings.Contains(kinds, k.name) {
-			t.Errorf("%s is no default", k.name)
+			t.Errorf("%s is not a default", k.name)
 		}
 	}
 }

@@ -25,11 +25,11 @@ func startReach(t *training) float64 {
 	return t.reach(t.start())
 }
 
-// goalShare is how much of the way of the best network one has to go.
+// goalShare is the share of the best network's improvement that a network must reach.
 const goalShare = 1.0 / 3
 
-// scale is where the networks of the sweep begin, on average, and where the best of
-// them ends, which is named; both are mean losses.
+// scale holds two mean losses: the average at the start of the sweep's networks, and
+// that at the end of the best one, which is named.
 func (s *study) scale() (begin, end float64, best string) {
 	var all []*training
 	end = math.Inf(1)
@@ -45,8 +45,7 @@ func (s *study) scale() (begin, end float64, best string) {
 	return over(all, lossStart).mean, end, best
 }
 
-// goal is the loss that a network of the sweep has to come to, to count as one
-// that trains.
+// goal returns the loss that a network of the sweep must reach to count as training.
 func (s *study) goal() float64 {
 	begin, end, _ := s.scale()
 	return begin - (begin-end)*goalShare
@@ -55,7 +54,7 @@ func (s *study) goal() float64 {
 // trains reports whether a network of the sweep still learns.
 func (s *study) trains(t *training) bool { return !t.Diverged && t.lossAt(true) <= s.goal() }
 
-// training is how many of the trainings of one size learn.
+// training counts the trainings of one size that learn.
 func (s *study) training(list []*training) int {
 	n := 0
 	for _, t := range list {
@@ -66,8 +65,8 @@ func (s *study) training(list []*training) int {
 	return n
 }
 
-// sweepFindings says where each kind stops training, and where plain networks
-// do and those with skips go on.
+// sweepFindings says where each kind stops training, and where plain networks stop
+// while those with skips still train.
 func (s *study) sweepFindings() []string {
 	begin, end, best := s.scale()
 	list := []string{fmt.Sprintf("A network counts as training if its loss reaches %.3f at the end of its %d steps: a third of the way from %.3f, the average at the start, to %.3f, the best at the end (%s). Both are means, of the first and the last tenth.",
@@ -92,7 +91,7 @@ func (s *study) sweepFindings() []string {
 	return append(list, s.deepest()...)
 }
 
-// outOf says how many of several trainings learn; nothing of one that does not.
+// outOf says how many of several trainings learn. It is empty for a single training.
 func outOf(n, all int) string {
 	if all == 1 {
 		return ""
@@ -109,8 +108,8 @@ func (s *study) eachSize(visit func(depth, convs int)) {
 	}
 }
 
-// goesOn says at which sizes networks without skips train with no seed and those
-// with skips with every one, and where it is the other way round.
+// goesOn says at which sizes networks without skips train with no seed while those
+// with skips train with every seed, and the reverse.
 func (s *study) goesOn(without, with string) string {
 	var on, back []string
 	s.eachSize(func(depth, convs int) {
@@ -135,7 +134,7 @@ func orNone(list []string) string {
 	return strings.Join(list, ", ")
 }
 
-// deepest says what the gradient is in the largest networks of the sweep.
+// deepest describes the gradient in the largest networks of the sweep.
 func (s *study) deepest() []string {
 	depth, convs := s.o.SweepDepths[len(s.o.SweepDepths)-1], s.o.SweepConvs[len(s.o.SweepConvs)-1]
 	plain, short := s.sweepAt("plain-none", depth, convs), s.sweepAt("residual-none", depth, convs)
@@ -186,7 +185,7 @@ func seeds(n int) string {
 	return fmt.Sprintf("%d seeds", n)
 }
 
-// cell is one size in the table.
+// cell formats one size in the table.
 func (s *study) cell(list []*training) string {
 	text := fmt.Sprintf("%.2f, Dice %.2f", over(list, lossEnd).mean, over(list, dice).mean)
 	for _, t := range list {
@@ -200,8 +199,8 @@ func (s *study) cell(list []*training) string {
 	return text
 }
 
-// overDepths is a figure over the levels, with its spread over the seeds, which mean
-// takes.
+// overDepths returns a figure over the levels, with its spread over the seeds as
+// computed by mean.
 func (s *study) overDepths(kind string, convs int, f func(*training) float64, mean func([]*training, func(*training) float64) spread) report.Series {
 	line := report.Series{Name: kind}
 	for _, depth := range s.o.SweepDepths {
@@ -212,6 +211,6 @@ func (s *study) overDepths(kind string, convs int, f func(*training) float64, me
 	if s.o.SweepRepeats == 1 {
 		line.Low, line.High = nil, nil
 	}
-	line.Dots = len(line.X) == 1 // makes no line
+	line.Dots = len(line.X) == 1 // breaks the line
 	return line
 }

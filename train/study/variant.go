@@ -10,17 +10,17 @@ import (
 	"segd/unet"
 )
 
-// Variant is a network to study, by the name it was asked for.
+// Variant is a network to study, with the name under which it was requested.
 type Variant struct {
 	Name    string
-	Network unet.Config // width and, unless named, depth are the study's
+	Network unet.Config // width, and depth unless named, are those of the study
 }
 
-// ParseVariant reads a name made of words with hyphens between: a block
-// (plain, residual, preact, dense), a long skip (concat, add, none, nested),
-// attention, bilinear, and numbers convsN, growthN and depthN; nonorm leaves
-// normalisation out. What is not named is the default: plain-concat is what
-// the empty name would be. The errors are segd.ErrOption.
+// ParseVariant reads a name made of words separated by hyphens: a block (plain,
+// residual, preact, dense), a long skip (concat, add, none, nested), attention,
+// bilinear, and numbers convsN, growthN and depthN. nonorm omits normalisation.
+// Anything not named has its default: an empty name would mean plain-concat. The
+// errors are segd.ErrOption.
 func ParseVariant(name string) (Variant, error) {
 	v := Variant{Name: name}
 	for word := range strings.SplitSeq(name, "-") {
@@ -59,18 +59,18 @@ func (v *Variant) take(word string) error {
 				}
 			}
 		}
-		return fmt.Errorf("study: %w: variant %.60q: %.40q is none of plain, residual, preact, dense, concat, add, none, nested, attention, bilinear, nonorm, convsN, growthN, depthN",
+		return fmt.Errorf("study: %w: variant %.60q: %.40q is not one of plain, residual, preact, dense, concat, add, none, nested, attention, bilinear, nonorm, convsN, growthN, depthN",
 			segd.ErrOption, v.Name, word)
 	}
 	return nil
 }
 
-// reference is what other variants are held against.
+// reference is the variant with which the others are compared.
 const reference = "plain-concat"
 
-// DefaultVariants are each kind of block with concatenating skips, each kind
-// of long skip with plain blocks, and deep networks without long skips, one of
-// two with short ones, with and without normalisation.
+// DefaultVariants returns each kind of block with concatenating skips, each kind of
+// long skip with plain blocks, and deep networks without long skips: with and without
+// short skips, and with and without normalisation.
 func DefaultVariants() []Variant {
 	names := []string{reference, "residual-concat", "preact-concat", "dense-concat", "plain-add", "plain-none", "plain-nested",
 		"plain-none-convs6", "residual-none-convs6", "plain-none-convs6-nonorm", "residual-none-convs6-nonorm"}
@@ -78,24 +78,23 @@ func DefaultVariants() []Variant {
 	for i, name := range names {
 		v, err := ParseVariant(name)
 		if err != nil {
-			panic(err) // a slip in the list above
+			panic(err) // a mistake in the list above
 		}
 		list[i] = v
 	}
 	return list
 }
 
-// sweepKinds are the networks that the depth sweep deepens.
+// sweepKinds lists the networks that the depth sweep deepens.
 var sweepKinds = []string{"plain-none", "residual-none", reference}
 
-// sweepVariants lists the networks of the sweep, the smallest first. Depths and
-// convolutions that a network cannot have, and those that don't rise, are
-// segd.ErrOption.
+// sweepVariants lists the networks of the sweep, smallest first. Depths and
+// convolutions that are invalid or not in ascending order are segd.ErrOption.
 func (o Options) sweepVariants() ([]Variant, error) {
 	for _, numbers := range [][]int{o.SweepDepths, o.SweepConvs} {
 		for i, n := range numbers {
 			if i > 0 && n <= numbers[i-1] {
-				return nil, fmt.Errorf("study: %w: the sweep's %v do not rise", segd.ErrOption, numbers)
+				return nil, fmt.Errorf("study: %w: the sweep's %v are not in ascending order", segd.ErrOption, numbers)
 			}
 		}
 		if len(numbers) == 0 {
@@ -121,7 +120,7 @@ func sweepName(kind string, depth, convs int) string {
 	return fmt.Sprintf("%s-depth%d-convs%d", kind, depth, convs)
 }
 
-// kind is a choice of the literature, for the page.
+// kind is a choice from the literature, for the page.
 type kind struct{ name, what, source string }
 
 var blockKinds = []kind{

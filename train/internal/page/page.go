@@ -1,5 +1,5 @@
-// Package page lays out figures of masks and of values, for the pages of trainings and
-// of evaluations.
+// Package page lays out figures of masks and values for training and evaluation
+// pages.
 package page
 
 import (
@@ -13,27 +13,27 @@ import (
 	"segd/train/metric"
 )
 
-// ResearchOnly stands at the foot of each page.
-const ResearchOnly = "segd is research software and no medical device: not for diagnosis, treatment or any other clinical decision."
+// ResearchOnly is the notice at the foot of each page.
+const ResearchOnly = "segd is research software, not a medical device. Do not use it for diagnosis, treatment or any other clinical decision."
 
-// agreementColours says in words what Picture draws.
-const agreementColours = "green: both masks have the same class; orange: only the label has it, it was missed; purple: only the prediction has it, or another class than the label"
+// agreementColours explains what Picture draws.
+const agreementColours = "green: both masks have the same class; orange: only the label has it (missed); purple: only the prediction has it, or it has another class than the label"
 
-// maxRows bounds the table of cases in a page; the JSON report has all.
+// maxRows limits the table of cases on a page. The JSON report has all cases.
 const maxRows = 1000
 
-// AddValues lays out how far values lie from the labels.
+// AddValues lays out the distance of values from the labels.
 func AddValues(p *report.Page, r *metric.ValueReport) {
-	t := report.Table{Head: []string{"", "mean absolute error", "root of the mean square", "of the constant", "its root of the mean square"}}
+	t := report.Table{Head: []string{"", "mean absolute error", "root mean square error", "mean absolute error of the constant", "its root mean square error"}}
 	row := func(name string, e metric.ValueEntry) {
 		t.Rows = append(t.Rows, []string{name, fmt.Sprintf("%.4g", e.MAE), fmt.Sprintf("%.4g", e.RMSE), fmt.Sprintf("%.4g", e.ConstantMAE), fmt.Sprintf("%.4g", e.ConstantRMSE)})
 	}
-	row("mean of the images", r.Mean)
-	row("mean of the groups, their pixels pooled", r.GroupMean)
+	row("mean over images", r.Mean)
+	row("mean over groups, pixels pooled", r.GroupMean)
 	row("all pixels pooled", r.Pooled)
 	p.Add(report.Section{Title: "Figures", Table: t, Text: []string{
-		fmt.Sprintf("In the unit of the labels. The constant is the mean of the training labels, %.4g, for every pixel.", r.Constant)}})
-	cases := report.Table{Head: []string{"case", "group", "mean absolute error", "root of the mean square"}}
+		fmt.Sprintf("In the unit of the labels. The constant predicts the mean of the training labels, %.4g, for every pixel.", r.Constant)}})
+	cases := report.Table{Head: []string{"case", "group", "mean absolute error", "root mean square error"}}
 	for _, e := range r.Worst(maxRows) {
 		cases.Rows = append(cases.Rows, []string{e.ID, e.Group, fmt.Sprintf("%.4g", e.MAE), fmt.Sprintf("%.4g", e.RMSE)})
 	}
@@ -42,7 +42,7 @@ func AddValues(p *report.Page, r *metric.ValueReport) {
 
 func className(s metric.Score) string { return cmp.Or(s.Name, fmt.Sprintf("class %d", s.Index)) }
 
-// Figures is the table of summaries.
+// Figures adds the table of summaries.
 func Figures(r *metric.Report) report.Section {
 	t := report.Table{Head: []string{"class", "mean Dice", "by group", "pooled", "mean IoU", "HD95", "NSD", "expected Dice"}}
 	measured := len(r.Mean.Classes) > 0 && r.Mean.Classes[0].NSD != nil
@@ -54,7 +54,7 @@ func Figures(r *metric.Report) report.Section {
 			interval(r.Pooled.Classes[k].Dice, r.Pooled.Classes[k].DiceCI), interval(s.IoU, s.IoUCI), known("%.2f px", s.HD95), known("%.3f", s.NSD), known("%.3f", s.Expected)}
 		t.Rows = append(t.Rows, row[:len(t.Head)])
 	}
-	text := "In brackets: 95 % intervals by bootstrap over the groups. By group: the pixels of a group's images pooled."
+	text := "Brackets show 95 % intervals by bootstrap over groups. By group: the pixels of each group's images are pooled."
 	if measured {
 		text += fmt.Sprintf(" HD95: 95 %% Hausdorff distance. NSD: share of the outlines within %g px of each other. Expected: the Dice that the network itself expects.", r.NSDTolerance)
 	}
@@ -75,7 +75,7 @@ func known(format string, v *float64) string {
 	return fmt.Sprintf(format, *v)
 }
 
-// Comparison is how a model does against another, called against.
+// Comparison compares a model with another one, named against.
 func Comparison(against string, list []metric.Difference) report.Section {
 	t := report.Table{Head: []string{"class", "difference of Dice", "groups better", "worse", "equal", "p"}}
 	for _, d := range list {
@@ -87,14 +87,15 @@ func Comparison(against string, list []metric.Difference) report.Section {
 			fmt.Sprint(d.Better), fmt.Sprint(d.Worse), fmt.Sprint(d.Equal), fmt.Sprintf("%.3g", d.P)})
 	}
 	return report.Section{Title: "Against " + against, Table: t,
-		Text: []string{"By group; p: two-sided, Wilcoxon's signed-rank test."}}
+		Text: []string{"By group. p: two-sided Wilcoxon signed-rank test."}}
 }
 
-// DiceCharts shows how the cases spread, and how far a network knows it.
+// DiceCharts shows the spread of the cases, and how well a network predicts its own
+// Dice.
 func DiceCharts(r *metric.Report) []report.Chart {
 	sorted := report.Chart{Title: "Dice of the cases, in order", X: "share of the cases (%)", Y: "Dice", YMin: 0, YMax: 1, XMin: 0, XMax: 100}
-	trust := report.Chart{Title: "What the network expects", X: "expected Dice", Y: "Dice", XMin: 0, XMax: 1, YMin: 0, YMax: 1,
-		Caption: "A point is a class of a case. On the dashed line a network knows how good it is."}
+	trust := report.Chart{Title: "Expected and measured Dice", X: "expected Dice", Y: "Dice", XMin: 0, XMax: 1, YMin: 0, YMax: 1,
+		Caption: "Each point is one class of one case. On the dashed line, the network predicts its own Dice correctly."}
 	for k, s := range r.Mean.Classes {
 		name := className(s)
 		if len(r.Mean.Classes) == 1 {
@@ -124,7 +125,8 @@ func DiceCharts(r *metric.Report) []report.Chart {
 	return []report.Chart{sorted, trust}
 }
 
-// CalibrationCharts shows how right probabilities are, where that was measured.
+// CalibrationCharts shows how well calibrated the probabilities are, if that was
+// measured.
 func CalibrationCharts(r *metric.Report) []report.Chart {
 	if r.Calibration == nil {
 		return nil
@@ -135,12 +137,12 @@ func CalibrationCharts(r *metric.Report) []report.Chart {
 			curve.X, curve.Y = append(curve.X, b.Probability), append(curve.Y, b.Share)
 		}
 	}
-	return []report.Chart{{Title: "Reliability", X: "probability of foreground", Y: "share that is foreground", XMin: 0, XMax: 1, YMin: 0, YMax: 1,
-		Caption: fmt.Sprintf("On the dashed line probabilities are right. Expected calibration error %.4f, of pixels from 0.1 on %.4f.", r.Calibration.ECE, r.Calibration.Foreground),
+	return []report.Chart{{Title: "Reliability", X: "probability of foreground", Y: "observed share of foreground", XMin: 0, XMax: 1, YMin: 0, YMax: 1,
+		Caption: fmt.Sprintf("On the dashed line, probabilities are perfectly calibrated. Expected calibration error: %.4f; for pixels with a probability of at least 0.1: %.4f.", r.Calibration.ECE, r.Calibration.Foreground),
 		Series:  []report.Series{curve, {X: []float64{0, 1}, Y: []float64{0, 1}, Dashed: true}}}}
 }
 
-// Picture shows how the masks of a case agree.
+// Picture shows the agreement of a case's masks.
 type Picture struct {
 	ID    string
 	Image image.Image

@@ -1,5 +1,6 @@
 // Package palette compares the colours in which the labels of a data set show their
-// values: where they contradict each other, an index does not mean the same in all.
+// values. If they contradict each other, an index does not mean the same in all
+// labels.
 package palette
 
 import (
@@ -11,12 +12,12 @@ import (
 	"segd"
 )
 
-// Shown is the colours in which a label shows its values; nil where it has no
-// palette, or one that says nothing: greys that are the values themselves, or one
-// colour for several values.
+// Shown holds the colours in which a label shows its values. It is nil if the label
+// has no palette, or a meaningless one: greys equal to the values, or one colour for
+// several values.
 type Shown map[uint8]color.NRGBA
 
-// Of are the colours of the values that a mask has.
+// Of returns the colours of the values in a mask.
 func Of(palette []color.NRGBA, values *[256]bool) Shown {
 	s := Shown{}
 	greys := true
@@ -29,7 +30,7 @@ func Of(palette []color.NRGBA, values *[256]bool) Shown {
 			return nil
 		}
 		p := palette[v]
-		p.A = 255 // what is drawn half transparent is no other class
+		p.A = 255 // half-transparent drawing does not make a different class
 		seen[palette[v]], s[uint8(v)] = true, p
 		greys = greys && p == color.NRGBA{uint8(v), uint8(v), uint8(v), 255}
 	}
@@ -39,8 +40,8 @@ func Of(palette []color.NRGBA, values *[256]bool) Shown {
 	return s
 }
 
-// alike is how far the levels of two colours may differ that mean the same: color
-// management and rounding change them a little.
+// alike is the largest difference between the levels of two colours that mean the
+// same. Colour management and rounding change colours a little.
 const alikeLevels = 16
 
 func alikeColours(a, b color.NRGBA) bool {
@@ -48,12 +49,12 @@ func alikeColours(a, b color.NRGBA) bool {
 	return near(a.R, b.R) && near(a.G, b.G) && near(a.B, b.B)
 }
 
-// Error says that two labels of a set show their values in colours that
-// contradict each other, so that an index does not mean the same in both.
+// Error reports that the colours of two labels of a set contradict each other, so
+// that an index does not mean the same in both.
 type Error struct {
 	Files   [2]string
 	shown   [2]Shown
-	ordered bool // the same colours in another order
+	ordered bool // the same colours in a different order
 }
 
 func (e *Error) Unwrap() error { return segd.ErrFormat }
@@ -62,11 +63,11 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("train: label %s: %v: %s", e.Files[1], segd.ErrFormat, e.Cause())
 }
 
-// Cause is the text without the file it is said of.
+// Cause returns the text without the name of the file.
 func (e *Error) Cause() string {
-	what := "the palettes show other colours"
+	what := "the palettes show different colours"
 	if e.ordered {
-		what = "the palettes have the same colours in another order: indices must be remapped"
+		what = "the palettes have the same colours in a different order: indices must be remapped"
 	}
 	return fmt.Sprintf("its palette is %s, that of %s is %s; %s", e.shown[1], e.Files[0], e.shown[0], what)
 }
@@ -97,12 +98,12 @@ func (s Shown) String() string {
 type Set struct {
 	colourOf map[uint8]color.NRGBA
 	valueOf  map[color.NRGBA]uint8
-	first    map[uint8]int // the label that has a value first
+	first    map[uint8]int // the first label with a value
 	files    []string
 	shown    []Shown
 }
 
-// Add compares a label with those before it.
+// Add compares a label with those added before it.
 func (p *Set) Add(file string, s Shown) *Error {
 	if s == nil {
 		return nil
@@ -133,7 +134,7 @@ func (p *Set) Add(file string, s Shown) *Error {
 	return nil
 }
 
-// sameColours reports palettes that differ in their order alone.
+// sameColours reports whether palettes differ only in their order.
 func sameColours(a, b Shown) bool {
 	if len(a) != len(b) {
 		return false

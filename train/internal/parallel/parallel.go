@@ -1,4 +1,4 @@
-// Package parallel does the same with each case of a data set, several at a time.
+// Package parallel processes the cases of a data set, several at a time.
 package parallel
 
 import (
@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 )
 
-// Do calls f for 0..n-1 from a few goroutines and returns the error of
-// the lowest index that failed.
+// Do calls f for 0..n-1 from several goroutines and returns the error of the lowest
+// failed index.
 func Do(ctx context.Context, n int, f func(i int) error) error {
 	errs := make([]error, n)
 	var next, failed atomic.Int64
