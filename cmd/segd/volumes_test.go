@@ -126,6 +126,14 @@ func TestSegmentEnhancedNIfTI(t *testing.T) {
 		if err := json.Unmarshal([]byte(files["json/s.json"]), &r); err != nil || len(r.Frames) != len(list) || (r.Refused != "") != (tt.volumes == nil) {
 			t.Errorf("%s: %v, %+v", name, err, r)
 		}
+		if len(r.Volumes) != len(tt.volumes)*tt.times {
+			t.Errorf("%s: %d volumes are measured", name, len(r.Volumes))
+		}
+		for _, v := range r.Volumes { // a square of 4×4 in each of its frames
+			if k := v.Classes[0]; k.Voxels != 16*v.Depth || *k.VolumeMM3 < float64(k.Voxels) {
+				t.Errorf("%s: volume %d, time %d: %+v of %d planes", name, v.Volume, v.Time, k, v.Depth)
+			}
+		}
 		for i, m := range lies {
 			mask := readPNG(t, filepath.Join(out, "mask", fmt.Sprintf("s_%04d.png", i+1))).(*image.Paletted)
 			if len(got) > 0 {
