@@ -11,13 +11,13 @@ import (
 	"segd/train/dataset"
 )
 
-// saveModel writes the averaged weights, which are the best so far, as a
-// model directory in fp32. v is nil where nothing is validated.
+// saveModel writes the averaged weights, which are the best so far, as a model
+// directory in fp32. v is nil if nothing is validated.
 func (r *run) saveModel(v *validation) error {
 	return models.Save(r.o.Out, r.manifest(v), r.Plan.target().kept(&r.Plan, r.average), false)
 }
 
-// manifest is the model card of the weights that are kept.
+// manifest returns the model card of the kept weights.
 func (r *run) manifest(v *validation) models.Manifest {
 	p := &r.Plan
 	m := models.Manifest{
@@ -57,8 +57,8 @@ func (r *run) classNames() []string {
 	return names
 }
 
-// placeOf returns how a case's image lies in the patient; Cases is 0 where that is
-// not known.
+// placeOf returns the orientation of a case's image in the patient. Cases is 0 if it
+// is not known.
 func placeOf(c *dataset.Case) (p models.TrainingPlane) {
 	affine := c.Affine()
 	if affine == nil {
@@ -69,8 +69,8 @@ func placeOf(c *dataset.Case) (p models.TrainingPlane) {
 	return p
 }
 
-// planes are those of the training images, for the model card: those of the model
-// to start from where the images don't say how they lie.
+// planes returns the planes of the training images, for the model card. If the images
+// have no orientation, they are those of the model to start from.
 func (r *run) planes(cases []dataset.Case, list []facts) (p *models.Planes, warnings []string) {
 	var known []models.TrainingPlane
 	for i := range list {
@@ -85,10 +85,10 @@ func (r *run) planes(cases []dataset.Case, list []facts) (p *models.Planes, warn
 	case p == nil:
 		return from.Planes, nil
 	case p.Wants == nil || *p.Wants != *from.Planes.Wants:
-		warnings = append(warnings, fmt.Sprintf("model %s was trained on %s planes, these images are %s: volumes are trained on as they are stored", from.Name, *from.Planes.Wants, p.Training[0].Plane))
+		warnings = append(warnings, fmt.Sprintf("model %s was trained on %s planes, but these images are %s: training uses volumes as stored", from.Name, *from.Planes.Wants, p.Training[0].Plane))
 	}
 	if p != nil && len(p.Training) > 1 {
-		warnings = append(warnings, fmt.Sprintf("the images lie in %d ways in the patient, %s and %s among them: the network learns all of them, and volumes will be segmented as they are stored", len(p.Training), p.Training[0].Plane, p.Training[1].Plane))
+		warnings = append(warnings, fmt.Sprintf("the images have %d orientations in the patient, including %s and %s: the network learns all of them, and volumes will be segmented as stored", len(p.Training), p.Training[0].Plane, p.Training[1].Plane))
 	}
 	return p, warnings
 }

@@ -18,58 +18,57 @@ import (
 	"segd/unet"
 )
 
-// checkpointName is the file in the model directory that --resume goes on
-// from.
+// checkpointName is the file in the model directory from which --resume continues.
 const checkpointName = "checkpoint.bin"
 
-// Further files of a training in the model directory.
+// Other files of a training in the model directory.
 const (
 	planName    = "plan.json"
 	historyName = "progress.csv"
 	pageName    = "report.html"
 )
 
-// checkpointMagic opens the file: format and version. Then follow the length
-// of the JSON as uint64, the JSON of progress, all tensors as float32, and the
-// SHA-256 of everything before it; all numbers little-endian. The tensors are
-// those of the network's parameters, of their average, of the heads of deep
-// supervision and of the solver's moments, one after the other, in the order of
-// unet.Params.Names (moments only of what is trained).
+// checkpointMagic starts the file with format and version. It is followed by the
+// length of the JSON as uint64, the JSON of progress, all tensors as float32, and the
+// SHA-256 of everything before it. All numbers are little-endian. The tensors are the
+// network's parameters, their average, the heads of deep supervision and the solver's
+// moments, in that order. Each group has the order of unet.Params.Names, and moments
+// exist only for trained parameters.
 const checkpointMagic = "segd checkpoint 1\n"
 
-// progress is where a training stands, except for its tensors.
+// progress is the state of a training, except for its tensors.
 type progress struct {
 	Plan        Plan    `json:"plan"`
-	Step        int     `json:"step"`         // done; the next batch has this number
-	SolverSteps int     `json:"solver_steps"` // as the solver counts
+	Step        int     `json:"step"`         // done; also the number of the next batch
+	SolverSteps int     `json:"solver_steps"` // as counted by the solver
 	Validated   int     `json:"validated"`    // step of the last validation
-	Seconds     float64 `json:"seconds"`      // spent up to here
+	Seconds     float64 `json:"seconds"`      // spent so far
 	LossSum     float64 `json:"loss_sum"`     // since the last validation
 	LossCount   int     `json:"loss_count"`
 	standing
-	Stale   int       `json:"stale"` // validations since
+	Stale   int       `json:"stale"` // validations since then
 	History []Row     `json:"history"`
 	Trace   []Trace   `json:"trace,omitempty"`
-	Losses  []float64 `json:"losses,omitempty"` // of each step, with Trace
+	Losses  []float64 `json:"losses,omitempty"` // for each step, with Trace
 }
 
-// A standing is the validation of the weights that are kept.
+// A standing is the validation of the kept weights.
 type standing struct {
-	BestScore float64 `json:"best_score"` // as Plan.score counts
+	BestScore float64 `json:"best_score"` // as computed by Plan.score
 	BestImage float64 `json:"best_dice"`  // the figure: Dice, or the mean absolute error of values
 	BestGroup float64 `json:"best_group"`
 	BestStep  int     `json:"best_step"` // 0: none yet
 }
 
-// Row is a line of progress.csv: one validation.
+// Row is one line of progress.csv: one validation.
 type Row struct {
 	Step  int     `json:"step"`
 	Epoch int     `json:"epoch"`
-	Loss  float64 `json:"loss"` // mean since the row before
+	Loss  float64 `json:"loss"` // mean since the previous row
 	Rate  float64 `json:"lr"`
-	Dice  float64 `json:"val_dice"` // 0 where nothing validates
+	Dice  float64 `json:"val_dice"` // 0 if nothing validates
 	Group float64 `json:"val_group_dice"`
-	// In their place where labels are values.
+	// Used instead if labels are values.
 	MAE      float64 `json:"val_mae,omitempty"`
 	GroupMAE float64 `json:"val_group_mae,omitempty"`
 	Seconds  float64 `json:"seconds"`
@@ -85,7 +84,7 @@ func tensorsOf(p *unet.Params) [][]float32 {
 	return all
 }
 
-// writeCheckpoint replaces the checkpoint of dir in one go.
+// writeCheckpoint atomically replaces the checkpoint of dir.
 func writeCheckpoint(dir string, s *progress, tensors ...[][]float32) error {
 	meta, err := json.Marshal(s)
 	if err != nil {
@@ -115,8 +114,8 @@ func writeCheckpoint(dir string, s *progress, tensors ...[][]float32) error {
 	})
 }
 
-// readCheckpoint returns the progress and the bytes of the tensors, or nil
-// and no error where there is no checkpoint.
+// readCheckpoint returns the progress and the bytes of the tensors, or nil and no
+// error if there is no checkpoint.
 func readCheckpoint(dir string) (*progress, []byte, error) {
 	path := filepath.Join(dir, checkpointName)
 	b, err := os.ReadFile(path)
@@ -181,7 +180,7 @@ func writeFile(path string, write func(io.Writer) error) error {
 	return nil
 }
 
-// writeJSON writes v indented.
+// writeJSON writes v as indented JSON.
 func writeJSON(path string, v any) error {
 	return writeFile(path, func(w io.Writer) error {
 		e := json.NewEncoder(w)

@@ -27,9 +27,9 @@ type classTarget struct{}
 func (classTarget) complete(*Options, unet.Loss) {}
 func (classTarget) validate(*Options) error      { return nil }
 
-// name settles what the classes of the data are called, and so how they
-// are numbered: as the options say, or the checkpoint, or the plan to train by if
-// it is of the same classes, or the data themselves.
+// name determines the names of the classes of the data, and thus their numbers. They
+// come from the options, the checkpoint, the given plan if it has the same classes,
+// or the data themselves.
 func (classTarget) name(o *Options, data *dataset.Dataset, saved *progress) error {
 	planned := classes.List{Whose: "the checkpoint"}
 	switch {
@@ -49,11 +49,11 @@ func (classTarget) name(o *Options, data *dataset.Dataset, saved *progress) erro
 	switch {
 	case err != nil && saved != nil:
 		return fmt.Errorf("train: %w; train without resume", err)
-	case err != nil || len(planned.Names) == 0: // a plan of other classes
+	case err != nil || len(planned.Names) == 0: // a plan with other classes
 	case len(o.ClassNames) == 0:
 		o.ClassNames = planned.Names
 	case !slices.EqualFunc(planned.Names, o.ClassNames, strings.EqualFold):
-		return fmt.Errorf("train: %w: classes %q, %s has them in the order %q", segd.ErrOption, o.ClassNames, planned.Whose, planned.Names)
+		return fmt.Errorf("train: %w: classes %q, but %s has them in the order %q", segd.ErrOption, o.ClassNames, planned.Whose, planned.Names)
 	}
 	if err := data.Rename(o.ClassNames); err != nil {
 		return err
@@ -75,7 +75,7 @@ func (classTarget) note(f *facts, c *dataset.Case, s dataset.Sample) {
 	f.seen = c.See(s.Mask)
 	f.thickness, f.regions = thicknesses(s.Mask), postprocess.Regions(s.Mask)
 	h := fnv.New64a()
-	_, _ = h.Write(s.Mask.Pix) // a hash never fails
+	_, _ = h.Write(s.Mask.Pix) // writing to a hash never fails
 	f.hash = h.Sum64()
 	if f.calibrated {
 		seen, want := 0, min(n, valuesPerCase)
@@ -91,8 +91,8 @@ func (classTarget) note(f *facts, c *dataset.Case, s dataset.Sample) {
 	}
 }
 
-// survey settles which classes the labels have and, where neither options nor data
-// name them, that they are called as in the model to start from.
+// survey determines the classes of the labels. If neither options nor data name them,
+// they get the names of the model to start from.
 func (classTarget) survey(o *Options, cases []dataset.Case, list []facts) (meant dataset.Meaning, outputs int, err error) {
 	known := 0
 	if len(o.ClassNames) > 0 {
@@ -134,8 +134,8 @@ func (classTarget) room(b *unet.Batch, n int) { b.Y = make([]uint8, n) }
 
 func (classTarget) patch(s *augment.Patch, b *unet.Batch, from, to int) { s.Y = b.Y[from:to] }
 
-// started keeps the weights of the classes that the old model knows by name, and
-// those of background. Other classes start from scratch, which a warning says.
+// started keeps the weights of background and of the classes that the old model knows
+// by name. Other classes start from scratch, with a warning.
 func (classTarget) started(r *run, old *unet.Params) (*unet.Params, error) {
 	from, fresh := []int{0}, []string(nil)
 	for _, name := range r.classNames() {
@@ -148,7 +148,7 @@ func (classTarget) started(r *run, old *unet.Params) (*unet.Params, error) {
 		from = append(from, i+1)
 	}
 	if len(fresh) > 0 {
-		r.report(Event{Kind: EventWarning, Message: fmt.Sprintf("model %s does not know %s: learnt from scratch", r.o.From.Name, strings.Join(fresh, ", "))})
+		r.report(Event{Kind: EventWarning, Message: fmt.Sprintf("model %s does not know %s: training it from scratch", r.o.From.Name, strings.Join(fresh, ", "))})
 	}
 	return old.Adapt(r.Plan.Network, from, r.Plan.Seed)
 }
@@ -219,7 +219,7 @@ func (classTarget) show(ctx context.Context, r *run, p *report.Page) error {
 		pictures = append(pictures, page.Picture{ID: shown[i].ID, Image: shown[i].Picture()})
 	}
 	if len(pictures) > 0 {
-		p.Add(page.Pictures("Validation images of the lowest Dice", masks, pictures))
+		p.Add(page.Pictures("Validation images with the lowest Dice", masks, pictures))
 	}
 	p.Add(page.CaseTable(masks))
 	return nil
@@ -235,7 +235,7 @@ func (classTarget) byHeart() byHeart {
 	}
 }
 
-// heldDice is the mean Dice over cases and the classes that each holds.
+// heldDice returns the mean Dice over cases and the classes that each contains.
 func heldDice(r evaluate.MaskReport) float64 {
 	sum, n := 0.0, 0
 	for _, c := range r.Cases {

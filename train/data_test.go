@@ -15,7 +15,7 @@ import (
 	"segd/train/dataset/datasettest"
 )
 
-// Faults within files name the file and the cause.
+// Errors about the content of files name the file and the cause.
 func TestRunRefusesBadFiles(t *testing.T) {
 	for name, tt := range map[string]struct {
 		files map[string]any
@@ -39,18 +39,18 @@ func TestRunRefusesBadFiles(t *testing.T) {
 			}
 			for _, s := range tt.says {
 				if !strings.Contains(filepath.ToSlash(err.Error()), s) {
-					t.Errorf("error %q does not say %q", err, s)
+					t.Errorf("error %q does not contain %q", err, s)
 				}
 			}
 			if _, err := os.Stat(out); err == nil {
-				t.Error("the output directory was made for nothing")
+				t.Error("the output directory was created unnecessarily")
 			}
 		})
 	}
 }
 
-// Colour images make a network of three channels, JPEG is read, and 0/255
-// masks are learnt from with a warning.
+// Colour images lead to a network with three channels, JPEG is read, and training
+// accepts 0/255 masks with a warning.
 func TestRunOnColourAnd255(t *testing.T) {
 	dir := t.TempDir()
 	datasettest.Tree(t, dir, map[string]any{"images/x.txt": "", "labels/x.txt": ""})

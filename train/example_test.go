@@ -13,8 +13,8 @@ import (
 	"segd/unet"
 )
 
-// A model is trained on one folder and measured on another, whose subjects it
-// has never seen.
+// Train a model on one folder and measure it on another, whose subjects it has never
+// seen.
 func Example() {
 	ctx := context.Background()
 	pool := unet.NewPool(0)
@@ -46,7 +46,7 @@ func Example() {
 	}
 }
 
-// A training begins from the weights of a model.
+// Start training from the weights of a model.
 func ExampleRun() {
 	from, err := models.Open("nuclei")
 	if err != nil {

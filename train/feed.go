@@ -9,20 +9,20 @@ import (
 	"segd/unet"
 )
 
-// feeder makes batches ahead of the steps that use them. Batch number k holds
-// samples k·B to (k+1)·B-1, and sample i is a patch of the (i mod n)-th case
-// of epoch i/n: what a step sees depends on its number alone.
+// feeder prepares batches ahead of the steps that use them. Batch k holds samples k·B
+// to (k+1)·B-1, and sample i is a patch of the (i mod n)-th case of epoch i/n. The
+// input of a step therefore depends only on its number.
 type feeder struct {
 	plan     *Plan
 	examples []example
 	orders   map[int][]int // of the epochs in use
 }
 
-// ahead is how many batches wait at most.
+// ahead is the maximum number of waiting batches.
 const ahead = 2
 
-// start makes the batches of steps from, from+1 … up to but without to, in
-// order, until ctx ends. The channel is closed after the last.
+// start makes the batches of steps from to to-1, in order, until ctx is done. It
+// closes the channel after the last.
 func (f *feeder) start(ctx context.Context, from, to int) <-chan unet.Batch {
 	out := make(chan unet.Batch, ahead)
 	go func() {
@@ -42,7 +42,7 @@ func (f *feeder) start(ctx context.Context, from, to int) <-chan unet.Batch {
 	return out
 }
 
-// batch makes the batch of one step, its patches in parallel.
+// batch makes the batch of one step, with its patches in parallel.
 func (f *feeder) batch(ctx context.Context, step int) (unet.Batch, error) {
 	p := f.plan
 	hw, c := p.PatchHeight*p.PatchWidth, p.Network.Channels
@@ -74,7 +74,7 @@ func (f *feeder) batch(ctx context.Context, step int) (unet.Batch, error) {
 	return b, err
 }
 
-// pick is the index of the case that sample i is cut from.
+// pick returns the index of the case from which sample i is cut.
 func (f *feeder) pick(i int) int {
 	n := len(f.examples)
 	epoch := i / n

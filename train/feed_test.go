@@ -8,7 +8,7 @@ import (
 	"segd/train/dataset"
 )
 
-// The whole of a batch as the loop is fed with it.
+// Making a whole batch, as for the training loop.
 func BenchmarkBatch(b *testing.B) {
 	e := augment.Sample{X: segd.NewTensor(1, 1, 256, 256), Y: make([]uint8, 256*256)}
 	for i := range e.X.Data {

@@ -12,20 +12,20 @@ import (
 	"segd/unet"
 )
 
-// Peak learning rates by default, from scratch; weights that know something
-// start with tunedRate of it.
+// Default peak learning rates from scratch. Pretrained weights start with tunedRate
+// times that.
 const (
 	adamRate  = 2e-3
 	sgdRate   = 1e-2
 	tunedRate = 0.25
 )
 
-// takeRecipe fills in how the weights are moved and towards what.
+// takeRecipe sets the solver and the loss of the plan.
 func (p *Plan) takeRecipe(o Options) {
 	p.Solver, p.Schedule = cmp.Or(o.Solver, SolverAdamW), cmp.Or(o.Schedule, ScheduleCosine)
 	rate, decay := adamRate, 1e-2
 	if p.Solver == SolverSGD {
-		// As nnU-Net has them.
+		// As in nnU-Net.
 		rate, decay, p.Momentum = sgdRate, 3e-5, cmp.Or(o.Momentum, 0.99)
 	}
 	if o.From != nil {
@@ -36,14 +36,14 @@ func (p *Plan) takeRecipe(o Options) {
 	p.Loss, p.Deep, p.Patience, p.Repeat = o.Loss.WithDefaults(), o.Deep, o.Patience, o.Repeat
 }
 
-// origin names a model and its very weights.
+// origin identifies a model and its exact weights.
 func origin(m *models.Model) string {
 	return fmt.Sprintf("%s %s (SHA-256 %.12s…)", m.Name, m.Version, m.WeightsSHA256)
 }
 
-// tuned returns network and recipe of a training that starts from a model:
-// those of the model, which become a colour network's where the data have
-// colour. The options may only repeat what the model is.
+// tuned returns network and recipe of a training that starts from a model. They are
+// those of the model, converted to a colour network if the data have colour. The
+// options must not contradict the model.
 func tuned(o Options, f Fingerprint) (unet.Config, preprocess.Recipe, error) {
 	c, r := o.From.Network.WithDefaults(), o.From.Recipe
 	if err := sameNetwork(o.Network, c, "the model to start from"); err != nil {
@@ -55,7 +55,7 @@ func tuned(o Options, f Fingerprint) (unet.Config, preprocess.Recipe, error) {
 	return c, r, nil
 }
 
-// sameNetwork refuses fields that were given and differ.
+// sameNetwork refuses given fields that differ.
 func sameNetwork(n, kept unet.Config, whose string) error {
 	return cmp.Or(other("head", n.Head, kept.Head, whose), other("width", n.Width, kept.Width, whose), other("max-width", n.MaxWidth, kept.MaxWidth, whose), other("depth", n.Depth, kept.Depth, whose),
 		other("norm", n.Norm, kept.Norm, whose), other("groups", n.Groups, kept.Groups, whose),
@@ -63,16 +63,16 @@ func sameNetwork(n, kept unet.Config, whose string) error {
 		other("skip", n.Skip, kept.Skip, whose), other("attention", n.Attention, kept.Attention, whose), other("up", n.Up, kept.Up, whose))
 }
 
-// other refuses a setting that was given and is not what whose has.
+// other refuses a given setting that differs from that of whose.
 func other[T comparable](field string, given, kept T, whose string) error {
 	if cmp.Or(given, kept) == kept {
 		return nil
 	}
-	return fmt.Errorf("train: %w: %s %v, %s has %v", segd.ErrOption, field, given, whose, kept)
+	return fmt.Errorf("train: %w: %s %v, but %s has %v", segd.ErrOption, field, given, whose, kept)
 }
 
-// tunedNames are the names of the foreground classes where none are given: the
-// model's, and numbers for what the data have beyond.
+// tunedNames returns the names of the foreground classes if none are given: the
+// model's names, and numbers for further classes of the data.
 func tunedNames(m *models.Model, classes int) []string {
 	names := m.ForegroundNames()
 	for len(names) < classes-1 {
@@ -81,8 +81,8 @@ func tunedNames(m *models.Model, classes int) []string {
 	return names
 }
 
-// startFrom returns the weights of the model that training starts from, with the
-// head that the plan has.
+// startFrom returns the weights of the model from which training starts, with the
+// head of the plan.
 func (r *run) startFrom() (*unet.Params, error) {
 	old, err := r.o.From.Params()
 	if err != nil {
@@ -91,13 +91,13 @@ func (r *run) startFrom() (*unet.Params, error) {
 	return r.Plan.target().started(r, old)
 }
 
-// rarest bounds the weight of a class that balance gives.
+// rarest limits the class weights of balance.
 const rarest = 10
 
-// balance returns a weight for each class by how much of the training images it
-// is: the median share of the classes through its own (Eigen and Fergus 2015),
-// a tenth at least and ten at most, so that a class of a few pixels does not
-// drown the others. A class that does not occur weighs 1.
+// balance returns a weight for each class from its share of the training images: the
+// median share of the classes divided by its own (Eigen and Fergus 2015), limited to
+// the range from 0.1 to 10 so that a class with few pixels does not drown out the
+// others. A class that does not occur has weight 1.
 func balance(cases []dataset.Case, list []facts, l dataset.Meaning, training []string, classes int) []float64 {
 	count := make([]float64, classes)
 	train := map[string]bool{}

@@ -14,25 +14,25 @@ import (
 	"segd/train/dataset"
 )
 
-// valuesPerCase bounds the grey values of foreground that are kept of a case.
+// valuesPerCase limits the foreground grey values kept for a case.
 const valuesPerCase = 2000
 
-// facts are what the plan needs of a case once its pixels are gone.
+// facts holds what the plan needs from a case after its pixels are released.
 type facts struct {
 	width, height, channels int
 	spacing                 segd.Spacing
 	calibrated              bool // values are Hounsfield units
 	seen                    dataset.Seen
-	counts                  [256]int // pixels by label value
+	counts                  [256]int // number of pixels by label value
 	thickness               [256]float64
 	regions                 [256]int
 	foreground              []float32      // grey values of foreground, evenly spaced
 	hash                    uint64         // of the label's pixels
-	known                   dataset.Spread // of labels that are values
+	known                   dataset.Spread // for labels that are values
 	plane                   models.TrainingPlane
 }
 
-// factsOf looks at a case that was read.
+// factsOf extracts the facts from a case.
 func factsOf(t target, c *dataset.Case, r dataset.Sample) facts {
 	f := facts{width: r.Image.Width, height: r.Image.Height, channels: r.Image.Channels, spacing: r.Image.Spacing, plane: placeOf(c)}
 	f.calibrated = c.Calibrated(r.Image)
@@ -40,18 +40,19 @@ func factsOf(t target, c *dataset.Case, r dataset.Sample) facts {
 	return f
 }
 
-// Distances between pixels, as Fingerprint holds them.
+// Distances between pixels, as in Fingerprint.
 type Distances struct {
 	Min    float64 `json:"min"`
 	Median float64 `json:"median"`
 	Max    float64 `json:"max"`
 }
 
-// alike is how far the spacings of a data set may differ and count as one.
+// alike is the factor by which the spacings of a data set may differ and still count
+// as equal.
 const alike = 1.02
 
-// measureValues fills in what hangs on units: spacings, and the values of
-// foreground where they are calibrated in nine of ten cases at least.
+// measureValues sets what depends on units: the spacings and, if at least nine in ten
+// cases are calibrated, the foreground values.
 func (f *Fingerprint) measureValues(list []facts) {
 	var spacings []float64
 	var values []float32
@@ -90,9 +91,9 @@ func (f *Fingerprint) measureValues(list []facts) {
 	}
 }
 
-// adapt chooses normalisation and spacing by what the values and pixels mean:
-// calibrated values by those of all foreground, as nnU-Net does with CT, and
-// the median spacing where spacings are known and differ.
+// adapt chooses normalisation and spacing. Calibrated values are normalised by those
+// of all foreground, as nnU-Net does for CT. The median spacing is used if spacings
+// are known and differ.
 func (p *Plan) adapt(f Fingerprint) {
 	if f.Window != nil {
 		p.Recipe.Normalise, p.Recipe.Window = preprocess.Fixed, *f.Window
@@ -103,7 +104,7 @@ func (p *Plan) adapt(f Fingerprint) {
 	}
 }
 
-// hashValues is a hash of the bits of values.
+// hashValues hashes the bits of values.
 func hashValues(values []float32) uint64 {
 	h := fnv.New64a()
 	var b []byte
@@ -122,7 +123,7 @@ type Fingerprint struct {
 	Cases        int     `json:"cases"`
 	Groups       int     `json:"groups"`
 	Channels     int     `json:"channels"`
-	Classes      int     `json:"classes"` // background included; 1 of values
+	Classes      int     `json:"classes"` // including background; 1 for values
 	MinWidth     int     `json:"min_width"`
 	MedianWidth  int     `json:"median_width"`
 	MaxWidth     int     `json:"max_width"`
@@ -130,17 +131,17 @@ type Fingerprint struct {
 	MedianHeight int     `json:"median_height"`
 	MaxHeight    int     `json:"max_height"`
 	Foreground   float64 `json:"foreground"` // share of all pixels
-	Empty        int     `json:"empty"`      // cases without foreground, of classes
-	Regions      []int   `json:"regions"`    // by foreground class: the most connected regions of it in one case; 0: many
-	Thickness    float64 `json:"thickness"`  // of the structures: median over cases and classes of thickness, in pixels
+	Empty        int     `json:"empty"`      // cases without foreground, if labels are classes
+	Regions      []int   `json:"regions"`    // by foreground class: the largest number of connected regions in one case; 0: many
+	Thickness    float64 `json:"thickness"`  // of the structures, in pixels: median over cases and classes
 	Hash         string  `json:"hash"`       // over ids, groups, sizes and label pixels in order
-	// SpacingMM are the distances between pixels, where all are known; Window the
-	// values of foreground, where they are calibrated.
+	// SpacingMM holds the distances between pixels, if all are known. Window holds
+	// the foreground values, if they are calibrated.
 	SpacingMM *Distances         `json:"spacing_mm,omitempty"`
 	Window    *preprocess.Window `json:"window,omitempty"`
 }
 
-// fingerprint sums up the facts of the cases. Label values are meant as l says.
+// fingerprint summarises the facts of the cases. l says what label values mean.
 func fingerprint(cases []dataset.Case, list []facts, l dataset.Meaning, classes int) Fingerprint {
 	f := Fingerprint{Cases: len(cases), Channels: 1, Classes: classes}
 	var widths, heights []int
@@ -197,10 +198,10 @@ func spread(v []int) (lowest, median, highest int) {
 	return s[0], s[len(s)/2], s[len(s)-1]
 }
 
-// thicknesses returns the thickness of each value that occurs in m, 0 of others:
-// four times its area through its perimeter, which is the diameter of a disc
-// and twice the width of a long vessel. The perimeter counts edges of pixels,
-// π/4 of each as on average over all directions.
+// thicknesses returns the thickness of each value that occurs in m, and 0 for others.
+// Thickness is four times the area divided by the perimeter, which is the diameter of
+// a disc and twice the width of a long vessel. The perimeter is the number of pixel
+// edges times π/4, the average over all directions.
 func thicknesses(m *segd.Mask) (t [256]float64) {
 	area, edges := make([]int, 256), make([]int, 256)
 	between := func(a, b uint8) {

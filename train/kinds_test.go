@@ -12,8 +12,8 @@ import (
 	"segd/train/dataset/datasettest"
 )
 
-// photographs are colour pictures of leaves, flowers and soil's stones on
-// ground of any brightness: classes differ by colour, not by how bright they are.
+// photographs writes colour pictures of leaves, flowers and stones on ground of
+// varying brightness: classes differ in colour, not in brightness.
 func photographs(t testing.TB) string {
 	dir := t.TempDir()
 	rng := rand.New(rand.NewPCG(11, 1))
@@ -47,9 +47,9 @@ func photographs(t testing.TB) string {
 	return dir
 }
 
-// body is a slice of a CT in Hounsfield units: air, a body of fat and muscle,
-// and an organ of 60 HU in it, class 1, among others of other density. Subjects
-// differ in place and size.
+// body returns a CT slice in Hounsfield units: air, a body of fat and muscle, and in
+// it an organ of 60 HU, class 1, among others of different density. Subjects differ
+// in position and size.
 func body(seed uint64, size, z int) (values []int, class []uint8) {
 	rng := rand.New(rand.NewPCG(seed, 5))
 	cy, cx := size/2+rng.IntN(5)-2, size/2+rng.IntN(5)-2
@@ -77,7 +77,7 @@ func body(seed uint64, size, z int) (values []int, class []uint8) {
 	return values, class
 }
 
-// volumesCT are six crops of CT of several spacings.
+// volumesCT writes six CT crops with different spacings.
 func volumesCT(t testing.TB) string {
 	dir := t.TempDir()
 	for i := range 6 {
@@ -94,7 +94,7 @@ func volumesCT(t testing.TB) string {
 	return dir
 }
 
-// seriesCT are six series of CT slices, with a segmentation of each.
+// seriesCT writes six series of CT slices, each with a segmentation.
 func seriesCT(t testing.TB) string {
 	dir := t.TempDir()
 	const size = 48

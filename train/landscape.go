@@ -10,38 +10,35 @@ import (
 	"segd/unet"
 )
 
-// Landscape is the loss around the weights of a training, on a square grid in a
-// plane through them.
+// Landscape is the loss around the weights of a training, on a square grid in a plane
+// through them.
 type Landscape struct {
-	At   []float64   `json:"at"`   // grid positions of either axis, rising, the weights at 0
+	At   []float64   `json:"at"`   // grid positions of both axes, ascending, with the weights at 0
 	Loss [][]float64 `json:"loss"` // [second direction][first direction]
 }
 
-// maxLoss stands for what is larger or no number: so far out there is nothing
-// to see.
+// maxLoss replaces larger values and NaN: there is nothing to see that far out.
 const maxLoss = 1e6
 
-// landscapePatches is how many patches the loss is taken over, at least.
+// landscapePatches is the minimum number of patches over which the loss is computed.
 const landscapePatches = 8
 
-// MeasureLandscape evaluates the loss around the weights with which the
-// training in dir ended (their running average), on points×points weights in a
-// plane that reaches from -1 to 1 in both directions. datasets are those it was
-// trained on.
+// MeasureLandscape evaluates the loss around the final weights of the training in dir
+// (their running average), at points×points positions in a plane that reaches from -1
+// to 1 in both directions. datasets are those it was trained on.
 //
-// The plane is that of Li et al. 2018 ("Visualizing the Loss Landscape of
-// Neural Nets", section 4): two directions drawn from a normal distribution
-// with the seed, of which the weights of each output channel are scaled to the
-// norm of the weights that they are added to; biases and the parameters of
-// normalisation stay as they are. At a distance of 1 each filter has so been
-// moved by as much as it is long, whatever the scale of the weights, and the
-// landscapes of two networks can be compared. The loss is that of training, on
-// the first patches of it, the same at each point and for each network of one
-// plan and seed. Batch normalisation takes the statistics of these patches at
-// each point from its own batch, as training does; with the running ones, which belong to
-// the centre, the picture would show that they don't fit elsewhere.
+// The plane is that of Li et al. 2018 ("Visualizing the Loss Landscape of Neural
+// Nets", section 4): two directions drawn from a normal distribution with the seed.
+// In each direction, the weights of each output channel are scaled to the norm of the
+// weights to which they are added. Biases and normalisation parameters stay
+// unchanged. At a distance of 1, each filter has moved by its own norm, whatever the
+// scale of the weights, so the landscapes of two networks can be compared. The loss
+// is the training loss on the first training patches. They are the same at each point
+// and for each network with the same plan and seed. Batch normalisation uses the
+// statistics of the patches at each point, as in training. The running statistics
+// belong to the centre, and would only show that they don't fit elsewhere.
 //
-// A loss above 1e6 or no number is written as 1e6.
+// A loss that is above 1e6 or NaN is reported as 1e6.
 func MeasureLandscape(ctx context.Context, dir string, datasets []string, points int, seed uint64, pool *unet.Pool) (*Landscape, error) {
 	if points < 3 || points > 201 || points%2 == 0 {
 		return nil, fmt.Errorf("train: %w: %d points of a landscape, want an odd number from 3 to 201", segd.ErrOption, points)
@@ -66,7 +63,7 @@ func MeasureLandscape(ctx context.Context, dir string, datasets []string, points
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = loss.Close() }() // frees memory only
+	defer func() { _ = loss.Close() }() // only frees memory
 	first, second := direction(centre, seed, 1), direction(centre, seed, 2)
 	s := &Landscape{At: make([]float64, points), Loss: make([][]float64, points)}
 	for i := range s.At {
@@ -89,8 +86,8 @@ func MeasureLandscape(ctx context.Context, dir string, datasets []string, points
 	return s, nil
 }
 
-// reopen reads the data of the training in dir, and the running average of its
-// weights where it stands.
+// reopen reads the data of the training in dir, and the current running average of
+// its weights.
 func reopen(ctx context.Context, dir string, datasets []string) (*run, *unet.Params, error) {
 	saved, tensors, err := readCheckpoint(dir)
 	if err != nil {
@@ -106,7 +103,7 @@ func reopen(ctx context.Context, dir string, datasets []string) (*run, *unet.Par
 		size += 4 * len(t)
 	}
 	if len(tensors) < 2*size {
-		return nil, nil, fmt.Errorf("train: %w: checkpoint holds %d bytes of tensors, weights and their average take %d", segd.ErrFormat, len(tensors), 2*size)
+		return nil, nil, fmt.Errorf("train: %w: checkpoint holds %d bytes of tensors, but weights and their average need %d", segd.ErrFormat, len(tensors), 2*size)
 	}
 	if err := restore(tensors[size:2*size], all); err != nil {
 		return nil, nil, err
@@ -115,7 +112,7 @@ func reopen(ctx context.Context, dir string, datasets []string) (*run, *unet.Par
 	return r, average, err
 }
 
-// meanLoss is the loss over all batches.
+// meanLoss returns the mean loss over all batches.
 func meanLoss(l *unet.Trainer, batches []unet.Batch) (float64, error) {
 	sum := 0.0
 	for _, b := range batches {
@@ -131,8 +128,8 @@ func meanLoss(l *unet.Trainer, batches []unet.Batch) (float64, error) {
 	return maxLoss, nil
 }
 
-// direction draws a filter-normalised direction: a slice for each tensor in
-// order, nil for those that stay.
+// direction draws a filter-normalised direction: one slice for each tensor in order,
+// nil for those that stay unchanged.
 func direction(p *unet.Params, seed, number uint64) [][]float32 {
 	rng := rand.New(rand.NewPCG(seed, 0x5f7face<<8|number))
 	names := p.Names()
@@ -162,11 +159,11 @@ func direction(p *unet.Params, seed, number uint64) [][]float32 {
 	return d
 }
 
-// filtersOf says how many output channels weights of that shape have, and
-// which one each weight belongs to.
+// filtersOf returns the number of output channels of weights with this shape, and a
+// function from each weight to its channel.
 func filtersOf(shape []int) (n int, of func(i int) int) {
 	inner := shape[2] * shape[3]
-	if inner == 4 { // transposed convolutions, the only 2×2 ones, are in, out, 2, 2
+	if inner == 4 { // transposed convolutions, the only 2×2 ones, have shape in, out, 2, 2
 		return shape[1], func(i int) int { return i / inner % shape[1] }
 	}
 	return shape[0], func(i int) int { return i / (inner * shape[1]) }

@@ -13,12 +13,12 @@ import (
 	"segd/unet"
 )
 
-// Each output channel of a direction is as long as the weights it is added to;
-// vectors stay.
+// Each output channel of a direction has the norm of the weights to which it is
+// added. Vectors stay unchanged.
 func TestDirectionIsFilterNormalised(t *testing.T) {
 	p := unet.NewParams(unet.Config{Channels: 1, Classes: 2, Width: 2, Depth: 1, Block: unet.BlockResidual}, 3)
 	w, _ := p.Get("up.0.weight")
-	for i, v := range w.Data().([]float32) { // filters of different length
+	for i, v := range w.Data().([]float32) { // filters with different norms
 		w.Data().([]float32)[i] = v * float32(1+i%4)
 	}
 	d := direction(p, 1, 1)
@@ -32,17 +32,18 @@ func TestDirectionIsFilterNormalised(t *testing.T) {
 		}
 		for f, want := range filterNorms(w, w.Data().([]float32)) {
 			if got := filterNorms(w, d[i])[f]; math.Abs(got-want) > 1e-5*want {
-				t.Errorf("%s filter %d: direction of length %g, weights of %g", name, f, got, want)
+				t.Errorf("%s filter %d: direction has norm %g, weights have %g", name, f, got, want)
 			}
 		}
 	}
 	other := direction(p, 1, 2)
 	if d[0][0] == other[0][0] || direction(p, 1, 1)[0][0] != d[0][0] {
-		t.Error("directions are not a function of seed and number")
+		t.Error("directions do not depend only on seed and number")
 	}
 }
 
-// filterNorms is the length of each output channel, by the tensor's indices.
+// filterNorms computes the norm of each output channel directly from the tensor's
+// indices.
 func filterNorms(w *tensor.Dense, v []float32) []float64 {
 	s := w.Shape()
 	axis := 0
@@ -60,8 +61,8 @@ func filterNorms(w *tensor.Dense, v []float32) []float64 {
 	return norms
 }
 
-// The centre of a landscape is the loss of the weights that were kept, and a
-// network that has learnt lies lower than what surrounds it.
+// The centre of a landscape is the loss of the kept weights, and it lies below its
+// surroundings if the network has learnt.
 func TestLandscape(t *testing.T) {
 	dir, out := datasettest.Discs(t, 8, 32), filepath.Join(t.TempDir(), "m")
 	o := tiny(dir, out, 60)
@@ -100,8 +101,8 @@ func TestLandscape(t *testing.T) {
 	}
 }
 
-// Traces hold the gradient's norm of each convolution, are the same after an
-// interruption, and change nothing.
+// Traces hold the gradient norm of each convolution, are unaffected by an
+// interruption, and do not change the training.
 func TestTrace(t *testing.T) {
 	dir := datasettest.Discs(t, 8, 32)
 	plain := tiny(dir, filepath.Join(t.TempDir(), "plain"), 6)
@@ -113,7 +114,7 @@ func TestTrace(t *testing.T) {
 	traced.NoPage, traced.Trace = true, 2
 	var sum, total float64
 	traced.afterStep = func(r *run) {
-		if r.Step == 3 { // the step that began at 2
+		if r.Step == 3 { // the step that started at 2
 			total = r.solver.base().GradientNorm()
 		}
 	}
@@ -133,8 +134,8 @@ func TestTrace(t *testing.T) {
 		}
 		sum += l.Gradient * l.Gradient
 	}
-	// Biases and the parameters of the norm are left out.
+	// Biases and normalisation parameters are left out.
 	if got := math.Sqrt(sum); got > total || got < 0.5*total {
-		t.Errorf("layers' gradients together %g, the solver's %g", got, total)
+		t.Errorf("gradient norm %g over layers, %g in the solver", got, total)
 	}
 }

@@ -22,19 +22,19 @@ type example struct {
 	*dataset.Case
 	augment.Sample
 	place preprocess.Placement
-	truth *segd.Mask // on the image's own pixels, which figures are of; nil with targets
+	truth *segd.Mask // on the image's own pixels, for figures; nil with targets
 
-	// values of a regression are those of the image's own pixels, in the unit of the
-	// labels; NaN where not known.
+	// values of a regression, on the image's own pixels and in the unit of the
+	// labels; NaN: not known.
 	values []float32
 
-	// record is set where the pixels lie in a file: whole returns them, and only
+	// record is set if the pixels are in a file. Then whole returns them, and only
 	// Case and place are set here.
 	record *record
 }
 
-// load looks at all cases, and keeps the pixels of those that limit bytes have
-// room for; the others are read again by normalise.
+// load reads all cases, and keeps the pixels of as many as fit into limit bytes.
+// normalise reads the others again.
 func load(ctx context.Context, cases []dataset.Case, t target, limit int64) ([]dataset.Sample, []facts, error) {
 	raws, list := make([]dataset.Sample, len(cases)), make([]facts, len(cases))
 	var used atomic.Int64
@@ -58,8 +58,8 @@ func load(ctx context.Context, cases []dataset.Case, t target, limit int64) ([]d
 	return raws, list, err
 }
 
-// predict is the mask that q finds, on the image's own pixels, with as many
-// regions as the plan's data have.
+// predict returns the mask that q predicts, on the image's own pixels, with at most
+// the number of regions in the plan.
 func (e *example) predict(ctx context.Context, q *unet.Predictor, regions []int) (*segd.Mask, error) {
 	p, err := q.Predict(ctx, e.X)
 	if err != nil {
@@ -78,15 +78,15 @@ type normaliser struct {
 	recipe  preprocess.Recipe
 	meant   dataset.Meaning
 	classes int
-	loss    *unet.Loss // whose map of weights is made; nil: none
+	loss    *unet.Loss // whose border map is made; nil: none
 	held    []string   // ids of the cases that don't need it
 	target  target
 	targets *Targets // how values are normalised
 	store   *store
 }
 
-// run makes an example of each case, from raws where it was kept, which is let
-// go of.
+// run makes an example of each case. It uses the pixels kept in raws, if any, and
+// then releases them.
 func (n *normaliser) run(ctx context.Context, cases []dataset.Case, raws []dataset.Sample) ([]example, error) {
 	examples := make([]example, len(cases))
 	err := parallel.Do(ctx, len(cases), func(i int) error {
@@ -120,7 +120,7 @@ func (n *normaliser) run(ctx context.Context, cases []dataset.Case, raws []datas
 	return examples, err
 }
 
-// weigh gives an example the weight of each pixel.
+// weigh sets the weight of each pixel of an example.
 func (e *example) weigh(l unet.Loss) error {
 	id, err := e.objects()
 	if err != nil {
@@ -130,8 +130,8 @@ func (e *example) weigh(l unet.Loss) error {
 	return nil
 }
 
-// objects numbers the objects of an example's labels from 1 on: those of its
-// instances, else the connected parts of each class.
+// objects numbers the objects of an example's labels, starting at 1. The objects are
+// its instances, or else the connected parts of each class.
 func (e *example) objects() ([]int32, error) {
 	if e.Instances == "" {
 		m := &segd.Mask{Width: e.X.W, Height: e.X.H, Pix: append([]uint8(nil), e.Y...)}
@@ -151,7 +151,7 @@ func (e *example) objects() ([]int32, error) {
 		return nil, fmt.Errorf("train: instances %s: %w: %d×%d pixels in %d channels, the image has %d×%d",
 			e.Instances, segd.ErrFormat, img.Width, img.Height, img.Channels, e.place.Width, e.place.Height)
 	}
-	// Placement maps masks, of a byte a pixel: a number has two.
+	// Placement maps masks with one byte per pixel; a number takes two.
 	id := make([]int32, e.X.W*e.X.H)
 	for shift := 0; shift <= 8; shift += 8 {
 		part := segd.NewMask(img.Width, img.Height)
@@ -168,14 +168,15 @@ func (e *example) objects() ([]int32, error) {
 	return id, nil
 }
 
-// borderMap is U-Net's weight map (Ronneberger et al. 2015, equation 2) with
-// the weights of classes left out: of a background pixel
+// borderMap computes U-Net's weight map (Ronneberger et al. 2015, equation 2) without
+// class weights. A background pixel has the weight
 //
 //	w = 1 + w0·exp(-(d1+d2)²/2σ²)
 //
-// where d1 and d2 are its distances to the nearest and the second nearest
-// object, id > 0, in pixels; 1 within objects and where there are not two.
-// Objects are looked for up to 4σ away, from where on w is 1 to 3e-4 of w0.
+// where d1 and d2 are its distances in pixels to the nearest and second-nearest
+// object (id > 0). The weight is 1 inside objects, and if there are fewer than two.
+// Objects are searched up to 4σ away, beyond which w differs from 1 by at most 3e-4
+// of w0.
 func borderMap(id []int32, width, height int, w0, sigma float64) []float32 {
 	weights := make([]float32, len(id))
 	for i := range weights {
@@ -195,7 +196,7 @@ func borderMap(id []int32, width, height int, w0, sigma float64) []float32 {
 		}
 		for i, d := range metric.Distances(inside, w, h) {
 			n := &near[(b.y0+i/w)*width+b.x0+i%w]
-			// Which of the objects comes first does not matter.
+			// The order of the objects does not matter.
 			n[0], n[1] = min(n[0], d), min(n[1], max(n[0], d))
 		}
 	}
@@ -208,7 +209,7 @@ func borderMap(id []int32, width, height int, w0, sigma float64) []float32 {
 	return weights
 }
 
-// box is a rectangle of pixels, both ends within.
+// box is a rectangle of pixels, with both ends inclusive.
 type box struct{ y0, x0, y1, x1 int }
 
 // boxes returns the bounding box of each object.

@@ -11,14 +11,14 @@ import (
 	"segd/unet"
 )
 
-// saveEvery is the least time between checkpoints: a killed process loses
-// little more than that.
+// saveEvery is the minimum time between checkpoints. A killed process loses little
+// more than that.
 const saveEvery = 20 * time.Second
 
-// reportEvery is the least time between events of steps.
+// reportEvery is the minimum time between step events.
 const reportEvery = 500 * time.Millisecond
 
-// loop trains from where the run stands to the end of the plan.
+// loop trains from the current state of the run to the end of the plan.
 func (r *run) loop(ctx context.Context) error {
 	p := &r.Plan
 	feedCtx, stop := context.WithCancel(ctx)
@@ -63,16 +63,16 @@ func (r *run) loop(ctx context.Context) error {
 	return nil
 }
 
-// ended says how far a training came.
+// ended describes the end of a training.
 func (r *run) ended() string {
 	p := &r.Plan
 	if p.StoppedEarly > 0 {
-		return fmt.Sprintf("stopped early after %d of %d steps: %d validations without a better one", p.StoppedEarly, p.Steps, p.Patience)
+		return fmt.Sprintf("stopped early after %d of %d steps: %d validations without improvement", p.StoppedEarly, p.Steps, p.Patience)
 	}
 	return fmt.Sprintf("%d steps", r.Step)
 }
 
-// step runs one batch and moves the average along.
+// step trains on one batch and updates the average.
 func (r *run) step(b unet.Batch) error {
 	p := &r.Plan
 	solver := r.solver.base()
@@ -120,18 +120,18 @@ func (r *run) kept() string {
 	return fmt.Sprintf("the best model (val_%s %s at step %d) is kept", r.Plan.target().figure(), r.Plan.target().text(r.BestImage), r.BestStep)
 }
 
-// due reports whether a validation is to be made before the next step.
+// due reports whether a validation is due before the next step.
 func (r *run) due() bool {
 	return r.Step > 0 && r.Validated != r.Step && (r.Step%r.Plan.ValidateEvery == 0 || r.Step == r.Plan.Steps)
 }
 
-// validate measures the averaged weights on the validation cases, keeps them
-// if they are the best so far, or the latest where nothing validates, and saves
-// a checkpoint now and then.
+// validate measures the averaged weights on the validation cases, keeps them if they
+// are the best so far (or always, if nothing validates), and saves a checkpoint from
+// time to time.
 func (r *run) validate(ctx context.Context) error {
 	if r.BestStep == 0 {
-		// So that there is no model without a checkpoint, which a process that is
-		// killed could not go on from.
+		// Never leave a model without a checkpoint: a killed process could not resume
+		// from it.
 		if err := r.save(); err != nil {
 			return err
 		}
@@ -155,7 +155,7 @@ func (r *run) validate(ctx context.Context) error {
 		before := r.standing
 		r.standing = standing{BestScore: score, BestImage: v.image, BestGroup: v.group, BestStep: r.Step}
 		if err := r.saveModel(r.last); err != nil {
-			r.standing = before // it is the model before that is kept
+			r.standing = before // the previous model is kept
 			return err
 		}
 		r.best, r.Stale = r.last, 0
@@ -184,8 +184,8 @@ func (r *run) evaluate(ctx context.Context) (validation, error) {
 	return t.evaluate(ctx, p, q, r.validation, r.classNames())
 }
 
-// stopped saves what there is after ctx ended, and passes the reason on. An
-// error of another kind is returned unchanged.
+// stopped saves the state after ctx is done, and returns the reason. Other errors are
+// returned unchanged.
 func (r *run) stopped(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return err
@@ -193,7 +193,7 @@ func (r *run) stopped(ctx context.Context, err error) error {
 	if err := r.save(); err != nil {
 		return err
 	}
-	r.report(r.event(EventDone, fmt.Sprintf("stopped after %d of %d steps; %s; go on with resume", r.Step, r.Plan.Steps, r.kept())))
+	r.report(r.event(EventDone, fmt.Sprintf("stopped after %d of %d steps; %s; continue with resume", r.Step, r.Plan.Steps, r.kept())))
 	return fmt.Errorf("train: stopped after %d of %d steps: %w", r.Step, r.Plan.Steps, context.Cause(ctx))
 }
 
@@ -204,10 +204,10 @@ func (r *run) save() error {
 	return writeCheckpoint(r.o.Out, &r.progress, r.tensors()...)
 }
 
-// elapsed is the time of all runs of this training, in seconds.
+// elapsed returns the time of all runs of this training, in seconds.
 func (r *run) elapsed() float64 { return r.before + time.Since(r.start).Seconds() }
 
-// epoch is the epoch of the last step, counted from 1.
+// epoch returns the epoch of the last step, counted from 1.
 func (r *run) epoch() int {
 	return int(float64(max(0, r.Step-1))/r.Plan.EpochSteps) + 1
 }
@@ -248,11 +248,11 @@ func (r *run) result() *Result {
 	return res
 }
 
-// summary is the plan in one line.
+// summary describes the plan in one line.
 func (p *Plan) summary() string {
 	images, every := fmt.Sprintf("%d training and %d validation images", len(p.Training), len(p.Validation)), "validation"
 	if p.all() {
-		images, every = fmt.Sprintf("%d training images, none to validate on,", len(p.Training)), "saved"
+		images, every = fmt.Sprintf("%d training images, none for validation,", len(p.Training)), "saved"
 	}
 	return fmt.Sprintf("%s of %d groups; U-Net width %d depth %d, %s; patches %d×%d, batch %d; %d steps (%.1f epochs, from %s), %s every %d; %s, %s, %s schedule",
 		images, p.Data.Groups, p.Network.Width, p.Network.Depth, p.target().output(p),

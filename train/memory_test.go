@@ -8,8 +8,8 @@ import (
 	"segd/unet"
 )
 
-// Where memory is short activations are computed again, then the batch becomes
-// smaller, then the plan is refused.
+// If memory is short, first activations are recomputed, then the batch is reduced,
+// and finally the plan is refused.
 func TestFit(t *testing.T) {
 	plan := func(norm unet.Norm) Plan {
 		return Plan{Network: unet.Config{Channels: 1, Classes: 2, Width: 16, Depth: 4, Norm: norm}.WithDefaults(), Batch: 8, PatchHeight: 256, PatchWidth: 256,
@@ -26,7 +26,7 @@ func TestFit(t *testing.T) {
 	}
 	whole, again := memory(false), memory(true)
 	if again >= whole {
-		t.Fatalf("computed again %d bytes, else %d", again, whole)
+		t.Fatalf("recomputed %d bytes, otherwise %d", again, whole)
 	}
 	for _, tt := range []struct {
 		name      string
@@ -40,14 +40,14 @@ func TestFit(t *testing.T) {
 		{"a little short", unet.NormBatch, again/2*3 + 3, false, true, false},
 		{"short", unet.NormBatch, again, false, true, true},
 		{"short, batch fixed", unet.NormBatch, again, true, true, false},
-		{"short, nothing to compute again", unet.NormNone, whole, false, false, true},
+		{"short, nothing to recompute", unet.NormNone, whole, false, false, true},
 	} {
 		p := plan(tt.norm)
 		if err := p.fit(tt.limit, tt.fixed); err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 		if p.Recompute != tt.recompute || (p.Batch < 8) != tt.smaller {
-			t.Errorf("%s: computed again %t, batch %d; want %t, smaller %t", tt.name, p.Recompute, p.Batch, tt.recompute, tt.smaller)
+			t.Errorf("%s: recompute %t, batch %d; want %t, smaller %t", tt.name, p.Recompute, p.Batch, tt.recompute, tt.smaller)
 		}
 	}
 	p := plan(unet.NormBatch)
@@ -56,8 +56,8 @@ func TestFit(t *testing.T) {
 	}
 }
 
-// TestMemoryEstimate: what a plan says of a step is what one takes, for each kind
-// of network, with dense and nested ones and gates together.
+// TestMemoryEstimate: the plan's estimate for a step equals its measured memory, for
+// each kind of network, including dense and nested ones with gates.
 func TestMemoryEstimate(t *testing.T) {
 	for _, c := range []unet.Config{
 		{}, {Skip: unet.SkipAdd}, {Skip: unet.SkipNone}, {Block: unet.BlockResidual}, {Block: unet.BlockDense},
@@ -82,7 +82,7 @@ func TestMemoryEstimate(t *testing.T) {
 				t.Fatal(err)
 			}
 			if says -= baseMemory + int64(4*paramCopies*weights.Count()); says != takes {
-				t.Errorf("%v blocks, %v skips, gates %t, computed again %t: %d bytes, the plan says %d", c.Block, c.Skip, c.Attention, again, takes, says)
+				t.Errorf("%v blocks, %v skips, gates %t, recompute %t: %d bytes, the plan says %d", c.Block, c.Skip, c.Attention, again, takes, says)
 			}
 		}
 	}

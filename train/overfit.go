@@ -10,55 +10,55 @@ import (
 	"segd/unet"
 )
 
-// The overfit test: a network that is small and fast, on few images, must come
-// to know them by heart. Where it does not, more images will not help.
+// The overfit test: a small and fast network must be able to memorise a few images.
+// If it cannot, more images will not help.
 const (
-	// OverfitCases is how many cases Overfit is meant for, at most.
+	// OverfitCases is the maximum number of cases for Overfit.
 	OverfitCases = 4
 	overfitWidth = 8
 	overfitRate  = 3e-3
-	overfitLook  = 20   // steps between looks at the figures
-	knownDice    = 0.95 // is enough to stop
-	enoughDice   = 0.7  // below it something is wrong
+	overfitLook  = 20   // steps between measurements
+	knownDice    = 0.95 // enough to stop
+	enoughDice   = 0.7  // below this, something is wrong
 
-	// Of values, the error as a share of that of their mean.
+	// For values, the error as a share of that of their mean.
 	valuesByHeart    = 0.1
 	notValuesByHeart = 0.5
 )
 
-// byHeart is the overfit test of a target.
+// byHeart describes the overfit test of a target.
 type byHeart struct {
-	loss          string  // its terms; empty: the usual ones
-	foreground    float64 // share of patches on foreground
+	loss          string  // terms of the loss; empty: the default
+	foreground    float64 // share of patches centred on foreground
 	known, enough func(*OverfitResult) bool
 	record        func(*OverfitResult, validation) // keeps the best
 	text          func(*OverfitResult) string
 }
 
-// OverfitResult is how well a small network learned a few images by heart.
+// OverfitResult says how well a small network memorised a few images.
 type OverfitResult struct {
 	Cases   int     `json:"cases"`
 	Steps   int     `json:"steps"`
 	Seconds float64 `json:"seconds"`
-	Dice    float64 `json:"dice"` // mean over these images and the classes that each holds
+	Dice    float64 `json:"dice"` // mean over these images and the classes that each contains
 
-	// Of values, in place of Dice: mean absolute error over these images, and that
-	// of the mean of their labels.
+	// For values, instead of Dice: mean absolute error over these images, and that of
+	// the mean of their labels.
 	MAE      float64 `json:"mae,omitempty"`
 	Constant float64 `json:"constant_mae,omitempty"`
 
 	test byHeart
 }
 
-// Enough reports whether the images were learned by heart, more or less.
+// Enough reports whether the network more or less memorised the images.
 func (r *OverfitResult) Enough() bool { return r.test.enough(r) }
 
-// String is the figure in words.
+// String returns the figure as text.
 func (r *OverfitResult) String() string { return r.test.text(r) }
 
-// Overfit lets a small network learn the cases, which are few, by heart: without
-// augmentation, for at most the time given. Their labels can be read, as head has
-// them.
+// Overfit trains a small network to memorise the few given cases, without
+// augmentation, for at most the given time. Their labels must be readable as head
+// requires.
 func Overfit(ctx context.Context, cases []dataset.Case, head unet.Head, limit time.Duration, pool *unet.Pool) (*OverfitResult, error) {
 	began := time.Now()
 	t := targets[head]
@@ -91,7 +91,7 @@ func Overfit(ctx context.Context, cases []dataset.Case, head unet.Head, limit ti
 	return learnByHeart(ctx, &p, examples, began, limit, pool)
 }
 
-// learnByHeart trains until the images are known or the time is over.
+// learnByHeart trains until the images are memorised or the time is up.
 func learnByHeart(ctx context.Context, p *Plan, examples []example, began time.Time, limit time.Duration, pool *unet.Pool) (*OverfitResult, error) {
 	params := unet.NewParams(p.Network, 1)
 	t, err := unet.NewTrainer(p.Network, params, p.Batch, p.PatchHeight, p.PatchWidth, unet.TrainerOptions{Pool: pool, Recompute: p.Recompute, Loss: p.Loss})
@@ -122,7 +122,7 @@ func learnByHeart(ctx context.Context, p *Plan, examples []example, began time.T
 	return r, nil
 }
 
-// look measures how well the examples are known, and keeps the best.
+// look measures how well the network knows the examples, and keeps the best figure.
 func (r *OverfitResult) look(ctx context.Context, p *Plan, params *unet.Params, examples []example, pool *unet.Pool) error {
 	q, err := unet.NewPredictor(p.Network, p.target().kept(p, params), unet.PredictorOptions{Pool: pool})
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"segd/train/internal/page"
 )
 
-// shownCases is how many validation images a training's page shows.
+// shownCases is the number of validation images on a training's page.
 const shownCases = 6
 
 // trainingPage lays out a finished training: its curves and its plan.
@@ -20,7 +20,7 @@ func (r *run) trainingPage() *report.Page {
 	t := r.Plan.target()
 	loss, figure := report.Chart{Title: "Loss", X: "epoch", Y: r.Plan.Loss.String()}, report.Chart{X: "epoch"}
 	t.charts(&loss, &figure)
-	figure.Caption = fmt.Sprintf("Of the averaged weights. Those of step %d are kept: %s by image, %s by group.", r.BestStep, t.text(r.BestImage), t.text(r.BestGroup))
+	figure.Caption = fmt.Sprintf("Curves of the averaged weights. Those of step %d are kept: %s by image, %s by group.", r.BestStep, t.text(r.BestImage), t.text(r.BestGroup))
 	var epochs, losses, images, groups []float64
 	for i := range r.History {
 		h := &r.History[i]
@@ -28,7 +28,7 @@ func (r *run) trainingPage() *report.Page {
 		image, group := t.ofRow(h)
 		losses, images, groups = append(losses, h.Loss), append(images, *image), append(groups, *group)
 	}
-	single := len(epochs) == 1 // makes no line
+	single := len(epochs) == 1 // breaks the line
 	loss.Series = []report.Series{{X: epochs, Y: losses, Dots: single}}
 	figure.Series = []report.Series{{Name: "by image", X: epochs, Y: images, Dots: single}, {Name: "by group", X: epochs, Y: groups, Dots: single, Dashed: true}}
 	charts := []report.Chart{loss}
@@ -39,8 +39,8 @@ func (r *run) trainingPage() *report.Page {
 	return p
 }
 
-// writePage writes report.html beside the model: the training, and how the weights
-// that are kept do on the validation images, if this run validated them.
+// writePage writes report.html next to the model: the training and, if this run
+// validated them, the results of the kept weights on the validation images.
 func (r *run) writePage(ctx context.Context) error {
 	p := r.trainingPage()
 	if r.best != nil {

@@ -17,13 +17,12 @@ import (
 	"segd/unet"
 )
 
-// Plan is everything that decides what a training does; it is written to
-// plan.json and into the checkpoint. Together with the data it determines the
-// weights.
+// Plan holds everything that determines a training. It is written to plan.json and to
+// the checkpoint. Together with the data it determines the weights.
 type Plan struct {
 	Network       unet.Config       `json:"network"`
 	Recipe        preprocess.Recipe `json:"recipe"`
-	Regions       []int             `json:"regions"` // connected regions that a mask keeps, as in models.Manifest
+	Regions       []int             `json:"regions"` // connected regions kept in a mask, as in models.Manifest
 	PatchHeight   int               `json:"patch_height"`
 	PatchWidth    int               `json:"patch_width"`
 	Batch         int               `json:"batch"`
@@ -38,14 +37,14 @@ type Plan struct {
 	Momentum      float64           `json:"momentum,omitempty"`
 	Schedule      string            `json:"schedule"`
 	Loss          unet.Loss         `json:"loss"`
-	Targets       *Targets          `json:"targets,omitempty"` // of a regression: how labels are normalised
+	Targets       *Targets          `json:"targets,omitempty"` // for a regression: how labels are normalised
 	Deep          bool              `json:"deep_supervision,omitempty"`
-	From          string            `json:"from,omitempty"` // the model that the weights started from
+	From          string            `json:"from,omitempty"` // the model from which the weights started
 	FreezeEncoder bool              `json:"freeze_encoder,omitempty"`
-	Recompute     bool              `json:"recompute,omitempty"`     // activations in the backward pass, to take less memory
-	Repeat        []int             `json:"repeat,omitempty"`        // by data set: how often its images come in an epoch
-	Patience      int               `json:"patience,omitempty"`      // validations without a better one that end it
-	StoppedEarly  int               `json:"stopped_early,omitempty"` // the step at which they did
+	Recompute     bool              `json:"recompute,omitempty"`     // recompute activations in the backward pass, to save memory
+	Repeat        []int             `json:"repeat,omitempty"`        // by data set: how often its images occur in an epoch
+	Patience      int               `json:"patience,omitempty"`      // number of validations without improvement that ends it
+	StoppedEarly  int               `json:"stopped_early,omitempty"` // the step at which it ended early
 	Clip          float64           `json:"gradient_clip"`
 	Average       float64           `json:"weight_average"` // decay of the running average of weights
 	Foreground    float64           `json:"foreground_share"`
@@ -54,34 +53,34 @@ type Plan struct {
 	ValFraction   float64           `json:"val_fraction"`
 	Fold          int               `json:"fold"`
 	Folds         int               `json:"folds"`
-	Kernels       string            `json:"kernels"` // set they ran on: weights are the same to the bit within one set
+	Kernels       string            `json:"kernels"` // instruction set: weights are bit-identical within one set
 	Data          Fingerprint       `json:"data"`
-	ClassNames    []string          `json:"class_names,omitempty"` // of the foreground classes, index 1 first; none: not known
+	ClassNames    []string          `json:"class_names,omitempty"` // of the foreground classes, index 1 first; empty: not known
 	Training      []string          `json:"training"`              // case ids
 	Validation    []string          `json:"validation"`
 }
 
-// Bounds of the default plan.
+// Limits of the default plan.
 const (
 	defaultPatch       = 192 // larger than the receptive field of depth 4, small enough for batches on two cores
 	defaultWidth       = 16
 	defaultValFraction = 0.2
 	maxDepth           = 5
-	mostRegions        = 2             // of a class that has a number of its own: two lungs, one head
-	regionCases        = 30            // that must hold a class before their number of regions counts
-	usualDepth         = 4             // deeper networks are no wider than widestLevel times their width
-	widestLevel        = 8             // they have to see further, not to know more
-	wholePatch         = 320           // of images that are resampled: they are seen whole
-	thickest           = 80            // pixels: images of thicker structures are resampled until theirs are that
-	bottleneck         = 8             // pixels a side that the lowest level keeps at least
+	mostRegions        = 2             // of a class with a fixed number of regions: two lungs, one head
+	regionCases        = 30            // number that must contain a class before its regions count
+	usualDepth         = 4             // deeper networks are at most widestLevel times their width
+	widestLevel        = 8             // they need a larger receptive field, not more capacity
+	wholePatch         = 320           // of resampled images, which the network sees whole
+	thickest           = 80            // pixels: images of thicker structures are resampled down to this thickness
+	bottleneck         = 8             // minimum pixels per side at the lowest level
 	batchPixels        = 6 * 192 * 192 // of a step
-	validateShare      = 0.10          // of the work of training, at most
-	validateMost       = 0.25          // even of a short one
+	validateShare      = 0.10          // maximum share of the work of training
+	validateMost       = 0.25          // even for a short training
 	minValidations     = 6
 )
 
-// newPlan fills in what the options leave open. Steps, and what hangs on
-// them, stay open until settle.
+// newPlan fills in what the options leave open. Steps, and what depends on them, stay
+// open until settle.
 func newPlan(o Options, f Fingerprint, training, validation []string) (Plan, error) {
 	p := Plan{
 		Recipe: preprocess.Recipe{Channels: f.Channels, Normalise: preprocess.ZScore, ClipLow: 0.5, ClipHigh: 99.5},
@@ -107,7 +106,7 @@ func newPlan(o Options, f Fingerprint, training, validation []string) (Plan, err
 		scale := float64(p.Recipe.LongSide) / float64(max(height, width))
 		height, width = int(math.Round(float64(height)*scale)), int(math.Round(float64(width)*scale))
 		side = wholePatch
-		// Of a large organ a part may be hidden; a small one then is.
+		// Part of a large organ may be hidden, and so may all of a small one.
 		p.Augment.Cover = 0.3
 	}
 	side = cmp.Or(o.Patch, side)
@@ -123,8 +122,8 @@ func newPlan(o Options, f Fingerprint, training, validation []string) (Plan, err
 	}
 	stride := p.Network.Stride()
 	p.PatchHeight, p.PatchWidth = (h+stride-1)/stride*stride, (w+stride-1)/stride*stride
-	// Few images make few steps an epoch; small batches give them more. An image
-	// much larger than a patch counts for as many as it has room for.
+	// Few images make few steps per epoch, and smaller batches make more. An image
+	// much larger than a patch counts as the number of patches that fit into it.
 	pixels := p.PatchHeight * p.PatchWidth
 	fit := int(math.Round(float64(batchPixels) / float64(pixels)))
 	different := len(training) * max(1, height*width/pixels)
@@ -133,10 +132,10 @@ func newPlan(o Options, f Fingerprint, training, validation []string) (Plan, err
 	return p, p.Recipe.Validate()
 }
 
-// longSide is the longer side of the images that makes the structures thickest
-// pixels thick, where they are clearly thicker, else 0. A network sees so far
-// and no further, and what it has to see of a large organ is its outline and
-// its surroundings. The step is coarse: the number means little.
+// longSide returns the longer side of the resampled images at which structures become
+// thickest pixels thick, or 0 if they are not clearly thicker. A network has a
+// limited receptive field, and for a large organ it must see the outline and
+// surroundings. The result is rounded coarsely, since its exact value matters little.
 func longSide(f Fingerprint) int {
 	if f.Thickness < 1.25*thickest {
 		return 0
@@ -145,7 +144,7 @@ func longSide(f Fingerprint) int {
 	return 32 * int(max(2, math.Round(n/32)))
 }
 
-// settle fixes the number of steps and all that hangs on it. valWork is the
+// settle sets the number of steps and everything that depends on it. valWork is the
 // work of one validation, in GFLOP.
 func (p *Plan) settle(steps int, from string, valWork float64) {
 	p.Steps, p.StepsFrom = max(1, steps), from
@@ -154,11 +153,11 @@ func (p *Plan) settle(steps int, from string, valWork float64) {
 	p.ValidateEvery = p.interval(p.Steps, valWork)
 }
 
-// interval is the number of steps between validations: an epoch, or more
-// where that would spend more than validateShare of the work on validation;
-// for a short training fewer, to have minValidations, within validateMost of
-// the work. It hangs on sizes only, never on a clock, so that the weights that
-// are kept don't hang on the machine.
+// interval returns the number of steps between validations. It is an epoch, or more
+// if validation would otherwise exceed validateShare of the work. A short training
+// validates more often, to reach minValidations within validateMost of the work. The
+// interval depends only on sizes, never on a clock, so that the kept weights don't
+// depend on the machine.
 func (p *Plan) interval(steps int, valWork float64) int {
 	stepWork := 3 * float64(p.Batch) * p.Network.GFLOP(p.PatchHeight, p.PatchWidth)
 	n := max(math.Ceil(p.EpochSteps), math.Ceil(valWork/(validateShare*stepWork)))
@@ -166,7 +165,7 @@ func (p *Plan) interval(steps int, valWork float64) int {
 	return int(max(1, min(n, float64(steps))))
 }
 
-// valFraction is the share of the groups that validates where there are no folds.
+// valFraction is the share of the groups that validates if there are no folds.
 func (o Options) valFraction() float64 {
 	if o.All {
 		return 0
@@ -177,17 +176,17 @@ func (o Options) valFraction() float64 {
 // all reports whether every image trains and none validates.
 func (p *Plan) all() bool { return len(p.Validation) == 0 }
 
-// What a training takes beside images, measured (docs/adr/0015).
+// Measured memory of a training, excluding images (docs/adr/0015).
 const (
 	baseMemory  = 192 << 20 // the program, batches ahead, an image being validated
 	paramCopies = 6         // weights, their average, gradients, two moments, a backup
 
-	// validationFloats is for a whole image in the network: two of the first
-	// level's layers at once, and the skip.
+	// validationFloats counts a whole image in the network: two of the first level's
+	// layers at once, and the skip.
 	validationFloats = 4
 )
 
-// memory returns about how many bytes a training takes beside its images. Those
+// memory estimates the bytes that a training takes, excluding its images. The bytes
 // of a step, which are most of them, are exact.
 func (p *Plan) memory() (int64, error) {
 	o := unet.TrainerOptions{Loss: p.Loss, Recompute: p.Recompute}
@@ -203,9 +202,9 @@ func (p *Plan) memory() (int64, error) {
 	return baseMemory + step + 4*int64(validation+params), nil
 }
 
-// fit has a step take no more than two thirds of limit bytes: it has normalised
-// activations computed again, which leaves the results as they are, and then makes
-// the batch smaller, unless that is fixed. One patch that is still too large is
+// fit reduces a step to at most two thirds of limit bytes. It first recomputes
+// normalised activations, which does not change the results, and then reduces the
+// batch unless it is fixed. If a single patch is still too large, the error is
 // segd.ErrOption.
 func (p *Plan) fit(limit int64, fixed bool) error {
 	n, err := p.memory()
@@ -226,14 +225,14 @@ func (p *Plan) fit(limit int64, fixed bool) error {
 		}
 	}
 	if n > limit {
-		return fmt.Errorf("train: %w: a step of %d patches of %d×%d takes about %d MiB, limit %d MiB: give more memory, a smaller patch, batch or width",
+		return fmt.Errorf("train: %w: a step of %d patches of %d×%d takes about %d MiB, limit %d MiB: allow more memory, or choose a smaller patch, batch or width",
 			segd.ErrOption, p.Batch, p.PatchHeight, p.PatchWidth, n>>20, limit>>20)
 	}
 	return nil
 }
 
-// readPlan reads a plan.json. A key that a plan does not have is
-// segd.ErrOption: it would change nothing, and is likely misspelt.
+// readPlan reads a plan.json. An unknown key is segd.ErrOption, because it would have
+// no effect and is probably misspelt.
 func readPlan(path string) (*Plan, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -248,9 +247,9 @@ func readPlan(path string) (*Plan, error) {
 	return p, nil
 }
 
-// takePlan trains by a plan that was written before. What follows from the data
-// is taken from the data: fingerprint and kernels and, unless the plan names
-// these very cases, the split, drawn as the plan says.
+// takePlan adopts an existing plan. Fingerprint and kernels come from the data and
+// the machine. So does the split, drawn as the plan says, unless the plan names
+// exactly these cases.
 func (r *run) takePlan(cases []dataset.Case, f Fingerprint, warn func(...string)) error {
 	p, err := readPlan(r.o.PlanFile)
 	if err != nil {
@@ -269,7 +268,7 @@ func (r *run) takePlan(cases []dataset.Case, f Fingerprint, warn func(...string)
 			return err
 		}
 		if !r.o.All {
-			warn("the plan names other cases than the data have: they are split again")
+			warn("the plan names other cases than the data have: the data are split again")
 		}
 		if warning != "" {
 			warn(warning)
@@ -285,12 +284,12 @@ func (r *run) takePlan(cases []dataset.Case, f Fingerprint, warn func(...string)
 	p.EpochSteps = float64(len(p.Training)) / float64(p.Batch)
 	r.Plan = *p
 	if r.o.Epochs == 0 && r.o.Steps == 0 && r.o.Time == 0 {
-		r.o.Steps = p.Steps // 0 if the plan leaves it open, and the clock decides
+		r.o.Steps = p.Steps // 0 if the plan leaves it open and the clock decides
 	}
 	return r.Plan.fit(r.o.Memory(), true)
 }
 
-// check refuses what a plan must not say, or not of these data.
+// check refuses values that are invalid in a plan, or do not fit the data.
 func (p *Plan) check(f Fingerprint, head unet.Head) error {
 	bad := func(key string, v any, want string) error {
 		return fmt.Errorf("%w: %s %v, want %s", segd.ErrOption, key, v, want)
@@ -301,7 +300,7 @@ func (p *Plan) check(f Fingerprint, head unet.Head) error {
 	stride := p.Network.Stride()
 	switch {
 	case p.Network.Head != head:
-		return bad("network.head", fmt.Sprintf("%q", p.Network.Head), "the head that was asked for")
+		return bad("network.head", fmt.Sprintf("%q", p.Network.Head), "the requested head")
 	case p.Network.Classes != f.Classes:
 		return bad("network.classes", p.Network.Classes, fmt.Sprintf("%d, as the data have", f.Classes))
 	case p.Recipe.Channels != p.Network.Channels:
@@ -330,8 +329,9 @@ func (p *Plan) check(f Fingerprint, head unet.Head) error {
 	return p.Recipe.Validate()
 }
 
-// names reports whether the plan's split is of these cases, no group on both
-// sides and neither side empty but where the plan has no case validate.
+// names reports whether the plan's split covers exactly these cases, with no group on
+// both sides and neither side empty. The validation side may be empty if no case of
+// the plan validates.
 func (p *Plan) names(cases []dataset.Case) bool {
 	sides := map[string]int{}
 	for _, c := range cases {

@@ -48,14 +48,14 @@ func TestThicknesses(t *testing.T) {
 		}
 	}
 	got := thicknesses(m)
-	// The disc's diameter; of a band its double width, over the mean length of
-	// a pixel's edge, since a straight line along the grid has no stairs.
+	// The diameter of the disc. For the band, twice its width divided by the mean
+	// length of a pixel edge, because a straight line along the grid has no steps.
 	if got[2] != 0 || math.Abs(got[1]-80) > 1 || math.Abs(got[3]-12/(math.Pi/4)) > 0.01 {
-		t.Errorf("thickness %v, want 80 of the disc and 15.3 of the band", got[1:4])
+		t.Errorf("thickness %v, want 80 for the disc and 15.3 for the band", got[1:4])
 	}
 }
 
-// A class counts its regions where enough cases hold it and none has many.
+// The regions of a class count if enough cases contain it and none has many.
 func TestFingerprintCountsRegions(t *testing.T) {
 	for _, tt := range []struct {
 		cases, spots int
@@ -75,8 +75,8 @@ func TestFingerprintCountsRegions(t *testing.T) {
 	}
 }
 
-// Images of thick structures are resampled and seen whole, by a deeper network
-// that is no wider.
+// Images of thick structures are resampled and seen whole by a network that is deeper
+// but not wider.
 func TestPlanOfThickStructures(t *testing.T) {
 	ids := make([]string, 100)
 	for _, tt := range []struct {
@@ -101,8 +101,8 @@ func TestPlanOfThickStructures(t *testing.T) {
 	}
 }
 
-// Validation takes about its share of the work, at least six times a training
-// unless that is too dear, and never hangs on anything but sizes.
+// Validation takes about its share of the work, runs at least six times per training
+// unless that costs too much, and depends only on sizes.
 func TestValidationInterval(t *testing.T) {
 	p, err := newPlan(Options{}, Fingerprint{Channels: 1, Classes: 2, MedianHeight: 256, MedianWidth: 256}, make([]string, 60), nil)
 	if err != nil {
@@ -115,7 +115,7 @@ func TestValidationInterval(t *testing.T) {
 		want  int
 	}{{1000, 0.1 * step, 10}, {1000, 5 * step, 50}, {60, 5 * step, 20}, {60, 0, 10}, {30, 0, 5}, {3, 100 * step, 3}, {1, 0, 1}} {
 		if got := p.interval(tt.steps, tt.work); got != tt.want {
-			t.Errorf("%d steps, validation as dear as %.1f steps: every %d, want %d", tt.steps, tt.work/step, got, tt.want)
+			t.Errorf("%d steps, validation costs %.1f steps: every %d, want %d", tt.steps, tt.work/step, got, tt.want)
 		}
 	}
 }

@@ -59,7 +59,7 @@ func prepare(ctx context.Context, o Options, saved *progress, report func(Event)
 		return r, err
 	}
 	if k := r.store.count; k > 0 {
-		warn(fmt.Sprintf("memory of %d MiB has room for %d of %d images: the others are read from a temporary file of %d MiB",
+		warn(fmt.Sprintf("%d MiB of memory hold %d of %d images: the others are read from a temporary file of %d MiB",
 			o.Memory()>>20, len(examples)-k, len(examples), r.store.size>>20))
 	}
 	r.divide(examples)
@@ -69,7 +69,7 @@ func prepare(ctx context.Context, o Options, saved *progress, report func(Event)
 	return r, nil
 }
 
-// take takes up a saved training, or plans a new one.
+// take continues a saved training, or plans a new one.
 func (r *run) take(saved *progress, cases []dataset.Case, f Fingerprint, warn func(...string)) error {
 	if saved == nil {
 		return r.plan(cases, f, warn)
@@ -79,12 +79,13 @@ func (r *run) take(saved *progress, cases []dataset.Case, f Fingerprint, warn fu
 	}
 	r.progress = *saved
 	if set := r.o.Pool.Kernels().Name(); set != saved.Plan.Kernels {
-		warn(fmt.Sprintf("checkpoint was made with %s kernels, this run has %s: weights will differ in the last digits", saved.Plan.Kernels, set))
+		warn(fmt.Sprintf("the checkpoint was made with %s kernels, this run uses %s: weights will differ in the last digits", saved.Plan.Kernels, set))
 	}
 	return nil
 }
 
-// openData opens the data sets and settles the names of their classes and channels.
+// openData opens the data sets and determines the names of their classes and
+// channels.
 func (o *Options) openData(saved *progress, warn func(...string)) (*dataset.Dataset, []string, error) {
 	data, err := dataset.Open(o.Datasets...)
 	if err != nil {
@@ -98,7 +99,7 @@ func (o *Options) openData(saved *progress, warn func(...string)) (*dataset.Data
 	if err != nil {
 		return nil, nil, err
 	}
-	if o.From != nil && len(o.From.Channels) > 0 { // one of a single image may start a training on several
+	if o.From != nil && len(o.From.Channels) > 0 { // a model of single images may start a training on several channels
 		warning, err := data.FitChannels(o.From.Name, o.From.Channels)
 		if err != nil {
 			return nil, nil, err
@@ -110,8 +111,8 @@ func (o *Options) openData(saved *progress, warn func(...string)) (*dataset.Data
 	return data, channels, nil
 }
 
-// divide gives each example to training or validation, and those that train as
-// often as the plan repeats their data set.
+// divide assigns each example to training or validation. It repeats training examples
+// as often as the plan says for their data set.
 func (r *run) divide(examples []example) {
 	for _, e := range examples {
 		if slices.Contains(r.Plan.Validation, e.ID) {

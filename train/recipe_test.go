@@ -22,7 +22,7 @@ import (
 	"segd/unet"
 )
 
-// recipes are trainings that between them take every choice of the recipe.
+// recipes are trainings that together cover every choice of the recipe.
 func recipes(from *models.Model) map[string]func(*Options) {
 	return map[string]func(*Options){
 		"sgd poly focal+tversky": func(o *Options) {
@@ -52,12 +52,12 @@ func startModel(t *testing.T, dir string) *models.Model {
 	return m
 }
 
-// killed is what the process that a test kills is told.
+// killed holds the instructions for the process that a test kills.
 type killed struct {
 	Recipe, Data, Out, From string
 }
 
-// TestMain is the process that TestKilled kills where SEGD_TEST_KILLED says so.
+// TestMain runs as the process that TestKilled kills if SEGD_TEST_KILLED is set.
 func TestMain(m *testing.M) {
 	text := os.Getenv("SEGD_TEST_KILLED")
 	if text == "" {
@@ -89,8 +89,8 @@ func TestMain(m *testing.M) {
 	panic(err)
 }
 
-// A training that is killed and resumed ends with the very weights of one that
-// was not, whatever its recipe.
+// A training that is killed and resumed ends with exactly the weights of an
+// uninterrupted one, whatever its recipe.
 func TestKilled(t *testing.T) {
 	if datasettest.Race || testing.Short() {
 		t.Skip("three trainings, three times")
@@ -123,7 +123,7 @@ func TestKilled(t *testing.T) {
 			if !bytes.Equal(weightsOf(t, whole.Out), weightsOf(t, part.Out)) {
 				t.Error("weights differ from those of an uninterrupted run")
 			}
-			// Another recipe does not go on from it.
+			// Another recipe cannot resume from it.
 			for other, change := range recipes(from) {
 				o := tiny(dir, part.Out, 14)
 				o.Resume = true
@@ -138,11 +138,11 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// Without a better validation the training ends, and says so in plan, page and
-// event.
+// Without a better validation the training ends early, and plan, page and event say
+// so.
 func TestPatience(t *testing.T) {
 	o := tiny(datasettest.Discs(t, 8, 32), filepath.Join(t.TempDir(), "m"), 40)
-	o.Patience, o.LearnRate = 2, 1e-9 // learns nothing: the first validation stays the best
+	o.Patience, o.LearnRate = 2, 1e-9 // learns nothing, so the first validation stays the best
 	var last Event
 	res, err := Run(t.Context(), o, func(e Event) { last = e })
 	if err != nil {
@@ -157,7 +157,7 @@ func TestPatience(t *testing.T) {
 			t.Errorf("%s does not say so (%v)", name, err)
 		}
 	}
-	o.Resume = true // once more does nothing
+	o.Resume = true // running it again does nothing
 	if again, err := Run(t.Context(), o, nil); err != nil || again.Steps != res.Steps {
 		t.Errorf("resumed: %+v, %v", again, err)
 	}
@@ -191,10 +191,10 @@ func TestFineTuning(t *testing.T) {
 		a, _ := was.Get(name)
 		b, _ := is.Get(name)
 		if x, y := a.Data().([]float32), b.Data().([]float32); !strings.Contains(name, "running") && math.Abs(float64(x[0]-y[0])) > 1e-6 {
-			t.Errorf("%s began at %v, the model has %v", name, y[0], x[0])
+			t.Errorf("%s started at %v, the model has %v", name, y[0], x[0])
 		}
 	}
-	// Another class besides, and another network than the model's.
+	// An additional class, and a network other than the model's.
 	o.Out, o.ClassNames = filepath.Join(t.TempDir(), "more"), []string{"ring", "disc"}
 	warned := ""
 	if _, err := Run(t.Context(), o, func(e Event) {
@@ -210,7 +210,7 @@ func TestFineTuning(t *testing.T) {
 	}
 }
 
-// Equation 2 of Ronneberger et al. 2015, by hand: between two objects, three
+// Equation 2 of Ronneberger et al. 2015, computed by hand: between two objects, three
 // and four pixels away.
 func TestBorderMap(t *testing.T) {
 	const w, h = 12, 3
@@ -230,7 +230,7 @@ func TestBorderMap(t *testing.T) {
 	}
 }
 
-// Instances that touch are two objects; without the file they are one.
+// Touching instances are two objects; without the file they are one.
 func TestInstances(t *testing.T) {
 	dir := datasettest.Discs(t, 2, 16)
 	if err := os.MkdirAll(filepath.Join(dir, "instances"), 0o755); err != nil {
@@ -268,9 +268,9 @@ func TestInstances(t *testing.T) {
 	if id, _ := e[0].objects(); id[2] != 300 || id[3] != 301 {
 		t.Errorf("objects %d and %d, want 300 and 301", id[2], id[3])
 	}
-	// One pixel from the one, two from the other.
+	// One pixel from one object, two from the other.
 	if got := float64(e[0].Weights[5*16+4]); math.Abs(got-(1+10*math.Exp(-9.0/50))) > 1e-4 {
-		t.Errorf("beside both: %v", got)
+		t.Errorf("next to both: %v", got)
 	}
 }
 

@@ -16,8 +16,8 @@ import (
 	"segd/unet"
 )
 
-// A training stopped at any step and resumed ends where an uninterrupted one
-// does; an interruption is no error but ctx's.
+// A training that is stopped at any step and resumed ends like an uninterrupted one.
+// The only error of an interruption is that of ctx.
 func TestResumeEqualsUninterrupted(t *testing.T) {
 	dir := datasettest.Discs(t, 8, 32)
 	whole := tiny(dir, filepath.Join(t.TempDir(), "whole"), 14)
@@ -47,7 +47,7 @@ func TestResumeEqualsUninterrupted(t *testing.T) {
 		if !bytes.Equal(weightsOf(t, whole.Out), weightsOf(t, part.Out)) {
 			t.Errorf("stopped at %d and resumed: weights differ from an uninterrupted run", at)
 		}
-		// Once more does nothing.
+		// Running it again does nothing.
 		if res, err = Run(t.Context(), part, nil); err != nil || res.Steps != 14 {
 			t.Errorf("resumed when done: result %+v, error %v", res, err)
 		}
@@ -103,9 +103,9 @@ func TestResumeRefuses(t *testing.T) {
 	}
 }
 
-// A folder that holds a model or a training is refused before data are read,
-// unless they may be replaced; one that was killed before its first model goes on
-// with Resume, and none is ever left with a model and no checkpoint.
+// A folder that holds a model or a training is refused before data are read, unless
+// it may be overwritten. A training killed before its first model continues with
+// Resume, and no training ever leaves a model without a checkpoint.
 func TestRunKeepsWhatIsThere(t *testing.T) {
 	dir := datasettest.Discs(t, 8, 32)
 	for _, name := range []string{"model.json", "weights.safetensors", checkpointName, planName, historyName, pageName} {
@@ -152,6 +152,6 @@ func TestRunKeepsWhatIsThere(t *testing.T) {
 	defer lock.Release()
 	o.Resume = true
 	if _, err := Run(t.Context(), o, nil); !errors.Is(err, segd.ErrBusy) {
-		t.Errorf("while another has it: %v", err)
+		t.Errorf("while another training uses it: %v", err)
 	}
 }

@@ -17,21 +17,21 @@ import (
 	"segd/unet"
 )
 
-// defaultMemory is what a training may take.
+// defaultMemory is the default memory limit of a training.
 const defaultMemory = 4 << 30
 
 // Run trains a network as the options say and writes it to Options.Out:
 // model.json and weights.safetensors of the best weights so far, plan.json,
 // progress.csv, checkpoint.bin and, at the end, report.html.
 //
-// report, which may be nil, is called from the calling goroutine and should
-// return soon. When ctx ends, a checkpoint is written and Run returns what
-// there is with ctx's error; so does a training that diverges, with
-// ErrDiverged. Other errors have the kinds of Open and of the readers, and
+// report, which may be nil, is called on the calling goroutine and should return
+// quickly. When ctx is done, Run writes a checkpoint and returns the result so far
+// with the error of ctx. If a training diverges, it does the same with ErrDiverged.
+// Other errors have the kinds of Open and of the readers. In addition, the error is
 // segd.ErrOption for options that don't fit each other or the checkpoint,
-// segd.ErrBusy while another training has Out, and fs.ErrExist where Out holds a
-// model or a training, without Resume or Overwrite.
-// With Resume, what the checkpoint's plan says rules, the seed included.
+// segd.ErrBusy while another training uses Out, and fs.ErrExist if Out holds a model
+// or a training and neither Resume nor Overwrite is set. With Resume, the plan in the
+// checkpoint applies, including its seed.
 func Run(ctx context.Context, o Options, report func(Event)) (*Result, error) {
 	if report == nil {
 		report = func(Event) {}
@@ -87,25 +87,26 @@ func Run(ctx context.Context, o Options, report func(Event)) (*Result, error) {
 		return nil, err
 	}
 	r.report(r.event(EventPlan, r.Plan.summary()))
-	if err = r.loop(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, ErrDiverged) { // which say it themselves
+	if err = r.loop(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, ErrDiverged) { // whose errors say it themselves
 		err = fmt.Errorf("%w; %s", err, r.kept())
 	}
 	return r.result(), err
 }
 
-// ownFiles are the files of a training in its folder besides those of the model.
+// ownFiles lists the files of a training in its folder, in addition to those of the
+// model.
 func ownFiles() []string { return []string{checkpointName, planName, historyName, pageName} }
 
-// free refuses a folder that holds a model or a training, unless they may be
-// replaced. A training that is to be resumed and has no checkpoint, because it
-// was killed before the first, left no model either.
+// free refuses a folder that holds a model or a training, unless it may be replaced.
+// A training to be resumed without a checkpoint was killed before writing the first
+// one, and left no model either.
 func (o Options) free() error {
 	err := models.Free(o.Out, o.Overwrite)
 	switch {
 	case err != nil && o.Resume:
 		return fmt.Errorf("train: %w (there is no %s to resume from)", err, checkpointName)
 	case err != nil && !o.Overwrite:
-		return fmt.Errorf("train: %w; --resume goes on with a training that was stopped", err)
+		return fmt.Errorf("train: %w; --resume continues a stopped training", err)
 	case err != nil:
 		return fmt.Errorf("train: %w", err)
 	case o.Overwrite || o.Resume:
@@ -114,15 +115,16 @@ func (o Options) free() error {
 	for _, name := range ownFiles() {
 		path := filepath.Join(o.Out, name)
 		if _, err := os.Lstat(path); err == nil {
-			return fmt.Errorf("train: %w: %s, of an earlier training: --resume goes on with it, --overwrite replaces it, or take another folder", fs.ErrExist, path)
+			return fmt.Errorf("train: %w: %s, from an earlier training: --resume continues it, --overwrite replaces it, or choose another folder", fs.ErrExist, path)
 		}
 	}
 	return nil
 }
 
-// clear removes what an earlier training left that this one takes the place of: a
-// later resume must not go on from its checkpoint, nor its figures stand beside
-// other weights. The earlier model stays until the first validation of this one.
+// clear removes the files of an earlier training that this one replaces. A later
+// resume must not continue from the old checkpoint, and old figures must not
+// accompany new weights. The earlier model stays until the first validation of this
+// training.
 func (r *run) clear() error {
 	removed := false
 	for _, name := range ownFiles() {
@@ -138,19 +140,19 @@ func (r *run) clear() error {
 	return nil
 }
 
-// run is a training under way.
+// run is the state of a training.
 type run struct {
 	progress
 	o          Options
 	names      []string       // of the data sets
-	inPatient  *models.Planes // how the training images lie there; nil: not known
+	inPatient  *models.Planes // orientation of the training images; nil: not known
 	report     func(Event)
 	training   []example
 	validation []example
-	channels   []string     // names of those that are files of their own; nil: none are
+	channels   []string     // names of channels in separate files; nil: none
 	store      *store       // of their pixels
-	params     *unet.Params // what the solver moves
-	average    *unet.Params // their running average: what is validated and kept
+	params     *unet.Params // trained by the solver
+	average    *unet.Params // their running average, which is validated and kept
 	deep       *unet.Params // heads of deep supervision; nil: none
 	solver     solver
 	trainer    *unet.Trainer
@@ -166,7 +168,7 @@ type run struct {
 	images     int           // likewise
 	rate       float64       // images per second
 	last       *validation   // nil: none yet in this run
-	best       *validation   // of the weights that are kept; nil: of an earlier run
+	best       *validation   // of the kept weights; nil: validated in an earlier run
 }
 
 // plan splits the data and plans a new training.
@@ -195,17 +197,17 @@ func (r *run) plan(cases []dataset.Case, f Fingerprint, warn func(...string)) er
 	return r.Plan.fit(r.o.Memory(), r.o.Batch > 0)
 }
 
-// matches refuses to go on with other data or another goal.
+// matches refuses to continue with other data or another goal.
 func (s *progress) matches(o Options, f Fingerprint) error {
 	p := &s.Plan
 	if o.Network.Head != p.Network.Head {
-		return fmt.Errorf("train: %w: head %q, the checkpoint has %q; train without resume", segd.ErrOption, o.Network.Head, p.Network.Head)
+		return fmt.Errorf("train: %w: head %q, but the checkpoint has %q; train without resume", segd.ErrOption, o.Network.Head, p.Network.Head)
 	}
 	if p.Data.Hash != f.Hash || p.Data.Classes != f.Classes {
-		return fmt.Errorf("train: %w: the data changed since the checkpoint (%d cases then, %d now); train without resume", segd.ErrOption, p.Data.Cases, f.Cases)
+		return fmt.Errorf("train: %w: the data have changed since the checkpoint (%d cases then, %d now); train without resume", segd.ErrOption, p.Data.Cases, f.Cases)
 	}
 	if n := o.steps(p); n != 0 && n != p.Steps {
-		return fmt.Errorf("train: %w: %d steps asked for, the checkpoint is settled for %d; train without resume", segd.ErrOption, n, p.Steps)
+		return fmt.Errorf("train: %w: %d steps requested, but the checkpoint is planned for %d; train without resume", segd.ErrOption, n, p.Steps)
 	}
 	const whose = "the checkpoint (train without resume to change it)"
 	from, loss := p.From, p.Loss
@@ -217,7 +219,7 @@ func (s *progress) matches(o Options, f Fingerprint) error {
 	}
 	kept := p.Loss
 	if o.Balance {
-		loss.Classes, kept.Classes = nil, nil // the weights come from the data, which are the same
+		loss.Classes, kept.Classes = nil, nil // the weights follow from the data, which are the same
 	}
 	err := cmp.Or(sameNetwork(o.Network, p.Network.WithDefaults(), whose),
 		other("batch", o.Batch, p.Batch, whose), other("learning rate", o.LearnRate, p.LearnRate, whose),
@@ -230,18 +232,18 @@ func (s *progress) matches(o Options, f Fingerprint) error {
 		return err
 	}
 	if p.From != "" && o.From == nil {
-		return fmt.Errorf("train: %w: the checkpoint started from model %s: name it again", segd.ErrOption, p.From)
+		return fmt.Errorf("train: %w: the checkpoint started from model %s: specify the same model", segd.ErrOption, p.From)
 	}
 	if o.All && !p.all() {
-		return fmt.Errorf("train: %w: all images are to train, of the checkpoint %d validate; train without resume", segd.ErrOption, len(p.Validation))
+		return fmt.Errorf("train: %w: all images are to train, but %d validate in the checkpoint; train without resume", segd.ErrOption, len(p.Validation))
 	}
 	if o.Folds > 0 && o.Fold != p.Fold {
-		return fmt.Errorf("train: %w: fold %d, the checkpoint has %d; train without resume", segd.ErrOption, o.Fold, p.Fold)
+		return fmt.Errorf("train: %w: fold %d, but the checkpoint has %d; train without resume", segd.ErrOption, o.Fold, p.Fold)
 	}
 	return nil
 }
 
-// build makes the network, new or as the checkpoint left it.
+// build makes the network, either new or from the checkpoint.
 func (r *run) build(tensors []byte) error {
 	p := &r.Plan
 	var err error
@@ -269,7 +271,7 @@ func (r *run) build(tensors []byte) error {
 	for _, l := range r.trainer.Learnables() {
 		w, ok := l.Value().Data().([]float32)
 		if !ok {
-			return fmt.Errorf("train: %w: weights of type %T", segd.ErrUnsupported, l.Value().Data())
+			return fmt.Errorf("train: %w: weights have type %T", segd.ErrUnsupported, l.Value().Data())
 		}
 		weights = append(weights, w)
 	}
@@ -284,7 +286,7 @@ func (r *run) build(tensors []byte) error {
 	return restore(tensors, r.tensors()...)
 }
 
-// tensors are those of a checkpoint, in its order.
+// tensors returns the tensors of a checkpoint, in its order.
 func (r *run) tensors() [][][]float32 {
 	all := [][][]float32{r.now, r.avg}
 	if r.deep != nil {

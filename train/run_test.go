@@ -18,7 +18,8 @@ import (
 	"segd/unet"
 )
 
-// tiny is a training of a moment: the network has 4 channels and 2 levels.
+// tiny returns options for a very short training of a network with 4 channels and 2
+// levels.
 func tiny(dir, out string, steps int) Options {
 	return Options{Datasets: []string{dir}, Out: out, Steps: steps, Network: unet.Config{Width: 4, Depth: 2}, Patch: 32, Batch: 2, Seed: 3}
 }
@@ -32,7 +33,7 @@ func weightsOf(t *testing.T, out string) []byte {
 	return b
 }
 
-// A small set with the plan's own choices must be learnt.
+// The default plan must learn a small set.
 func TestRunLearns(t *testing.T) {
 	dir, out := datasettest.Discs(t, 16, 24), filepath.Join(t.TempDir(), "discs")
 	pool := unet.NewPool(0)
@@ -73,7 +74,7 @@ func TestRunLearns(t *testing.T) {
 	}
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), ".") {
-			t.Errorf("temporary file %s was left", e.Name())
+			t.Errorf("temporary file %s was left behind", e.Name())
 		}
 	}
 	csv, err := os.ReadFile(filepath.Join(out, "progress.csv"))
@@ -85,11 +86,11 @@ func TestRunLearns(t *testing.T) {
 	}
 }
 
-// A network that works on resampled images is measured, and answers, on the
+// A network that works on resampled images is measured, and returns masks, on the
 // images' own pixels.
 func TestRunResamples(t *testing.T) {
 	if datasettest.Race {
-		t.Skip("takes long under the race detector, and shares nothing new")
+		t.Skip("takes long under the race detector, and shares nothing new between goroutines")
 	}
 	dir, out := datasettest.Discs(t, 8, 600), filepath.Join(t.TempDir(), "model")
 	r, err := Run(t.Context(), Options{Datasets: []string{dir}, Out: out, Steps: 60, Network: unet.Config{Width: 4, Depth: 2}, Patch: 128, ValFraction: 0.25}, nil)
@@ -97,7 +98,7 @@ func TestRunResamples(t *testing.T) {
 		t.Fatal(err)
 	}
 	if side := r.Plan.Recipe.LongSide; side == 0 || side > 512 {
-		t.Fatalf("a longer side of %d pixels for images of 600 with structures %.0f thick", side, r.Plan.Data.Thickness)
+		t.Fatalf("longer side %d pixels for images of 600 with structures %.0f thick", side, r.Plan.Data.Thickness)
 	}
 	m, err := models.Open(out)
 	if err != nil {
@@ -117,13 +118,13 @@ func TestRunResamples(t *testing.T) {
 		}
 	}
 	if got := sum / float64(len(r.Plan.Validation)); math.Abs(got-r.ValDice) > 1e-3 || got < 0.7 {
-		t.Errorf("evaluation has Dice %.4f on the validation cases, the training %.4f", got, r.ValDice)
+		t.Errorf("evaluation has Dice %.4f on the validation cases, training %.4f", got, r.ValDice)
 	}
 }
 
-// With no validation part every image trains, the last weights are kept and no
-// figure is claimed for them; the plan trains so again, and once more with a part that
-// validates.
+// Without a validation part every image trains, the last weights are kept and no
+// figure is claimed for them. The plan gives the same training again, and can also
+// train with a validation part.
 func TestRunAll(t *testing.T) {
 	dir, out := datasettest.Discs(t, 8, 32), filepath.Join(t.TempDir(), "m")
 	o := tiny(dir, out, 12)
@@ -140,7 +141,7 @@ func TestRunAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(m.Metrics) != 0 {
-		t.Errorf("the card claims %v of images that nothing was held out of", m.Metrics)
+		t.Errorf("the card claims %v, although no images were held out", m.Metrics)
 	}
 	csv, err := os.ReadFile(filepath.Join(out, "progress.csv"))
 	if err != nil {
@@ -167,7 +168,7 @@ func TestRunAll(t *testing.T) {
 	}
 	again = Options{Datasets: []string{dir}, Out: filepath.Join(t.TempDir(), "all"), PlanFile: filepath.Join(held.Out, "plan.json"), All: true}
 	if r, err := Run(t.Context(), again, nil); err != nil || len(r.Plan.Training) != 8 {
-		t.Errorf("a plan with a part that validates, all images: %v", err)
+		t.Errorf("a plan with a validation part, all images: %v", err)
 	}
 	held.All, held.Resume = true, true
 	if _, err := Run(t.Context(), held, nil); !errors.Is(err, segd.ErrOption) {
@@ -175,7 +176,7 @@ func TestRunAll(t *testing.T) {
 	}
 }
 
-// The weights are a function of data, settings and seed, to the bit.
+// The weights depend only on data, settings and seed, bit for bit.
 func TestRunIsDeterministic(t *testing.T) {
 	dir := datasettest.Discs(t, 8, 32)
 	train := func(threads int, seed uint64) []byte {
@@ -198,8 +199,7 @@ func TestRunIsDeterministic(t *testing.T) {
 	}
 }
 
-// What the options say of the network is what is trained and kept; what they
-// leave open is the plan's.
+// Network settings in the options are trained and kept; the plan supplies the others.
 func TestNetworkIsTheOptions(t *testing.T) {
 	o := tiny(datasettest.Discs(t, 8, 32), filepath.Join(t.TempDir(), "m"), 2)
 	o.Network = unet.Config{Width: 4, Block: unet.BlockDense, Convs: 2, Skip: unet.SkipAdd, Attention: true, Up: unet.UpBilinear}
@@ -228,7 +228,7 @@ func TestNetworkIsTheOptions(t *testing.T) {
 	}
 }
 
-// A time is turned into steps before the first one, and a run with that many
+// A time is converted into steps before the first step, and a run with that many
 // steps gives the same weights.
 func TestTimeSettlesSteps(t *testing.T) {
 	dir := datasettest.Discs(t, 8, 32)
@@ -244,14 +244,14 @@ func TestTimeSettlesSteps(t *testing.T) {
 		t.Fatal(err)
 	}
 	if steps < 1 || res.Steps != steps || res.Plan.StepsFrom != "time" {
-		t.Fatalf("planned %d steps, did %d, from %q", steps, res.Steps, res.Plan.StepsFrom)
+		t.Fatalf("planned %d steps, ran %d, from %q", steps, res.Steps, res.Plan.StepsFrom)
 	}
 	fixed := tiny(dir, filepath.Join(t.TempDir(), "fixed"), steps)
 	if _, err := Run(t.Context(), fixed, nil); err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(weightsOf(t, timed.Out), weightsOf(t, fixed.Out)) {
-		t.Error("a timed run differs from one of as many steps")
+		t.Error("a timed run differs from one with the same number of steps")
 	}
 }
 
@@ -272,13 +272,13 @@ func TestDivergenceKeepsBest(t *testing.T) {
 	}
 }
 
-// A disk that takes no more ends the training with the file's name; the best
-// model stays whole, and nothing half written.
+// A full disk ends the training with an error that names the file. The best model
+// stays intact, and no partial file is left.
 func TestUnwritableKeepsBest(t *testing.T) {
 	o := tiny(datasettest.Discs(t, 8, 32), filepath.Join(t.TempDir(), "m"), 12)
 	var best []byte
 	o.afterStep = func(r *run) {
-		if r.Step == 8 { // a folder that is not empty is in the way, as good as a full disk and the same for root
+		if r.Step == 8 { // a nonempty folder is in the way: this works like a full disk, for root too
 			best = weightsOf(t, o.Out)
 			_ = os.Remove(filepath.Join(o.Out, "progress.csv"))
 			if err := os.MkdirAll(filepath.Join(o.Out, "progress.csv", "full"), 0o755); err != nil {
@@ -289,7 +289,7 @@ func TestUnwritableKeepsBest(t *testing.T) {
 	}
 	res, err := Run(t.Context(), o, nil)
 	if err == nil || !strings.Contains(err.Error(), "progress.csv") || !strings.Contains(err.Error(), "is kept") {
-		t.Fatalf("error %v, want the file's name and what is kept", err)
+		t.Fatalf("error %v, want one that names the file and what is kept", err)
 	}
 	if res.Model != o.Out || !bytes.Equal(best, weightsOf(t, o.Out)) {
 		t.Error("the best model is lost")
@@ -303,11 +303,11 @@ func TestUnwritableKeepsBest(t *testing.T) {
 	}
 	left, err := filepath.Glob(filepath.Join(o.Out, ".segd-*"))
 	if err != nil || len(left) > 0 {
-		t.Errorf("temporary files %v were left (%v)", left, err)
+		t.Errorf("temporary files %v were left behind (%v)", left, err)
 	}
 }
 
-// Where not even the first model can be written, none is said to be kept.
+// If not even the first model can be written, no message claims that one is kept.
 func TestUnwritableFirst(t *testing.T) {
 	o := tiny(datasettest.Discs(t, 8, 32), filepath.Join(t.TempDir(), "m"), 12)
 	o.Overwrite = true
@@ -316,7 +316,7 @@ func TestUnwritableFirst(t *testing.T) {
 	}
 	res, err := Run(t.Context(), o, nil)
 	if err == nil || !strings.Contains(err.Error(), "no model was written") {
-		t.Errorf("error %v, want that there is no model", err)
+		t.Errorf("error %v, want one that says there is no model", err)
 	}
 	if res.Model != "" || res.BestStep != 0 {
 		t.Errorf("result %+v names a model", res)

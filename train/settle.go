@@ -10,7 +10,7 @@ import (
 	"segd/unet"
 )
 
-// steps is the number of steps that epochs or steps ask for, 0 if the clock
+// steps returns the number of steps that epochs or steps imply, or 0 if the clock
 // decides.
 func (o Options) steps(p *Plan) int {
 	if o.Epochs > 0 {
@@ -19,15 +19,15 @@ func (o Options) steps(p *Plan) int {
 	return o.Steps
 }
 
-// settle fixes the number of steps. Where a time was asked for, it runs a few
-// steps that change nothing, and part of a validation, against the clock: so
-// the number is known before the first real step, and the schedule with it.
+// settle sets the number of steps. If a time was requested, it times a few steps that
+// change nothing, and part of a validation. The number, and the schedule with it, is
+// therefore known before the first real step.
 func (r *run) settle(ctx context.Context) error {
 	p := &r.Plan
 	work := r.validationWork()
 	n := r.o.steps(p)
 	if r.o.PlanFile != "" && n == p.Steps && n > 0 && p.ValidateEvery > 0 && p.Average > 0 {
-		return nil // the plan's own, down to what follows from it
+		return nil // the plan's own, and everything that follows from it
 	}
 	if n > 0 {
 		from := "steps"
@@ -44,7 +44,8 @@ func (r *run) settle(ctx context.Context) error {
 	budget := cmp.Or(r.o.Time, defaultTime)
 	left := 0.97*budget.Seconds() - time.Since(r.start).Seconds()
 	steps := 1
-	// The interval of validation hangs on the steps a little: twice is enough.
+	// The validation interval depends slightly on the steps; two iterations are
+	// enough.
 	for range 2 {
 		each := step + validate/float64(p.interval(steps, work))
 		steps = max(1, int((left-validate)/each))
@@ -53,10 +54,10 @@ func (r *run) settle(ctx context.Context) error {
 	return nil
 }
 
-// defaultTime ends a training that was given no end.
+// defaultTime ends a training for which no end was given.
 const defaultTime = 20 * time.Minute
 
-// validationWork is the work of one validation in GFLOP.
+// validationWork returns the work of one validation in GFLOP.
 func (r *run) validationWork() float64 {
 	var work float64
 	for i := range r.validation {
@@ -65,8 +66,8 @@ func (r *run) validationWork() float64 {
 	return work
 }
 
-// measure returns the seconds that a step and a validation take. Weights and
-// running statistics are afterwards what they were.
+// measure returns the seconds that a step and a validation take. It restores weights
+// and running statistics.
 func (r *run) measure(ctx context.Context) (step, validate float64, err error) {
 	backup := r.params.Clone()
 	defer r.params.CopyFrom(backup)
@@ -84,7 +85,7 @@ func (r *run) measure(ctx context.Context) (step, validate float64, err error) {
 		if _, err := r.trainer.Step(b, still); err != nil {
 			return 0, 0, err
 		}
-		if i > 0 { // the first one fills memory
+		if i > 0 { // the first one warms up memory
 			times = append(times, time.Since(t).Seconds())
 		}
 	}

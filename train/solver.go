@@ -11,21 +11,21 @@ import (
 	"segd"
 )
 
-// Solvers and schedules, as Options and plan.json name them.
+// Solvers and schedules, as named in Options and plan.json.
 const (
 	SolverAdamW    = "adamw"
-	SolverSGD      = "sgd"    // with Nesterov's momentum
+	SolverSGD      = "sgd"    // with Nesterov momentum
 	ScheduleCosine = "cosine" // half a cosine: Loshchilov and Hutter 2017
 	SchedulePoly   = "poly"   // (1-t)^0.9: Chen et al. 2018, and nnU-Net
 )
 
-// solver is what moves the weights. Its state is saved with a checkpoint.
+// solver updates the weights. Its state is saved with a checkpoint.
 type solver interface {
 	gorgonia.Solver
 	base() *descent
-	// prepare makes the state, or checks the one there is.
+	// prepare makes the state, or checks the existing one.
 	prepare(weights [][]float32) error
-	// moments is the state, a group of tensors for each moment.
+	// moments returns the state, a group of tensors for each moment.
 	moments() [][][]float32
 }
 
@@ -37,10 +37,10 @@ func newSolver(p *Plan) solver {
 	return NewAdamW(p.LearnRate, p.WeightDecay, p.Clip)
 }
 
-// descent is what the solvers have in common.
+// descent is the common part of the solvers.
 type descent struct {
 	LearnRate   float64
-	WeightDecay float64 // per step LearnRate·WeightDecay of the weight is taken away
+	WeightDecay float64 // each step subtracts LearnRate·WeightDecay of the weight
 	Clip        float64 // limit of the global gradient norm; 0: none
 
 	steps int // taken so far
@@ -49,18 +49,17 @@ type descent struct {
 
 func (d *descent) base() *descent { return d }
 
-// GradientNorm is the global norm of the last step's gradient before clipping.
+// GradientNorm returns the global norm of the last step's gradient before clipping.
 func (d *descent) GradientNorm() float64 { return d.norm }
 
-// parameter is a tensor that is trained.
+// parameter is a trained tensor.
 type parameter struct {
 	w, g   []float32
-	decays bool // vectors (biases, scales and shifts of the norm) don't
+	decays bool // vectors (biases, and scales and shifts of the norm) don't decay
 }
 
-// gather lists the parameters and what their gradients are to be multiplied
-// with, for a global norm of at most Clip. A gradient that is not finite is
-// ErrDiverged.
+// gather lists the parameters and returns the factor that limits the global norm of
+// their gradients to Clip. A gradient that is not finite is ErrDiverged.
 func (d *descent) gather(model []gorgonia.ValueGrad) (list []parameter, scale float32, err error) {
 	var sum float64
 	for i, p := range model {
@@ -92,7 +91,7 @@ func tensorsIn(list []parameter) [][]float32 {
 	return w
 }
 
-// zeros returns a slice for each of the weights, of its length.
+// zeros returns a zero slice for each of the weights, of the same length.
 func zeros(weights [][]float32) [][]float32 {
 	var z [][]float32
 	for _, w := range weights {
@@ -104,7 +103,7 @@ func zeros(weights [][]float32) [][]float32 {
 // checkState refuses a moment of another network.
 func checkState(moment, weights [][]float32) error {
 	if len(moment) != len(weights) {
-		return fmt.Errorf("train: %w: solver state of %d parameters, network of %d", segd.ErrFormat, len(moment), len(weights))
+		return fmt.Errorf("train: %w: solver state has %d parameters, the network %d", segd.ErrFormat, len(moment), len(weights))
 	}
 	for i, w := range weights {
 		if len(moment[i]) != len(w) {
@@ -114,14 +113,14 @@ func checkState(moment, weights [][]float32) error {
 	return nil
 }
 
-// SGD is gradient descent with Nesterov's momentum (Sutskever et al. 2013, in
-// the form of PyTorch's SGD with nesterov) behind gorgonia.Solver, for float32:
+// SGD is gradient descent with Nesterov momentum (Sutskever et al. 2013, in the form
+// of PyTorch's SGD with nesterov). It implements gorgonia.Solver for float32:
 //
 //	v = Momentum·v + g,  w = w - LearnRate·(g + Momentum·v)
 //
-// with weight decay added to the gradient g of tensors of more than one
-// dimension. All else is as AdamW says. Gorgonia's own momentum is not
-// Nesterov's and its state can't be saved.
+// with weight decay added to the gradient g of tensors with more than one dimension.
+// Everything else is as described for AdamW. Gorgonia's own momentum is not
+// Nesterov's, and its state can't be saved.
 type SGD struct {
 	descent
 	Momentum float64
@@ -134,8 +133,8 @@ func NewSGD(learnRate, momentum, weightDecay, clip float64) *SGD {
 	return &SGD{descent: descent{LearnRate: learnRate, WeightDecay: weightDecay, Clip: clip}, Momentum: momentum}
 }
 
-// Step implements gorgonia.Solver. A gradient that is not finite leaves the
-// weights as they are and is ErrDiverged.
+// Step implements gorgonia.Solver. If a gradient is not finite, Step leaves the
+// weights unchanged and returns ErrDiverged.
 func (s *SGD) Step(model []gorgonia.ValueGrad) error {
 	list, scale, err := s.gather(model)
 	if err != nil {
@@ -171,17 +170,16 @@ func (s *SGD) prepare(weights [][]float32) error {
 
 func (s *SGD) moments() [][][]float32 { return [][][]float32{s.velocity} }
 
-// AdamW is Adam with decoupled weight decay (Kingma and Ba 2015; Loshchilov
-// and Hutter 2019, Algorithm 2) behind gorgonia.Solver, for float32.
+// AdamW is Adam with decoupled weight decay (Kingma and Ba 2015; Loshchilov and
+// Hutter 2019, Algorithm 2). It implements gorgonia.Solver for float32.
 //
-// Tensors of one dimension (biases, scales and shifts of the norm) don't
-// decay. The gradient is first scaled down to a global norm of at most Clip.
-// Gradients are zeroed after the step, as Gorgonia's own solvers do. The
-// state belongs to the order of the parameters, which must stay the same from
-// step to step. Not safe for concurrent use.
+// Tensors of one dimension (biases, and scales and shifts of the norm) don't decay.
+// The gradient is first scaled down to a global norm of at most Clip. Gradients are
+// zeroed after the step, as Gorgonia's own solvers do. The state depends on the order
+// of the parameters, which must stay the same from step to step. An AdamW is not safe
+// for concurrent use.
 //
-// The library's AdamW never updates weights and its Adam can't be saved,
-// hence this one.
+// Gorgonia's AdamW never updates weights, and its Adam can't be saved.
 type AdamW struct {
 	descent
 	Beta1   float64 // decay of the mean of the gradient, for example 0.9
@@ -196,8 +194,8 @@ func NewAdamW(learnRate, weightDecay, clip float64) *AdamW {
 	return &AdamW{descent: descent{LearnRate: learnRate, WeightDecay: weightDecay, Clip: clip}, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8}
 }
 
-// Step implements gorgonia.Solver. A gradient that is not finite leaves the
-// weights as they are and is ErrDiverged.
+// Step implements gorgonia.Solver. If a gradient is not finite, Step leaves the
+// weights unchanged and returns ErrDiverged.
 func (s *AdamW) Step(model []gorgonia.ValueGrad) error {
 	list, scale, err := s.gather(model)
 	if err != nil {
@@ -255,8 +253,8 @@ func denseOf(p gorgonia.ValueGrad) (w, g *tensor.Dense, err error) {
 	return w, g, nil
 }
 
-// rate is the schedule: linear warm-up, then down to zero. step counts from 0
-// and is below Steps.
+// rate returns the learning rate of the schedule: linear warm-up, then decay to zero.
+// step counts from 0 and is below Steps.
 func (p *Plan) rate(step int) float64 {
 	if step < p.Warmup {
 		return p.LearnRate * float64(step+1) / float64(p.Warmup)
@@ -268,9 +266,9 @@ func (p *Plan) rate(step int) float64 {
 	return p.LearnRate * 0.5 * (1 + math.Cos(math.Pi*t))
 }
 
-// average moves the running average of every value a small step towards the
-// present one: avg += (1-decay)·(now-avg) (Polyak and Juditsky 1992; with the
-// early steps weighted as Tarvainen and Valpola 2017 do).
+// average moves the running average of every value a small step towards the current
+// one: avg += (1-decay)·(now-avg) (Polyak and Juditsky 1992; early steps are weighted
+// as in Tarvainen and Valpola 2017).
 func average(avg, now []float32, decay float64, step int) {
 	d := float32(1 - math.Min(decay, float64(1+step)/float64(10+step)))
 	now = now[:len(avg)]
@@ -279,7 +277,7 @@ func average(avg, now []float32, decay float64, step int) {
 	}
 }
 
-// Trace is a look at one step, before it moves the weights.
+// Trace records one step before it updates the weights.
 type Trace struct {
 	Step   int     `json:"step"` // counted from 0
 	Layers []Layer `json:"layers"`
@@ -288,12 +286,13 @@ type Trace struct {
 // Layer is a convolution in a Trace, in the order of unet.Params.Names.
 type Layer struct {
 	Name     string  `json:"name"`     // of the weights
-	Gradient float64 `json:"gradient"` // norm of the loss's gradient by the weights, before clipping
+	Gradient float64 `json:"gradient"` // norm of the loss's gradient with respect to the weights, before clipping
 	Weight   float64 `json:"weight"`   // norm of the weights
 }
 
-// watched is the solver of the next step: where the step is to be traced, one
-// that looks at the gradients before it hands them on. Other steps pay nothing.
+// watched returns the solver of the next step. If the step is to be traced, the
+// solver records the gradients before it passes them on. Other steps have no
+// overhead.
 func (r *run) watched() gorgonia.Solver {
 	if r.o.Trace == 0 || r.Step%r.o.Trace != 0 {
 		return r.solver
@@ -324,7 +323,7 @@ func (w watcher) Step(model []gorgonia.ValueGrad) error {
 	return nil
 }
 
-// norm is the Euclidean norm.
+// norm returns the Euclidean norm.
 func norm(v []float32) float64 {
 	sum := 0.0
 	for _, x := range v {

@@ -9,7 +9,7 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// param is a gorgonia.ValueGrad of plain slices.
+// param is a gorgonia.ValueGrad made of plain slices.
 type param struct{ w, g *tensor.Dense }
 
 func (p param) Value() gorgonia.Value         { return p.w }
@@ -122,7 +122,7 @@ func TestSchedule(t *testing.T) {
 
 func TestAverage(t *testing.T) {
 	avg := []float32{0}
-	average(avg, []float32{1}, 0.99, 0) // the first step weighs 1/10: 1 - 1/10 of the way
+	average(avg, []float32{1}, 0.99, 0) // the first step has weight 1/10: 1 - 1/10 of the way
 	if math.Abs(float64(avg[0])-0.9) > 1e-6 {
 		t.Errorf("after the first step %v, want 0.9", avg[0])
 	}

@@ -12,14 +12,13 @@ import (
 	"segd"
 )
 
-// store holds the examples of a training: the first in memory, as many as its
-// budget has room for, the others in a file that is read again for each use.
+// store holds the examples of a training. It keeps as many in memory as fit into its
+// budget, and the others in a file that is read for each use.
 //
-// Patches are cut in random order, each example once an epoch, so there is
-// nothing to gain by letting one replace another: a share of the uses as large
-// as that of the examples in memory is served from there, whichever they are
-// (docs/adr/0015-examples-in-a-file.md). What a use yields is the same from
-// both, to the bit. It may be used from several goroutines.
+// Patches are cut in random order, each example once per epoch, so replacing examples
+// in memory would gain nothing: whichever examples are there, they serve their share
+// of the uses (docs/adr/0015-examples-in-a-file.md). Memory and file yield
+// bit-identical examples. A store is safe for concurrent use.
 type store struct {
 	mu    sync.Mutex
 	left  int64 // bytes of memory
@@ -28,10 +27,10 @@ type store struct {
 	count int   // of examples in it
 }
 
-// budget opens a store with that many bytes of memory.
+// budget returns a store with that many bytes of memory.
 func budget(bytes int64) *store { return &store{left: bytes} }
 
-// body is what of an example takes memory.
+// body is the part of an example that takes memory.
 func (e *example) bytes() int64 {
 	n := 4*int64(len(e.X.Data)) + int64(len(e.Y)) + 4*int64(len(e.Weights)+len(e.Targets)+len(e.values))
 	if e.truth != nil && !e.place.Identity() {
@@ -43,7 +42,7 @@ func (e *example) bytes() int64 {
 	return n
 }
 
-// record says where an example lies in the file, and how long its parts are.
+// record gives the position of an example in the file and the lengths of its parts.
 type record struct {
 	store                   *store
 	at, size                int64
@@ -53,7 +52,7 @@ type record struct {
 	spots                   []int
 }
 
-// keep takes e in: afterwards it is whole, or lies in the file.
+// keep stores e. Afterwards it is either whole or in the file.
 func (s *store) keep(e *example) error {
 	n := e.bytes()
 	s.mu.Lock()
@@ -65,14 +64,14 @@ func (s *store) keep(e *example) error {
 	if s.file == nil {
 		f, err := os.CreateTemp("", "segd-train-") // mode 0600
 		if err != nil {
-			return fmt.Errorf("train: no place for the images that memory has no room for: %w", err)
+			return fmt.Errorf("train: cannot create a file for the images that do not fit into memory: %w", err)
 		}
-		_ = os.Remove(f.Name()) // where the system can: nothing is left behind then
+		_ = os.Remove(f.Name()) // if the system allows it, so that nothing is left behind
 		s.file = f
 	}
 	r := &record{store: s, at: s.size, size: n, c: e.X.C, h: e.X.H, w: e.X.W, labels: len(e.Y), weights: len(e.Weights), targets: len(e.Targets), values: len(e.values)}
 	b := make([]byte, 0, n)
-	b, _ = binary.Append(b, binary.LittleEndian, e.X.Data) // slices of fixed size: no error
+	b, _ = binary.Append(b, binary.LittleEndian, e.X.Data) // slices of fixed size cause no error
 	b = append(b, e.Y...)
 	if e.truth != nil && !e.place.Identity() {
 		r.native = len(e.truth.Pix)
@@ -86,7 +85,7 @@ func (s *store) keep(e *example) error {
 		b, _ = binary.Append(b, binary.LittleEndian, spots)
 	}
 	if _, err := s.file.WriteAt(b, s.size); err != nil {
-		return fmt.Errorf("train: %d MiB of images beside memory do not fit into the folder for temporary files (TMPDIR); give more --max-memory, or another folder: %w", (s.size+n)>>20, err)
+		return fmt.Errorf("train: %d MiB of images do not fit into memory or the folder for temporary files (TMPDIR); increase --max-memory or choose another folder: %w", (s.size+n)>>20, err)
 	}
 	s.size += n
 	s.count++
@@ -95,7 +94,7 @@ func (s *store) keep(e *example) error {
 	return nil
 }
 
-// whole returns e with its pixels, which it reads where they lie in the file.
+// whole returns e with its pixels, which it reads from the file if necessary.
 func (e *example) whole() (*example, error) {
 	r := e.record
 	if r == nil {

@@ -22,7 +22,7 @@ import (
 	"segd/unet"
 )
 
-// TestStore reads back from the file what it would have kept in memory.
+// TestStore reads back from the file what the store would have kept in memory.
 func TestStore(t *testing.T) {
 	dir := datasettest.Discs(t, 6, 32)
 	d, err := dataset.Open(dir)
@@ -63,7 +63,7 @@ func TestStore(t *testing.T) {
 		}
 	}
 	if left, _ := filepath.Glob(filepath.Join(os.TempDir(), "segd-train-*")); len(left) > 0 {
-		t.Errorf("a file is left: %v", left)
+		t.Errorf("a file is left behind: %v", left)
 	}
 	if err := file.close(); err != nil {
 		t.Error(err)
@@ -73,8 +73,8 @@ func TestStore(t *testing.T) {
 	}
 }
 
-// TestMemoryDoesNotMatter trains with memory for all images and for none: the
-// weights are the same.
+// TestMemoryDoesNotMatter trains with memory for all images and for none: the weights
+// are the same.
 func TestMemoryDoesNotMatter(t *testing.T) {
 	if testing.Short() {
 		t.Skip("two trainings")
@@ -88,7 +88,7 @@ func TestMemoryDoesNotMatter(t *testing.T) {
 			t.Fatal(err)
 		}
 		if want := memory > 0; told != want {
-			t.Errorf("memory %d: told of a file: %t", memory, told)
+			t.Errorf("memory %d: mentions a file: %t", memory, told)
 		}
 		b, err := os.ReadFile(filepath.Join(out, "weights.safetensors"))
 		if err != nil {
@@ -96,8 +96,8 @@ func TestMemoryDoesNotMatter(t *testing.T) {
 		}
 		return b
 	}
-	// What the plan takes, and then some 40 kB: two of the sixteen images.
-	// The plan then computes activations again, whose bits are the same.
+	// The memory of the plan plus about 40 kB, enough for two of the sixteen images.
+	// The plan then recomputes activations, which gives bit-identical results.
 	p := Plan{Network: unet.Config{Channels: 1, Classes: 2, Width: 4, Depth: 2}.WithDefaults(), Batch: 2, PatchHeight: 64, PatchWidth: 64, Recompute: true,
 		Data: Fingerprint{MaxWidth: 64, MaxHeight: 64}}
 	taken, err := p.memory()
@@ -113,7 +113,7 @@ func TestMemoryDoesNotMatter(t *testing.T) {
 	}
 }
 
-// TestPlanFile trains by an edited plan, and refuses what makes no sense.
+// TestPlanFile trains by an edited plan, and refuses invalid values.
 func TestPlanFile(t *testing.T) {
 	dir := datasettest.Discs(t, 8, 32)
 	out := filepath.Join(t.TempDir(), "first")
@@ -138,7 +138,7 @@ func TestPlanFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !stdreflect.DeepEqual(again.Plan, first.Plan) || again.ValDice != first.ValDice {
-		t.Errorf("the plan as it was gives another one:\n%+v\n%+v", again.Plan, first.Plan)
+		t.Errorf("the unchanged plan gives a different one:\n%+v\n%+v", again.Plan, first.Plan)
 	}
 	wide, err := edit(`"width": 4`, `"width": 6`)
 	if err != nil || wide.Plan.Network.Width != 6 || wide.Steps != 2 {
@@ -160,7 +160,7 @@ func TestPlanFile(t *testing.T) {
 	}
 }
 
-// TestAdapt takes the values of CT and the median of spacings that differ.
+// TestAdapt uses the values of CT, and the median of differing spacings.
 func TestAdapt(t *testing.T) {
 	list := make([]facts, 10)
 	for i := range list {
@@ -184,20 +184,20 @@ func TestAdapt(t *testing.T) {
 	list[1].calibrated = false // eight of ten
 	list[3].spacing = segd.Spacing{}
 	if p = plan(); p.Recipe.Normalise != preprocess.ZScore || p.Recipe.SpacingMM != 0 {
-		t.Errorf("neither calibrated nor of known spacing: %+v", p.Recipe)
+		t.Errorf("neither calibrated nor with known spacing: %+v", p.Recipe)
 	}
 	for i := range list {
 		list[i].spacing = segd.Spacing{RowMM: 1, ColMM: 1.001 + float64(i)/1e4}
 	}
 	if p = plan(); p.Recipe.SpacingMM != 0 {
-		t.Errorf("spacings alike: %+v", p.Recipe)
+		t.Errorf("similar spacings: %+v", p.Recipe)
 	}
 }
 
-// TestTrainsByItself trains on data sets of other kinds with no setting but a
-// length: colour photographs of three classes, crops of CT as NIfTI volumes, and
-// as DICOM series with segmentations. A mask that is the same everywhere reaches
-// a third of the Dice asked for at most.
+// TestTrainsByItself trains on different kinds of data sets with no setting other
+// than a length: colour photographs of three classes, CT crops as NIfTI volumes, and
+// DICOM series with segmentations. A uniform mask reaches at most a third of the
+// required Dice.
 func TestTrainsByItself(t *testing.T) {
 	if testing.Short() {
 		t.Skip("three trainings")
@@ -207,7 +207,7 @@ func TestTrainsByItself(t *testing.T) {
 			dir, out := make(t), filepath.Join(t.TempDir(), "model")
 			least := 0.7
 			if name == "photographs" {
-				least = 0.5 // of three classes, of which a mask of one value reaches 0.1
+				least = 0.5 // three classes, for which a uniform mask reaches 0.1
 			}
 			r, err := Run(context.Background(), Options{Datasets: []string{dir}, Out: out, Steps: 80, Seed: 1, Network: unet.Config{Width: 8}}, nil)
 			if err != nil {

@@ -12,91 +12,92 @@ import (
 	"segd/unet"
 )
 
-// A target is what the labels of a training are, classes or values. It knows how
-// labels are read and become what the network learns, and how what the network
-// finds is measured. Nothing else in the package asks which of the two it is.
+// A target represents the kind of labels of a training: classes or values. It knows
+// how labels are read and converted for the network, and how the network's results
+// are measured. Nothing else in the package distinguishes the two.
 type target interface {
-	// complete fills in what the options leave open, given the loss of the
-	// checkpoint or the plan to train by.
+	// complete fills in what the options leave open, given the loss of the checkpoint
+	// or of the given plan.
 	complete(o *Options, loss unet.Loss)
 	// validate refuses options that have no meaning for these labels.
 	validate(o *Options) error
-	// name settles what the classes of the data are called.
+	// name determines the names of the classes of the data.
 	name(o *Options, data *dataset.Dataset, saved *progress) error
 
 	// read reads both files of a case.
 	read(c *dataset.Case) (dataset.Sample, error)
-	// note notes what the plan needs to know of a label.
+	// note records what the plan needs to know about a label.
 	note(f *facts, c *dataset.Case, s dataset.Sample)
-	// survey settles what the labels of all cases mean, and the channels that the
-	// network puts out.
+	// survey determines what the labels of all cases mean, and the output channels of
+	// the network.
 	survey(o *Options, cases []dataset.Case, list []facts) (meant dataset.Meaning, outputs int, err error)
-	// adapt changes a plan to what these labels need.
+	// adapt adapts a plan to these labels.
 	adapt(p *Plan)
-	// measure settles how the labels of the training images are normalised.
+	// measure determines how the labels of the training images are normalised.
 	measure(cases []dataset.Case, list []facts, training []string) (*Targets, error)
 
-	// label gives an example its labels.
+	// label sets the labels of an example.
 	label(n *normaliser, e *example, s dataset.Sample) error
 	// room makes room for the labels of the n pixels of a batch.
 	room(b *unet.Batch, n int)
-	// patch says where in a batch the labels of a patch go, pixels from to to.
+	// patch gives a patch its place for labels in a batch: pixels from up to to.
 	patch(s *augment.Patch, b *unet.Batch, from, to int)
 	// started returns the weights of the model that the training starts from.
 	started(r *run, old *unet.Params) (*unet.Params, error)
 	// kept returns the weights to validate and to keep, made from the averaged ones.
 	kept(p *Plan, average *unet.Params) *unet.Params
 
-	// evaluate runs a network over examples and compares what it finds with their
-	// labels. names are those of the foreground classes.
+	// evaluate runs a network over examples and compares the results with their
+	// labels. names lists the foreground classes.
 	evaluate(ctx context.Context, p *Plan, q *unet.Predictor, examples []example, names []string) (validation, error)
-	// score says how good a validation is: the higher the better.
+	// score rates a validation: higher is better.
 	score(v validation) float64
-	// figure names what validations measure, as the columns of progress.csv do.
+	// figure names what validations measure, as in the columns of progress.csv.
 	figure() string
-	// text writes a figure with the digits that count, and column for progress.csv.
+	// text formats a figure with its significant digits, and column formats it for
+	// progress.csv.
 	text(v float64) string
 	column(v float64) string
-	// ofRow, ofResult and ofEvent say where the figures go, over images and over
-	// groups, and those of the weights that are kept.
+	// ofRow, ofResult and ofEvent return the fields for the figures over images and
+	// groups, and for those of the kept weights.
 	ofRow(r *Row) (image, group *float64)
 	ofResult(r *Result) (image, group *float64)
 	ofEvent(e *Event) (image, group, best **float64)
 
-	// output describes what the network gives, in the plan's summary.
+	// output describes the network's output in the plan's summary.
 	output(p *Plan) string
-	// card fills in the part of a model card that says what the network gives.
+	// card sets the part of a model card that describes the network's output.
 	card(m *models.Manifest, p *Plan, names []string)
 	// charts labels the charts of loss and figures.
 	charts(loss, figure *report.Chart)
-	// show adds the validation of the weights that are kept to the page.
+	// show adds the validation of the kept weights to the page.
 	show(ctx context.Context, r *run, p *report.Page) error
 
 	// byHeart describes the overfit test of these labels.
 	byHeart() byHeart
 }
 
-// targets are those of the heads that a network may have.
+// targets maps each head of a network to its target.
 var targets = map[unet.Head]target{unet.HeadClasses: classTarget{}, unet.HeadRegression: valueTarget{}}
 
-// target is what the plan's network learns.
+// target returns what the plan's network learns.
 func (p *Plan) target() target { return targets[p.Network.Head] }
 
-// target is what the network is to learn; head is one of unet's.
+// target returns what the network is to learn. head is one of unet's.
 func (o *Options) target() target { return targets[o.Network.Head] }
 
-// validation is what the averaged weights came to.
+// validation is the result of validating the averaged weights.
 type validation struct {
-	image, group float64 // mean over cases and over groups, of what target.figure names
+	image, group float64 // means over cases and over groups of the figure that target.figure names
 	report       evaluate.Report
 }
 
-// mean is the mean of the figure over cases and over groups: small objects make the
-// first jumpy, few groups the second.
+// mean returns the mean of the figures over cases and over groups. Small objects make
+// the first noisy, and few groups the second.
 func (v validation) mean() float64 { return (v.image + v.group) / 2 }
 
-// takeHead settles whether the labels are classes or values: what the options
-// leave open is as in the checkpoint, the plan or the model to start from.
+// takeHead determines whether the labels are classes or values. What the options
+// leave open comes from the checkpoint, the plan or the model to start from.
 func (o *Options) takeHead(saved *progress) error {
 	var loss unet.Loss
 	switch n := &o.Network; {
@@ -117,7 +118,7 @@ func (o *Options) takeHead(saved *progress) error {
 	return nil
 }
 
-// validateHead refuses a head that is none, and what its labels have no use for.
+// validateHead refuses an unknown head, and options that have no use for its labels.
 func (o *Options) validateHead() error {
 	t := o.target()
 	if t == nil {

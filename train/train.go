@@ -4,23 +4,22 @@
 //		Datasets: []string{"nuclei/train"}, Out: "my-model", Time: 20 * time.Minute,
 //	}, func(e train.Event) { … })
 //
-// A data set is a folder with images/ and labels/ (see dataset.Open). Run settles a
-// Plan from the data and the options, splits the data by group into a
-// training and a validation part, trains with augmentation under
-// cross-entropy and soft Dice, keeps the weights that score best on the
-// validation part, and writes them as a model directory. What it does is a
-// function of the data, the options and the seed: the number of threads
-// changes nothing, and a run that was stopped and resumed ends with the very
-// same weights.
+// A data set is a folder with images/ and labels/ (see dataset.Open). Run makes a
+// Plan from the data and the options, and splits the data by group into a training
+// and a validation part. It trains with augmentation under cross-entropy and soft
+// Dice, keeps the weights that score best on the validation part, and writes them as
+// a model directory. The result depends only on the data, the options and the seed.
+// The number of threads does not matter, and a run that was stopped and resumed ends
+// with exactly the same weights.
 //
-// Its rooms: package dataset reads data sets, augment cuts patches, check finds what
-// spoils a training, evaluate measures models, study compares networks.
+// Subpackages: dataset reads data sets, augment cuts patches, check finds faults that
+// spoil training, evaluate measures models, and study compares networks.
 //
-// Limits: volumes are trained on plane by plane. Images beyond
-// Options.MaxMemory are read from a temporary file.
+// Limits: training uses volumes plane by plane. Images beyond Options.MaxMemory are
+// read from a temporary file.
 //
 // Source: the recipe follows nnU-Net (Isensee et al. 2021,
-// doi:10.1038/s41592-020-01008-z) at a size that two CPU cores train.
+// doi:10.1038/s41592-020-01008-z) at a size that two CPU cores can train.
 package train
 
 import (
@@ -36,12 +35,11 @@ import (
 	"segd/unet"
 )
 
-// ErrDiverged says that the loss or a gradient stopped being a finite number. The
-// best model so far is kept; a lower learning rate usually helps.
+// ErrDiverged reports that the loss or a gradient is no longer finite. The best model
+// so far is kept. A lower learning rate usually helps.
 var ErrDiverged = errors.New("training diverged")
 
-// Options says what to train on and what to leave to the plan. The zero value
-// of a field means "as the plan sees fit".
+// Options says what to train on and how. A zero field leaves the choice to the plan.
 type Options struct {
 	Datasets []string // folders, see dataset.Open; at least one
 	Out      string   // model directory to write
@@ -60,15 +58,15 @@ type Options struct {
 	Time   time.Duration
 
 	Seed        uint64
-	Resume      bool    // go on from Out's checkpoint where there is one
+	Resume      bool    // continue from Out's checkpoint, if there is one
 	Overwrite   bool    // replace a model or a training in Out
 	ValFraction float64 // of the groups, default 0.2
-	All         bool    // every image trains and none validates: the last averaged weights are kept
+	All         bool    // every image trains and none validates; the last averaged weights are kept
 	Fold, Folds int     // cross-validation: part Fold of Folds validates
 
-	// Network: what is left empty is the plan's; channels and classes are the data's.
-	// Its head says whether labels are classes or values, see package dataset, and
-	// Loss is l1 or l2 for values.
+	// Network holds network settings. The plan chooses empty ones; channels and
+	// classes come from the data. The head says whether labels are classes or values,
+	// see package dataset. For values, Loss is l1 or l2.
 	Network     unet.Config
 	Patch       int       // side in pixels
 	Batch       int       // patches per step
@@ -78,36 +76,36 @@ type Options struct {
 	Momentum    float64   // of SolverSGD; default 0.99
 	Schedule    string    // ScheduleCosine (default) or SchedulePoly
 	Loss        unet.Loss // default: cross-entropy plus soft Dice
-	Balance     bool      // rare classes weigh more in Loss; see balance
+	Balance     bool      // rare classes have more weight in Loss; see balance
 	Deep        bool      // deep supervision
-	Patience    int       // end after so many validations without a better one; 0: never
-	NoFlip      bool      // where left and right, up and down mean something
+	Patience    int       // end after this many validations without improvement; 0: never
+	NoFlip      bool      // for images in which left and right or up and down have a meaning
 	Foreground  float64   // share of patches centred on foreground; negative: none
 
-	// From is the model that the weights start from, with its network and its
-	// Recipe: fine-tuning. FreezeEncoder does not change its encoder.
+	// From is the model to fine-tune: training uses its weights, network and Recipe.
+	// FreezeEncoder leaves its encoder unchanged.
 	From          *models.Model
 	FreezeEncoder bool
-	// Repeat says how often the images of each data set come in an epoch;
-	// empty: once. It has as many elements as Datasets.
+	// Repeat says how often the images of each data set occur in an epoch; empty:
+	// once. It has as many elements as Datasets.
 	Repeat []int
 
-	// PlanFile is a plan.json, perhaps edited, to train by: network, recipe, patch,
-	// batch and all the rest are its, the split too where it names the same cases;
-	// the length is, unless one is given here.
+	// PlanFile is a plan.json, perhaps edited, to train by. It determines network,
+	// recipe, patch, batch and everything else, including the split if it names the
+	// same cases, and the length unless one is given here.
 	PlanFile string
 
 	Pool      *unet.Pool // nil: one thread
-	MaxMemory int64      // bytes that the training may take; images beyond it are read from a file; default 4 GiB
+	MaxMemory int64      // memory limit in bytes; images beyond it are read from a file; default 4 GiB
 
-	Trace  int  // steps between two looks at the gradient of each layer, for Result.Trace; 0: none
+	Trace  int  // steps between two records of each layer's gradient, for Result.Trace; 0: none
 	NoPage bool // without report.html
 
 	// afterStep lets tests stop or disturb a run at an exact step.
 	afterStep func(r *run)
 }
 
-// Memory is the number of bytes that the training may take.
+// Memory returns the number of bytes that the training may take.
 func (o Options) Memory() int64 { return cmp.Or(o.MaxMemory, defaultMemory) }
 
 func (o Options) validate() error {
@@ -133,9 +131,9 @@ func (o Options) validate() error {
 	case !(o.ValFraction >= 0 && o.ValFraction < 1):
 		return bad("validation fraction", o.ValFraction, "0 to 1")
 	case o.All && (o.ValFraction > 0 || o.Folds > 0):
-		return fmt.Errorf("train: %w: a share or fold that validates, and all images training, exclude each other", segd.ErrOption)
+		return fmt.Errorf("train: %w: a validation share or fold, and training on all images, exclude each other", segd.ErrOption)
 	case o.All && o.Patience > 0:
-		return bad("patience", o.Patience, "0: nothing is validated")
+		return bad("patience", o.Patience, "0, because nothing is validated")
 	case o.Folds < 0 || o.Folds == 1 || o.Fold < 0 || (o.Folds > 0 && o.Fold >= o.Folds) || (o.Folds == 0 && o.Fold > 0):
 		return bad("fold", fmt.Sprintf("%d/%d", o.Fold, o.Folds), "I/K with 0 ≤ I < K and K at least 2")
 	case o.Trace < 0:
@@ -151,7 +149,7 @@ func (o Options) validate() error {
 	case o.Balance && len(o.Loss.Classes) > 0:
 		return bad("class weights", o.Loss.Classes, "none with balanced classes")
 	case o.FreezeEncoder && o.From == nil && !o.Resume:
-		return fmt.Errorf("train: %w: a frozen encoder needs a model to start from: one that was never trained finds nothing", segd.ErrOption)
+		return fmt.Errorf("train: %w: a frozen encoder needs a model to start from: an untrained encoder finds nothing", segd.ErrOption)
 	case len(o.Repeat) > 0 && len(o.Repeat) != len(o.Datasets):
 		return bad("number of repetitions", len(o.Repeat), fmt.Sprintf("%d, one for each data set", len(o.Datasets)))
 	case slices.ContainsFunc(o.Repeat, func(n int) bool { return n < 1 || n > 1000 }):
@@ -162,7 +160,7 @@ func (o Options) validate() error {
 	return nil
 }
 
-// validateSolver checks how the weights are moved.
+// validateSolver checks the options of the solver.
 func (o Options) validateSolver() error {
 	switch {
 	case !(o.LearnRate >= 0 && o.LearnRate <= 1):
@@ -172,7 +170,7 @@ func (o Options) validateSolver() error {
 	case o.Solver != "" && o.Solver != SolverAdamW && o.Solver != SolverSGD:
 		return bad("solver", o.Solver, "adamw or sgd")
 	case o.Momentum != 0 && o.Solver != SolverSGD:
-		return bad("momentum", o.Momentum, "none: it is of the solver sgd")
+		return bad("momentum", o.Momentum, "none: momentum is an option of solver sgd")
 	case !(o.Momentum >= 0 && o.Momentum < 1):
 		return bad("momentum", o.Momentum, "0 to less than 1")
 	case o.Schedule != "" && o.Schedule != ScheduleCosine && o.Schedule != SchedulePoly:
@@ -183,7 +181,7 @@ func (o Options) validateSolver() error {
 	return nil
 }
 
-// bad is the error of an option that cannot have its value.
+// bad returns the error for an option with an invalid value.
 func bad(field string, v any, want string) error {
 	return fmt.Errorf("train: %w: %s %v, want %s", segd.ErrOption, field, v, want)
 }
@@ -193,14 +191,14 @@ type EventKind string
 
 // Kinds of events, in the order they occur.
 const (
-	EventWarning    EventKind = "warning"    // Message: something about the data that the user should know
-	EventPlan       EventKind = "plan"       // the plan is settled: Message sums it up, Steps is final
+	EventWarning    EventKind = "warning"    // Message says something about the data that the user should know
+	EventPlan       EventKind = "plan"       // the plan is complete: Message summarises it, Steps is final
 	EventStep       EventKind = "step"       // at most about two a second
 	EventValidation EventKind = "validation" // ValDice or ValMAE is new
 	EventDone       EventKind = "done"       // Message says how it ended
 )
 
-// Event is what a progress line or a JSON line is made from.
+// Event is the content of one progress line or JSON line.
 type Event struct {
 	Kind     EventKind `json:"event"`
 	Message  string    `json:"message,omitempty"`
@@ -209,12 +207,12 @@ type Event struct {
 	Epoch    int       `json:"epoch"` // counted from 1
 	Loss     float64   `json:"loss"`  // running mean
 	Rate     float64   `json:"lr"`
-	ValDice  *float64  `json:"val_dice,omitempty"`       // of the last validation: mean over cases, as evaluate.Run counts
-	ValGroup *float64  `json:"val_group_dice,omitempty"` // the same over groups, their pixels pooled
-	BestDice *float64  `json:"best_dice,omitempty"`      // ValDice of the weights that are kept
+	ValDice  *float64  `json:"val_dice,omitempty"`       // of the last validation: mean over cases, as in evaluate.Run
+	ValGroup *float64  `json:"val_group_dice,omitempty"` // the same over groups, with their pixels pooled
+	BestDice *float64  `json:"best_dice,omitempty"`      // ValDice of the kept weights
 
-	// In their place where labels are values: mean absolute errors, in the unit of
-	// the labels.
+	// Used instead if labels are values: mean absolute errors, in the unit of the
+	// labels.
 	ValMAE      *float64 `json:"val_mae,omitempty"`
 	ValGroupMAE *float64 `json:"val_group_mae,omitempty"`
 	BestMAE     *float64 `json:"best_mae,omitempty"`
@@ -224,18 +222,18 @@ type Event struct {
 	ETA     float64 `json:"eta_s"`
 }
 
-// Result is what a training came to.
+// Result is the result of a training.
 type Result struct {
 	Plan     Plan
 	Steps    int     // done
-	ValDice  float64 // of the weights that were kept; 0 before the first validation
+	ValDice  float64 // of the kept weights; 0 before the first validation
 	ValGroup float64
-	ValMAE   float64 // in its place where labels are values, in their unit
-	GroupMAE float64 // likewise of ValGroup
+	ValMAE   float64 // used instead if labels are values, in their unit
+	GroupMAE float64 // likewise for ValGroup
 	BestStep int
 	Seconds  float64   // of all runs together
 	Model    string    // the model directory; empty before the first validation
-	History  []Row     // a row for each validation
-	Trace    []Trace   // where Options.Trace asks for it
-	Losses   []float64 // likewise: of each step, before it moves the weights
+	History  []Row     // one row for each validation
+	Trace    []Trace   // if Options.Trace is set
+	Losses   []float64 // likewise: for each step, before it updates the weights
 }

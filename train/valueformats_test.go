@@ -17,8 +17,8 @@ import (
 	"segd/train/dataset/datasettest"
 )
 
-// The same values train the same weights, whatever file they come in: PNG and TIFF
-// of 16 bits, TIFF of float32, NIfTI.
+// The same values train the same weights, whatever their file format: 16-bit PNG and
+// TIFF, float32 TIFF, NIfTI.
 func TestFormatsOfValues(t *testing.T) {
 	dir := datasettest.Ramps(t, 4, 32)
 	weights := func() []byte {
@@ -50,14 +50,14 @@ func TestFormatsOfValues(t *testing.T) {
 		name, ending string
 		encode       func(m *image.Gray16, values []float32) []byte
 	}{
-		{"TIFF of 16 bits", ".tif", func(m *image.Gray16, _ []float32) []byte {
+		{"16-bit TIFF", ".tif", func(m *image.Gray16, _ []float32) []byte {
 			var b bytes.Buffer
 			if err := tiff.Encode(&b, m, &tiff.Options{Compression: tiff.Deflate}); err != nil {
 				t.Fatal(err)
 			}
 			return b.Bytes()
 		}},
-		{"TIFF of float32", ".tiff", func(_ *image.Gray16, values []float32) []byte { return datasettest.TIFF(t, values, 32) }},
+		{"float32 TIFF", ".tiff", func(_ *image.Gray16, values []float32) []byte { return datasettest.TIFF(t, values, 32) }},
 		{"NIfTI", ".nii", func(_ *image.Gray16, values []float32) []byte { return datasettest.Floats(32, 32, 1, values) }},
 	} {
 		for name, m := range labels {
@@ -72,13 +72,13 @@ func TestFormatsOfValues(t *testing.T) {
 		}
 		last = f.ending
 		if !bytes.Equal(weights(), want) {
-			t.Errorf("%s: other weights than of PNG", f.name)
+			t.Errorf("%s: weights differ from those of PNG", f.name)
 		}
 	}
 }
 
-// Volumes of values go plane by plane with those of the image; NaN is not known,
-// what is infinite or huge and a volume of other planes is refused.
+// Volumes of values match the image plane by plane. NaN means unknown. Infinite or
+// huge values and volumes with other planes are refused.
 func TestVolumesOfValues(t *testing.T) {
 	dir := t.TempDir()
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))

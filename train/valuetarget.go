@@ -18,20 +18,20 @@ import (
 	"segd/unet"
 )
 
-// Targets says how labels of values are normalised for the network: the mean is
-// subtracted and the result divided by the deviation, both over the pixels of the
-// training images. The weights that are kept give values in the unit of the
-// labels: their head undoes the normalisation (docs/adr/0018-values.md).
+// Targets says how labels of values are normalised for the network: by subtracting
+// the mean and dividing by the standard deviation, both over the pixels of the
+// training images. The head of the kept weights undoes the normalisation, so they
+// give values in the unit of the labels (docs/adr/0018-values.md).
 type Targets struct {
 	Mean      float64 `json:"mean"`
 	Deviation float64 `json:"deviation"`
 }
 
-// flat is the share of the mean that the deviation must exceed. Smaller
-// differences are lost to float32 rounding.
+// flat is the share of the mean that the deviation must exceed. Smaller differences
+// are lost to float32 rounding.
 const flat = 1e-6
 
-// normalise returns the values as the network is to give them.
+// normalise returns the values in the network's units.
 func (t *Targets) normalise(values []float32) []float32 {
 	out := make([]float32, len(values))
 	for i, v := range values {
@@ -81,12 +81,12 @@ func (valueTarget) survey(*Options, []dataset.Case, []facts) (dataset.Meaning, i
 
 func (valueTarget) adapt(p *Plan) {
 	p.Foreground = 0
-	// At another magnification a length would not be what its label says.
+	// At another magnification a length would no longer match its label.
 	p.Augment.Scale, p.Augment.Elastic = 0, 0
 }
 
-// measure measures the labels of the training images. Labels that are all the
-// same, or none known, are segd.ErrUnprocessable.
+// measure measures the labels of the training images. If all labels are equal or none
+// is known, the error is segd.ErrUnprocessable.
 func (valueTarget) measure(cases []dataset.Case, list []facts, training []string) (*Targets, error) {
 	var s dataset.Spread
 	for i := range list {
@@ -120,14 +120,14 @@ func (valueTarget) patch(s *augment.Patch, b *unet.Batch, from, to int) {
 	s.Targets = b.Targets[from:to]
 }
 
-// started removes the unit of the old labels from the head and puts in that of the new.
+// started replaces the unit of the old labels in the head by that of the new ones.
 func (valueTarget) started(r *run, old *unet.Params) (*unet.Params, error) {
 	t := r.Plan.Targets
 	old.Rescale(1/t.Deviation, -t.Mean/t.Deviation)
 	return old.Adapt(r.Plan.Network, []int{0}, r.Plan.Seed)
 }
 
-// kept has the head give values in the unit of the labels.
+// kept makes the head give values in the unit of the labels.
 func (valueTarget) kept(p *Plan, average *unet.Params) *unet.Params {
 	kept := average.Clone()
 	kept.Rescale(p.Targets.Deviation, p.Targets.Mean)
@@ -178,7 +178,7 @@ func (valueTarget) card(m *models.Manifest, p *Plan, _ []string) {
 }
 
 func (valueTarget) charts(loss, figure *report.Chart) {
-	loss.Y += ", of labels through their deviation"
+	loss.Y += ", of labels divided by their deviation"
 	figure.Title, figure.Y = "Validation error", "mean absolute error"
 }
 
@@ -198,7 +198,7 @@ func (valueTarget) byHeart() byHeart {
 			}
 		},
 		text: func(r *OverfitResult) string {
-			return fmt.Sprintf("a mean absolute error of %.4g, where that of their mean is %.4g,", r.MAE, r.Constant)
+			return fmt.Sprintf("a mean absolute error of %.4g (%.4g for their mean)", r.MAE, r.Constant)
 		},
 	}
 }

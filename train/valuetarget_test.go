@@ -28,8 +28,8 @@ func tinyValues(dir, out string, steps int) Options {
 	return o
 }
 
-// A regression learns, is kept by its error, and the model that is kept gives
-// values in the unit of the labels.
+// A regression learns, its error decides which weights are kept, and the kept model
+// gives values in the unit of the labels.
 func TestRunValues(t *testing.T) {
 	dir, out := datasettest.Ramps(t, 8, 32), filepath.Join(t.TempDir(), "m")
 	pool := unet.NewPool(0)
@@ -51,7 +51,7 @@ func TestRunValues(t *testing.T) {
 	if last := events[len(events)-1]; last.ValDice != nil || last.BestMAE == nil || *last.BestMAE != r.ValMAE || !strings.Contains(last.Message, "val_mae") {
 		t.Errorf("ended with %+v", last)
 	}
-	// The same errors again, by hand, of the model as it lies there.
+	// The same errors again, computed by hand from the stored model.
 	sum, trivial, groups := 0.0, 0.0, 0
 	data, err := dataset.Open(dir)
 	if err != nil {
@@ -92,10 +92,10 @@ func TestRunValues(t *testing.T) {
 	}
 	mae, constant := sum/float64(groups), trivial/float64(groups)
 	if math.Abs(mae-r.ValMAE) > 1e-3*mae {
-		t.Errorf("the model's error is %v, the training's %v", mae, r.ValMAE)
+		t.Errorf("the model's error is %v, in training %v", mae, r.ValMAE)
 	}
 	if math.Abs((r.ValMAE+r.GroupMAE)/2-least) > 1e-9*least {
-		t.Errorf("kept an error of %v, the least was %v", r.ValMAE, least)
+		t.Errorf("kept an error of %v, the smallest was %v", r.ValMAE, least)
 	}
 	if !datasettest.Race && mae > constant/2 {
 		t.Errorf("error %v, of a constant %v", mae, constant)
@@ -106,10 +106,10 @@ func TestRunValues(t *testing.T) {
 	}
 	page, err := os.ReadFile(filepath.Join(out, "report.html"))
 	if err != nil || strings.Contains(string(page), "Dice") || !strings.Contains(string(page), "mean absolute error") {
-		t.Errorf("report.html speaks of Dice or of no error: %v", err)
+		t.Errorf("report.html mentions Dice, or no error: %v", err)
 	}
 
-	// Fine-tuned without a step that moves anything, it knows what it knew.
+	// Fine-tuning without an effective step changes nothing.
 	again := tinyValues(dir, filepath.Join(t.TempDir(), "again"), 1)
 	again.From, again.LearnRate, again.Network = m, 1e-9, unet.Config{}
 	q, err := Run(t.Context(), again, nil)
@@ -132,7 +132,8 @@ func TestRunValues(t *testing.T) {
 	}
 }
 
-// Stopped, resumed, read back from a file, trained by its plan: the same bits.
+// Stopped, resumed, read back from a file, trained by its plan: the weights are
+// bit-identical.
 func TestValuesAreDeterministic(t *testing.T) {
 	dir := datasettest.Ramps(t, 8, 32)
 	whole := tinyValues(dir, filepath.Join(t.TempDir(), "whole"), 14)
@@ -172,7 +173,7 @@ func TestValuesAreDeterministic(t *testing.T) {
 	}
 }
 
-// An example of values that lies in the file comes back to the bit.
+// An example of values is read back from the file bit for bit.
 func TestStoreKeepsValues(t *testing.T) {
 	d, err := dataset.Open(datasettest.Ramps(t, 2, 40))
 	if err != nil {
@@ -199,12 +200,13 @@ func TestStoreKeepsValues(t *testing.T) {
 			t.Fatal(err)
 		}
 		if file[i].record == nil || hashValues(got.Targets) != hashValues(memory[i].Targets) || hashValues(got.values) != hashValues(memory[i].values) || len(got.Targets) != 24*24 || len(got.values) != 40*40 {
-			t.Errorf("example %d: %d targets and %d values, or others than in memory", i, len(got.Targets), len(got.values))
+			t.Errorf("example %d: %d targets and %d values, or values differ from memory", i, len(got.Targets), len(got.values))
 		}
 	}
 }
 
-// Labels move with the image, bilinearly, and grey changes leave them alone.
+// Labels move with the image, with bilinear interpolation, and intensity changes do
+// not affect them.
 func TestPatchOfValues(t *testing.T) {
 	side := 16
 	e := &example{Sample: augment.Sample{X: segd.NewTensor(1, 1, side, side)}}
@@ -226,7 +228,7 @@ func TestPatchOfValues(t *testing.T) {
 		grey := augment.Patch{RNG: augment.Source(seed, 0), H: 8, W: 8, X: make([]float32, 64), Targets: make([]float32, 64)}
 		grey.Cut(&e.Sample, &augment.Settings{Flip: true, Rotate: 1, RotateDegrees: 30, Brightness: 1, Noise: 1, Blur: 1}, 0)
 		if hashValues(grey.Targets) != hashValues(p.Targets) || hashValues(grey.X) == hashValues(p.X) {
-			t.Fatalf("seed %d: grey changes touch the labels, or not the image", seed)
+			t.Fatalf("seed %d: intensity changes affect the labels, or do not affect the image", seed)
 		}
 	}
 	if !moved {
@@ -234,7 +236,7 @@ func TestPatchOfValues(t *testing.T) {
 	}
 }
 
-// Mean and deviation by hand, over the training images alone, NaN left out.
+// Mean and deviation computed by hand over the training images only, without NaN.
 func TestTargets(t *testing.T) {
 	nan := float32(math.NaN())
 	cases, list := []dataset.Case{{ID: "a"}, {ID: "b"}, {ID: "c"}}, make([]facts, 3)
@@ -257,11 +259,12 @@ func TestTargets(t *testing.T) {
 	}
 	list[0].known.Add([]float32{7, 7})
 	if _, err := (valueTarget{}).measure(cases, list, []string{"a"}); !errors.Is(err, segd.ErrUnprocessable) {
-		t.Errorf("all alike: %v", err)
+		t.Errorf("all equal: %v", err)
 	}
 }
 
-// Labels that are no values end a training with the kind of error and the file.
+// Labels that are not values end a training with the right kind of error and the name
+// of the file.
 func TestValuesRefuse(t *testing.T) {
 	grey := func(side int) image.Image { return image.NewGray16(image.Rect(0, 0, side, side)) }
 	palette := image.NewPaletted(image.Rect(0, 0, 32, 32), color.Palette{color.Black, color.White})
@@ -287,7 +290,7 @@ func TestValuesRefuse(t *testing.T) {
 	if _, err := Run(t.Context(), tinyValues(dir, filepath.Join(t.TempDir(), "m"), 1), nil); !errors.Is(err, segd.ErrFormat) {
 		t.Errorf("truncated: %v", err)
 	}
-	// A plan of classes for values.
+	// A plan for classes, used with values.
 	masks := tiny(datasettest.Discs(t, 8, 32), filepath.Join(t.TempDir(), "m"), 1)
 	if _, err := Run(t.Context(), masks, nil); err != nil {
 		t.Fatal(err)
@@ -302,7 +305,7 @@ func TestValuesRefuse(t *testing.T) {
 	}
 }
 
-// The plan says how labels are normalised, and that no length is falsified.
+// The plan says how labels are normalised, and does not distort lengths.
 func TestPlanOfValues(t *testing.T) {
 	dir, out := datasettest.Ramps(t, 4, 32), filepath.Join(t.TempDir(), "m")
 	r, err := Run(t.Context(), tinyValues(dir, out, 1), nil)

@@ -349,7 +349,7 @@ func TestPlanesAreRecorded(t *testing.T) {
 		if p == nil || len(p.Training) != tt.kinds || (p.Wants == nil) != (tt.want == nil) || tt.want != nil && *p.Wants != *tt.want {
 			t.Errorf("%s: %+v", name, p)
 		}
-		if warned := slices.ContainsFunc(warnings, func(w string) bool { return strings.Contains(w, "ways in the patient") }); warned != tt.warns {
+		if warned := slices.ContainsFunc(warnings, func(w string) bool { return strings.Contains(w, "orientations in the patient") }); warned != tt.warns {
 			t.Errorf("%s: warnings %q", name, warnings)
 		}
 	}
