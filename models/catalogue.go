@@ -48,9 +48,8 @@ type Broken struct {
 	Err    error
 }
 
-// AddDir adds the model in directory dir or, if dir is not a model, the models
-// in its subdirectories. It skips hidden directories and those without a
-// model.json.
+// AddDir adds the model in directory dir or, if dir is not a model, the models in its
+// subdirectories. It skips hidden directories and those without a model.json.
 //
 // A model replaces an embedded one of the same name. A model that cannot be
 // opened does not prevent the others from being added; Broken lists it under
@@ -315,8 +314,8 @@ func (m *Model) Warnings(s *segd.Scan, auto bool) []string {
 
 func (m Match) empty() bool { return len(m.Formats) == 0 && len(m.Modalities) == 0 }
 
-// standsFor are formats that a model takes wherever it takes another: pictures as PNG,
-// volumes as NIfTI.
+// standsFor maps formats to the format in whose place a model accepts them: pictures
+// to PNG, volumes to NIfTI.
 var standsFor = map[string]string{
 	"bmp": "png", "gif": "png", "webp": "png", "pnm": "png", "jpeg2000": "png",
 	"nrrd": "nifti", "metaimage": "nifti", "mgh": "nifti",

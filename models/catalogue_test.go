@@ -25,8 +25,8 @@ func names(c *Catalogue) []string {
 	return list
 }
 
-// Whatever is embedded is whole: it opens, its weights have their checksum and
-// fit, its card says what it must.
+// Every embedded model is complete: it opens, its weights match their checksum and
+// the network, and its card has the required content.
 func TestEmbedded(t *testing.T) {
 	c, err := Embedded()
 	if err != nil {
@@ -76,9 +76,9 @@ func TestAddDir(t *testing.T) {
 		t.Errorf("got %+v, %v", m, err)
 	}
 
-	// A name twice: refused, and the catalogue is as before.
+	// A duplicate name is refused, and the catalogue is unchanged.
 	if err := c.AddDir(filepath.Join(root, "x")); !errors.Is(err, segd.ErrOption) {
-		t.Errorf("a name twice: got %v, want ErrOption", err)
+		t.Errorf("duplicate name: got %v, want ErrOption", err)
 	}
 	d := empty()
 	if err := d.AddDir(filepath.Join(root, "nowhere")); !errors.Is(err, segd.ErrNotFound) {
@@ -89,8 +89,8 @@ func TestAddDir(t *testing.T) {
 	}
 }
 
-// A model that cannot be opened leaves the others, and no embedded model of its
-// name serves in its place.
+// A model that cannot be opened does not affect the others, and no embedded model
+// with its name replaces it.
 func TestAddDirBroken(t *testing.T) {
 	root := t.TempDir()
 	save(t, filepath.Join(root, "good"), tiny("good"), 1)
@@ -118,7 +118,7 @@ func TestAddDirBroken(t *testing.T) {
 	}
 }
 
-// A model in a directory takes the place of an embedded one.
+// A model in a directory replaces an embedded one.
 func TestAddDirReplacesEmbedded(t *testing.T) {
 	c := empty()
 	c.models["a"] = &Model{Manifest: tiny("a"), Origin: embeddedOrigin}
@@ -165,7 +165,7 @@ func TestGetAndResolve(t *testing.T) {
 			t.Errorf("got %v, %v", m, err)
 		}
 		if _, err := get("other"); !errors.Is(err, segd.ErrNotFound) || !strings.Contains(err.Error(), "known") {
-			t.Errorf("got %v, want ErrNotFound that names what there is", err)
+			t.Errorf("got %v, want ErrNotFound that lists the models", err)
 		}
 	}
 	save(t, filepath.Join(root, "elsewhere"), tiny("away"), 1)
@@ -208,7 +208,7 @@ func TestAuto(t *testing.T) {
 		name      string
 		catalogue *Catalogue
 		scan      *segd.Scan
-		want      string // model, or what the error says
+		want      string // model, or part of the error
 		ok        bool
 	}{
 		{"mr", two, mr, "heart", true},
@@ -216,8 +216,8 @@ func TestAuto(t *testing.T) {
 		{"another volume", rules(map[string]Match{"brain": {Formats: []string{"nifti"}}, "cells": {Formats: []string{"png"}}}), nrrd, "brain", true},
 		{"another picture", two, gif, "cells", true},
 		{"ct", two, ct, "no model fits a dicom file of modality CT; choose one of cells, heart", false},
-		{"modality before format", anyDICOM, mr, "heart", true},
-		{"format where no modality fits", anyDICOM, ct, "all", true},
+		{"modality takes precedence over format", anyDICOM, mr, "heart", true},
+		{"format if no modality fits", anyDICOM, ct, "all", true},
 		{"only one, no rule", rules(map[string]Match{"x": {}}), ct, "x", true},
 		{"only one, other rule", rules(map[string]Match{"x": {Formats: []string{"png"}}}), ct, "no model", false},
 		{"no rules", rules(map[string]Match{"x": {}, "y": {}}), ct, "choose one of x, y", false},
@@ -232,7 +232,7 @@ func TestAuto(t *testing.T) {
 			case c.ok && (err != nil || m.Name != c.want):
 				t.Fatalf("got %v, %v; want %s", m, err, c.want)
 			case !c.ok && (!errors.Is(err, segd.ErrUnprocessable) || !strings.Contains(err.Error(), c.want)):
-				t.Fatalf("got %v, want ErrUnprocessable that says %q", err, c.want)
+				t.Fatalf("got %v, want ErrUnprocessable containing %q", err, c.want)
 			}
 		})
 	}
@@ -242,12 +242,12 @@ func TestAuto(t *testing.T) {
 		model *Model
 		scan  *segd.Scan
 		auto  bool
-		want  string // in the warning; empty: there is none
+		want  string // in the warning; empty: no warning
 	}{
 		{heart, mr, true, ""},
 		{heart, mr, false, ""},
 		{heart, ct, false, "another kind"},
-		{heart, png, false, ""}, // a picture of a heart is one
+		{heart, png, false, ""}, // a picture may show a heart
 		{cells, mr, false, "another kind"},
 		{cells, png, false, ""},
 		{cells, png, true, "does not say what it shows"},
@@ -282,8 +282,8 @@ func TestClassList(t *testing.T) {
 	}
 }
 
-// README's table of the models inside says what their cards say: every figure of
-// a row is one of the card's, of the test split and rounded to three digits.
+// README's table of the embedded models agrees with their cards: every figure in a
+// row is a figure of the card for the test split, rounded to three digits.
 func TestREADME(t *testing.T) {
 	readme, err := os.ReadFile(filepath.Join("..", "README.md"))
 	if err != nil {
@@ -302,7 +302,7 @@ func TestREADME(t *testing.T) {
 		}
 		for _, is := range found {
 			if !slices.ContainsFunc(m.Metrics, func(v Metric) bool { return v.Split == "test" && fmt.Sprintf("%.3f", v.Value) == string(is) }) {
-				t.Errorf("%s: README says %s, which is no figure of its card", m.Name, is)
+				t.Errorf("%s: README says %s, which is not a figure of its card", m.Name, is)
 			}
 		}
 	}

@@ -11,8 +11,8 @@ import (
 	"segd/models/modelstest"
 )
 
-// TestChannels: a model of several channels takes scans of as many, and no other
-// takes those.
+// TestChannels: a model of several channels accepts only scans with that number of
+// channels, and only such a model accepts them.
 func TestChannels(t *testing.T) {
 	dir := t.TempDir()
 	if err := errors.Join(modelstest.SaveChannels(filepath.Join(dir, "lesions"), "lesions"), modelstest.Save(filepath.Join(dir, "bright"), "bright")); err != nil {

@@ -13,8 +13,8 @@ import (
 	"segd/unet"
 )
 
-// example writes a model into a directory of its own. Its class is what is brighter
-// than half of the image's range.
+// example writes a model to a new directory. Its class is everything brighter than
+// half of the image's range.
 func example() (dir string) {
 	dir, err := os.MkdirTemp("", "segd")
 	if err != nil {
@@ -26,8 +26,8 @@ func example() (dir string) {
 	return dir
 }
 
-// A model from a directory segments an image: its recipe prepares the pixels, and
-// the placement puts the probabilities back onto them.
+// Segment an image with a model from a directory: its recipe prepares the pixels, and
+// the placement maps the probabilities back onto them.
 func Example() {
 	dir := example()
 	defer func() { _ = os.RemoveAll(dir) }()
@@ -68,7 +68,7 @@ func Example() {
 	// pixel 3: bright false
 }
 
-// The catalogue chooses the model that is meant for a scan.
+// Let the catalogue choose the model for a scan.
 func ExampleCatalogue_Auto() {
 	catalogue, err := models.Embedded()
 	if err != nil {
@@ -82,7 +82,7 @@ func ExampleCatalogue_Auto() {
 	// Output: cardiac-lv [left ventricle]
 }
 
-// Every model of this catalogue computes by direct convolution.
+// Every model of this catalogue uses direct convolution.
 func ExampleOptions() {
 	catalogue, err := models.Options{Exact: true}.Embedded()
 	if err != nil {
@@ -96,8 +96,8 @@ func ExampleOptions() {
 	// Output:
 }
 
-// A model becomes the next version of a store; a catalogue that is open serves it
-// from then on.
+// Promote a model to the next version of a store. An open catalogue serves it from
+// then on.
 func ExamplePromote() {
 	dir := example()
 	defer func() { _ = os.RemoveAll(dir) }()

@@ -11,8 +11,8 @@ import (
 	"segd"
 )
 
-// Any bytes are a manifest that comes back from being written, or an error of
-// a kind.
+// Any input is either a manifest that survives a round trip, or an error of a known
+// kind.
 func FuzzManifest(f *testing.F) {
 	man := tiny("m").complete()
 	man.WeightsSHA256 = strings.Repeat("0a", 32)
@@ -40,7 +40,7 @@ func FuzzManifest(f *testing.F) {
 		if err != nil {
 			t.Fatalf("not read again: %v\n%s", err, text)
 		}
-		// An empty list that may be left out comes back as none.
+		// An empty optional list is read back as nil.
 		other, err := json.Marshal(again)
 		if err != nil {
 			t.Fatal(err)

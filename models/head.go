@@ -19,7 +19,7 @@ type head interface {
 	describe(t *TensorFormat, m *Manifest)
 	// masks returns nil if the output gives masks.
 	masks(m *Manifest) error
-	// outputs says in words what the network tells apart.
+	// outputs describes what the network distinguishes.
 	outputs(m *Manifest) string
 }
 
@@ -32,7 +32,7 @@ func (m *Manifest) head() head { return heads[m.Network.Head] }
 // it predicts values, which give no mask.
 func (m *Manifest) MakesMasks() error { return m.head().masks(m) }
 
-// Outputs says in words what the model tells apart: the names of its foreground
+// Outputs describes what the model distinguishes: the names of its foreground
 // classes, or that it predicts values.
 func (m *Manifest) Outputs() string { return m.head().outputs(m) }
 

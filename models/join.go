@@ -10,13 +10,12 @@ import (
 )
 
 // Join returns the manifest and the weights, for SaveEnsemble, of an ensemble of
-// models that differ only in their weights, such as the folds of a
-// cross-validation. Classes are matched by name, so that models may number them
-// differently. The manifest is the first model's, less its title and its figures,
-// which are of one network; times of training are added up.
+// models that differ only in their weights, such as the folds of a cross-validation.
+// Classes are matched by name, so that models may number them differently. The
+// manifest is that of the first model without its title and figures, which describe a
+// single network. Training times are added up.
 //
-// Models that differ in more are segd.ErrOption, and the other errors are those of
-// Params.
+// Models with other differences are segd.ErrOption. Other errors are those of Params.
 func Join(list []*Model) (man Manifest, all []*unet.Params, err error) {
 	for i, m := range list {
 		p, err := m.Params()
@@ -38,8 +37,8 @@ func Join(list []*Model) (man Manifest, all []*unet.Params, err error) {
 	return man, all, nil
 }
 
-// join adds a further model to the manifest of an ensemble that began with first,
-// and returns its weights p with the classes in the ensemble's order.
+// join adds another model to the manifest of an ensemble that starts with first. It
+// returns the weights p with the classes in the ensemble's order.
 func (m *Manifest) join(p *unet.Params, next, first *Model) (*unet.Params, error) {
 	if next.Network != m.Network || next.Recipe != m.Recipe || !slices.Equal(next.Channels, m.Channels) || next.wants() != m.wants() {
 		return nil, fmt.Errorf("models: %w: %s and %s differ in network, preprocessing, channels or plane: the models of an ensemble may differ only in their weights",
@@ -63,7 +62,8 @@ func (m *Manifest) join(p *unet.Params, next, first *Model) (*unet.Params, error
 	return p.Adapt(m.Network, from, 0)
 }
 
-// wants is the plane that volumes are turned to, the zero value where they are not.
+// wants returns the plane to which volumes are reoriented, or the zero value if they
+// are not.
 func (m *Manifest) wants() (p segd.Plane) {
 	if m.Planes != nil && m.Planes.Wants != nil {
 		p = *m.Planes.Wants
@@ -71,7 +71,8 @@ func (m *Manifest) wants() (p segd.Plane) {
 	return p
 }
 
-// called is what a message calls a model that may share its name with others.
+// called returns a name for use in messages, for a model that may share its name with
+// others.
 func (m *Model) called() string {
 	if m.Origin == embeddedOrigin || m.Origin == "" {
 		return m.Name

@@ -78,7 +78,7 @@ func TestParseCard(t *testing.T) {
 	}
 }
 
-// What is worse serves only where it is forced.
+// A worse model is promoted only if forced.
 func TestPromoteWorse(t *testing.T) {
 	m, dir := bright(t), filepath.Join(t.TempDir(), "bright")
 	if _, err := models.Promote(dir, "bright", m, models.Promotion{Worse: true}); !errors.Is(err, segd.ErrUnprocessable) {

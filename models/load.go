@@ -8,7 +8,7 @@ import (
 	"segd/unet"
 )
 
-// loading is one reading and packing of a model's weights. What it gives may be
+// loading is one pass of reading and packing a model's weights. Its results may be
 // used once done is closed.
 type loading struct {
 	pool *unet.Pool
@@ -17,17 +17,17 @@ type loading struct {
 	err  error
 }
 
-// Load makes the model ready to run on pool, with the Options that it was opened
-// with. The first call reads and packs the weights. Calls at the same time wait for
-// it, no longer than ctx lasts, and later ones with the same pool find what it made.
-// The errors are those of Params, and are not kept: a later call tries again.
+// Load makes the model ready to run on pool, with the Options with which it was
+// opened. The first call reads and packs the weights. Concurrent calls wait for it
+// until ctx is done, and later calls with the same pool reuse its result. The errors
+// are those of Params. They are not cached: a later call tries again.
 func (m *Model) Load(ctx context.Context, pool *unet.Pool) error {
 	_, err := m.networks(ctx, pool)
 	return err
 }
 
-// networks returns the networks of the model, ready to run on pool. The lock is not
-// held while weights are read, and the call that reads them reads to the end.
+// networks returns the networks of the model, ready to run on pool. It does not hold
+// the lock while reading weights, and a call that has started to read them finishes.
 func (m *Model) networks(ctx context.Context, pool *unet.Pool) ([]*unet.Predictor, error) {
 	m.mu.Lock()
 	l := m.loaded
@@ -40,7 +40,7 @@ func (m *Model) networks(ctx context.Context, pool *unet.Pool) ([]*unet.Predicto
 			return nil, fmt.Errorf("models: %w", ctx.Err())
 		}
 	}
-	l = &loading{pool: pool, done: make(chan struct{}), err: errors.New("models: loading did not end")}
+	l = &loading{pool: pool, done: make(chan struct{}), err: errors.New("models: loading did not finish")}
 	m.loaded = l
 	m.mu.Unlock()
 	defer func() {
@@ -53,7 +53,7 @@ func (m *Model) networks(ctx context.Context, pool *unet.Pool) ([]*unet.Predicto
 	return l.list, l.err
 }
 
-// ready returns the networks that are loaded, without waiting for any.
+// ready returns the loaded networks, without waiting for any.
 func (m *Model) ready() []*unet.Predictor {
 	m.mu.Lock()
 	l := m.loaded
@@ -69,7 +69,7 @@ func (m *Model) ready() []*unet.Predictor {
 	}
 }
 
-// forget has the next call load again.
+// forget makes the next call load again.
 func (m *Model) forget(l *loading) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -95,8 +95,8 @@ func (m *Model) pack(pool *unet.Pool) ([]*unet.Predictor, error) {
 	return list, nil
 }
 
-// Predictor returns the network of a model that is no ensemble, ready to run on
-// pool, and shared with Predict. The errors are those of Params.
+// Predictor returns the network of a model that is not an ensemble, ready to run on
+// pool. It is shared with Predict. The errors are those of Params.
 func (m *Model) Predictor(pool *unet.Pool) (*unet.Predictor, error) {
 	if len(m.Members) > 0 {
 		_, err := m.Params()

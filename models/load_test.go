@@ -18,11 +18,11 @@ import (
 	"segd/unet"
 )
 
-// slowFiles counts the openings of weights and holds them up until go is closed.
+// slowFiles counts how often weights are opened, and blocks until go is closed.
 type slowFiles struct {
 	fs.FS
 	opened  atomic.Int32
-	reached chan struct{} // takes a value for each
+	reached chan struct{} // receives a value for each
 	release chan struct{}
 }
 
@@ -35,9 +35,9 @@ func (f *slowFiles) Open(name string) (fs.File, error) {
 	return f.FS.Open(name)
 }
 
-// While the weights of a model are read, calls for it wait for the one reading and
-// no longer than they want to, and calls for other models and of the catalogue do
-// not wait at all.
+// While the weights of a model are being read, calls for it wait for that single
+// read, at most until their context is done. Calls for other models and for the
+// catalogue do not wait at all.
 func TestLoadOnce(t *testing.T) {
 	root := t.TempDir()
 	save(t, filepath.Join(root, "a"), tiny("a"), 1)
@@ -65,7 +65,7 @@ func TestLoadOnce(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := m.Load(ctx, nil); !errors.Is(err, context.Canceled) {
-		t.Errorf("a call that waits, after its end: %v", err)
+		t.Errorf("a waiting call, after its context is done: %v", err)
 	}
 	b, err := c.Get("b")
 	if err != nil || len(c.List()) != 2 || b.Load(t.Context(), nil) != nil {
@@ -81,7 +81,7 @@ func TestLoadOnce(t *testing.T) {
 	}
 }
 
-// All that wait hear of a failure, and the next call tries again.
+// All waiting calls receive the error, and the next call tries again.
 func TestLoadFailsOnce(t *testing.T) {
 	dir := t.TempDir()
 	save(t, dir, tiny("a"), 1)
@@ -106,8 +106,8 @@ func TestLoadFailsOnce(t *testing.T) {
 	}
 }
 
-// Options hold for embedded models, those of directories, those named by their
-// directory, and the versions that are promoted later.
+// Options apply to embedded models, models in directories, models named by their
+// directory, and versions promoted later.
 func TestOptionsHold(t *testing.T) {
 	root, plain := t.TempDir(), t.TempDir()
 	save(t, plain, tiny("plain"), 1)
@@ -144,7 +144,7 @@ func TestOptionsHold(t *testing.T) {
 		t.Errorf("%v serves, %v", m, err)
 	}
 	if m.Options() != (Options{}) {
-		t.Errorf("a model opened by itself has options %+v", m.Options())
+		t.Errorf("a model opened separately has options %+v", m.Options())
 	}
 	// They reach the network.
 	x := segd.NewTensor(1, 1, 24, 24)
@@ -170,7 +170,7 @@ func TestOptionsHold(t *testing.T) {
 		same = same && v == results[1].Data[i]
 	}
 	if same {
-		t.Error("bfloat16 gives the bits of float32")
+		t.Error("bfloat16 gives the same result as float32")
 	}
 	both, err := Options{Exact: true, BFloat16: true}.Open(wide)
 	if err != nil {
@@ -181,7 +181,7 @@ func TestOptionsHold(t *testing.T) {
 	}
 }
 
-// Directories are added, listed and searched at once, as the race detector sees.
+// Directories are added, listed and searched concurrently, for the race detector.
 func TestCatalogueConcurrent(t *testing.T) {
 	c := empty()
 	var wg sync.WaitGroup
@@ -205,8 +205,8 @@ func TestCatalogueConcurrent(t *testing.T) {
 	}
 }
 
-// A version that cannot be opened is logged once, and once more when it breaks after
-// it was mended.
+// A version that cannot be opened is logged once, and once more if it is repaired and
+// breaks again.
 func TestMissedVersionIsLogged(t *testing.T) {
 	root, plain := t.TempDir(), t.TempDir()
 	save(t, plain, tiny("plain"), 1)
@@ -236,7 +236,7 @@ func TestMissedVersionIsLogged(t *testing.T) {
 	}
 }
 
-// What is not there is answered with what would have worked.
+// The error for something missing suggests what would have worked.
 func TestSuggestions(t *testing.T) {
 	root := t.TempDir()
 	save(t, filepath.Join(root, "nuclei"), tiny("nuclei"), 1)
@@ -279,7 +279,7 @@ func TestSuggestions(t *testing.T) {
 	}
 }
 
-// A pool of its own gets networks of its own.
+// A separate pool gets separate networks.
 func TestLoadForAnotherPool(t *testing.T) {
 	dir := t.TempDir()
 	save(t, dir, tiny("a"), 1)

@@ -10,8 +10,8 @@ import (
 	"segd/models/modelstest"
 )
 
-// Trim lets go of what models keep for their next runs, where it is more than asked
-// for.
+// Trim releases the memory that models keep for their next runs if it exceeds the
+// limit.
 func TestTrim(t *testing.T) {
 	dir := t.TempDir()
 	if err := modelstest.Save(filepath.Join(dir, "bright"), "bright"); err != nil {
@@ -44,9 +44,9 @@ func TestTrim(t *testing.T) {
 		t.Fatal("nothing is kept")
 	}
 	if c.Trim(kept); p.Idle() != kept {
-		t.Error("what may be kept is gone")
+		t.Error("memory within the limit was released")
 	}
 	if c.Trim(kept - 1); p.Idle() != 0 {
-		t.Error("more is kept than may be")
+		t.Error("more is kept than allowed")
 	}
 }

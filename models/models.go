@@ -39,7 +39,7 @@ import (
 const (
 	manifestFile = "model.json"
 	weightsFile  = "weights.safetensors"
-	// nextFile is the manifest of a Save under way; see Save.
+	// nextFile is the manifest of a Save in progress; see Save.
 	nextFile = ".model.json.next"
 
 	maxManifest = 1 << 20
@@ -57,10 +57,10 @@ type Model struct {
 	options Options
 	files   fs.FS
 
-	store string // the directory of versions that it is the current one of; "": none
+	store string // the version store in which it is current; "": none
 
 	mu     sync.Mutex
-	loaded *loading // the last, under way or done
+	loaded *loading // the last one, in progress or done
 }
 
 // Options returns the options with which the model was opened.
@@ -80,8 +80,8 @@ func (o Options) open(files fs.FS, origin string) (*Model, error) {
 	}
 	man, err := readManifest(files, manifestFile)
 	if next, e := readManifest(files, nextFile); e == nil {
-		// A Save was cut off between its two renames, or is under way: the
-		// manifest that belongs to the weights is the one that counts.
+		// A Save was interrupted between its two renames, or is in progress: the
+		// manifest that matches the weights counts.
 		if sum, e := checksum(files); e == nil && sum == next.WeightsSHA256 {
 			man, err = next, nil
 		}
@@ -123,7 +123,7 @@ func readFile(files fs.FS, name string, limit int64) ([]byte, error) {
 	if info.Size() > limit {
 		return nil, fmt.Errorf("models: %w: %s has %d bytes, limit %d", segd.ErrTooLarge, name, info.Size(), limit)
 	}
-	// The size may change under our hands; the limit holds.
+	// The size may change while reading; the limit still applies.
 	b := make([]byte, info.Size())
 	n, err := io.ReadFull(f, b)
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
@@ -170,8 +170,8 @@ func (m *Model) params(f Member) (*unet.Params, error) {
 		return nil, fmt.Errorf("models: %w: weights of model %s have SHA-256 %.12s…, the manifest says %.12s…: damaged, or replaced since the model was opened; open it again",
 			segd.ErrFormat, m.Name, got, f.SHA256)
 	}
-	// The second convolution of the bottleneck alone, at two bytes a weight:
-	// a manifest cannot make us take memory out of proportion to the file.
+	// The size of the bottleneck's second convolution alone, at two bytes per weight:
+	// a manifest cannot make us allocate memory out of proportion to the file.
 	if w := int64(m.Network.LevelWidth(m.Network.Depth)); 18*w*w > int64(len(b)) {
 		return nil, fmt.Errorf("models: %w: weights of model %s have %d bytes, too few for a network of width %d and depth %d",
 			segd.ErrFormat, m.Name, len(b), m.Network.Width, m.Network.Depth)

@@ -19,7 +19,7 @@ import (
 	"segd/unet"
 )
 
-// tiny is a manifest of the smallest network there is.
+// tiny returns the manifest of the smallest possible network.
 func tiny(name string) Manifest {
 	return Manifest{
 		Name: name, Version: "1.0", Description: "for tests",
@@ -32,7 +32,7 @@ func tiny(name string) Manifest {
 	}
 }
 
-// save writes a tiny model, with weights of the given seed.
+// save writes a tiny model, with weights drawn from the given seed.
 func save(t *testing.T, dir string, man Manifest, seed uint64) *unet.Params {
 	t.Helper()
 	p := unet.NewParams(man.Network, seed)
@@ -57,7 +57,7 @@ func TestSaveOpen(t *testing.T) {
 		want := man.complete()
 		want.WeightsSHA256 = m.WeightsSHA256
 		if diff := cmp.Diff(want, m.Manifest); diff != "" {
-			t.Errorf("half %v: manifest changed on its way (-saved +opened):\n%s", half, diff)
+			t.Errorf("half %v: manifest changed in the round trip (-saved +opened):\n%s", half, diff)
 		}
 		got, err := m.Params()
 		if err != nil {
@@ -83,7 +83,8 @@ func TestSaveOpen(t *testing.T) {
 	}
 }
 
-// Amend changes words, not weights, and leaves a model whole where it fails.
+// Amend changes the manifest, not the weights, and leaves the model intact if it
+// fails.
 func TestAmend(t *testing.T) {
 	dir := t.TempDir()
 	man := tiny("discs")
@@ -121,7 +122,7 @@ func TestAmend(t *testing.T) {
 	}
 }
 
-// A Save that is cut off anywhere leaves the old model or the new one. The
+// A Save that is interrupted at any point leaves the old model or the new one. The
 // states are those between the steps of replace.
 func TestSaveIsWhole(t *testing.T) {
 	old, fresh := tiny("m"), tiny("m")
@@ -165,7 +166,7 @@ func TestSaveIsWhole(t *testing.T) {
 			if _, err := m.Params(); err != nil || m.Version != c.want {
 				t.Fatalf("got version %s, %v; want %s", m.Version, err, c.want)
 			}
-			// The next Save heals what was left.
+			// The next Save repairs the directory.
 			save(t, dir, fresh, 3)
 			if m, err = Open(dir); err != nil {
 				t.Fatal(err)
@@ -180,7 +181,7 @@ func TestSaveIsWhole(t *testing.T) {
 	}
 }
 
-// A Save that fails leaves the directory as it was, with what else lies there.
+// A Save that fails leaves the directory and its other files unchanged.
 func TestSaveFails(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "plan.json", []byte("{}"))
@@ -201,7 +202,7 @@ func TestSaveFails(t *testing.T) {
 	if diff := cmp.Diff(before, list(t, dir)); diff != "" {
 		t.Errorf("directory changed:\n%s", diff)
 	}
-	// The rename fails: a directory lies where the weights go.
+	// The rename fails because a directory has the name of the weights.
 	blocked := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(blocked, weightsFile, "x"), 0o755); err != nil {
 		t.Fatal(err)
@@ -256,7 +257,7 @@ func TestOpenRefuses(t *testing.T) {
 			write(t, dir, manifestFile, []byte(c.manifest))
 			_, err := Open(dir)
 			if !errors.Is(err, c.kind) || !strings.Contains(err.Error(), c.says) {
-				t.Fatalf("got %v, want %v that says %q", err, c.kind, c.says)
+				t.Fatalf("got %v, want %v containing %q", err, c.kind, c.says)
 			}
 		})
 	}
@@ -280,20 +281,20 @@ func TestParamsRefuses(t *testing.T) {
 	} {
 		write(t, dir, weightsFile, b)
 		if _, err := m.Params(); !errors.Is(err, segd.ErrFormat) || !strings.Contains(err.Error(), "SHA-256") {
-			t.Errorf("%s: got %v, want ErrFormat of the checksum", name, err)
+			t.Errorf("%s: got %v, want ErrFormat about the checksum", name, err)
 		}
 		if _, err := m.Predictor(nil); err == nil {
 			t.Errorf("%s: made a predictor", name)
 		}
 	}
-	// A failure is not kept.
+	// A failure is not cached.
 	write(t, dir, weightsFile, weights)
 	if _, err := m.Predictor(nil); err != nil {
-		t.Errorf("after mending: %v", err)
+		t.Errorf("after repair: %v", err)
 	}
 
-	// The checksum fits, the network is far larger than the file: refused
-	// before memory is taken.
+	// The checksum matches, but the network is far larger than the file: it is
+	// refused before memory is allocated.
 	man := tiny("m").complete()
 	man.Network.Width, man.Network.Depth = 256, 6
 	man.WeightsSHA256 = sum(weights)
@@ -316,8 +317,8 @@ func TestParamsRefuses(t *testing.T) {
 	}
 }
 
-// The predictor of a saved model computes what one of the same weights does,
-// and all callers share it.
+// The predictor of a saved model gives the same results as one made from the same
+// weights, and all callers share it.
 func TestPredictor(t *testing.T) {
 	dir := t.TempDir()
 	p := save(t, dir, tiny("m"), 3)

@@ -46,11 +46,11 @@ func Save(dir string, man Manifest, p *unet.Params, half bool) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("models: %w", err)
 	}
-	before, _ := readManifest(os.DirFS(dir), manifestFile) // none is no fault
+	before, _ := readManifest(os.DirFS(dir), manifestFile) // a missing one is fine
 	if err := replace(dir, text, weights.Bytes()); err != nil {
 		return fmt.Errorf("models: %w", err)
 	}
-	for _, f := range before.Members { // of an ensemble that was replaced
+	for _, f := range before.Members { // of a replaced ensemble
 		if !slices.Contains(man.Members, f) {
 			_ = os.Remove(filepath.Join(dir, f.File)) // nothing refers to it
 		}
@@ -79,11 +79,10 @@ func Free(dir string, overwrite bool) error {
 	return nil
 }
 
-// Amend changes the manifest of the model in directory dir and leaves its
-// weights unchanged to the byte. change must not touch what describes the
-// weights, such as Network. At every moment the manifest is the old one or the
-// new one. The errors are those of Open, and segd.ErrFormat if the changed
-// manifest is invalid.
+// Amend changes the manifest of the model in directory dir and leaves the file of
+// weights unchanged. change must not touch what describes the weights, such as
+// Network. At every moment the manifest is the old one or the new one. The errors are
+// those of Open, and segd.ErrFormat if the changed manifest is invalid.
 func Amend(dir string, change func(*Manifest)) error {
 	m, err := Open(dir)
 	if err != nil {
@@ -134,7 +133,7 @@ func replace(dir string, manifest, weights []byte) (err error) {
 	newWeights, next := path("."+weightsFile+".next"), path(nextFile)
 	committed := false
 	defer func() {
-		if err != nil && !committed { // the old model still stands
+		if err != nil && !committed { // the old model is still in place
 			_ = os.Remove(newWeights)
 			_ = os.Remove(next)
 		}

@@ -33,15 +33,15 @@ func bright(t *testing.T) *models.Model {
 	return m
 }
 
-// Versions are promoted, rolled back and logged; a catalogue that is open takes
-// each up.
+// Versions are promoted, rolled back and logged, and an open catalogue switches to
+// each.
 func TestStore(t *testing.T) {
 	root := t.TempDir()
 	dir := filepath.Join(root, "bright")
 	m := bright(t)
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	if _, err := models.Rollback(dir, now); !errors.Is(err, segd.ErrNotFound) {
-		t.Errorf("rollback of nothing: %v", err)
+		t.Errorf("rollback without versions: %v", err)
 	}
 	done, err := models.Promote(dir, "bright", m, models.Promotion{Time: now})
 	if err != nil || done.Version != 1 || done.Previous != 0 {
@@ -80,7 +80,7 @@ func TestStore(t *testing.T) {
 	if _, err := models.Rollback(dir, now); !errors.Is(err, segd.ErrOption) {
 		t.Errorf("rollback beyond the first: %v", err)
 	}
-	// A version that was rolled back from is never overwritten.
+	// A version that was rolled back is never overwritten.
 	if done, err = models.Promote(dir, "bright", m, models.Promotion{Time: now}); err != nil || done.Version != 4 || done.Previous != 1 {
 		t.Errorf("%+v, %v", done, err)
 	}
@@ -99,12 +99,12 @@ func TestStore(t *testing.T) {
 	if got := strings.Join(actions, " "); got != "promote promote promote rollback rollback promote" {
 		t.Errorf("log of %s", got)
 	}
-	// What is damaged does not serve: the version before goes on.
+	// A damaged version does not serve; the previous one stays in service.
 	if err := os.Remove(filepath.Join(dir, "versions", "1", "model.json")); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := models.Rollback(dir, now); err == nil {
-		t.Error("rolled back to a version that is not there")
+		t.Error("rolled back to a missing version")
 	}
 	serves("4")
 	if _, err := models.Promote(m.Origin, "bright", m, models.Promotion{}); !errors.Is(err, segd.ErrOption) {
@@ -112,8 +112,7 @@ func TestStore(t *testing.T) {
 	}
 }
 
-// The mean of networks and of mirror images is what it says, whatever the
-// number of threads.
+// Ensembles and mirror images are averaged correctly, with any number of threads.
 func TestPredictAverages(t *testing.T) {
 	c := unet.Config{Channels: 1, Classes: 3, Width: 4, Depth: 2}.WithDefaults()
 	man := modelstest.Manifest("three")
@@ -178,13 +177,13 @@ func TestPredictAverages(t *testing.T) {
 		if first == nil {
 			first = got.Data
 		} else if !slices.Equal(first, got.Data) {
-			t.Errorf("%d threads give other bits than one", threads)
+			t.Errorf("%d threads give another result than one", threads)
 		}
 		if _, err := m.Params(); !errors.Is(err, segd.ErrUnsupported) {
 			t.Errorf("one network's weights of an ensemble: %v", err)
 		}
 	}
-	// A member that was changed is refused.
+	// A changed member is refused.
 	m, err := models.Open(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -215,11 +214,11 @@ func TestNoMirrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := m.Predict(t.Context(), nil, segd.NewTensor(1, 1, 4, 4), true); !errors.Is(err, segd.ErrOption) || !strings.Contains(err.Error(), "left and right") {
-		t.Errorf("mirrored all the same: %v", err)
+		t.Errorf("mirrored nevertheless: %v", err)
 	}
 }
 
-// TestStorePointerBroken breaks current.json under a catalogue that serves.
+// TestStorePointerBroken breaks current.json while a catalogue serves it.
 func TestStorePointerBroken(t *testing.T) {
 	root := t.TempDir()
 	dir := filepath.Join(root, "bright")

@@ -41,7 +41,7 @@ func subdirectories(dir string, fits func(string) bool) []string {
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil // the message does without
+		return nil // the message omits them
 	}
 	var list []string
 	for _, e := range entries {

@@ -7,12 +7,12 @@ import (
 	"text/tabwriter"
 )
 
-// WriteText writes the model's card for people, a line for each thing it says.
+// WriteText writes the model's card as text, one line per entry.
 func (m *Model) WriteText(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	line := func(key, format string, args ...any) {
 		if text := fmt.Sprintf(format, args...); text != "" {
-			_, _ = fmt.Fprintf(t, "%s\t%s\n", key, text) // Flush has the error
+			_, _ = fmt.Fprintf(t, "%s\t%s\n", key, text) // Flush returns the error
 		}
 	}
 	line("name", "%s %s (%s)", m.Name, m.Version, m.Origin)
@@ -25,7 +25,7 @@ func (m *Model) WriteText(w io.Writer) error {
 		line("values", "training labels with mean %.4g and standard deviation %.4g", v.Mean, v.Deviation)
 	}
 	if p := m.Planes; p != nil && p.Wants != nil {
-		line("planes", "%s: volumes are turned to them", *p.Wants)
+		line("planes", "%s: volumes are reoriented to them", *p.Wants)
 	}
 	if len(m.Channels) > 0 {
 		line("channels", "%s, each in a separate file", strings.Join(m.Channels, ", "))

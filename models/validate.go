@@ -43,7 +43,7 @@ func (m *Manifest) Validate() error {
 		return bad("%v", err)
 	}
 	if n := len(m.Channels); n == 1 || n > 1 && n != m.Network.Channels {
-		return bad("channels names %d, the network takes %d: name all of several, or none where the model takes one image", n, m.Network.Channels)
+		return bad("channels has %d names, but the network takes %d channels: name all of them, or none if the model takes a single image", n, m.Network.Channels)
 	}
 	for i, name := range m.Channels {
 		if name == "" || len(name) > 64 || strings.ContainsFunc(name, isControl) {

@@ -52,8 +52,8 @@ func BenchmarkPredict(b *testing.B) {
 	}
 }
 
-// BenchmarkSteps is where the time of BenchmarkPredict goes: for each kind of
-// step the sum of each one's fastest run.
+// BenchmarkSteps breaks down the time of BenchmarkPredict: for each kind of step, the
+// sum of the fastest run of each step.
 func BenchmarkSteps(b *testing.B) {
 	kinds := [...]string{"pack", "3×3", "norm", "pool", "head", "scale", "add", "bilinear", "gate"}
 	for _, width := range []int{16, 32, 64} {
@@ -97,8 +97,8 @@ func BenchmarkSteps(b *testing.B) {
 	}
 }
 
-// BenchmarkImages is a stream of images on two threads: one image at a time on
-// both (latency), or two at a time, each on its own (throughput).
+// BenchmarkImages processes a stream of images on two threads: one image at a time on
+// both (latency), or two at a time with one thread each (throughput).
 func BenchmarkImages(b *testing.B) {
 	const threads = 2
 	for _, size := range []int{64, 256} {

@@ -60,7 +60,7 @@ const (
 	HeadRegression Head = "regression" // values, such as distances or denoised grey values
 )
 
-// fewest are the channels that a network with a head has at least.
+// fewest is the minimum number of output channels for each head.
 var fewest = map[Head]int{HeadClasses: 2, HeadRegression: 1}
 
 // Config describes a U-Net completely: it determines the graph and the names
@@ -186,7 +186,8 @@ func (c Config) validateSkips(bad func(field string, v any, want string) error) 
 	return nil
 }
 
-// String describes the network on a line, its size, norm, blocks, skips and ways up.
+// String describes the network on one line: size, normalisation, blocks, skips and
+// upsampling.
 func (c Config) String() string {
 	block := fmt.Sprintf("%s blocks of %d", c.Block, c.Convs)
 	if c.Block == BlockDense {

@@ -13,7 +13,7 @@ import (
 	"segd"
 )
 
-// lossOf is the loss of one batch without a step.
+// lossOf returns the loss of one batch without a step.
 func lossOf(t *testing.T, c Config, p *Params, b Batch, n int, o TrainerOptions) float64 {
 	t.Helper()
 	tr, err := NewTrainer(c, p, len(b.Y)/(n*n), n, n, o)
@@ -27,8 +27,9 @@ func lossOf(t *testing.T, c Config, p *Params, b Batch, n int, o TrainerOptions)
 	return l
 }
 
-// Central differences of the whole loss say what the gradients of the heads and
-// of a weight before them are. float32 and a step of 1e-2 leave 2 % of them.
+// Compare the gradients of the heads, and of a weight before them, with central
+// differences of the whole loss. With float32 and a step of 1e-2 these are accurate
+// to 2 %.
 func TestDeepSupervisionGradient(t *testing.T) {
 	for _, c := range []Config{
 		{Channels: 1, Classes: 2, Width: 4, Depth: 3, Norm: NormNone},
@@ -70,8 +71,8 @@ func TestDeepSupervisionGradient(t *testing.T) {
 	}
 }
 
-// Weights 1, ½, ¼ add up to one: heads that all say the same of labels that are
-// the same everywhere do not change the loss.
+// The weights 1, ½, ¼ are normalised to sum to one: if all heads agree on uniform
+// labels, the loss does not change.
 func TestDeepSupervisionIsAMean(t *testing.T) {
 	c := Config{Channels: 1, Classes: 2, Width: 2, Depth: 3}.WithDefaults()
 	p, deep := NewParams(c, 1), DeepHeads(c, 2)
@@ -91,7 +92,7 @@ func TestDeepSupervisionIsAMean(t *testing.T) {
 	}
 }
 
-// What is frozen stays to the bit, the rest learns.
+// Frozen weights stay bit-identical; the rest learns.
 func TestFreezeEncoder(t *testing.T) {
 	for _, c := range []Config{
 		{Channels: 1, Classes: 2, Width: 4, Depth: 2},
@@ -128,8 +129,8 @@ func TestFreezeEncoder(t *testing.T) {
 	}
 }
 
-// A grey image that is repeated gives the same logits; kept classes keep their
-// logits wherever they went.
+// A grey image repeated in three channels gives the same logits. Retained classes
+// keep their logits, whatever their new index.
 func TestAdapt(t *testing.T) {
 	for _, block := range []Block{BlockPlain, BlockDense, BlockResidual} {
 		c := Config{Channels: 1, Classes: 3, Width: 4, Depth: 1, Block: block}.WithDefaults()

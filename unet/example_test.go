@@ -26,7 +26,7 @@ func ExamplePredictor_Predict() {
 	// Output: 2 classes of 100×75 pixels, sum 1.000
 }
 
-// One image is learnt by heart.
+// Memorise one image.
 func ExampleTrainer_Step() {
 	pool := unet.NewPool(0)
 	defer pool.Close()
@@ -55,7 +55,7 @@ func ExampleTrainer_Step() {
 	// Output: the loss falls: true
 }
 
-// Weights are written as safetensors and read again.
+// Write weights as safetensors and read them back.
 func ExampleReadParams() {
 	config := unet.Config{Channels: 1, Classes: 2, Width: 4, Depth: 1}.WithDefaults()
 	var b bytes.Buffer
@@ -71,7 +71,7 @@ func ExampleReadParams() {
 	// Output: (2, 4, 1, 1)
 }
 
-// Plain Go computes in place of the fastest kernels.
+// Compute in pure Go instead of with the fastest kernels.
 func ExampleChooseKernels() {
 	kernels, err := unet.ChooseKernels("generic", nil)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"segd"
 )
 
-// Memory tells what a run keeps for the next one, whole or in tiles, and Trim lets
-// go of it.
+// Memory reports what a run keeps for the next one, whole or in tiles, and Trim
+// releases it.
 func TestFootprint(t *testing.T) {
 	if testing.Short() {
 		t.Skip("images of several tiles")
@@ -46,6 +46,6 @@ func TestFootprint(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, _, err := q.Memory(200, 150); err == nil {
-		t.Error("beyond the limit of a network that is not tiled: no error")
+		t.Error("beyond the limit of a network without tiling: no error")
 	}
 }

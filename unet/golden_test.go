@@ -16,7 +16,7 @@ import (
 	"segd"
 )
 
-// generator repeats the one of testdata/torch_reference.py.
+// generator reproduces the one in testdata/torch_reference.py.
 type generator uint32
 
 func newGenerator(name string) *generator {
@@ -29,10 +29,10 @@ func (g *generator) next() float64 {
 	return float64(*g>>8) / (1 << 24)
 }
 
-// reference is what PyTorch computes for one network. Of logits and statistics
-// every seventh is stored.
+// reference holds PyTorch's results for one network. Every seventh logit and
+// statistic is stored.
 type reference struct {
-	Config    Config // the fields that are not the same for all
+	Config    Config // the fields that differ between networks
 	Names     []string
 	Eval      []float32          // logits with the running statistics
 	Train     []float32          // logits of the first step; batch only
@@ -41,7 +41,7 @@ type reference struct {
 	Running   []float32          // statistics after them; batch only
 }
 
-// seventh picks what the reference stores.
+// seventh picks the values that the reference stores.
 func seventh(v []float32) []float32 {
 	var s []float32
 	for i := 0; i < len(v); i += 7 {
@@ -69,20 +69,19 @@ func goldenParams(c Config) *Params {
 	return p
 }
 
-// The references are in float64, segd computes in float32. Rounding is 6e-8 a
-// value and grows with the square root of the terms summed, a few hundred in
-// each of eleven layers: 1e-5 of the logits' spread leaves a factor of three
-// to ten over what is seen. Gradients pass through twice as many layers. Adam
-// divides a gradient by its own size, so that rounding in one near zero moves
-// a weight as far as any other: the losses get 1e-4, a hundred times what is
-// seen and a thousandth of their fall in ten steps.
+// The references are in float64, but segd computes in float32. Rounding is 6e-8 per
+// value and grows with the square root of the number of summed terms, a few hundred
+// in each of eleven layers. A tolerance of 1e-5 of the logits' spread is three to ten
+// times the observed error. Gradients pass through twice as many layers. Adam divides
+// a gradient by its own size, so rounding in one near zero moves a weight as far as
+// any other. The losses therefore get 1e-4, a hundred times the observed error and a
+// thousandth of their decrease in ten steps.
 //
-// SIMD kernels and Winograd's algorithm round differently, and a value near
-// zero then falls on the other side of a ReLU: one gradient is another, and
-// Adam carries that on (seen: gradients of two sets equal to 6e-6 of the
-// largest in each step except one, where a single one is 9e-2 off). Logits and
-// gradients are held to twice the tolerance, the losses to 1e-2, a fiftieth of
-// their fall.
+// SIMD kernels and Winograd's algorithm round differently. A value near zero may then
+// fall on the other side of a ReLU, which changes a gradient, and Adam propagates the
+// change. (Observed: the gradients of two sets agree to 6e-6 of the largest in every
+// step except one, in which a single one is off by 9e-2.) Logits and gradients get
+// twice the tolerance, and the losses 1e-2, a fiftieth of their decrease.
 const (
 	tolLogits    = 1e-5
 	tolGradients = 1e-4
@@ -92,7 +91,7 @@ const (
 	tolLossesSIMD = 1e-2
 )
 
-// tolerances are those of the kernels that pool takes.
+// tolerances returns the tolerances for the kernels of pool.
 func tolerances(pool *Pool) (logits, losses float64) {
 	if pool.Kernels().Name() == "generic" {
 		return tolLogits, tolLosses
@@ -121,7 +120,7 @@ func TestAgainstPyTorch(t *testing.T) {
 			t.Fatal(err)
 		}
 		if name == FastestKernels && kernels.Name() == "generic" {
-			continue // that was it
+			continue // nothing else to check
 		}
 		pool := kernels.NewPool(2)
 		defer pool.Close()
@@ -129,7 +128,7 @@ func TestAgainstPyTorch(t *testing.T) {
 	}
 }
 
-// goldenAll holds every reference network against PyTorch.
+// goldenAll compares every reference network with PyTorch.
 func goldenAll(t *testing.T, refs map[string]reference, pool *Pool) {
 	const batch, size = 2, 16
 	y := goldenLabels(batch * size * size)
@@ -202,7 +201,7 @@ func golden(t *testing.T, c Config, ref reference, x *segd.Tensor, y []uint8, po
 			t.Errorf("gradient of %s has norm %v, want %v", n.Name(), got, want)
 		}
 	}
-	p.CopyFrom(goldenParams(c)) // running statistics as they were
+	p.CopyFrom(goldenParams(c)) // original running statistics
 	solver := G.NewAdamSolver(G.WithLearnRate(1e-3))
 	for i, want := range ref.Losses {
 		got, err := tr.Step(Batch{X: x.Data, Y: y}, solver)
@@ -253,7 +252,7 @@ func goldenTrainLogits(t *testing.T, c Config, ref reference, x *segd.Tensor, po
 	}
 }
 
-// The names say which tensors a solver may touch.
+// The names say which tensors a solver may change.
 func TestRunningStatisticsAreNotLearned(t *testing.T) {
 	c := Config{Channels: 1, Classes: 2, Width: 4, Depth: 1}.WithDefaults()
 	tr, err := NewTrainer(c, NewParams(c, 1), 1, 4, 4, TrainerOptions{})

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Every variant is listed whole: each tensor once, each layer after those that
-// it reads, the logits last.
+// Every variant is listed completely: each tensor once, each layer after those it
+// reads, and the logits last.
 func TestLayers(t *testing.T) {
 	for name, v := range variants() {
 		for _, norm := range []Norm{NormNone, NormBatch, NormInstance, NormGroup} {
@@ -48,6 +48,6 @@ func TestLayers(t *testing.T) {
 		}
 	}
 	if _, err := (Config{}).Layers(); err == nil {
-		t.Error("no network has layers")
+		t.Error("an invalid network has layers")
 	}
 }

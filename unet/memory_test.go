@@ -9,8 +9,8 @@ import (
 	"segd/internal/kernel"
 )
 
-// Activations that are needed at the same time never overlap, and wherever two
-// of different shape follow each other the second is dirty.
+// Activations that are needed at the same time never overlap. If two of different
+// shape follow each other in the same memory, the second is dirty.
 func TestPlace(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for range 200 {
@@ -37,7 +37,7 @@ func TestPlace(t *testing.T) {
 	}
 }
 
-// noneBetween reports whether nothing takes the memory of i between j and i.
+// noneBetween reports whether nothing uses the memory of i between j and i.
 func noneBetween(lives []life, offset []int, j, i int) bool {
 	for k := j + 1; k < i; k++ {
 		if offset[k] == offset[i] {
@@ -47,7 +47,7 @@ func noneBetween(lives []life, offset []int, j, i int) bool {
 	return true
 }
 
-// Training keeps what the derivative needs, inference nearly nothing.
+// Training keeps what the derivative needs; inference keeps almost nothing.
 func TestMemoryIsShared(t *testing.T) {
 	c := Config{Channels: 1, Classes: 2, Width: 8, Depth: 3}.WithDefaults()
 	tr, err := NewTrainer(c, NewParams(c, 1), 1, 64, 64, TrainerOptions{})
@@ -75,8 +75,7 @@ func TestMemoryIsShared(t *testing.T) {
 	t.Logf("training %+v, inference %d of %d", tr.memory, a.plan.floats, apart)
 }
 
-// What is computed again takes less memory, and leaves the bits of every gradient as
-// they are.
+// Recomputing takes less memory and leaves every gradient bit-identical.
 func TestRecompute(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes long under the race detector")
@@ -101,7 +100,7 @@ func TestRecompute(t *testing.T) {
 				for i := range b.X {
 					b.X[i], b.Y[i] = float32(rng.NormFloat64()), uint8(rng.IntN(2))
 				}
-				for range 2 { // the second finds what the first left in memory
+				for range 2 { // the second run sees what the first left in memory
 					if _, err := tr.Step(b, nil); err != nil {
 						t.Fatal(err)
 					}
@@ -110,9 +109,9 @@ func TestRecompute(t *testing.T) {
 					first = tr
 					continue
 				}
-				t.Logf("%d bytes, computed again %d", first.Bytes(), tr.Bytes())
+				t.Logf("%d bytes, %d with recomputation", first.Bytes(), tr.Bytes())
 				if c.Norm == NormNone != (tr.Bytes() == first.Bytes()) || tr.Bytes() > first.Bytes() {
-					t.Errorf("%d bytes, computed again %d", first.Bytes(), tr.Bytes())
+					t.Errorf("%d bytes, %d with recomputation", first.Bytes(), tr.Bytes())
 				}
 				for i, v := range tr.Learnables() {
 					got, err := v.Grad()

@@ -25,9 +25,9 @@ import (
 //	up.0.weight, up.0.bias  in, out, 2, 2; out    up.l leads from level l+1 to l
 //	head.weight, head.bias  classes, width, 1, 1; classes
 //
-// and conv2, norm2 and so on likewise. The first convolution of dec.l reads the
-// encoder's channels first, then those that came up. Variants have besides, or
-// in place of these,
+// and likewise conv2, norm2 and so on. The first convolution of dec.l reads the
+// encoder's channels first, then the upsampled ones. Variants have, in addition to or
+// instead of these,
 //
 //	enc.0.shortcut.conv, .norm      out, in, 1, 1    residual, preact where channels differ; preact without norm
 //	enc.0.transition.conv, .norm    out, in, 1, 1    dense; in counts the block's input, then each layer
@@ -66,7 +66,7 @@ type param struct {
 	role  role
 	fan   int // inputs to each output, of roleConv and roleLinear
 	fixed bool
-	level int // of the pixels that a convolution's weights are applied to
+	level int // of the pixels to which a convolution's weights are applied
 }
 
 // layout lists the tensors of a network.
@@ -255,7 +255,7 @@ func (c Config) Tensors() []Spec {
 // Config returns the network of the weights.
 func (p *Params) Config() Config { return p.config }
 
-// Count returns how many numbers p holds.
+// Count returns the number of values in p.
 func (p *Params) Count() (n int) {
 	for _, name := range p.names {
 		n += len(p.data(name))

@@ -38,8 +38,8 @@ type step struct {
 	// output, and the value that takes its maxima; 0, the image, for none.
 	add  bool
 	pool int
-	// dirty: the memory of out, or of pool, last held an activation of another
-	// shape, so what is now its halo must be zeroed.
+	// dirty: the memory of out, or of pool, last held an activation of another shape,
+	// so its halo must be zeroed.
 	dirty, dirtyPool bool
 }
 
@@ -308,7 +308,7 @@ func (s step) inPlace() bool { return slices.Contains(s.in, s.out) }
 // arena is the memory of one run of a plan.
 type arena struct {
 	plan   *plan
-	image  []float32 // C,H,W: of a tile that is no image of its own; else nil
+	image  []float32 // C,H,W: for a tile that is not a whole image; else nil
 	logits []float32 // Classes,H,W: likewise
 	acts   []kernel.Act[float32]
 	ins    [][]kernel.Act[float32] // by step

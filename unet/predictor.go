@@ -11,7 +11,7 @@ import (
 	"segd/unet/op"
 )
 
-// Bounds of what a Predictor keeps between calls.
+// Limits of what a Predictor keeps between calls.
 const (
 	maxPlans      = 16      // sizes of image
 	maxIdle       = 8       // arenas
@@ -159,7 +159,7 @@ func (q *Predictor) layout(height, width int) (tiling, shape, error) {
 		size.ValidH, size.ValidW = height, width
 	}
 	if c.Norm == NormNone || c.Norm == NormBatch {
-		size.ValidH, size.ValidW = size.H, size.W // plays no part: one plan serves
+		size.ValidH, size.ValidW = size.H, size.W // irrelevant: one plan serves
 	}
 	return tiles, size, nil
 }

@@ -16,7 +16,7 @@ import (
 	"segd"
 )
 
-// noise is a tensor of normal numbers.
+// noise returns a tensor of normal numbers.
 func noise(rng *rand.Rand, n, c, h, w int) *segd.Tensor {
 	t := segd.NewTensor(n, c, h, w)
 	for i := range t.Data {
@@ -25,8 +25,8 @@ func noise(rng *rand.Rand, n, c, h, w int) *segd.Tensor {
 	return t
 }
 
-// scramble gives scales, shifts and running statistics values that a training
-// could have left, so that folding them is seen.
+// scramble gives scales, shifts and running statistics plausible values after
+// training, so that folding them has an effect.
 func scramble(p *Params, rng *rand.Rand) *Params {
 	for _, s := range p.config.layout() {
 		for i, w := 0, p.data(s.name); i < len(w); i++ {
@@ -41,7 +41,7 @@ func scramble(p *Params, rng *rand.Rand) *Params {
 	return p
 }
 
-// tape runs the eval graph of c for the image, padded by hand, on Gorgonia's
+// tape runs the evaluation graph of c for the image, padded explicitly, on Gorgonia's
 // own machine.
 func tape(t *testing.T, c Config, p *Params, x *segd.Tensor) *segd.Tensor {
 	t.Helper()
@@ -81,7 +81,7 @@ func tape(t *testing.T, c Config, p *Params, x *segd.Tensor) *segd.Tensor {
 	return out
 }
 
-// apart is the largest difference relative to the spread of want.
+// apart returns the largest difference relative to the spread of want.
 func apart(got, want []float32) float64 {
 	worst, spread := 0.0, 0.0
 	for i := range want {
@@ -91,10 +91,10 @@ func apart(got, want []float32) float64 {
 	return worst / math.Sqrt(spread/float64(len(want)))
 }
 
-// The plan is checked against Gorgonia's machine on the same graph. Both run
-// the same kernels; what differs is the order of rounding where batch norm is
-// folded: 1e-5 is about a hundred roundings, of which Winograd's algorithm
-// makes ten times as much.
+// Check the plan against Gorgonia's machine on the same graph. Both run the same
+// kernels and differ only in the order of rounding where batch normalisation is
+// folded. 1e-5 is about a hundred roundings; with Winograd's algorithm it is ten
+// times as much.
 func TestPlanEqualsTape(t *testing.T) {
 	pool := NewPool(2)
 	defer pool.Close()
@@ -110,7 +110,7 @@ func TestPlanEqualsTape(t *testing.T) {
 					t.Fatal(err)
 				}
 				want := tape(t, c, p, x)
-				for run := range 2 { // the second in memory that the first has used
+				for run := range 2 { // the second run reuses memory of the first
 					got, err := q.Logits(context.Background(), x)
 					if err != nil {
 						t.Fatal(err)
@@ -124,12 +124,12 @@ func TestPlanEqualsTape(t *testing.T) {
 	}
 }
 
-// TestPlanHasTails: what follows a convolution and can be part of it has no pass
-// of its own.
+// TestPlanHasTails: operations that can be fused into the preceding convolution have
+// no separate pass.
 func TestPlanHasTails(t *testing.T) {
 	for name, want := range map[string]struct {
 		c          Config
-		adds, pool int // steps of their own
+		adds, pool int // separate steps
 	}{
 		"double":        {Config{Norm: NormNone}, 0, 0},
 		"residual":      {Config{Norm: NormBatch, Block: BlockResidual}, 0, 0},
@@ -195,7 +195,7 @@ func TestPredictRefuses(t *testing.T) {
 		t.Errorf("parameters of another network: %v", err)
 	}
 	if _, err := NewPredictor(Config{}, p, PredictorOptions{}); !errors.Is(err, segd.ErrOption) {
-		t.Errorf("no network: %v", err)
+		t.Errorf("invalid network: %v", err)
 	}
 }
 
@@ -237,8 +237,8 @@ func TestProbabilities(t *testing.T) {
 	}
 }
 
-// Many requests of several sizes at once get what one alone gets; run it with
-// -race.
+// Many concurrent requests of several sizes get the same results as each alone. Run
+// it with -race.
 func TestConcurrentPredict(t *testing.T) {
 	pool := NewPool(3)
 	defer pool.Close()
@@ -266,7 +266,7 @@ func TestConcurrentPredict(t *testing.T) {
 				if err != nil {
 					t.Error(err)
 				} else if !slices.Equal(got.Data, want[j].Data) {
-					t.Errorf("image %d: another result among others", j)
+					t.Errorf("image %d: another result when run concurrently", j)
 				}
 			}
 		})
@@ -277,7 +277,7 @@ func TestConcurrentPredict(t *testing.T) {
 	}
 }
 
-// The number of threads does not change a bit of the result.
+// The result is bit-identical for any number of threads.
 func TestThreadsDoNotMatter(t *testing.T) {
 	c := Config{Channels: 3, Classes: 2, Width: 8, Depth: 2}.WithDefaults()
 	x := noise(rand.New(rand.NewPCG(1, 1)), 1, 3, 52, 47)
@@ -301,8 +301,8 @@ func TestThreadsDoNotMatter(t *testing.T) {
 	}
 }
 
-// An image gets the same bits from all threads together as from one alone while
-// others have theirs.
+// An image gets a bit-identical result from all threads together and from one thread
+// while others are busy.
 func TestLoadDoesNotMatter(t *testing.T) {
 	pool := NewPool(2)
 	defer pool.Close()
@@ -316,7 +316,7 @@ func TestLoadDoesNotMatter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pool.inner().Enter() // another image on its way
+	pool.inner().Enter() // another image in progress
 	defer pool.inner().Leave()
 	alone, err := q.Logits(context.Background(), x)
 	if err != nil {
@@ -327,7 +327,7 @@ func TestLoadDoesNotMatter(t *testing.T) {
 	}
 }
 
-// A warm call takes memory for its result and little else.
+// A warm call allocates its result and little else.
 func TestPredictAllocates(t *testing.T) {
 	if (Kernels{}).Name() == "generic" {
 		t.Skip("the reference kernels take scratch memory in each call")
@@ -347,12 +347,12 @@ func TestPredictAllocates(t *testing.T) {
 		}
 	})
 	if got, result := r.AllocedBytesPerOp(), int64(4*2*64*64); got > 2*result {
-		t.Errorf("%d bytes a call, the result is %d", got, result)
+		t.Errorf("%d bytes per call, the result has %d", got, result)
 	}
 }
 
-// In bfloat16 logits are those of float32 within a few hundredths of their σ,
-// and the same bits for any number of threads.
+// In bfloat16, logits are within a few hundredths of their σ of those in float32, and
+// bit-identical for any number of threads.
 func TestPredictBFloat16(t *testing.T) {
 	c := Config{Channels: 1, Classes: 3, Width: 16, Depth: 2}.WithDefaults()
 	p := scramble(NewParams(c, 3), rand.New(rand.NewPCG(1, 1)))

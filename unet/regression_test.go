@@ -11,8 +11,8 @@ import (
 	"segd"
 )
 
-// distances makes a batch of noisy discs and how far each pixel lies inside
-// its disc: 0 outside, the radius in the middle.
+// distances makes a batch of noisy discs, with the depth of each pixel inside its
+// disc: 0 outside, the radius in the middle.
 func distances(rng *rand.Rand, n, side int) (x, d []float32) {
 	x, d = make([]float32, n*side*side), make([]float32, n*side*side)
 	for i := range n {
@@ -27,7 +27,7 @@ func distances(rng *rand.Rand, n, side int) (x, d []float32) {
 	return x, d
 }
 
-// descend is plain gradient descent with momentum over what a Trainer leaves.
+// descend applies plain gradient descent with momentum to the gradients of a Trainer.
 func descend(t *testing.T, tr *Trainer, velocity [][]float32, rate float32) {
 	t.Helper()
 	for i, v := range tr.Learnables() {
@@ -46,9 +46,9 @@ func descend(t *testing.T, tr *Trainer, velocity [][]float32, rate float32) {
 	}
 }
 
-// The network learns values as it learns classes: the distance of each pixel
-// to the edge of its disc, on images it has not seen, with under half of the
-// error of the best constant.
+// The network learns values as it learns classes. On new images it predicts the
+// distance of each pixel to the edge of its disc with less than half the error of the
+// best constant.
 func TestRegressionLearnsDistances(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes long under the race detector")
@@ -83,7 +83,7 @@ func TestRegressionLearnsDistances(t *testing.T) {
 		}
 		sorted := slices.Clone(want)
 		slices.Sort(sorted)
-		median := sorted[len(sorted)/2] // the constant of the least absolute error
+		median := sorted[len(sorted)/2] // the constant with the smallest absolute error
 		var mae, constant, square float64
 		for i, v := range want {
 			e := float64(got.Data[i] - v)
@@ -91,7 +91,7 @@ func TestRegressionLearnsDistances(t *testing.T) {
 			square += e * e / float64(len(want))
 			constant += math.Abs(float64(median-v)) / float64(len(want))
 		}
-		t.Logf("%s: mean absolute error %.3f pixels, root of the mean square %.3f; the best constant has %.3f", terms, mae, math.Sqrt(square), constant)
+		t.Logf("%s: mean absolute error %.3f pixels, root mean square error %.3f; the best constant has %.3f", terms, mae, math.Sqrt(square), constant)
 		if mae > 0.5*constant {
 			t.Errorf("%s: mean absolute error %.3f, the best constant has %.3f", terms, mae, constant)
 		}
@@ -109,10 +109,10 @@ func TestRegressionRefuses(t *testing.T) {
 		loss   Loss
 		deep   bool
 	}{
-		"values by classes' loss": {values, Loss{}, false},
-		"classes by values' loss": {classes, Loss{Terms: LossL1}, false},
-		"values, weights":         {values, Loss{Terms: LossL1, Classes: []float64{1}}, false},
-		"values, deep":            {values, Loss{Terms: LossL2}, true},
+		"values with a loss for classes": {values, Loss{}, false},
+		"classes with a loss for values": {classes, Loss{Terms: LossL1}, false},
+		"values, weights":                {values, Loss{Terms: LossL1, Classes: []float64{1}}, false},
+		"values, deep":                   {values, Loss{Terms: LossL2}, true},
 	} {
 		o := TrainerOptions{Loss: c.loss}
 		if c.deep {
@@ -128,7 +128,7 @@ func TestRegressionRefuses(t *testing.T) {
 	}
 	defer func() { _ = tr.Close() }()
 	if _, err := tr.Step(Batch{X: make([]float32, 16), Y: make([]uint8, 16)}, nil); !errors.Is(err, segd.ErrFormat) {
-		t.Errorf("labels in place of targets: %v", err)
+		t.Errorf("labels instead of targets: %v", err)
 	}
 	bad := values
 	bad.Head = "masks"

@@ -25,9 +25,9 @@ type slab struct {
 	total  int // elements
 }
 
-// layOut assigns a place to the output of each of our operations.
+// layOut assigns a place to the output of each operation of package op.
 func layOut(g *G.ExprGraph) (slab, error) {
-	order, err := G.Sort(g) // as the machine will
+	order, err := G.Sort(g) // in the machine's order
 	if err != nil {
 		return slab{}, fmt.Errorf("unet: %w", err)
 	}
@@ -37,8 +37,8 @@ func layOut(g *G.ExprGraph) (slab, error) {
 		n := order[i]
 		use := i
 		if _, ours := op.Output(n.Op()); !ours {
-			// The library's sum of two gradients writes over the first, which so
-			// lives for as long as the sum does.
+			// The library's sum of two gradients overwrites the first, which
+			// therefore lives as long as the sum.
 			use = max(i, last[n.ID()])
 		}
 		for it := g.From(n.ID()); it.Next(); {

@@ -1,9 +1,9 @@
 package unet
 
-// tiling says how a padded image is cut for the network: tiles of one size, so
-// that one plan runs them all, each owning a rectangle of the result. It is the
-// overlap-tile strategy of Ronneberger et al. 2015, Fig. 2, except that only
-// the padding to the stride extends beyond the border.
+// tiling describes how a padded image is cut for the network: into tiles of one size,
+// so that one plan runs them all, each of which owns a rectangle of the result. It is
+// the overlap-tile strategy of Ronneberger et al. 2015, Fig. 2, except that only the
+// padding to the stride extends beyond the border.
 type tiling struct {
 	h, w  int // of a tile
 	tiles []tile
@@ -64,7 +64,7 @@ func (c Config) cut(h, w, budget int) tiling {
 		for _, x := range sides(w) {
 			cost := y.n * x.n * y.length * x.length
 			if y.length*x.length > budget {
-				// Too large: taken only if nothing fits, and then the smallest.
+				// Too large: used only if nothing fits, and then the smallest.
 				cost = y.length*x.length + 1<<40
 			}
 			if best < 0 || cost < best {

@@ -26,8 +26,8 @@ func TestTiles(t *testing.T) {
 			}
 			return z.Data
 		}
-		// In exact mode each pixel is computed from the same numbers in the
-		// same order; else its place in Winograd's tiles plays a part.
+		// In exact mode each pixel is computed from the same numbers in the same
+		// order. Otherwise its position in Winograd's tiles matters.
 		for exact, tolerance := range map[bool]float64{true: 1e-6, false: 1e-4} {
 			whole, tiled := run(PredictorOptions{Exact: exact}), run(PredictorOptions{Exact: exact, TilePixels: 96 * 96})
 			if d := apart(tiled, whole); !(d < tolerance) {
@@ -37,9 +37,9 @@ func TestTiles(t *testing.T) {
 	}
 }
 
-// Whatever the size and the budget, the tiles own each pixel once, see at
-// least the margin around what they own or the image's border, start on the
-// stride and keep to the budget where it allows a margin at all.
+// For any size and budget, the tiles own each pixel once, see at least the margin or
+// the image's border around what they own, start at multiples of the stride, and keep
+// to the budget if it allows any margin.
 func TestCut(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 40 {
@@ -73,13 +73,13 @@ func TestCut(t *testing.T) {
 		}
 	}
 	if got := (Config{Depth: 1}).WithDefaults().cut(400, 400, 1); got.h > 60 || got.w > 60 {
-		t.Errorf("with a budget that nothing fits: tiles of %d×%d", got.h, got.w)
+		t.Errorf("with a budget too small for any tile: tiles of %d×%d", got.h, got.w)
 	}
 }
 
-// The margin is what the network really sees: a pixel changed just within it
-// can reach the result, one beyond cannot. (Winograd's tiles see up to three
-// pixels more, which cancel except for rounding.)
+// The margin equals the network's true reach: a changed pixel just inside it can
+// affect the result, and one beyond it cannot. (Winograd's tiles see up to three more
+// pixels, which cancel except for rounding.)
 func TestMarginCoversReceptiveField(t *testing.T) {
 	c := Config{Channels: 1, Classes: 2, Width: 4, Depth: 2, Norm: NormNone}.WithDefaults()
 	q, err := NewPredictor(c, scramble(NewParams(c, 3), rand.New(rand.NewPCG(1, 1))), PredictorOptions{Exact: true})
@@ -109,7 +109,7 @@ func TestMarginCoversReceptiveField(t *testing.T) {
 		}
 	}
 	if m := c.margin(); reach > m || reach < m/2 {
-		t.Errorf("a pixel reaches %d pixels far, margin %d", reach, m)
+		t.Errorf("a pixel reaches %d pixels, margin %d", reach, m)
 	}
 }
 

@@ -32,7 +32,7 @@ type Trainer struct {
 // TrainerOptions set the objective of a Trainer and how it computes.
 type TrainerOptions struct {
 	Pool *Pool // runs the kernels; nil: the calling goroutine
-	Loss Loss  // the zero value is cross-entropy plus soft Dice; of values l1 or l2
+	Loss Loss  // the zero value is cross-entropy plus soft Dice; for values l1 or l2
 
 	// Deep holds heads from DeepHeads, which are trained with the network. The
 	// loss is then the mean over their losses and the network's own, where a head
@@ -54,9 +54,9 @@ type TrainerOptions struct {
 // Batch is the input of one step.
 type Batch struct {
 	X       []float32 // N,C,H,W: images
-	Y       []uint8   // N,H,W: a class each, or 255 for an ignored pixel
+	Y       []uint8   // N,H,W: one class each, or 255 for an ignored pixel
 	Weights []float32 // N,H,W: pixel weights if the loss is Weighted; else empty
-	Targets []float32 // N,C,H,W: target values, instead of Y, of a regression; NaN is ignored
+	Targets []float32 // N,C,H,W: target values of a regression, instead of Y; NaN is ignored
 }
 
 // NewTrainer makes the training graph of c for batches of batch images of h×w
@@ -211,8 +211,8 @@ func (t *Trainer) lossOf(b *builder, l Loss, logits *G.Node, in *Batch, suffix s
 	return b.ops.Loss(l.terms(), logits, labels, weights)
 }
 
-// fill takes from each square of pixels the one right and below of its centre,
-// as nearest neighbour does in nnU-Net (Isensee et al. 2021).
+// fill takes from each square of pixels the one to the lower right of its centre, as
+// nearest-neighbour resampling does in nnU-Net (Isensee et al. 2021).
 func (c *coarse) fill(b Batch) {
 	step, first := 1<<c.level, 1<<c.level/2
 	i := 0

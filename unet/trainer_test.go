@@ -15,7 +15,7 @@ import (
 	"segd"
 )
 
-// discs makes a batch of noisy images with a bright disc each, and the masks.
+// discs makes a batch of noisy images with one bright disc each, and the masks.
 func discs(rng *rand.Rand, n, h, w int) ([]float32, []uint8) {
 	x, y := make([]float32, n*h*w), make([]uint8, n*h*w)
 	for i := range n {
@@ -33,8 +33,8 @@ func discs(rng *rand.Rand, n, h, w int) ([]float32, []uint8) {
 	return x, y
 }
 
-// Each kind of network learns the discs, and the inference plan of what was
-// learned marks those of a batch it has not seen.
+// Each kind of network learns the discs, and the inference plan of the trained
+// network marks those of a new batch.
 func TestTrainingEndsInMasks(t *testing.T) {
 	pool := NewPool(2)
 	defer pool.Close()
@@ -92,8 +92,8 @@ func TestTrainingEndsInMasks(t *testing.T) {
 	}
 }
 
-// A step depends on its batch and the weights alone: nothing of a former run
-// is left over, after an error neither.
+// A step depends only on its batch and the weights: nothing is left over from a
+// previous run, even after an error.
 func TestStepIsNotStale(t *testing.T) {
 	c := Config{Channels: 1, Classes: 2, Width: 3, Depth: 2, Norm: NormInstance}.WithDefaults()
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -125,7 +125,7 @@ func TestStepIsNotStale(t *testing.T) {
 	l1, g1 := run(fresh(), x1, y1)
 	l2, g2 := run(fresh(), x2, y2)
 	if l1 == l2 {
-		t.Fatal("two batches with one loss")
+		t.Fatal("two batches with the same loss")
 	}
 	tr := fresh()
 	for i := range 6 {
@@ -142,13 +142,13 @@ func TestStepIsNotStale(t *testing.T) {
 		bad := append([]uint8{}, y1...)
 		bad[5] = 9
 		if _, err := tr.Step(Batch{X: x1, Y: bad}, nil); err == nil {
-			t.Error("a label that is no class was taken")
+			t.Error("a label that is not a class was accepted")
 		}
 	}
 }
 
-// The solver changes the tensors that the Params hold, and the next step sees
-// it. The same seed gives the same bits for any number of threads.
+// The solver changes the tensors in Params, and the next step uses them. The same
+// seed gives bit-identical results for any number of threads.
 func TestStepUpdatesParams(t *testing.T) {
 	var first []float64
 	for threads := 1; threads <= 3; threads++ {
@@ -172,7 +172,7 @@ func TestStepUpdatesParams(t *testing.T) {
 		}
 		for _, n := range p.Names() {
 			if slices.Equal(p.data(n), before.data(n)) {
-				t.Errorf("%s is as it was", n)
+				t.Errorf("%s is unchanged", n)
 			}
 		}
 		if losses[4] >= losses[0] {
@@ -187,8 +187,8 @@ func TestStepUpdatesParams(t *testing.T) {
 	}
 }
 
-// One channel, one filter, one pixel at the bottom: every axis of length one
-// that could be taken for a scalar.
+// One channel, one filter, one pixel at the bottom: every axis of length one that
+// could be mistaken for a scalar.
 func TestSmallestNetwork(t *testing.T) {
 	for _, norm := range []Norm{NormNone, NormBatch, NormInstance, NormGroup} {
 		c := Config{Channels: 1, Classes: 2, Width: 1, Depth: 1, Norm: norm, Groups: 1}.WithDefaults()
@@ -228,7 +228,7 @@ func TestTrainerRefuses(t *testing.T) {
 	x[0] = float32(math.NaN())
 	before := p.Clone()
 	if _, err := tr.Step(Batch{X: x, Y: make([]uint8, 64)}, G.NewAdamSolver()); err == nil {
-		t.Error("a loss that is not a number was taken")
+		t.Error("a NaN loss was accepted")
 	}
 	for _, n := range p.Names() {
 		w := p.data(n)
@@ -244,8 +244,8 @@ func TestTrainerRefuses(t *testing.T) {
 	}
 }
 
-// TestStepAllocations: activations and gradients stay where they are from step
-// to step. What is left is the machine's: some values and slices for each node.
+// TestStepAllocations: activations and gradients keep their memory from step to step.
+// The remaining allocations are the machine's: some values and slices for each node.
 func TestStepAllocations(t *testing.T) {
 	const maxAllocs, maxBytes = 5000, 1 << 20
 	for _, norm := range []Norm{NormNone, NormBatch} {
@@ -269,9 +269,9 @@ func TestStepAllocations(t *testing.T) {
 		}
 		runtime.ReadMemStats(&after)
 		allocs, bytes := (after.Mallocs-before.Mallocs)/steps, (after.TotalAlloc-before.TotalAlloc)/steps
-		t.Logf("norm %s: %d allocations, %d bytes a step", norm, allocs, bytes)
+		t.Logf("norm %s: %d allocations, %d bytes per step", norm, allocs, bytes)
 		if allocs > maxAllocs || bytes > maxBytes {
-			t.Errorf("norm %s: %d allocations of %d bytes a step, limits %d and %d", norm, allocs, bytes, maxAllocs, maxBytes)
+			t.Errorf("norm %s: %d allocations of %d bytes per step, limits %d and %d", norm, allocs, bytes, maxAllocs, maxBytes)
 		}
 		if err := tr.Close(); err != nil {
 			t.Error(err)
@@ -279,12 +279,12 @@ func TestStepAllocations(t *testing.T) {
 	}
 }
 
-// A Trainer that is let go of leaves no memory behind, a step of it or none: a study
-// makes hundreds.
+// A discarded Trainer leaves no memory behind, whether or not it made a step: a study
+// makes hundreds of them.
 func TestTrainerIsFreed(t *testing.T) {
 	c := Config{Channels: 1, Classes: 2, Width: 8, Depth: 2}
 	live := func() int64 {
-		for range 3 { // what a finalizer held is freed by the collection after
+		for range 3 { // what a finalizer held is freed by the next collection
 			runtime.GC()
 		}
 		var m runtime.MemStats
@@ -304,13 +304,13 @@ func TestTrainerIsFreed(t *testing.T) {
 		}
 		return tr.Bytes()
 	}
-	one() // what is made once for all
+	one() // warm-up: things made only once
 	before := live()
 	var bytes int64
 	for range 4 {
 		bytes = one()
 	}
 	if grown := live() - before; grown > bytes {
-		t.Errorf("4 trainers of %d bytes left %d", bytes, grown)
+		t.Errorf("4 trainers of %d bytes left %d behind", bytes, grown)
 	}
 }

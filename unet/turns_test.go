@@ -11,8 +11,8 @@ import (
 	"segd/internal/turns"
 )
 
-// units counts the units of a request, which asks for ctx's error before each,
-// and calls hook before one of them.
+// units counts the units of a request, which checks ctx's error before each of them.
+// It calls hook before one of them.
 type units struct {
 	context.Context
 	n    atomic.Int64
@@ -27,9 +27,9 @@ func (u *units) Err() error {
 	return u.Context.Err()
 }
 
-// A small image that comes while a large one is on its way in tiles goes through
-// the network within one unit of the large one, which is a layer of a tile, and
-// the results of both are the same bits as ever.
+// A small image that arrives while a large one is processed in tiles passes through
+// the network within one unit of the large one, which is one layer of a tile. The
+// results of both stay bit-identical.
 func TestSmallPassesLarge(t *testing.T) {
 	pool := NewPool(2)
 	defer pool.Close()
@@ -85,10 +85,10 @@ func TestSmallPassesLarge(t *testing.T) {
 	}
 	<-done
 	if n := u.n.Load(); n < 2*at {
-		t.Errorf("%d units of the large image in all", n)
+		t.Errorf("%d units of the large image in total", n)
 	}
 	if during != at {
-		t.Errorf("the small image was done in unit %d of the large one, want %d", during, at)
+		t.Errorf("the small image finished in unit %d of the large one, want %d", during, at)
 	}
 	if pool.inner().Share() != pool.inner() {
 		t.Error("the pool counts computations that have ended")

@@ -14,7 +14,7 @@ import (
 	"segd"
 )
 
-// variants are networks that between them take every choice of a Config.
+// variants are networks that together cover every choice in Config.
 func variants() map[string]Config {
 	return map[string]Config{
 		"three convolutions":   {Convs: 3},
@@ -32,7 +32,7 @@ func variants() map[string]Config {
 		"bilinear":             {Up: UpBilinear},
 		"attention":            {Attention: true},
 		"attention, add":       {Attention: true, Skip: SkipAdd, Up: UpBilinear},
-		"all of it":            {Block: BlockPreact, Convs: 4, Skip: SkipAdd, Attention: true, Up: UpBilinear},
+		"everything":           {Block: BlockPreact, Convs: 4, Skip: SkipAdd, Attention: true, Up: UpBilinear},
 		"dense UNet++":         {Block: BlockDense, Skip: SkipNested, Up: UpBilinear},
 		"residual, attention":  {Block: BlockResidual, Attention: true},
 		"dense, none, one":     {Block: BlockDense, Convs: 1, Skip: SkipNone},
@@ -49,8 +49,8 @@ func (c Config) with(channels, width, depth int, norm Norm) Config {
 	return c.WithDefaults()
 }
 
-// As TestPlanEqualsTape, for every variant: what differs is the order of
-// rounding where batch norm is folded.
+// Like TestPlanEqualsTape, for every variant: only the order of rounding differs,
+// where batch normalisation is folded.
 func TestVariantPlanEqualsTape(t *testing.T) {
 	pool := NewPool(2)
 	defer pool.Close()
@@ -85,8 +85,8 @@ func TestVariantPlanEqualsTape(t *testing.T) {
 	}
 }
 
-// Of every variant, tiled is as whole, and the margin is what the network sees:
-// a pixel reaches no further, and at least half as far.
+// For every variant, tiles give the same result as the whole image, and the margin is
+// the network's reach: a pixel reaches no further, and at least half as far.
 func TestVariantTiles(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes long under the race detector")
@@ -121,8 +121,8 @@ func TestVariantTiles(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// By direct convolution each pixel is computed from the same numbers in
-			// the same order, and sees no further than it must.
+			// With direct convolution each pixel is computed from the same numbers in
+			// the same order, and sees no further than necessary.
 			if d := apart(got.Data, want.Data); !(d < 1e-6) {
 				t.Errorf("tiled is %.1e from whole", d)
 			}
@@ -143,13 +143,13 @@ func TestVariantTiles(t *testing.T) {
 				}
 			}
 			if reach > m || reach < m/2 {
-				t.Errorf("a pixel reaches %d pixels far, margin %d", reach, m)
+				t.Errorf("a pixel reaches %d pixels, margin %d", reach, m)
 			}
 		})
 	}
 }
 
-// Every variant learns discs, and its plan marks those it has not seen.
+// Every variant learns discs, and its plan marks those on new images.
 func TestVariantsLearn(t *testing.T) {
 	if testing.Short() {
 		t.Skip("trains every variant")
@@ -200,7 +200,7 @@ func TestVariantsLearn(t *testing.T) {
 	}
 }
 
-// One channel, one filter, one pixel at the bottom, whatever the variant.
+// One channel, one filter, one pixel at the bottom, for every variant.
 func TestSmallestVariants(t *testing.T) {
 	for name, v := range variants() {
 		for _, norm := range []Norm{NormNone, NormBatch, NormInstance, NormGroup} {
@@ -221,7 +221,7 @@ func TestSmallestVariants(t *testing.T) {
 	}
 }
 
-// Weights of a variant come back from a file, and are no other variant's.
+// The weights of a variant are read back from a file, and do not fit another variant.
 func TestVariantWeights(t *testing.T) {
 	for name, v := range variants() {
 		c := v.with(1, 4, 2, NormBatch)
@@ -233,18 +233,18 @@ func TestVariantWeights(t *testing.T) {
 		for _, n := range p.Names() {
 			for i, w := range p.data(n) {
 				if q.data(n)[i] != w {
-					t.Fatalf("%s: %s is another", name, n)
+					t.Fatalf("%s: %s differs", name, n)
 				}
 			}
 		}
 		plain := Config{}.with(1, 4, 2, NormBatch)
 		if _, err := ReadParams(plain, encode(t, p, false)); !errors.Is(err, segd.ErrFormat) {
-			t.Errorf("%s: taken for a plain network: %v", name, err)
+			t.Errorf("%s: accepted as a plain network: %v", name, err)
 		}
 	}
 }
 
-// Attention gates begin open.
+// Attention gates start open.
 func TestGatesBeginOpen(t *testing.T) {
 	c := Config{Attention: true}.with(1, 4, 2, NormBatch)
 	if b := NewParams(c, 1).data("att.1.psi.bias"); len(b) != 1 || b[0] != gateOpen {
@@ -289,8 +289,8 @@ func TestValidateVariants(t *testing.T) {
 	}
 }
 
-// The work of a variant, by hand for two levels of width 2 on 8×8 pixels: the
-// encoder and bottleneck of the plain network, then what differs.
+// The work of a variant, computed by hand for two levels of width 2 on 8×8 pixels:
+// the encoder and bottleneck of the plain network, then the differences.
 func TestVariantGFLOP(t *testing.T) {
 	const top, low = 64, 16                      // pixels
 	enc := 9 * top * (1*2 + 2*2)                 // enc.0

@@ -54,19 +54,19 @@ func TestWeightsRoundTrip(t *testing.T) {
 				}
 			}
 			if !bytes.Equal(b, encode(t, p, half)) {
-				t.Error("the same values give other bytes")
+				t.Error("the same values give different bytes")
 			}
 		}
 	}
 }
 
-// file makes a safetensors file of a header and n bytes of data.
+// file makes a safetensors file from a header and n bytes of data.
 func file(head string, n int) []byte {
 	b := binary.LittleEndian.AppendUint64(nil, uint64(len(head)))
 	return append(append(b, head...), make([]byte, n)...)
 }
 
-// edit changes the header of a good file.
+// edit changes the header of a valid file.
 func edit(t *testing.T, f func(h map[string]any)) []byte {
 	t.Helper()
 	b := encode(t, NewParams(tiny, 1), false)
@@ -120,7 +120,7 @@ func TestMalformedWeights(t *testing.T) {
 		}
 	}
 	if _, err := ReadParams(Config{}, good); !errors.Is(err, segd.ErrOption) {
-		t.Errorf("no network: %v", err)
+		t.Errorf("invalid network: %v", err)
 	}
 }
 
@@ -150,7 +150,7 @@ func FuzzReadParams(f *testing.F) {
 			return
 		}
 		if _, err := ReadParams(tiny, encode(t, p, false)); err != nil {
-			t.Errorf("what was read does not come back: %v", err)
+			t.Errorf("round trip failed: %v", err)
 		}
 	})
 }
@@ -180,7 +180,7 @@ func TestNewParams(t *testing.T) {
 	}
 	t.Logf("%d values", n)
 	if diff := func(a, b *Params) bool { return a.data("head.weight")[0] != b.data("head.weight")[0] }; diff(p, NewParams(c, 1)) || !diff(p, NewParams(c, 2)) {
-		t.Error("the seed does not decide")
+		t.Error("the seed has no effect")
 	}
 	q := p.Clone()
 	q.data("head.bias")[0] = 7

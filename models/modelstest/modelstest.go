@@ -1,6 +1,5 @@
-// Package modelstest makes a model for tests whose masks are known without a
-// trained network: foreground is what is brighter than half of an image's
-// range.
+// Package modelstest makes a model for tests. Its masks are known without training:
+// foreground is everything brighter than half of an image's range.
 //
 //	dir := t.TempDir()
 //	err := modelstest.Save(dir, "bright")
@@ -23,11 +22,11 @@ import (
 // image's lowest value is 0 and its highest 1.
 const Slope = 20
 
-// Manifest returns the manifest of the model. Its one foreground class is
-// called "bright"; it suits every PNG, and DICOM of modality MR and CT.
+// Manifest returns the manifest of the model. Its one foreground class is called
+// "bright". It matches every PNG, and DICOM files of modality MR and CT.
 func Manifest(name string) models.Manifest {
 	return models.Manifest{
-		Name: name, Version: "1", Title: "Brighter than half", Description: "For tests: marks what is brighter than half of the image's range.",
+		Name: name, Version: "1", Title: "Brighter than half", Description: "For tests: marks everything brighter than half of the image's range.",
 		Licence: "Apache-2.0",
 		Match:   models.Match{Formats: []string{"png", "dicom"}, Modalities: []string{"", "MR", "CT"}},
 		Network: unet.Config{Channels: 1, Classes: 2, Width: 1, Depth: 1, Norm: unet.NormNone}.WithDefaults(),
@@ -38,9 +37,9 @@ func Manifest(name string) models.Manifest {
 	}
 }
 
-// Params returns the weights: every convolution on the way over the long skip
-// connection passes its middle pixel on, the way through the bottleneck is
-// shut, and the head compares with one half.
+// Params returns the weights. Every convolution along the long skip connection passes
+// on its middle pixel, the path through the bottleneck is closed, and the head
+// compares with one half.
 func Params() *unet.Params {
 	p := unet.NewParams(Manifest("bright").Network, 1)
 	for _, name := range p.Names() {
@@ -61,7 +60,7 @@ func Params() *unet.Params {
 	return p
 }
 
-// Save writes the model into directory dir.
+// Save writes the model to directory dir.
 func Save(dir, name string) error {
 	if err := models.Save(dir, Manifest(name), Params(), false); err != nil {
 		return fmt.Errorf("modelstest: %w", err)
@@ -69,12 +68,12 @@ func Save(dir, name string) error {
 	return nil
 }
 
-// ChannelNames are the channels of the model of SaveChannels.
+// ChannelNames lists the channels of the model of SaveChannels.
 var ChannelNames = []string{"T1", "T2", "FLAIR"}
 
-// SaveChannels writes a model of three channels, each an image of its own, into
-// directory dir: foreground is where the first is brighter than the second by half
-// of the range that each has. The third says nothing.
+// SaveChannels writes a model of three channels, each a separate image, to directory
+// dir. Foreground is where the first is brighter than the second by half of their
+// range. The third has no effect.
 func SaveChannels(dir, name string) error {
 	m := Manifest(name)
 	m.Match, m.Metrics, m.Channels = models.Match{}, nil, ChannelNames
@@ -98,8 +97,8 @@ func SaveChannels(dir, name string) error {
 	return nil
 }
 
-// SaveValues writes a model of values into directory dir: that of Save, but what
-// it gives is 1000 times the brightness.
+// SaveValues writes a model of values to directory dir. It is like the model of Save,
+// but its values are 1000 times the brightness.
 func SaveValues(dir, name string) error {
 	m := Manifest(name)
 	m.Network.Head, m.Network.Classes = unet.HeadRegression, 1

@@ -105,7 +105,7 @@ func (b *bench) build(f func(g *graph) (*G.Node, error), weights *tensor.Dense) 
 	if weights == nil {
 		d := g.out.Shape()
 		w := b.normal(d.TotalSize(), 0)
-		if d.Dims() == 5 { // as every gradient of an activation: zero off the pixels
+		if d.Dims() == 5 { // like every gradient of an activation: zero outside the pixels
 			w = b.packed(b.shapeOf(g))
 		}
 		weights = tensor.New(tensor.WithShape(d...), tensor.WithBacking(w))
@@ -115,7 +115,7 @@ func (b *bench) build(f func(g *graph) (*G.Node, error), weights *tensor.Dense) 
 	return g, weights
 }
 
-// shapeOf is the true shape of the output, which its op knows.
+// shapeOf returns the true shape of the output, which its op knows.
 func (b *bench) shapeOf(g *graph) kernel.Shape {
 	switch s := Spec(g.out.Op()).(type) {
 	case Conv:
@@ -199,9 +199,9 @@ func (b *bench) gradients(g *graph) map[int][]float64 {
 	return grads
 }
 
-// checkGradient compares the symbolic derivative of f with central
-// differences. In float64 with a step of 1e-5 these are good to about 1e-9 of
-// the values; 1e-6 leaves room for the sums.
+// checkGradient compares the symbolic derivative of f with central differences. In
+// float64 with a step of 1e-5 these are accurate to about 1e-9 of the values; 1e-6
+// leaves room for the sums.
 func checkGradient(t *testing.T, f func(g *graph) (*G.Node, error), leaves ...leaf) {
 	t.Helper()
 	b := newBench(t, leaves...)

@@ -16,21 +16,21 @@ const Ignored = 255
 // that a class that is neither in the batch nor predicted scores 1.
 const DiceSmooth = 1
 
-// Terms says what a segmentation loss is the sum of: a mean over the labelled
-// pixels, of p, the probability of a pixel's own class,
+// Terms selects the terms of a segmentation loss. One is a mean over the labelled
+// pixels, where p is the probability of a pixel's own class:
 //
 //	Pixel·(1-p)^Gamma·(-log p)
 //
-// which is cross-entropy with Gamma 0 and the focal loss of Lin et al. 2017
-// with another; and one minus the mean overlap of the foreground classes, each
-// taken over the whole batch,
+// With Gamma 0 this is cross-entropy, otherwise the focal loss of Lin et al. 2017.
+// The other term is one minus the mean overlap of the foreground classes, each taken
+// over the whole batch:
 //
 //	I_k = (2·TP + s) / (2·TP + 2·Alpha·FP + 2·Beta·FN + s)
 //	TP = Σ p_k·[y=k], FP = Σ p_k·[y≠k], FN = Σ (1-p_k)·[y=k]
 //
-// which is the soft Dice of Milletari et al. 2016, with p in place of p² as
-// Isensee et al. 2021 have it, where Alpha and Beta are ½, and the Tversky
-// index of Salehi et al. 2017 elsewhere.
+// If Alpha and Beta are ½, this is the soft Dice of Milletari et al. 2016, with p
+// instead of p² as in Isensee et al. 2021. Otherwise it is the Tversky index of
+// Salehi et al. 2017.
 type Terms struct {
 	Pixel       bool // the mean over pixels
 	Gamma       float64
@@ -60,7 +60,7 @@ type Loss struct {
 func (s *Set[T]) Loss(t Terms, logits, labels, weights *G.Node) (*G.Node, error) {
 	d := logits.Shape()
 	if d.Dims() != 4 || d[1] < 2 || len(t.Classes) != 0 && len(t.Classes) != d[1] {
-		return nil, fmt.Errorf("op: loss: logits of shape %v, %d weights of classes", d, len(t.Classes))
+		return nil, fmt.Errorf("op: loss: logits of shape %v, %d class weights", d, len(t.Classes))
 	}
 	spec := Loss{N: d[0], C: d[1], H: d[2], W: d[3], Terms: t, Weighted: weights != nil}
 	l := newLoss[T](s.pool, spec)
@@ -83,7 +83,7 @@ func (s *Set[T]) Loss(t Terms, logits, labels, weights *G.Node) (*G.Node, error)
 		},
 		wrt: []bool{true, false, false}[:len(in)],
 		diff: func(nodes G.Nodes, out, dy *G.Node) (G.Nodes, error) {
-			// The loss itself is a child: what it leaves in l must be there.
+			// The loss itself is a child, because its results in l must exist.
 			dx, err := s.apply(&operation[T]{
 				spec: grad{l.spec, "logits"},
 				in:   []port{in[1], {}, {}},
@@ -279,7 +279,7 @@ func (l *loss[T]) softmax(sum []float64, p pixels[T], lo, hi int) {
 		}
 		z := 0.0
 		for c := range k {
-			e := 1.0 // of the largest, without the library's help
+			e := 1.0 // of the largest, computed inline
 			if d := logits[c*hw+i] - top; d != 0 {
 				e = math.Exp(float64(d))
 			}
@@ -320,8 +320,8 @@ func (l *loss[T]) softmax(sum []float64, p pixels[T], lo, hi int) {
 	}
 }
 
-// focus is what the focal loss multiplies the cross-entropy of a pixel by, and
-// its derivative by the logits: with q = 1-p,
+// focus returns the factor by which the focal loss multiplies the cross-entropy of a
+// pixel, and the factor of its derivative with respect to the logits. With q = 1-p,
 // d(q^γ·ce)/dz_j = (q^γ + γ·p·q^(γ-1)·ce)·(p_j - [y=j]).
 func (l *loss[T]) focus(p, ce float64) (factor, slope float64) {
 	switch g, q := l.spec.Gamma, 1-p; {
@@ -329,7 +329,7 @@ func (l *loss[T]) focus(p, ce float64) (factor, slope float64) {
 		return 1, 1
 	case q <= 0:
 		return 0, 0
-	case g == 2: // the usual one, without the library's help
+	case g == 2: // the common case, computed inline
 		return q * q, q*q + 2*p*q*ce
 	default:
 		f := math.Pow(q, g)
@@ -337,18 +337,18 @@ func (l *loss[T]) focus(p, ce float64) (factor, slope float64) {
 	}
 }
 
-// backward writes dy times the derivative by the logits.
+// backward writes dy times the derivative with respect to the logits.
 //
-// With q_k the derivative of the overlap part by p_k at one pixel, w its weight
-// and factor, M the sum of the weights,
-// d/dz_j = w·(p_j - [y=j])/M + p_j·(q_j - Σ_k q_k·p_k).
+// Let q_k be the derivative of the overlap part with respect to p_k at one pixel, w
+// its weight and factor, and M the sum of the weights. Then d/dz_j = w·(p_j -
+// [y=j])/M + p_j·(q_j - Σ_k q_k·p_k).
 func (l *loss[T]) backward(out []T, labels []uint8, dy float64) {
 	k, hw := l.spec.C, l.spec.H*l.spec.W
 	clear(out)
 	if l.total[sumWeight] == 0 {
 		return
 	}
-	// q_k is on[k] where the label is k and off[k] elsewhere.
+	// q_k is on[k] if the label is k, and off[k] otherwise.
 	on, off := make([]float64, k), make([]float64, k)
 	for c := 1; c < k && l.spec.Overlap; c++ {
 		num, den := l.index(c)

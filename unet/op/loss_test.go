@@ -12,7 +12,7 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// lossCases are one of each term, and what they have in common.
+// lossCases covers each term, and their common settings.
 var lossCases = map[string]struct {
 	terms    Terms
 	weighted bool
@@ -23,8 +23,8 @@ var lossCases = map[string]struct {
 	"focal 0.5":            {Terms{Pixel: true, Gamma: 0.5}, false},
 	"tversky":              {Terms{Overlap: true, Alpha: 0.3, Beta: 0.9}, false},
 	"focal+tversky":        {Terms{Pixel: true, Gamma: 1.5, Overlap: true, Alpha: 0.3, Beta: 0.7}, false},
-	"weights of classes":   {Terms{Pixel: true, Overlap: true, Alpha: 0.5, Beta: 0.5, Classes: []float64{0.2, 1, 4}}, false},
-	"weights of pixels":    {DiceCE(), true},
+	"class weights":        {Terms{Pixel: true, Overlap: true, Alpha: 0.5, Beta: 0.5, Classes: []float64{0.2, 1, 4}}, false},
+	"pixel weights":        {DiceCE(), true},
 	"focal, both weighted": {Terms{Pixel: true, Gamma: 2, Classes: []float64{0.2, 1, 4}}, true},
 }
 
@@ -51,8 +51,8 @@ func TestLossGradient(t *testing.T) {
 	}
 }
 
-// testdata/losses.json is what PyTorch computes in float64; the sums are the
-// same in another order.
+// testdata/losses.json holds PyTorch's results in float64. The sums are the same in a
+// different order.
 func TestLossAgainstPyTorch(t *testing.T) {
 	b, err := os.ReadFile("testdata/losses.json")
 	if err != nil {
@@ -108,8 +108,8 @@ func TestLossAgainstPyTorch(t *testing.T) {
 }
 
 func TestLossValue(t *testing.T) {
-	// Even logits: cross-entropy ln 2; Dice of class 1 is (2·½·2+1)/(4·½+2+1),
-	// the ignored pixel apart.
+	// With equal logits, cross-entropy is ln 2. Dice of class 1 is
+	// (2·½·2+1)/(4·½+2+1), without the ignored pixel.
 	b := newBench(t, plainLeaf("logits", 1, 2, 1, 5),
 		leaf{name: "labels", dims: tensor.Shape{1, 1, 5}, labels: []uint8{0, 1, 1, 0, Ignored}})
 	b.values[0].Zero()
@@ -128,7 +128,7 @@ func TestLossValue(t *testing.T) {
 	}
 	b.leaves[1].labels[0] = 2
 	if _, err := run(); err == nil || !strings.Contains(err.Error(), "labels") {
-		t.Errorf("a label that is no class gives %v", err)
+		t.Errorf("a label that is not a class gives %v", err)
 	}
 	for i := range b.leaves[1].labels {
 		b.leaves[1].labels[i] = Ignored

@@ -123,8 +123,8 @@ func (s *Set[T]) normGrad(spec Norm, st *statistics[T], in G.Nodes, dy *G.Node) 
 		in:   []port{big, big, vec},
 		out:  big,
 		run: func(out []T, in args[T]) error {
-			// Where ReLU let y through is seen by scale·x + shift, as it was
-			// computed: reading y would be a third more memory.
+			// Recompute scale·x + shift to see where ReLU passed y: reading y would
+			// need a third more memory.
 			x, dy := act(spec.X, in.f[0]), act(spec.X, in.f[1])
 			st.gradient(s.pool, x, dy, in.f[2])
 			kernel.NormGrad(s.pool, act(spec.X, out), x, dy, st.a, st.b, st.c, st.scale, st.shift, spec.ReLU)
@@ -198,7 +198,7 @@ func (st *statistics[T]) sets() int {
 	return st.spec.X.N * st.spec.X.C
 }
 
-// set is the set that channel c of image n belongs to.
+// set returns the set to which channel c of image n belongs.
 func (st *statistics[T]) set(n, c int) int {
 	switch st.spec.Over {
 	case Batch:
@@ -209,7 +209,7 @@ func (st *statistics[T]) set(n, c int) int {
 	return n*st.spec.X.C + c
 }
 
-// count is the number of values in each set.
+// count returns the number of values in each set.
 func (st *statistics[T]) count() float64 {
 	x := st.spec.X
 	return float64(x.N*x.C/st.sets()) * float64(st.spec.ValidH) * float64(st.spec.ValidW)

@@ -72,8 +72,8 @@ func (s *Set[T]) Dtype() tensor.Dtype {
 type Act struct {
 	*G.Node
 	Shape  kernel.Shape
-	frozen bool      // no derivative is wanted: it is the image, or Frozen
-	late   *lateGrad // of a long skip: takes the derivative by it
+	frozen bool      // no derivative is needed: it is the image, or Frozen
+	late   *lateGrad // of a long skip: receives the derivative with respect to it
 
 	// again adds a node that recomputes the activation after another node. Nil
 	// means that the activation is kept.
@@ -131,7 +131,7 @@ func act[T kernel.Float](s kernel.Shape, data []T) kernel.Act[T] {
 // fixed shape that owns its output.
 type operation[T kernel.Float] struct {
 	spec any    // what it computes; all its parameters, for hash and plan
-	id   uint64 // which one of its Set it is
+	id   uint64 // its number within its Set
 	in   []port
 	out  port
 	run  func(out []T, in args[T]) error
@@ -140,7 +140,7 @@ type operation[T kernel.Float] struct {
 	diff func(in G.Nodes, out, grad *G.Node) (G.Nodes, error)
 
 	buf   []T           // the output's memory, made at the first run
-	value *tensor.Dense // the output on top of buf; nil where it is a scalar
+	value *tensor.Dense // the output on top of buf; nil if it is a scalar
 	dirty bool          // others write to buf too: see Place
 	args  args[T]
 }
@@ -313,10 +313,10 @@ func scalar[T kernel.Float](v T) G.Value {
 // nothing else reads it; the next run writes it again.
 func (o *operation[T]) ReturnsPtr() bool { return true }
 
-// CallsExtern is false: true would have the machine allocate an output.
+// CallsExtern returns false: true would make the machine allocate an output.
 func (o *operation[T]) CallsExtern() bool { return false }
 
-// OverwritesInput is -1: inputs are never written.
+// OverwritesInput returns -1: inputs are never written.
 func (o *operation[T]) OverwritesInput() int { return -1 }
 
 // WriteHash writes the kind, every parameter and the instance.

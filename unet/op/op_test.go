@@ -73,8 +73,8 @@ func TestHeadGradient(t *testing.T) {
 	}, blockedLeaf("x", 2, 9, 3, 4), plainLeaf("w", 3, 9, 1, 1), plainLeaf("b", 3))
 }
 
-// Gradients that meet at a long skip are summed by the library, in place of
-// one of them: the sum must not disturb what the operations own.
+// The library sums gradients that meet at a long skip, in place over one of them. The
+// sum must not disturb memory that the operations own.
 func TestSkipGradient(t *testing.T) {
 	checkGradient(t, func(g *graph) (*G.Node, error) {
 		a, err := g.ops.Conv3x3(g.in[1], nil, true, g.acts[0])
@@ -92,7 +92,7 @@ func TestSkipGradient(t *testing.T) {
 	}, blockedLeaf("x", 1, 2, 4, 4), plainLeaf("w1", 3, 2, 3, 3), plainLeaf("w2", 3, 2, 2, 2), plainLeaf("w3", 2, 5, 3, 3))
 }
 
-// The pooling at the start of a long skip adds up both gradients itself.
+// The pooling at the start of a long skip adds both gradients itself.
 func TestPoolSkipGradient(t *testing.T) {
 	checkGradient(t, func(g *graph) (*G.Node, error) {
 		a, err := g.ops.Conv3x3(g.in[1], nil, true, g.acts[0])
@@ -110,9 +110,9 @@ func TestPoolSkipGradient(t *testing.T) {
 	}, blockedLeaf("x", 1, 2, 4, 4), plainLeaf("w1", 3, 2, 3, 3), plainLeaf("w2", 3, 2, 2, 2), plainLeaf("w3", 2, 5, 3, 3))
 }
 
-// ⟨convᵀ x, y⟩ = ⟨x, conv y⟩: the gradient of the left side by x is conv y, so
-// its product with x gives the left side again. Both are the same sums in
-// another order: 1e-12 of float64.
+// ⟨convᵀ x, y⟩ = ⟨x, conv y⟩: the gradient of the left side with respect to x is conv
+// y, so its product with x gives the left side again. Both are the same sums in a
+// different order, so float64 leaves a difference of 1e-12.
 func TestConvTransposeAdjoint(t *testing.T) {
 	b := newBench(t, blockedLeaf("x", 2, 9, 3, 5), plainLeaf("w", 9, 3, 2, 2))
 	g, weights := b.build(func(g *graph) (*G.Node, error) {
@@ -184,8 +184,8 @@ func TestShapesAreChecked(t *testing.T) {
 	}
 }
 
-// The machine runs operations in a goroutine of its own: a panic there would
-// end the process.
+// The machine runs operations in its own goroutine, where a panic would end the
+// process.
 func TestPanicBecomesError(t *testing.T) {
 	o := &operation[float64]{spec: "boom", out: plain(1), run: func([]float64, args[float64]) error { panic("boom") }}
 	if _, err := o.Do(); err == nil || !strings.Contains(err.Error(), "boom") {

@@ -46,8 +46,8 @@ func (s *Set[T]) Regression(squared bool, values, targets *G.Node) (*G.Node, err
 // isNaN reports whether a target is unknown.
 func isNaN[T kernel.Float](v T) bool { return math.IsNaN(float64(v)) }
 
-// regression returns the mean error of values, a.f[0], over the targets, a.f[1], that
-// are known.
+// regression returns the mean error of values, a.f[0], over the known targets in
+// a.f[1].
 func regression[T kernel.Float](squared bool) func(out []T, a args[T]) error {
 	return func(out []T, a args[T]) error {
 		sum, n := 0.0, 0
@@ -67,7 +67,8 @@ func regression[T kernel.Float](squared bool) func(out []T, a args[T]) error {
 	}
 }
 
-// regressionGrad returns the derivative of regression by the values, times a.f[2].
+// regressionGrad returns the derivative of regression with respect to the values,
+// times a.f[2].
 func regressionGrad[T kernel.Float](squared bool) func(out []T, a args[T]) error {
 	return func(out []T, a args[T]) error {
 		n := 0

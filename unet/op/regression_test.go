@@ -17,8 +17,7 @@ func TestRegressionGradient(t *testing.T) {
 	}
 }
 
-// The loss is a mean over the targets that are known, and no other value
-// counts.
+// The loss is a mean over the known targets; other values do not count.
 func TestRegressionLeavesOutUnknownTargets(t *testing.T) {
 	nan := math.NaN()
 	for name, c := range map[string]struct {

@@ -31,8 +31,8 @@ func TestConv1x1Gradient(t *testing.T) {
 func TestAddGradient(t *testing.T) {
 	for _, relu := range []bool{false, true} {
 		t.Run(fmt.Sprint("two, relu=", relu), func(t *testing.T) {
-			// Through a convolution each: gradients of activations are what an
-			// addition shares.
+			// Each through a convolution, because an addition shares the gradients of
+			// activations.
 			checkGradient(t, func(g *graph) (*G.Node, error) {
 				a, err := g.ops.Conv1x1(g.in[2], nil, false, g.acts[0])
 				if err != nil {
@@ -61,9 +61,9 @@ func TestAddGradient(t *testing.T) {
 	})
 }
 
-// Two residual units in a row: what an identity shortcut adds is read by the
-// convolution beside it, by the next unit and by its shortcut, so the gradient
-// that an addition hands to both its summands is summed into others in place.
+// Two residual units in a row. The input of an identity shortcut is also read by a
+// convolution, and its sum by the next unit and that unit's shortcut. The gradient
+// that an addition passes to both summands is therefore summed into others in place.
 // That must not disturb the other summand.
 func TestIdentityShortcutGradient(t *testing.T) {
 	checkGradient(t, func(g *graph) (*G.Node, error) {
@@ -106,8 +106,8 @@ func TestGateGradient(t *testing.T) {
 	}, blockedLeaf("x", 2, 9, 3, 4), blockedLeaf("a", 2, 1, 3, 4))
 }
 
-// The linear map and its adjoint: ⟨U x, y⟩ = ⟨x, Uᵀ y⟩, in another order of
-// the same sums, to 1e-12 of float64.
+// The linear map and its adjoint: ⟨U x, y⟩ = ⟨x, Uᵀ y⟩. Both are the same sums in a
+// different order, so float64 leaves a difference of 1e-12.
 func TestBilinear2xAdjoint(t *testing.T) {
 	b := newBench(t, blockedLeaf("x", 2, 3, 4, 5))
 	g, weights := b.build(func(g *graph) (*G.Node, error) { return node(g.ops.Bilinear2x(g.acts[0])) }, nil)
@@ -126,8 +126,8 @@ func TestBilinear2xAdjoint(t *testing.T) {
 	}
 }
 
-// The shape rules of addition, concatenation and gating are told apart and
-// name both sides.
+// The shape errors of addition, concatenation and gating are distinct and name both
+// sides.
 func TestShapeRules(t *testing.T) {
 	b := newBench(t, blockedLeaf("x", 1, 3, 4, 4), blockedLeaf("wide", 1, 5, 4, 4), blockedLeaf("small", 1, 3, 2, 2), plainLeaf("w", 2, 6, 1, 1))
 	for name, c := range map[string]struct {
@@ -154,7 +154,7 @@ func TestShapeRules(t *testing.T) {
 			} else {
 				for _, w := range c.want {
 					if !strings.Contains(err.Error(), w) {
-						t.Errorf("%s: %q does not say %q", name, err, w)
+						t.Errorf("%s: %q does not contain %q", name, err, w)
 					}
 				}
 			}
@@ -163,10 +163,10 @@ func TestShapeRules(t *testing.T) {
 	}
 	b.build(func(g *graph) (*G.Node, error) {
 		if _, err := g.ops.Add(false, g.acts[0]); err == nil {
-			t.Error("a sum of one was taken")
+			t.Error("a sum of one was accepted")
 		}
 		if _, err := g.ops.Conv1x1(g.in[3], nil, false, g.acts[0]); err == nil {
-			t.Error("3 channels were taken for 6")
+			t.Error("3 channels were accepted as 6")
 		}
 		return G.NewScalar(g.in[0].Graph(), tensor.Float64, G.WithName("unused")), nil
 	}, nil)
