@@ -18,23 +18,24 @@ import (
 	"segd/unet"
 )
 
-// warmUps are runs before the clock starts: weights are packed and buffers taken in
-// them.
+// warmUps is the number of untimed runs at the start, which pack weights and allocate
+// buffers.
 const warmUps = 2
 
-// Settings say what to measure.
+// Settings says what to measure.
 type Settings struct {
 	Network unet.Config   // with random weights, unless Model is given
 	Model   *models.Model // opened with the options of the run; nil: none
-	Name    string        // of Model, as the user gave it
+	Name    string        // of Model, as given by the user
 	Size    int           // height and width of the image, 1 or more
-	Runs    int           // that count, 1 or more
+	Runs    int           // timed runs, 1 or more
 	Batch   int           // images of a training step; 0: inference of one image
 	Pool    *unet.Pool
-	Options unet.PredictorOptions // of inference, Pool apart
+	Options unet.PredictorOptions // for inference, in addition to Pool
 }
 
-// Result is what a run came to. Its JSON is a line of segd bench --format json.
+// Result is the result of a benchmark. Its JSON is one line of segd bench --format
+// json.
 type Result struct {
 	BaseWidth int `json:"base_width"`
 	Depth     int `json:"depth"`
@@ -53,11 +54,11 @@ type Result struct {
 	GFLOPS    float64 `json:"gflops"`      // at min_ms
 	RSSPeakMB float64 `json:"rss_peak_mb"` // of the process, in MiB
 	Kernel    string  `json:"kernel"`
-	Winograd  string  `json:"winograd"`  // its instruction set; empty: every layer takes direct convolution
+	Winograd  string  `json:"winograd"`  // its instruction set; empty: every layer uses direct convolution
 	Precision string  `json:"precision"` // of the network: fp32 or bf16
 }
 
-// Run measures a network. Settings that do not fit each other are segd.ErrOption.
+// Run measures a network. Contradictory settings are segd.ErrOption.
 func Run(ctx context.Context, s Settings) (*Result, error) {
 	k := s.Pool.Kernels()
 	r := &Result{Mode: "infer", Batch: 1, Runs: s.Runs, Size: s.Size, Threads: s.Pool.Threads(), Model: s.Name, Kernel: k.Name(), Precision: "fp32"}
@@ -76,10 +77,10 @@ func Run(ctx context.Context, s Settings) (*Result, error) {
 	work := 1.0
 	if s.Batch > 0 {
 		r.Mode, r.Batch = "train", s.Batch
-		work = 3 * float64(s.Batch) // the backward pass counts twice the forward
+		work = 3 * float64(s.Batch) // the backward pass counts as two forward passes
 		var t *unet.Trainer
 		if t, once, err = step(c, s); err == nil {
-			defer func() { _ = t.Close() }() // frees memory only
+			defer func() { _ = t.Close() }() // only frees memory
 		}
 	} else {
 		once, err = inference(ctx, c, s)
@@ -99,7 +100,7 @@ func Run(ctx context.Context, s Settings) (*Result, error) {
 	return r, nil
 }
 
-// WriteText writes the result for people.
+// WriteText writes the result as text.
 func (r *Result) WriteText(w io.Writer) error {
 	algorithm := "direct convolution"
 	if r.Winograd != "" {
@@ -112,7 +113,7 @@ func (r *Result) WriteText(w io.Writer) error {
 	return err
 }
 
-// inference returns one inference of an image.
+// inference returns a function that runs one inference on an image.
 func inference(ctx context.Context, c unet.Config, s Settings) (func() error, error) {
 	var q *unet.Predictor
 	var err error
@@ -133,7 +134,7 @@ func inference(ctx context.Context, c unet.Config, s Settings) (func() error, er
 	}, nil
 }
 
-// step returns one training step, and its trainer.
+// step returns a function that runs one training step, and its trainer.
 func step(c unet.Config, s Settings) (*unet.Trainer, func() error, error) {
 	if s.Size%c.Stride() != 0 {
 		return nil, nil, fmt.Errorf("bench: %w: size %d, want a multiple of %d to train at depth %d", segd.ErrOption, s.Size, c.Stride(), c.Depth)
@@ -176,12 +177,12 @@ func timeRuns(ctx context.Context, runs int, once func() error) ([]float64, erro
 	return times, nil
 }
 
-// wave writes the signal that the peers' benchmarks use.
+// wave fills x with the signal that the peers' benchmarks use.
 func wave(x []float32) {
 	for i := range x {
 		x[i] = float32(math.Sin(float64(i) * 0.37))
 	}
 }
 
-// round3 keeps three decimals, so that a line stays short.
+// round3 rounds to three decimals, to keep lines short.
 func round3(v float64) float64 { return float64(int64(v*1000+0.5)) / 1000 }

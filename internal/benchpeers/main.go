@@ -1,18 +1,17 @@
-// Command benchpeers times segd beside ONNX Runtime and PyTorch: the same
-// network on the same machine in the same run, the programs taking turns, and
-// writes docs/benchmarks.md's tables of ratios.
+// Command benchpeers compares the speed of segd with that of ONNX Runtime and
+// PyTorch. The programs take turns running the same network on the same machine. It
+// writes the tables of ratios in docs/benchmarks.md.
 //
 //	go run ./internal/benchpeers -segd bin/segd -peers ../shared/peers
 //
-// The network is that of peers/README.md: a U-Net of depth 4 with one channel
-// in, two classes and normalisation folded away. Each figure is the minimum of
-// several processes of several runs each, since on a shared machine only the
-// minimum repeats; of times only ratios mean anything from one machine to the
-// next.
+// The network is that of peers/README.md: a U-Net of depth 4 with one input channel,
+// two classes and folded normalisation. Each figure is the minimum over several
+// processes with several runs each, because on a shared machine only the minimum is
+// reproducible. Between machines only the ratios of times are comparable.
 //
-// A peer that cannot be run is left out with a message: ONNX Runtime needs
-// node and npm, PyTorch a python3 that imports torch. The peers' folder may be
-// read-only; it is copied.
+// A peer that cannot run is left out with a message. ONNX Runtime needs node and npm,
+// and PyTorch needs a python3 that can import torch. The peers' folder is copied, so
+// it may be read-only.
 package main
 
 import (
@@ -35,12 +34,12 @@ func main() {
 	widths := flag.String("widths", "16,32,64", "channels of the first level")
 	sizes := flag.String("sizes", "256,512", "sides of the image in inference")
 	threads := flag.String("threads", "1,2", "threads")
-	flag.StringVar(&s.segd, "segd", "bin/segd", "the segd to time")
+	flag.StringVar(&s.segd, "segd", "bin/segd", "segd binary to time")
 	flag.StringVar(&s.peers, "peers", "../shared/peers", "folder of the peers' benchmarks")
-	flag.StringVar(&s.python, "python", "python3", "a Python that imports torch")
-	flag.StringVar(&s.flags, "flags", "", "further flags of segd bench, separated by spaces")
-	flag.IntVar(&s.repeats, "repeats", 3, "processes of each program for a figure")
-	flag.IntVar(&s.seconds, "seconds", 3, "about how long a process times")
+	flag.StringVar(&s.python, "python", "python3", "Python interpreter that can import torch")
+	flag.StringVar(&s.flags, "flags", "", "additional flags for segd bench, separated by spaces")
+	flag.IntVar(&s.repeats, "repeats", 3, "processes of each program per figure")
+	flag.IntVar(&s.seconds, "seconds", 3, "approximate time that each process measures")
 	flag.BoolVar(&s.train, "train", true, "time training steps too")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -98,13 +97,13 @@ func run(ctx context.Context, s settings, out, log io.Writer) error {
 	return write(out, peer, rows)
 }
 
-// A step of training is timed for a batch of this many images of this side.
+// Training steps are timed with a batch of this many images of this size.
 const (
 	trainBatch = 4
 	trainSize  = 256
 )
 
-// cases lists what is timed.
+// cases lists the timed cases.
 func (s settings) cases() (list []testCase) {
 	for _, train := range []bool{false, true} {
 		if train && !s.train {
@@ -117,7 +116,7 @@ func (s settings) cases() (list []testCase) {
 		for _, size := range sizes {
 			for _, w := range s.widths {
 				if train && w > 32 {
-					continue // a minute a step in PyTorch
+					continue // takes a minute per step in PyTorch
 				}
 				for _, t := range s.threads {
 					list = append(list, testCase{train, w, size, t})
@@ -128,7 +127,7 @@ func (s settings) cases() (list []testCase) {
 	return list
 }
 
-// testCase is one thing that every program does.
+// testCase is one measurement, made with every program.
 type testCase struct {
 	train                bool
 	width, size, threads int
@@ -142,7 +141,8 @@ func (c testCase) String() string {
 	return fmt.Sprintf("%s, width %d, %d², %d threads", what, c.width, c.size, c.threads)
 }
 
-// gflop is about the work of a run: it only says how many runs fit in a time.
+// gflop is the approximate work of a run. It only serves to estimate how many runs
+// fit into a time.
 func (c testCase) gflop() float64 {
 	g := 24.07 * float64(c.width*c.width) / (32 * 32) * float64(c.size*c.size) / (256 * 256)
 	if c.train {
@@ -151,7 +151,7 @@ func (c testCase) gflop() float64 {
 	return g
 }
 
-// figure is what a program says of a case.
+// figure is a program's result for a case.
 type figure struct {
 	MinMS  float64 `json:"min_ms"`
 	RSS    float64 `json:"rss_peak_mb"`
@@ -174,7 +174,7 @@ type peers struct {
 	versions    []string
 }
 
-// prepare copies the peers and finds out which of them run.
+// prepare copies the peers and finds out which of them can run.
 func (p *peers) prepare(ctx context.Context) error {
 	if _, err := p.json(ctx, p.segd, "bench", "--base-width", "16", "--size", "64", "--runs", "1", "--format", "json"); err != nil {
 		return err
@@ -230,7 +230,7 @@ func (p *peers) measure(ctx context.Context, c testCase) (row, error) {
 		}
 		defer func() { _ = os.Remove(model) }()
 	}
-	// Of some 100 GFLOP/s a thread, which no program is far from.
+	// Assume about 100 GFLOP/s per thread, which is roughly right for every program.
 	runs := strconv.Itoa(max(3, min(50, int(float64(p.seconds)*100*float64(c.threads)/c.gflop()))))
 	width, size, threads := strconv.Itoa(c.width), strconv.Itoa(c.size), strconv.Itoa(c.threads)
 	for range p.repeats {
@@ -265,7 +265,7 @@ func (p *peers) measure(ctx context.Context, c testCase) (row, error) {
 	return r, nil
 }
 
-// better is the faster of two figures; nil or zero is none.
+// better returns the faster of two figures, ignoring nil and zero.
 func better(a *figure, b figure) figure {
 	if a == nil || a.MinMS == 0 || b.MinMS < a.MinMS {
 		return b

@@ -32,7 +32,7 @@ func (t *table) line(format string, args ...any) {
 	}
 }
 
-// section writes the rows of inference or of training, and their means.
+// section writes the rows for inference or training, and their means.
 func (t *table) section(rows []row, train bool, p peers) {
 	var list []row
 	for _, r := range rows {
@@ -75,7 +75,7 @@ func (t *table) section(rows []row, train bool, p peers) {
 	t.scaling(list)
 }
 
-// scaling compares the most threads with one.
+// scaling compares the largest number of threads with one.
 func (t *table) scaling(list []row) {
 	single, most := map[[2]int]float64{}, 0
 	for _, r := range list {
@@ -109,7 +109,7 @@ func (f *figure) mb() string {
 	return fmt.Sprintf("%.0f", f.RSS)
 }
 
-// overTime is segd's time over that of f; 0 where there is none.
+// overTime returns segd's time divided by that of f, or 0 if there is none.
 func (f *figure) overTime(segd figure) float64 {
 	if f == nil {
 		return 0
@@ -131,7 +131,7 @@ func ratio(v float64) string {
 	return fmt.Sprintf("%.2f", v)
 }
 
-// mean is the geometric mean.
+// mean returns the geometric mean.
 func mean(v []float64) float64 {
 	sum := 0.0
 	for _, x := range v {
@@ -140,7 +140,7 @@ func mean(v []float64) float64 {
 	return math.Exp(sum / float64(len(v)))
 }
 
-// processor is the CPU's name, and what of its vector units is used.
+// processor returns the name of the CPU and the vector units in use.
 func processor() string {
 	b, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {

@@ -52,7 +52,7 @@ func (f facts) candidates(told unet.Config) []unet.Config {
 						case norm != unet.NormGroup:
 							c.Groups = 0
 						case c.Groups == 0:
-							c.Groups = 1 // of any number the tensors look the same
+							c.Groups = 1 // the tensors look the same for any number
 						}
 						if c.Validate() == nil && slices.Equal(widths(c), f.widths) {
 							list = append(list, c)

@@ -8,8 +8,8 @@ import (
 	"segd/unet"
 )
 
-// A head is what the output of a network means, and what follows from it for files of
-// other programs.
+// A head says what the output of a network means, and what follows for files of other
+// programs.
 type head interface {
 	// toLogits skips the operator that converts logits to probabilities.
 	toLogits(out *value) (*value, error)
@@ -21,15 +21,15 @@ type head interface {
 	absorb(dict map[string]weight) error
 	// output names the output of an ONNX file.
 	output() string
-	// describe says in a manifest what the output is. names are those of the
-	// foreground classes, where they are known.
+	// describe describes the output in a manifest. names lists the foreground
+	// classes, if known.
 	describe(man *models.Manifest, c unet.Config, names []string) error
 }
 
 var heads = map[unet.Head]head{unet.HeadClasses: classHead{}, unet.HeadRegression: valueHead{}}
 
-// classHead gives a logit for each class. A single logit is meant for the logistic
-// function: it becomes the second of two.
+// classHead outputs a logit for each class. A single logit is an input for the
+// logistic function, and becomes the second of two.
 type classHead struct{}
 
 func (classHead) toLogits(out *value) (*value, error) {
@@ -64,7 +64,7 @@ func (classHead) describe(man *models.Manifest, c unet.Config, names []string) e
 	switch {
 	case len(names) > 0:
 		if len(names) != c.Classes-1 {
-			return fmt.Errorf("exchange: %w: names of %d classes, want %d: the network's classes without background", segd.ErrOption, len(names), c.Classes-1)
+			return fmt.Errorf("exchange: %w: names for %d classes, want %d: the network's classes without background", segd.ErrOption, len(names), c.Classes-1)
 		}
 	case man.Classes != nil:
 		return nil
@@ -77,7 +77,7 @@ func (classHead) describe(man *models.Manifest, c unet.Config, names []string) e
 	return nil
 }
 
-// valueHead gives a value for each pixel.
+// valueHead outputs a value for each pixel.
 type valueHead struct{}
 
 func (valueHead) toLogits(out *value) (*value, error) {
@@ -105,10 +105,10 @@ func (valueHead) output() string { return "values" }
 
 func (valueHead) describe(man *models.Manifest, _ unet.Config, names []string) error {
 	if len(names) > 0 {
-		return fmt.Errorf("exchange: %w: names of classes for a network that predicts values", segd.ErrOption)
+		return fmt.Errorf("exchange: %w: class names for a network that predicts values", segd.ErrOption)
 	}
 	if man.Values == nil {
-		man.Values = &models.Values{Deviation: 1} // of labels that are not known
+		man.Values = &models.Values{Deviation: 1} // for unknown labels
 	}
 	return nil
 }

@@ -20,8 +20,8 @@ import (
 	"segd/unet"
 )
 
-// variants are networks that between them take every choice of a Config, with
-// each normalisation; with -short a quarter of them.
+// variants returns networks that together cover every choice in Config with each
+// normalisation, or a quarter of them with -short.
 func variants() map[string]unet.Config {
 	all := map[string]unet.Config{}
 	for name, c := range map[string]unet.Config{
@@ -68,7 +68,7 @@ func variants() map[string]unet.Config {
 	return all
 }
 
-// weights are those of a network that a training could have left.
+// weights returns plausible weights of a trained network.
 func weights(c unet.Config, seed uint64) *unet.Params {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	p := unet.NewParams(c, seed)
@@ -113,7 +113,7 @@ func noise(seed uint64, n, c, h, w int) *segd.Tensor {
 	return t
 }
 
-// logits are segd's own, with direct convolution.
+// logits returns segd's own logits, with direct convolution.
 func logits(t *testing.T, p *unet.Params, x *segd.Tensor) []float32 {
 	t.Helper()
 	q, err := unet.NewPredictor(p.Config(), p, unet.PredictorOptions{Exact: true})
@@ -127,7 +127,7 @@ func logits(t *testing.T, p *unet.Params, x *segd.Tensor) []float32 {
 	return y.Data
 }
 
-// apart is the largest difference over the largest value.
+// apart returns the largest difference divided by the largest value.
 func apart(got, want []float32) float64 {
 	if len(got) != len(want) {
 		return math.Inf(1)
@@ -139,17 +139,17 @@ func apart(got, want []float32) float64 {
 	return most / top
 }
 
-// job is a run of a model by a script of testdata.
+// job is a run of a model by a script in testdata.
 type job struct {
-	Network unet.Config `json:"network"` // of load_torch.py
+	Network unet.Config `json:"network"` // for load_torch.py
 	Model   string      `json:"model"`
 	Input   string      `json:"input"`
 	Shape   []int       `json:"shape"`
 	Output  string      `json:"output"`
 }
 
-// runtime is the command that runs jobs with ONNX Runtime, or the test is
-// skipped: Python's or, with NODE_PATH, node's.
+// runtime returns the command that runs jobs with ONNX Runtime, using Python or, with
+// NODE_PATH, node. It skips the test if there is none.
 func runtime(t *testing.T) []string {
 	t.Helper()
 	if p := pythontest.Find("onnxruntime"); p != "" {
@@ -162,13 +162,14 @@ func runtime(t *testing.T) []string {
 	return nil
 }
 
-// jobs are runs that a test collects for one process.
+// jobs collects the runs of a test for one process.
 type jobs struct {
 	dir  string
 	list []job
 }
 
-// add runs a model of network c on x; one that is not new is that of the job before.
+// add adds a run of a model of network c on x. If the model is not new, it is that of
+// the previous job.
 func (j *jobs) add(t *testing.T, c unet.Config, model []byte, isNew bool, x *segd.Tensor) {
 	t.Helper()
 	path := func(ext string) string { return filepath.Join(j.dir, fmt.Sprint(len(j.list), ".", ext)) }
@@ -182,7 +183,7 @@ func (j *jobs) add(t *testing.T, c unet.Config, model []byte, isNew bool, x *seg
 	j.list = append(j.list, job{c, file, path("in"), []int{x.N, x.C, x.H, x.W}, path("out")})
 }
 
-// run returns the outputs of all.
+// run runs all jobs and returns their outputs.
 func (j *jobs) run(t *testing.T, command []string) [][]float32 {
 	t.Helper()
 	text, err := json.Marshal(j.list)

@@ -18,7 +18,7 @@ import (
 	"segd/unet"
 )
 
-// values are all weights of a network, in order.
+// values returns all weights of a network, in order.
 func values(p *unet.Params) []float32 {
 	var all []float32
 	for _, name := range p.Names() {
@@ -28,8 +28,8 @@ func values(p *unet.Params) []float32 {
 	return all
 }
 
-// A file of segd's is taken as such only if its graph is the one that its
-// metadata name.
+// A file counts as written by segd only if its graph is the one described by its
+// metadata.
 func TestOwnONNXChanged(t *testing.T) {
 	t.Parallel()
 	c := unet.Config{Channels: 1, Classes: 2, Width: 4, Depth: 1}.WithDefaults()
@@ -45,7 +45,7 @@ func TestOwnONNXChanged(t *testing.T) {
 		want   string
 	}{
 		"an attribute": {func(m *onnx.Model) { m.Graph.Nodes[len(m.Graph.Nodes)-2].Attrs[0].Ints[0] = 3 }, "head"},
-		"a node less": {func(m *onnx.Model) {
+		"a missing node": {func(m *onnx.Model) {
 			m.Graph.Outputs[0].Name = "head"
 			m.Graph.Nodes = m.Graph.Nodes[:len(m.Graph.Nodes)-1]
 		}, "nodes"},
@@ -70,7 +70,7 @@ func TestOwnONNXChanged(t *testing.T) {
 	}
 }
 
-// dict is the state dict of a network under other names.
+// dict returns the state dict of a network under other names.
 func dict(p *unet.Params, name func(string) string) []tensors.Tensor {
 	var list []tensors.Tensor
 	for _, n := range p.Names() {
@@ -82,14 +82,14 @@ func dict(p *unet.Params, name func(string) string) []tensors.Tensor {
 
 func same(n string) string { return n }
 
-// A state dict with segd's names gives the network, whatever its variant; what
-// names and shapes leave open has to be said.
+// A state dict with segd's names determines any variant of the network, except what
+// names and shapes leave open, which options must supply.
 func TestStateDictOfVariants(t *testing.T) {
 	t.Parallel()
 	for name, c := range variants() {
 		p := weights(c, 1)
 		file := torchtest.Save(torchtest.Dict(dict(p, same)))
-		// That a network gives values is for the user to say.
+		// Only the user can say that a network predicts values.
 		net, err := Import(file, Options{Network: unet.Config{Head: c.Head}})
 		if err != nil {
 			if !errors.Is(err, segd.ErrUnsupported) || !strings.Contains(err.Error(), "--") {
@@ -103,13 +103,13 @@ func TestStateDictOfVariants(t *testing.T) {
 			continue
 		}
 		if net.Params.Config() != c || !slices.Equal(values(net.Params), values(p)) {
-			t.Errorf("%s: %+v came back, want %+v", name, net.Params.Config(), c)
+			t.Errorf("%s: got %+v, want %+v", name, net.Params.Config(), c)
 		}
 	}
 }
 
-// A wrapper's prefix, a bias before a normalisation, a single logit and
-// another epsilon change nothing of what the network computes.
+// A wrapper's prefix, a bias before a normalisation, a single logit and a different
+// epsilon do not change the network's results.
 func TestStateDictForms(t *testing.T) {
 	t.Parallel()
 	c := unet.Config{Channels: 1, Classes: 2, Width: 8, Depth: 2}.WithDefaults()
@@ -158,7 +158,7 @@ func zero(p *unet.Params, name string, n int) {
 	clear(t.Data().([]float32)[:n])
 }
 
-// safetensors gives what the archive gives.
+// safetensors gives the same result as the archive.
 func TestSafetensors(t *testing.T) {
 	t.Parallel()
 	c := unet.Config{Channels: 3, Classes: 3, Width: 8, Depth: 1}.WithDefaults()
@@ -172,11 +172,11 @@ func TestSafetensors(t *testing.T) {
 		t.Fatal(err)
 	}
 	if net.Params.Config() != c || !slices.Equal(values(net.Params), values(p)) {
-		t.Error("another network came back")
+		t.Error("the networks differ")
 	}
 }
 
-// What does not fit is refused by name.
+// Anything that does not fit is refused by name.
 func TestStateDictRefused(t *testing.T) {
 	t.Parallel()
 	c := unet.Config{Channels: 1, Classes: 2, Width: 8, Depth: 2}.WithDefaults()
@@ -215,7 +215,7 @@ func TestStateDictRefused(t *testing.T) {
 	}
 }
 
-// torchCase is one of make_torch.py's.
+// torchCase is one case of make_torch.py.
 type torchCase struct {
 	Name    string  `json:"name"`
 	File    string  `json:"file"`
@@ -224,10 +224,10 @@ type torchCase struct {
 	Eps     float64 `json:"eps"`
 }
 
-// What PyTorch writes gives PyTorch's logits, to 1e-4 of the largest.
+// Files written by PyTorch give PyTorch's logits, to 1e-4 of the largest.
 func TestPyTorch(t *testing.T) {
 	t.Parallel()
-	dir := os.Getenv("SEGD_TORCH_CASES") // of an earlier run of make_torch.py, as it may be with all
+	dir := os.Getenv("SEGD_TORCH_CASES") // from an earlier run of make_torch.py, possibly with all cases
 	if dir == "" {
 		if testing.Short() {
 			t.Skip("exports of PyTorch take half a minute")
@@ -254,7 +254,7 @@ func TestPyTorch(t *testing.T) {
 			copy(x.Data, load(t, filepath.Join(dir, c.Name+".in")))
 			got, want := logits(t, net.Params, x), load(t, filepath.Join(dir, c.Name+".out"))
 			if c.Classes == 1 {
-				if c.Name != "sigmoid" { // a linear output may be values as well
+				if c.Name != "sigmoid" { // a linear output may also be values
 					v := importFile(t, filepath.Join(dir, c.File), c, unet.HeadRegression)
 					if d := apart(logits(t, v.Params, x), want); !(d < 1e-4) || v.Params.Config().Head != unet.HeadRegression {
 						t.Errorf("as values: %.1e off, %+v", d, v.Params.Config())
@@ -296,7 +296,7 @@ func importFile(t *testing.T, path string, c torchCase, head unet.Head) *Net {
 	return net
 }
 
-// What a failed download leaves is called by its name.
+// The error for a failed download says what the file is.
 func TestImportPlaceholder(t *testing.T) {
 	t.Parallel()
 	for content, want := range map[string]string{

@@ -16,8 +16,8 @@ import (
 	"segd/unet"
 )
 
-// plainGraph is a network as an exporter would write it: no padding, no
-// cropping, nothing in the metadata.
+// plainGraph returns a network as an exporter would write it: without padding,
+// cropping or metadata.
 func plainGraph(t testing.TB, c unet.Config, p *unet.Params) *onnx.Model {
 	t.Helper()
 	b, err := ONNX(manifest("m", c), p)
@@ -45,18 +45,18 @@ func plainGraph(t testing.TB, c unet.Config, p *unet.Params) *onnx.Model {
 	return m
 }
 
-// Of graphs that bear no mark of segd, the network is found by what is
-// connected with what, and computes the same.
+// In graphs without segd's metadata, the network is recognised by its connections,
+// and computes the same.
 func TestForeignVariants(t *testing.T) {
 	t.Parallel()
 	for name, c := range variants() {
 		if c.Norm == unet.NormInstance || c.Norm == unet.NormGroup {
-			continue // written in parts that no exporter writes; PyTorch's are tested with PyTorch
+			continue // written as parts in a form that no exporter uses; PyTorch's form is tested with PyTorch
 		}
 		p := weights(c, 1)
 		m := plainGraph(t, c, p)
-		// As graphs that other tools have rewritten: sources and summands turned
-		// round, and something that does nothing in between.
+		// Like graphs rewritten by other tools: with sources and summands swapped,
+		// and operations without effect in between.
 		g := &m.Graph
 		var nodes []onnx.Node
 		for i, n := range g.Nodes {
@@ -82,7 +82,7 @@ func TestForeignVariants(t *testing.T) {
 	}
 }
 
-// What segd does not have, or what would change the output, is refused with the
+// Anything that segd lacks, or that would change the output, is refused with the
 // node's name and the reason.
 func TestForeignRefused(t *testing.T) {
 	t.Parallel()
@@ -149,8 +149,8 @@ func TestForeignRefused(t *testing.T) {
 	}
 }
 
-// A graph that makes its images larger and larger is refused, whatever its
-// numbers would overflow to.
+// A graph that keeps enlarging its images is refused, however its numbers would
+// overflow.
 func TestForeignGrows(t *testing.T) {
 	t.Parallel()
 	for _, op := range []string{"Concat", "Resize"} {
@@ -174,12 +174,12 @@ func TestForeignGrows(t *testing.T) {
 	}
 }
 
-// Any bytes are a network or an error of a kind. The seeds are the smallest
-// network in every format that is read.
+// Any input is a network or an error of a known kind. The seeds are the smallest
+// network in every supported format.
 //
-// Run it with -fuzzminimizetime 1x: which edges are covered hangs on maps and the
-// collector, so that go test takes inputs for interesting that it then spends a
-// minute each on making smaller, in vain.
+// Run it with -fuzzminimizetime 1x: coverage depends on maps and the garbage
+// collector, so go test considers too many inputs interesting, and then spends a
+// minute on each in a futile attempt to minimise it.
 func FuzzImport(f *testing.F) {
 	c := unet.Config{Channels: 1, Classes: 2, Width: 1, Depth: 1, Convs: 1, Norm: unet.NormNone}.WithDefaults()
 	p := unet.NewParams(c, 1)
@@ -204,7 +204,7 @@ func FuzzImport(f *testing.F) {
 		net, err := Import(b, Options{})
 		if err == nil {
 			if err := net.Params.Config().Validate(); err != nil {
-				t.Errorf("a network that cannot be: %v", err)
+				t.Errorf("an impossible network: %v", err)
 			}
 			return
 		}
@@ -213,6 +213,6 @@ func FuzzImport(f *testing.F) {
 				return
 			}
 		}
-		t.Fatalf("no kind: %v", err)
+		t.Fatalf("error without a kind: %v", err)
 	})
 }

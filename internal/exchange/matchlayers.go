@@ -33,7 +33,7 @@ func (m *matcher) conv(l unet.Layer, i int, v *value) (*fit, error) {
 		}
 		into := params(p, l.Params[0])
 		if single {
-			into = into[len(into)/2:] // the first of two logits is nothing
+			into = into[len(into)/2:] // the first of two logits is zero
 			clear(params(p, l.Params[0])[:len(into)])
 		}
 		permute(into, w, want, parts, order)
@@ -237,7 +237,8 @@ func (m *matcher) takeNorm(p *unet.Params, l unet.Layer, v *value, bare bool) er
 			return refuse("%s: %v", v.label, err)
 		}
 	case unet.NormGroup:
-		// Taking the mean of a channel takes its bias out, that of several does not.
+		// Subtracting the mean of one channel removes its bias, but subtracting that
+		// of several does not.
 		if slices.ContainsFunc(bias, func(b float32) bool { return b != 0 }) {
 			return refuse("%s follows a convolution with a bias, want none before group normalisation", v.label)
 		}

@@ -50,7 +50,7 @@ func ONNX(man models.Manifest, p *unet.Params) ([]byte, error) {
 
 // props returns the keys of model.json, sorted.
 func props(man models.Manifest) ([]onnx.Prop, error) {
-	man.WeightsSHA256 = "" // of another file
+	man.WeightsSHA256 = "" // from another file
 	text, err := json.Marshal(man)
 	if err != nil {
 		return nil, fmt.Errorf("exchange: %w", err)
@@ -101,7 +101,7 @@ type writer struct {
 	layers    []unet.Layer
 	graph     onnx.Graph
 	values    []string        // of the layers' outputs
-	constants map[string]bool // and sizes that are there already
+	constants map[string]bool // and sizes that already exist
 }
 
 // node appends a node with one output, which is also its name, and returns it.

@@ -15,8 +15,8 @@ import (
 	"segd/unet"
 )
 
-// What is written is a graph by the rules of the format, with every tensor of
-// the network and free axes; read again it is the same network to the bit.
+// The written file is a valid graph with every tensor of the network and free axes.
+// Reading it back gives a bit-identical network.
 func TestONNXStructure(t *testing.T) {
 	t.Parallel()
 	for name, c := range variants() {
@@ -30,7 +30,7 @@ func TestONNXStructure(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		if !bytes.Equal(b, m.Encode()) {
-			t.Errorf("%s: what was decoded is encoded as other bytes", name)
+			t.Errorf("%s: encoding the decoded file gives different bytes", name)
 		}
 		if m.Opset < 17 || m.Prop("segd.network") == "" || m.Prop("segd.classes") == "" || m.Prop("segd.preprocessing") == "" {
 			t.Errorf("%s: opset %d, metadata %v", name, m.Opset, m.Metadata)
@@ -52,9 +52,9 @@ func TestONNXStructure(t *testing.T) {
 			continue
 		}
 		man := manifest("m", c)
-		man.WeightsSHA256 = net.Manifest.WeightsSHA256 // of nothing yet
+		man.WeightsSHA256 = net.Manifest.WeightsSHA256 // nothing to report yet
 		if d := cmp.Diff(man, *net.Manifest); d != "" || net.Params.Config() != c || !slices.Equal(values(net.Params), values(p)) {
-			t.Errorf("%s: another network came back %s", name, d)
+			t.Errorf("%s: a different network was read back %s", name, d)
 		}
 		given := map[string]tensors.Tensor{}
 		for _, i := range m.Graph.Initializers {
@@ -70,8 +70,8 @@ func TestONNXStructure(t *testing.T) {
 	}
 }
 
-// ONNX Runtime gives segd's logits for every variant: whole strides, odd
-// sizes, batches, and images smaller than the stride, which are reflected more
+// ONNX Runtime gives segd's logits for every variant: for multiples of the stride,
+// odd sizes, batches, and images smaller than the stride, which are reflected more
 // than once.
 func TestONNXRuntime(t *testing.T) {
 	t.Parallel()
@@ -89,9 +89,9 @@ func TestONNXRuntime(t *testing.T) {
 		}
 		smallest := noise(3, 1, c.Channels, 3, 1)
 		if c.Norm == unet.NormInstance || c.Norm == unet.NormGroup {
-			// Of a single pixel the variance is zero, of a pixel in two channels it
-			// may be next to nothing, and normalisation multiplies what rounding
-			// left: nothing can be compared.
+			// The variance of a single pixel is zero, and that of one pixel in two
+			// channels may be tiny. Normalisation then amplifies rounding errors, and
+			// the results cannot be compared.
 			smallest = noise(3, 1, c.Channels, 11, 10)
 		}
 		for k, x := range []*segd.Tensor{noise(1, 1, c.Channels, 16, 24), noise(2, 2, c.Channels, 21, 35), smallest} {
@@ -112,8 +112,8 @@ func TestONNXRuntime(t *testing.T) {
 	}
 }
 
-// PyTorch takes weights.safetensors into the module that names are of, in its
-// order, and has segd's logits.
+// PyTorch loads weights.safetensors into the module with these names, in its order,
+// and computes segd's logits.
 func TestWeightsInPyTorch(t *testing.T) {
 	t.Parallel()
 	p := pythontest.Find("torch")

@@ -11,14 +11,14 @@ import (
 // value is the result of a node at one image size, for the nodes that remain
 // after removing everything without effect at that size.
 type value struct {
-	op    string // of the node; "image" and "constant" besides, and GroupNormalization in place of its parts
+	op    string // of the node; also "image" and "constant", and GroupNormalization instead of its parts
 	node  *onnx.Node
 	label string
 	in    []*value
 	shape []int
 	nums  *vector         // of a small constant
 	data  *tensors.Tensor // of a constant of floats
-	// eps and groups are of normalisations.
+	// eps and groups belong to normalisations.
 	eps    float64
 	groups int
 }
@@ -29,7 +29,7 @@ type vector struct {
 	whole bool // integers
 }
 
-// Bounds of what is evaluated.
+// Limits of evaluation.
 const (
 	maxVector = 64
 	maxAxis   = 1 << 28
@@ -164,8 +164,8 @@ func (c *call) text(name, def string) string {
 	return def
 }
 
-// ints returns the integers of an attribute or, in versions that have it so, of
-// input i.
+// ints returns the integers of an attribute or, in operator versions that moved them,
+// of input i.
 func (c *call) ints(name string, i int) []int64 {
 	if a := c.Attr(name); a != nil {
 		return a.Ints

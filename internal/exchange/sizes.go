@@ -67,7 +67,7 @@ func factsOfGraph(out, image *value, head unet.Head) (facts, unet.Config, error)
 func below(v *value) []*value {
 	var list []*value
 	seen := map[*value]bool{}
-	// A stack of our own: a graph may be as deep as it has nodes.
+	// Use an explicit stack: a graph may be as deep as its number of nodes.
 	type visit struct {
 		v    *value
 		next int

@@ -246,7 +246,7 @@ func cutLast(name string) (before, after string, ok bool) {
 	return name[:i], name[i+1:], true
 }
 
-// batchNorm are the tensors of a batch normalisation.
+// batchNorm holds the tensors of a batch normalisation.
 type batchNorm struct{ gamma, beta, mean, variance []float32 }
 
 // normalise changes n so that, with segd's epsilon and without the preceding

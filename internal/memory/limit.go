@@ -1,4 +1,4 @@
-// Package memory tells how much memory a process may take and how much it took.
+// Package memory reports how much memory a process may use and how much it has used.
 //
 //	limit := memory.Default(os.DirFS("/"))
 package memory
@@ -14,9 +14,9 @@ import (
 	"strings"
 )
 
-// ofMachine returns how many bytes of memory this process may come to have: those of
-// the machine, or fewer where a cgroup of version 1 or 2 limits it, which limited
-// tells. 0: nothing says so.
+// ofMachine returns the number of bytes of memory available to this process: those of
+// the machine, or fewer if a cgroup of version 1 or 2 limits it, which limited
+// reports. It returns 0 if the number is unknown.
 func ofMachine(root fs.FS) (bytes int64, limited bool) {
 	bytes = memTotal(root)
 	for _, file := range limitFiles(root) {
@@ -27,13 +27,13 @@ func ofMachine(root fs.FS) (bytes int64, limited bool) {
 	return bytes, limited
 }
 
-// unknown is taken where nothing says how much memory there is.
+// unknown is assumed if the amount of memory is not known.
 const unknown = 4 << 30
 
-// Default is the memory in bytes that a server takes unless it is told another
-// limit, in whole MiB: three quarters of what a cgroup allows, which is there for the
-// server, or half of a machine, which others use too. root is the root of the file
-// system, where Linux says so.
+// Default returns the default memory limit of a server in bytes, rounded down to
+// whole MiB. It is three quarters of a cgroup's limit, because that memory is set
+// aside for the server, or half of the machine's memory, because other processes use
+// it too. root is the root of the file system, with Linux's /proc and /sys.
 func Default(root fs.FS) int64 {
 	n, limited := ofMachine(root)
 	switch {
@@ -65,9 +65,9 @@ func memTotal(root fs.FS) int64 {
 	return 0
 }
 
-// limitFiles are the files that may hold a limit: of the process's cgroup and of
-// those that it lies in (cgroups(7)). In a container its path may be that of the
-// host, and the root is then its own.
+// limitFiles returns the files that may hold a limit, for the process's cgroup and
+// its ancestors (cgroups(7)). In a container the path may be that of the host; the
+// limit is then at the root.
 func limitFiles(root fs.FS) []string {
 	b, err := fs.ReadFile(root, "proc/self/cgroup")
 	if err != nil {
@@ -98,8 +98,8 @@ func limitFiles(root fs.FS) []string {
 	return files
 }
 
-// readLimit reads a number of bytes; "max", which is no limit, and what is no
-// number are none.
+// readLimit reads a number of bytes. For "max", which means no limit, and for
+// anything that is not a number it reports none.
 func readLimit(root fs.FS, file string) (int64, bool) {
 	b, err := fs.ReadFile(root, file)
 	if err != nil {

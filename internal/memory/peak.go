@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// Peak is the largest resident size of the process so far, in bytes: what Linux says
-// (VmHWM, proc(5)), elsewhere what the Go runtime took from the system.
+// Peak returns the largest resident size of the process so far, in bytes. On Linux
+// this is VmHWM (proc(5)), elsewhere the memory that the Go runtime obtained from the
+// system.
 func Peak() int64 {
 	if status, err := os.ReadFile("/proc/self/status"); err == nil {
 		for line := range strings.Lines(string(status)) {

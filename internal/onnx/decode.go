@@ -202,7 +202,7 @@ var dtypes = map[int64]tensors.Dtype{
 func decodeTensor(b []byte) (tensors.Tensor, error) {
 	var t tensors.Tensor
 	var dtype int64
-	var typed []byte // values that stand in fields of their type and not in raw_data
+	var typed []byte // values in fields of their type instead of raw_data
 	raw := false
 	err := fields(b, func(f field) error {
 		switch f.num {

@@ -60,7 +60,7 @@ type Graph struct {
 	Name         string
 	Nodes        []Node
 	Initializers []tensors.Tensor
-	Inputs       []Value // may list initializers too, as files of old do
+	Inputs       []Value // may list initializers too, as in old files
 	Outputs      []Value
 }
 
@@ -110,7 +110,7 @@ func (n *Node) Attr(name string) *Attr {
 // Value is an input or output of a graph.
 type Value struct {
 	Name  string
-	Dtype tensors.Dtype // "" where the file does not say
+	Dtype tensors.Dtype // "" if the file does not say
 	Dims  []Dim
 }
 
@@ -183,7 +183,7 @@ func (g *Graph) Check() error {
 	return nil
 }
 
-// Label describes a node, the i-th of its graph, for people.
+// Label describes a node, the i-th of its graph, for messages.
 func (n *Node) Label(i int) string {
 	op := n.Op
 	if n.Domain != "" {

@@ -49,9 +49,9 @@ func TestRoundTrip(t *testing.T) {
 		t.Error("other bytes")
 	}
 	if got.Prop("a") != "b" || got.Prop("c") != "" || got.Graph.Nodes[0].Attr("none") != nil {
-		t.Error("what is not there is found")
+		t.Error("a missing item was found")
 	}
-	// Every prefix is an error or, where a field ends, a model that lacks one.
+	// Every prefix is an error or, if it ends after a field, a model that lacks some.
 	for i := range b {
 		if m, err := Decode(b[:i]); err == nil && len(m.Graph.Nodes) != 2 {
 			t.Errorf("the first %d bytes of %d are a model", i, len(b))
@@ -59,8 +59,8 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// withTensor is a file whose one initializer has the fields that fields writes,
-// such as Encode would not write them.
+// withTensor returns a file with one initializer, whose fields are written by fields
+// in a way that Encode would not.
 func withTensor(fields func(b *message)) []byte {
 	var raw message
 	fields(&raw)
@@ -75,7 +75,7 @@ func withTensor(fields func(b *message)) []byte {
 	return b
 }
 
-// Values may stand in fields of their type, packed or not.
+// Values may be in fields of their type, packed or not.
 func TestTypedData(t *testing.T) {
 	t.Parallel()
 	for name, fields := range map[string]func(b *message){
@@ -124,7 +124,7 @@ func TestTypedData(t *testing.T) {
 	}
 }
 
-// What is hostile is an error of its kind; no shape takes memory.
+// Hostile input gives the right kind of error, and no shape allocates memory.
 func TestHostile(t *testing.T) {
 	t.Parallel()
 	change := func(f func(m *Model)) []byte {
@@ -147,7 +147,7 @@ func TestHostile(t *testing.T) {
 		want error
 	}{
 		"empty":     {nil, segd.ErrFormat},
-		"text":      {[]byte("no model, but text"), segd.ErrFormat},
+		"text":      {[]byte("text instead of a model"), segd.ErrFormat},
 		"no graph":  {[]byte{8, 8}, segd.ErrFormat},
 		"no opset":  {change(func(m *Model) { m.Opset = 0 }), segd.ErrFormat},
 		"a cycle":   {change(func(m *Model) { m.Graph.Nodes[0].Inputs[0] = "z" }), segd.ErrFormat},
@@ -183,15 +183,15 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// Any bytes are a graph in order whose tensors have their data, or an error of
-// a kind.
+// Any input is an ordered graph whose tensors have their data, or an error of a known
+// kind.
 func FuzzDecode(f *testing.F) {
 	f.Add(sample().Encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := Decode(b)
 		if err != nil {
 			if !errors.Is(err, segd.ErrFormat) && !errors.Is(err, segd.ErrUnsupported) && !errors.Is(err, segd.ErrTooLarge) {
-				t.Fatalf("no kind: %v", err)
+				t.Fatalf("error without a kind: %v", err)
 			}
 			return
 		}
@@ -202,7 +202,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		again, err := Decode(m.Encode())
 		if err != nil {
-			t.Fatalf("what was decoded does not come back: %v", err)
+			t.Fatalf("round trip failed: %v", err)
 		}
 		if !bytes.Equal(again.Encode(), m.Encode()) {
 			t.Error("other bytes")

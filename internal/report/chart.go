@@ -23,8 +23,8 @@ type Chart struct {
 	// The axes cover at least these ranges. Equal limits mean the range of the
 	// points.
 	XMin, XMax, YMin, YMax float64
-	YLog                   bool   // y is logarithmic; what is not above 0 is left out
-	XTicks                 []Tick // in place of numbers on the x axis; written upwards
+	YLog                   bool   // y is logarithmic; values not above 0 are left out
+	XTicks                 []Tick // instead of numbers on the x axis; written upwards
 	Wide                   bool   // as wide as the page
 }
 
@@ -42,7 +42,7 @@ type Series struct {
 	// Low and High bound a band around a line, such as the spread over several
 	// runs. Empty: none.
 	Low, High []float64
-	Dots      bool // points in place of a line
+	Dots      bool // points instead of a line
 	Dashed    bool
 	Color     color.Color // nil: the next of the palette
 }
@@ -117,7 +117,7 @@ func (c Chart) SVG() (string, error) {
 		width = wideChart
 	}
 	canvas := vgsvg.New(width, chartHeight)
-	// Labels of the last ticks reach beyond the axes.
+	// Labels of the last ticks extend beyond the axes.
 	p.Draw(draw.Crop(draw.New(canvas), 0, -margin, 0, -margin))
 	return element(canvas)
 }

@@ -44,7 +44,7 @@ func TestRelief(t *testing.T) {
 		t.Errorf("%d paths for %d faces and 3 levels", got, (n-1)*(n-1))
 	}
 	if !strings.Contains(svg, "a &lt; b") {
-		t.Error("the title is not there as text")
+		t.Error("the title is missing as text")
 	}
 	if path := os.Getenv("SEGD_RELIEF"); path != "" {
 		if err := os.WriteFile(path, []byte(svg), 0o644); err != nil {
@@ -81,6 +81,6 @@ func TestChartWithBandLogAndNames(t *testing.T) {
 	}
 	c.Series[0].Low = c.Series[0].Low[:1]
 	if _, err := c.SVG(); err == nil {
-		t.Error("a band of another length was drawn")
+		t.Error("a band of a different length was drawn")
 	}
 }

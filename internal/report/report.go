@@ -91,7 +91,7 @@ func dataURL(m image.Image) (template.URL, error) {
 	return template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(b.Bytes())), nil
 }
 
-// numeric reports whether a cell begins like a number.
+// numeric reports whether a cell starts like a number.
 func numeric(cell string) bool {
 	for _, r := range cell {
 		switch {

@@ -29,7 +29,7 @@ func TestPage(t *testing.T) {
 			t.Errorf("the page lacks %q", want)
 		}
 	}
-	// Nothing is loaded, nothing runs.
+	// The page loads nothing and runs nothing.
 	for _, bad := range []string{"<script", "ZgotmplZ", `src="http`, "@import", "<?xml", "<!DOCTYPE svg"} {
 		if strings.Contains(got, bad) {
 			t.Errorf("the page holds %q", bad)
@@ -60,7 +60,7 @@ func TestChartIsWellFormed(t *testing.T) {
 	}
 }
 
-// The legend keeps out of the way of lines that end high.
+// The legend avoids lines that end high.
 func TestLegendPlace(t *testing.T) {
 	rising, falling := Series{X: []float64{0, 1}, Y: []float64{0, 0.9}}, Series{X: []float64{0, 1}, Y: []float64{1, math.NaN()}}
 	for name, tt := range map[string]struct {

@@ -28,8 +28,8 @@ func TestFloat16(t *testing.T) {
 			t.Errorf("Float16(%v) = %#04x, want %#04x", c.f, got, c.h)
 		}
 	}
-	// Every finite binary16 comes back from the float32 it stands for, and a
-	// float32 goes to no binary16 that is further away than another.
+	// Every finite binary16 survives the round trip through float32, and a float32 is
+	// converted to the nearest binary16.
 	for h := range 1 << 16 {
 		f := Float32of16(uint16(h))
 		if got := Float16(f); got != uint16(h) && !math.IsNaN(float64(f)) {

@@ -13,7 +13,7 @@ import (
 	"segd"
 )
 
-// file makes a safetensors file of a header and n bytes of data.
+// file makes a safetensors file from a header and n bytes of data.
 func file(head string, n int) []byte {
 	b := binary.LittleEndian.AppendUint64(nil, uint64(len(head)))
 	return append(append(b, head...), make([]byte, n)...)
@@ -84,18 +84,18 @@ func TestValues(t *testing.T) {
 		}
 	}
 	if _, err := inf.Ints(); !errors.Is(err, segd.ErrUnsupported) {
-		t.Errorf("integers of floats: %v", err)
+		t.Errorf("integers from floats: %v", err)
 	}
 }
 
-// Any bytes are tensors that lie in them one after the other, or a format error.
+// Any input holds consecutive tensors, or gives a format error.
 func FuzzReadSafetensors(f *testing.F) {
 	f.Add(file(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}`, 8))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		list, err := ReadSafetensors(b)
 		if err != nil {
 			if !errors.Is(err, segd.ErrFormat) {
-				t.Errorf("no format error: %v", err)
+				t.Errorf("not a format error: %v", err)
 			}
 			return
 		}

@@ -25,7 +25,7 @@ const MaxTensors = 1 << 14
 // Dtype is the type of a tensor's elements, by its name in safetensors.
 type Dtype string
 
-// The types that are read; of others only the name is kept.
+// The supported types. Of others only the name is kept.
 const (
 	F64  Dtype = "F64"
 	F32  Dtype = "F32"

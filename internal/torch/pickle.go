@@ -9,20 +9,20 @@ import (
 	"segd/internal/tensors"
 )
 
-// Bounds of the machine.
+// Limits of the machine.
 const (
-	maxObjects = 1 << 18 // pushed in a run
+	maxObjects = 1 << 18 // pushed during a run
 	maxText    = 1 << 12
 	maxRank    = 8
 )
 
-// What a pickle can be made of, besides nil, bool, int64, float64 and string.
+// The objects of a pickle, in addition to nil, bool, int64, float64 and string.
 type (
 	dict  struct{ entries []entry }
 	entry struct{ key, value any }
 	list  struct{ items []any }
 	tuple []any
-	// global is a name of Python; those that are known are called by call.
+	// global is a Python name. call implements the known ones.
 	global struct{ module, name string }
 	// storage is a file of the archive.
 	storage struct {
@@ -40,8 +40,7 @@ type (
 // mark is on the stack at the position of a MARK opcode.
 type mark struct{}
 
-// storages are the supported types of storage; their elements are little
-// endian.
+// storages lists the supported types of storage. Their elements are little endian.
 var storages = map[string]tensors.Dtype{
 	"FloatStorage": tensors.F32, "HalfStorage": tensors.F16, "BFloat16Storage": tensors.BF16, "DoubleStorage": tensors.F64,
 	"LongStorage": tensors.I64, "IntStorage": tensors.I32, "ShortStorage": tensors.I16, "CharStorage": tensors.I8,
@@ -77,7 +76,7 @@ func unpickle(code []byte) (any, error) {
 // step executes one opcode. They are grouped as in pickletools.py.
 func (m *machine) step(o byte) error {
 	switch o {
-	case 0x80, 0x95: // PROTO, FRAME: what follows is told by its opcodes
+	case 0x80, 0x95: // PROTO, FRAME: the opcodes that follow are self-describing
 		_, err := m.take(map[byte]int{0x80: 1, 0x95: 8}[o])
 		return err
 	case 'N':

@@ -108,7 +108,7 @@ func rebuild(args tuple) (any, error) {
 	return &rebuilt{storage: s, offset: int(offset), size: size, stride: stride}, nil
 }
 
-// ints are the axes of a tensor.
+// ints returns the axes of a tensor.
 func ints(v any) ([]int, error) {
 	t, ok := v.(tuple)
 	if !ok || len(t) > maxRank {
@@ -138,7 +138,7 @@ func (m *machine) build() error {
 	return bad("the pickle sets attributes of an object that is not a dict")
 }
 
-// persistent is a storage: ("storage", type, key, device, elements).
+// persistent pops a storage: ("storage", type, key, device, elements).
 func (m *machine) persistent() error {
 	v, err := m.pop()
 	if err != nil {

@@ -139,8 +139,8 @@ type archive struct {
 	pickle []byte
 	prefix string // of the storages
 	files  map[string]*zip.File
-	sound  map[string]bool // storages whose checksum is right
-	spare  int             // bytes that tensors which are no slice of a storage may take
+	sound  map[string]bool // storages with a correct checksum
+	spare  int             // bytes left for tensors that are not slices of a storage
 }
 
 func open(b []byte) (*archive, error) {

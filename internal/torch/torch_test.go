@@ -22,13 +22,13 @@ func sample() []tensors.Tensor {
 	}
 }
 
-// saved is an archive whose pickle is code and whose storage 0 has six floats.
+// saved returns an archive whose pickle is code and whose storage 0 has six floats.
 func saved(code string) []byte {
 	p := torchtest.Pickle{Code: []byte(code), Storages: map[string][]byte{"0": sample()[0].Data}}
 	return torchtest.Save(p)
 }
 
-// pair is a dict of one entry.
+// pair returns a dict with one entry.
 func pair(key, value string) string { return "}" + torchtest.Text(key) + value + "s" }
 
 func six(size, stride []int, offset int) string {
@@ -44,7 +44,8 @@ func TestRead(t *testing.T) {
 	if d := cmp.Diff(sample(), got); d != "" {
 		t.Error(d)
 	}
-	// A state dict in a dict of other things, at one of the usual keys or alone.
+	// A state dict within a larger dict, under one of the usual keys or as the only
+	// dict.
 	inner := pair("w", six([]int{6}, []int{1}, 0))
 	for _, code := range []string{
 		pair("state_dict", inner), pair("anything", inner),
@@ -84,7 +85,7 @@ func TestViews(t *testing.T) {
 	}
 }
 
-// What is hostile or damaged is an error of its kind, and takes no memory.
+// Hostile or damaged input gives the right kind of error, and allocates no memory.
 func TestHostile(t *testing.T) {
 	t.Parallel()
 	good := torchtest.Save(torchtest.Dict(sample()))
@@ -146,20 +147,20 @@ func TestHostile(t *testing.T) {
 	}
 	for i := range good {
 		if _, err := Read(good[:i]); err == nil {
-			t.Errorf("the first %d of %d bytes are read", i, len(good))
+			t.Errorf("the first %d of %d bytes were accepted", i, len(good))
 		}
 	}
 }
 
-// Any bytes are tensors that lie in them, or an error of a kind.
+// Any input holds tensors within it, or gives an error of a known kind.
 func FuzzRead(f *testing.F) {
 	f.Add(torchtest.Save(torchtest.Dict(sample())))
 	f.Add(saved(pair("w", six([]int{3, 2}, []int{1, 3}, 0))))
 	f.Fuzz(func(t *testing.T, b []byte) { check(t, b) })
 }
 
-// FuzzPickle puts the program into a good archive, which random bytes seldom
-// are.
+// FuzzPickle puts the program into a valid archive, because random bytes rarely are
+// one.
 func FuzzPickle(f *testing.F) {
 	f.Add(torchtest.Dict(sample()).Code)
 	f.Add([]byte(pair("state_dict", pair("w", six([]int{3, 2}, []int{1, 3}, 0)))))
@@ -171,7 +172,7 @@ func check(t *testing.T, b []byte) {
 	list, err := Read(b)
 	if err != nil {
 		if !errors.Is(err, segd.ErrFormat) && !errors.Is(err, segd.ErrUnsupported) && !errors.Is(err, segd.ErrTooLarge) {
-			t.Fatalf("no kind: %v", err)
+			t.Fatalf("error without a kind: %v", err)
 		}
 		return
 	}

@@ -1,5 +1,5 @@
-// Package torchtest writes archives as PyTorch's torch.save does, for tests
-// that have no PyTorch.
+// Package torchtest writes archives like PyTorch's torch.save, for tests without
+// PyTorch.
 //
 //	file := torchtest.Save(torchtest.Dict(list))
 //
@@ -16,7 +16,7 @@ import (
 	"segd/internal/tensors"
 )
 
-// Pickle is a program and the storages it refers to.
+// Pickle is a program and the storages that it refers to.
 type Pickle struct {
 	Code     []byte
 	Storages map[string][]byte
@@ -26,20 +26,20 @@ var storageNames = map[tensors.Dtype]string{
 	tensors.F32: "FloatStorage", tensors.F16: "HalfStorage", tensors.BF16: "BFloat16Storage", tensors.F64: "DoubleStorage", tensors.I64: "LongStorage",
 }
 
-// Text is a string as BINUNICODE.
+// Text encodes a string as BINUNICODE.
 func Text(s string) string {
 	return "X" + string(binary.LittleEndian.AppendUint32(nil, uint32(len(s)))) + s
 }
 
-// Int is an integer as BININT.
+// Int encodes an integer as BININT.
 func Int(n int) string {
 	return "J" + string(binary.LittleEndian.AppendUint32(nil, uint32(int32(n))))
 }
 
-// Global is the name of a function.
+// Global encodes the name of a function.
 func Global(module, name string) string { return "c" + module + "\n" + name + "\n" }
 
-// Tensor is a call of _rebuild_tensor_v2 on the storage named key.
+// Tensor encodes a call of _rebuild_tensor_v2 on the storage named key.
 func Tensor(dtype tensors.Dtype, key string, offset int, size, stride []int) string {
 	axes := func(v []int) string {
 		s := "("
@@ -52,7 +52,7 @@ func Tensor(dtype tensors.Dtype, key string, offset int, size, stride []int) str
 		Int(offset) + axes(size) + axes(stride) + "\x89" + Global("collections", "OrderedDict") + ")RtR"
 }
 
-// Contiguous are the strides of a tensor whose last axis runs fastest.
+// Contiguous returns the strides of a tensor whose last axis varies fastest.
 func Contiguous(size []int) []int {
 	stride, n := make([]int, len(size)), 1
 	for i := len(size) - 1; i >= 0; i-- {
@@ -62,7 +62,7 @@ func Contiguous(size []int) []int {
 	return stride
 }
 
-// Dict is the pickle of a state dict.
+// Dict returns the pickle of a state dict.
 func Dict(list []tensors.Tensor) Pickle {
 	p := Pickle{Storages: map[string][]byte{}}
 	s := Global("collections", "OrderedDict") + ")Rq\x00("
@@ -76,7 +76,7 @@ func Dict(list []tensors.Tensor) Pickle {
 	return p
 }
 
-// Save is the archive of a pickle; protocol and STOP are added.
+// Save returns the archive of a pickle. It adds the protocol and STOP.
 func Save(p Pickle) []byte {
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
@@ -86,7 +86,7 @@ func Save(p Pickle) []byte {
 			_, err = w.Write(data)
 		}
 		if err != nil {
-			panic(err) // of a buffer, none
+			panic(err) // a buffer returns none
 		}
 	}
 	add("data.pkl", append(append([]byte{0x80, 2}, p.Code...), '.'))
