@@ -5,10 +5,10 @@
 #   bash models/make.sh SEGD DATA OUT [NAME...]
 #
 # SEGD is the binary, DATA the folder with the data sets that the cards name, OUT
-# gets NAME.train (what segd train writes) and NAME (the model). The steps were
+# receives NAME.train (the output of segd train) and NAME (the model). The steps were
 # chosen with the command without `--val 0`, where a fifth of the groups validates;
-# the weights that ship are then trained on all images of train (ADR 17). They
-# depend on the kernel set, which plan.json names, and on nothing else.
+# the shipped weights are then trained on all images of train (ADR 17). Besides the
+# data, they depend only on the kernel set, which plan.json names.
 set -euo pipefail
 segd=$1 data=$2 out=$3
 shift 3

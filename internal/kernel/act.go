@@ -11,10 +11,10 @@ const Lanes = 8
 // Shape is the shape of a blocked activation: N images of C channels in
 // ceil(C/8) blocks of 8 lanes, H×W pixels inside a halo of one pixel.
 //
-// Memory order is [N][Blocks][H+2][W+2][8]. The halo and the lanes beyond C
-// are always zero: every function here that writes an Act writes interior
-// pixels only and zeros to the lanes beyond C, so a buffer that was zeroed
-// once stays valid as long as its shape does.
+// Memory order is [N][Blocks][H+2][W+2][8]. The halo and the lanes beyond C are
+// always zero. Every function here that writes an Act writes only interior pixels,
+// and zeros to the lanes beyond C, so a buffer that was zeroed once stays valid as
+// long as its shape does not change.
 type Shape struct{ N, C, H, W int }
 
 // Blocks returns the number of blocks of one image, ceil(C/8).
@@ -68,7 +68,7 @@ func Aligned[T Float](n int) []T {
 // before it can serve as an Act of another shape.
 func (a Act[T]) Clear() { clear(a.Data) }
 
-// row returns w pixels of row y of plane nb = n·Blocks+b, from pixel 0 on.
+// row returns w pixels of row y of plane nb = n·Blocks+b, starting at pixel 0.
 func (a Act[T]) row(nb, y int) []T {
 	i := nb*a.blockLen() + (y+1)*a.rowLen() + Lanes
 	return a.Data[i : i+a.W*Lanes : i+a.W*Lanes]

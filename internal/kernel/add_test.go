@@ -61,9 +61,8 @@ func TestAddRefuses(t *testing.T) {
 	}
 }
 
-// bilinearTaps calls f for every product of the up-sampling of a plane of
-// h×w, worked out from the position of each fine pixel's centre and not from
-// its parity.
+// bilinearTaps calls f for every product in the upsampling of an h×w plane. It
+// derives them from the position of each fine pixel's centre, not from its parity.
 func bilinearTaps(h, w int, f func(fine, coarse int, weight float64)) {
 	axis := func(n, i int) (at [2]int, weight [2]float64) {
 		pos := (float64(i)+0.5)/2 - 0.5

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// benchLayers are layers of the U-Net: the anchor's 64→64, and those of a
-// training step at base width 16.
+// benchLayers lists layers of the U-Net: the anchor's 64→64, and those of a training
+// step at base width 16.
 var benchLayers = []layer{
 	{Conv3x3, 1, 256, 256, 64, []int{64}},
 	{Conv3x3, 1, 256, 256, 16, []int{1}},
@@ -131,8 +131,8 @@ func BenchmarkElementwise(b *testing.B) {
 	}
 }
 
-// anchorLayers are the 3×3 convolutions of the anchor network of the given
-// width at 256², less the first and those that are there twice.
+// anchorLayers returns the 3×3 convolutions of the anchor network of the given width
+// at 256², without the first and without duplicates.
 func anchorLayers(width int) (list []layer) {
 	for l := range 5 {
 		s, c := 256>>l, width<<l
@@ -147,8 +147,8 @@ func anchorLayers(width int) (list []layer) {
 	return list
 }
 
-// BenchmarkAnchor reports the rate at which the work of direct convolution is
-// done, whatever does it.
+// BenchmarkAnchor reports the rate in terms of the work of direct convolution,
+// whichever algorithm runs.
 func BenchmarkAnchor(b *testing.B) {
 	for _, width := range []int{16, 32, 64} {
 		for _, l := range anchorLayers(width) {

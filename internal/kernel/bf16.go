@@ -16,7 +16,7 @@ func roundBF16[T Float](x []T) {
 		case 0:
 			b &= 1 << 31
 		case exponent:
-			if b&^(1<<31) > exponent { // NaN, which would lose its bits
+			if b&^(1<<31) > exponent { // NaN, which would lose its payload
 				b |= 1 << 22
 			}
 		default:

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-// TestBFloat16Instructions holds what the processor rounds, two numbers at a time
-// or one, against roundBF16 of what AVX-512 transforms: the same bits. The sums of
-// products that follow differ in their order alone.
+// TestBFloat16Instructions checks that the processor rounds exactly like roundBF16,
+// two numbers at a time or one, on the results of the AVX-512 transforms. The
+// following sums of products differ only in their order.
 func TestBFloat16Instructions(t *testing.T) {
 	x := &cpu.X86
 	if !x.HasAVX512BF16 || !x.HasAVX512BW || !x.HasAVX512DQ || !x.HasAVX512VL {
@@ -31,7 +31,7 @@ func TestBFloat16Instructions(t *testing.T) {
 	wide.input(&want[0], &in[0], &tmp[0], blk, row, tiles*lanes*4, tiles)
 	low.input(&got[0], &in[0], &tmp[0], blk, row, tiles*lanes*2, tiles)
 	roundBF16(want)
-	for i, v := range want { // two neighbouring lanes to an element
+	for i, v := range want { // two neighbouring lanes per element
 		half := math.Float32bits(got[i/2]) >> (i % 2 * 16) & 0xffff
 		if bits := math.Float32bits(v) >> 16; half != bits {
 			t.Fatalf("V: element %d is %04x, want %04x", i, half, bits)
@@ -67,8 +67,8 @@ func TestBFloat16Instructions(t *testing.T) {
 	}
 }
 
-// TestPairedTiles holds what the choice of Winograd's algorithm counts by on every
-// machine to the kernels that there are.
+// TestPairedTiles checks that pairedTiles, on which the choice of algorithm depends
+// on every machine, matches the existing kernels.
 func TestPairedTiles(t *testing.T) {
 	var got []int
 	for _, of := range winogradBF16().product {

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// eachBFloat16 runs a test with the bfloat16 kernels of every set that this
-// machine has, the reference last.
+// eachBFloat16 runs a test with the bfloat16 kernels of every set of this machine,
+// the reference last.
 func eachBFloat16(t *testing.T, f func(t *testing.T, set Set)) {
 	for _, o := range sets() {
 		t.Run(o.bf16.name, func(t *testing.T) { f(t, Set{o}) })
@@ -16,11 +16,11 @@ func eachBFloat16(t *testing.T, f func(t *testing.T, set Set)) {
 
 func TestRoundBF16(t *testing.T) {
 	for _, c := range []struct{ in, want uint32 }{
-		{0x3f800000, 0x3f800000}, {0x3f807fff, 0x3f800000}, {0x3f808001, 0x3f810000}, // 1, and the neighbours of the middle
-		{0x3f808000, 0x3f800000}, {0x3f818000, 0x3f820000}, {0xbf818000, 0xbf820000}, // the middle goes to the even one
+		{0x3f800000, 0x3f800000}, {0x3f807fff, 0x3f800000}, {0x3f808001, 0x3f810000}, // 1, and the neighbours of the midpoint
+		{0x3f808000, 0x3f800000}, {0x3f818000, 0x3f820000}, {0xbf818000, 0xbf820000}, // the midpoint goes to the even neighbour
 		{0, 0}, {0x80000000, 0x80000000},
 		{0x00000001, 0}, {0x007fffff, 0}, {0x807fffff, 0x80000000}, {0x00800000, 0x00800000}, // below the normal range
-		{0x7f7fffff, 0x7f800000}, {0xff7fffff, 0xff800000}, {0x7f7f7fff, 0x7f7f0000}, // beyond the largest
+		{0x7f7fffff, 0x7f800000}, {0xff7fffff, 0xff800000}, {0x7f7f7fff, 0x7f7f0000}, // beyond the largest finite number
 		{0x7f800000, 0x7f800000}, {0xff800000, 0xff800000},
 		{0x7f800001, 0x7fc00000}, {0x7fffffff, 0x7fff0000}, {0xffc12345, 0xffc10000}, // NaN
 	} {
@@ -36,15 +36,16 @@ func TestRoundBF16(t *testing.T) {
 	}
 }
 
-// bf16Error is what an element of a layer in bfloat16 may be off by, in units of
-// the layer's σ. Each of two numbers is rounded by up to 2⁻⁹ of it, and the
-// transforms, which subtract large numbers, make more of that: a root mean square
-// of 0.012, whatever the number of channels, and 0.12 at most.
+// bf16Error is the largest error of an element of a layer in bfloat16, in units of
+// the layer's σ. Both factors are rounded with a relative error of up to 2⁻⁹, and the
+// transforms, which subtract large numbers, amplify that: to a root mean square of
+// 0.012, whatever the number of channels, and at most 0.12.
 const bf16Error = 0.15
 
-// bf16Apart is what two kernel sets may differ by: sums are taken in another
-// order, and where the transforms' own rounding meets the middle between two
-// numbers of bfloat16 one set rounds up and the other down: 0.004 were seen.
+// bf16Apart is the largest difference between two kernel sets. They add in a
+// different order, and if the transforms' own rounding hits the midpoint between two
+// bfloat16 numbers, one set rounds up and the other down. The largest observed
+// difference is 0.004.
 const bf16Apart = 0.03
 
 func TestBFloat16(t *testing.T) {
@@ -64,7 +65,7 @@ func TestBFloat16(t *testing.T) {
 	})
 }
 
-// compareBFloat16 holds the kernels of every set against the reference, in memory
+// compareBFloat16 compares the kernels of every set with the reference, in memory
 // with guard values.
 func compareBFloat16(t *testing.T, l layer, seed uint64) {
 	t.Helper()
@@ -74,8 +75,8 @@ func compareBFloat16(t *testing.T, l layer, seed uint64) {
 	}
 }
 
-// bf16Difference returns the largest difference of sets from the last of them, in
-// units of the layer's σ, and its root mean square.
+// bf16Difference returns the largest difference between the sets and the last of
+// them, in units of the layer's σ, and the root mean square of the differences.
 func bf16Difference(t *testing.T, l layer, seed uint64, list []*ops[float32]) (worst, rms float64) {
 	t.Helper()
 	r := newRand(seed)
@@ -149,7 +150,7 @@ func TestBFloat16Allocates(t *testing.T) {
 	eachBFloat16(t, func(t *testing.T, set Set) { testAllocates(t, set, true) })
 }
 
-// TestBFloat16Choice: which layers are rounded is the same for all sets.
+// TestBFloat16Choice: all sets round the same layers.
 func TestBFloat16Choice(t *testing.T) {
 	for _, c := range []struct {
 		l    layer
@@ -175,8 +176,8 @@ func TestBFloat16Choice(t *testing.T) {
 	}
 }
 
-// TestBFloat16OfFloat64: the reference in float64 differs from that in float32 by
-// as little as sets do.
+// TestBFloat16OfFloat64: the references in float64 and in float32 differ as little as
+// the sets do.
 func TestBFloat16OfFloat64(t *testing.T) {
 	l := layer{Conv3x3, 1, 19, 22, 40, []int{24, 80}}
 	x, w := randSlice[float32](newRand(3), l.n*l.in()*l.h*l.w), randSlice[float32](newRand(4), l.weights())
@@ -192,7 +193,7 @@ func TestBFloat16OfFloat64(t *testing.T) {
 	}
 }
 
-// bf16Layer computes a layer in bfloat16 by o.
+// bf16Layer computes a layer in bfloat16 with o.
 func bf16Layer[T Float](l layer, o *ops[T], x, w []float32) []float64 {
 	as := func(v []float32) []T {
 		to := make([]T, len(v))

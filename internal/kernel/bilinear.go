@@ -1,10 +1,9 @@
 package kernel
 
-// Up-sampling by two with bilinear weights: pixel centres lie at half numbers,
-// as those of PyTorch's Upsample(scale_factor=2, mode="bilinear") without
-// align_corners, so that the weights are 3/4 for the near and 1/4 for the far
-// pixel everywhere, whatever the size of the image. Beyond the border the edge
-// pixel goes on.
+// Upsampling by two with bilinear weights. Pixel centres are at half-integers, as in
+// PyTorch's Upsample(scale_factor=2, mode="bilinear") without align_corners, so the
+// weights are 3/4 for the near and 1/4 for the far pixel everywhere, for any image
+// size. Beyond the border the edge pixel is repeated.
 const (
 	near = 0.75
 	far  = 0.25
@@ -24,8 +23,8 @@ func Bilinear2x[T Float](p *Pool, y, x Act[T]) {
 	})
 }
 
-// Bilinear2xGrad computes the gradient dx of Bilinear2x from dy: the adjoint
-// map, in which each pixel gathers 4×4 of the fine ones.
+// Bilinear2xGrad computes the gradient dx of Bilinear2x from dy: the adjoint map, in
+// which each pixel gathers 4×4 fine pixels.
 func Bilinear2xGrad[T Float](p *Pool, dx, dy Act[T]) {
 	checkBilinear(dy, dx)
 	o := opsOf[T](p)

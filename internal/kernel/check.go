@@ -7,12 +7,11 @@ import (
 	"slices"
 )
 
-// The self-check of a kernel set: before its first use each kernel runs beside
-// the reference, on this machine, through each of its paths. A CPU, emulator
-// or hypervisor that computes something else is found before it can put a
-// wrong mask in front of anyone. All checks of a set take a few milliseconds,
-// nearly all of it in the reference, which is why that runs once for the
-// longest row and not for each length.
+// The self-check of a kernel set. Before its first use, each kernel is compared with
+// the reference on this machine, through each of its paths. A CPU, emulator or
+// hypervisor that computes wrong results is detected before it can produce a wrong
+// mask. All checks of a set take a few milliseconds, nearly all of it in the
+// reference, which therefore runs once for the longest row and not for each length.
 
 // checks holds a self-check for each kernel of a set. It returns an error if o
 // differs from ref by more than rounding.
@@ -52,9 +51,9 @@ func checkOne(run func(o, ref *ops[float32]) error, o, ref *ops[float32]) (err e
 	return run(o, ref)
 }
 
-// checkTolerance limits the difference between two sums of a few hundred
-// products of numbers in [-1, 1], in float32 and any order: about 300·2⁻²⁴·100.
-// A wrong kernel is off by about 1.
+// checkTolerance limits the difference between two sums of a few hundred products of
+// numbers in [-1, 1], in float32 and any order: about 300·2⁻²⁴·100. A wrong kernel is
+// off by about 1.
 const checkTolerance = 1e-3
 
 // differ returns an error if got differs from want beyond the tolerance. NaN
@@ -139,7 +138,7 @@ func checkConvRows(o, ref *ops[float32], c convRow[float32]) error {
 	got, want := slices.Clone(before), slices.Clone(before)
 	for n := 1; n <= checkPixels; n++ {
 		copy(got, before)
-		for v := range c.nv { // what lies behind the row is not to be touched
+		for v := range c.nv { // memory after the row must not be touched
 			for y := range rows {
 				at := v*c.outBlk + y*c.outRow
 				copy(want[at:], after[at:at+n*c.outStep*Lanes])

@@ -5,11 +5,11 @@ import "fmt"
 // convRow is the work of one call of a convolution's inner loop: one row of
 // outputs of a pair of blocks, from a run of input blocks.
 //
-// Output pixel i sums, over blocks and kernel rows, the products of kw·8
-// neighbouring inputs, starting at pixel i·inStep, with as many rows of
-// weights. With wTap it is the transposed 2×2 convolution of a row of inputs:
-// tap k has the weights from k·wTap on, and the output pixels 2i+k%2 of the row
-// k/2·outRow further. Strides are in elements.
+// Output pixel i sums, over blocks and kernel rows, the products of kw·8 neighbouring
+// inputs, starting at pixel i·inStep, with as many rows of weights. With wTap it is
+// the transposed 2×2 convolution of a row of inputs: tap k has the weights starting
+// at k·wTap, and the output pixels 2i+k%2 of the row at offset k/2·outRow. Strides
+// are in elements.
 type convRow[T Float] struct {
 	kh, kw          int
 	inStep, outStep int
@@ -17,7 +17,7 @@ type convRow[T Float] struct {
 	out, in, w      []T
 	bias            []T // nil: add to out
 	blocks          int // input blocks of this run
-	lanes           int // lanes of them that hold channels; others may be left out
+	lanes           int // lanes of them that hold channels; others may be skipped
 	inBlk, inRow    int
 	outBlk          int
 	outRow, wTap    int // of the transposed convolution
@@ -62,7 +62,7 @@ func (f *Filter[T]) run(o *ops[T], p *Pool, out Act[T], in []Act[T], bias []T, t
 		w.run(p)
 		return
 	}
-	small := out.Shape // rows of the smaller side are what bands count
+	small := out.Shape // bands count rows of the smaller side
 	if f.g == Up2x2 {
 		small = in[0].Shape
 	}
@@ -80,12 +80,12 @@ func (f *Filter[T]) run(o *ops[T], p *Pool, out Act[T], in []Act[T], bias []T, t
 	})
 }
 
-// Sizes that steer the split into tasks: they set the speed and not the
-// result, since each output is summed in the same order whatever they are.
+// Sizes that control the split into tasks. They affect only the speed, not the
+// result, because the order of each output's sum does not depend on them.
 const (
 	bandBytes  = 512 << 10 // the input of a band should stay in the L2 cache
 	bandPixels = 256       // each pass over a chunk's weights should serve this many pixels
-	maxBands   = 32        // as few rows as this many bands make, if the others allow
+	maxBands   = 32        // split into this many bands if bandPixels allows
 )
 
 // band returns the number of rows per task.

@@ -2,7 +2,7 @@
 
 package kernel
 
-// conv3x3Z holds the kernels, indexed by the number of pixels less one.
+// conv3x3Z holds the kernels, indexed by the number of pixels minus one.
 var conv3x3Z = []convTile{
 	{1, conv3x3Z1}, {2, conv3x3Z2}, {3, conv3x3Z3}, {4, conv3x3Z4},
 	{5, conv3x3Z5}, {6, conv3x3Z6}, {7, conv3x3Z7}, {8, conv3x3Z8},
@@ -12,11 +12,10 @@ var conv3x3Z = []convTile{
 	{21, conv3x3Z21}, {22, conv3x3Z22}, {23, conv3x3Z23}, {24, conv3x3Z24},
 }
 
-// conv3x3GreyZ are the kernels of one input lane, longest first.
+// conv3x3GreyZ holds the kernels for one input lane, longest first.
 var conv3x3GreyZ = []convTile{{24, conv3x3GreyZ24}, {16, conv3x3GreyZ16}, {8, conv3x3GreyZ8}, {4, conv3x3GreyZ4}, {2, conv3x3GreyZ2}, {1, conv3x3GreyZ1}}
 
-// convUpZ are the kernels for all taps, indexed by the number of pixels less
-// one.
+// convUpZ holds the kernels for all taps, indexed by the number of pixels minus one.
 var convUpZ = []func(out, in, w, bias *float32, blocks, inBlk, wTap, outBlk, outRow, tiles, relu int){
 	convUpZ1, convUpZ2, convUpZ3, convUpZ4, convUpZ5, convUpZ6,
 }

@@ -60,9 +60,9 @@ type convTile struct {
 	f  func(out, in, w, bias *float32, blocks, inBlk, inRow, outBlk, tiles, relu int)
 }
 
-// convTiles are the kernels of one geometry, by the number of output blocks:
-// pairs have one for each number of pixels up to 6, single blocks a few,
-// longest first.
+// convTiles holds the kernels of one geometry, by the number of output blocks. Pairs
+// have one for each number of pixels up to 6, and single blocks have a few, longest
+// first.
 type convTiles struct{ pair, single []convTile }
 
 var (
@@ -139,7 +139,7 @@ func callEven(c *convRow[float32], list []convTile) {
 	callTile(c, list[small-1], large*(small+1), n-large)
 }
 
-// callTile computes n tiles from pixel x on.
+// callTile computes n tiles starting at pixel x.
 func callTile(c *convRow[float32], t convTile, x, n int) {
 	bias, relu := c.epilogue()
 	t.f(&c.out[x*c.outStep*Lanes], &c.in[x*c.inStep*Lanes], &c.w[0], bias,

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestAssemblyIsAVX2 looks for registers that only AVX-512 has: the
-// generator's allocator would take them without a word where 16 run out.
+// TestAssemblyIsAVX2 looks for registers that only AVX-512 has: the generator's
+// allocator would use them without warning if it ran out of 16.
 func TestAssemblyIsAVX2(t *testing.T) {
 	for _, name := range []string{"avx2_amd64.s", "winograd_avx2_amd64.s"} {
 		s, err := os.ReadFile(name)

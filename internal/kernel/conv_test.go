@@ -67,9 +67,9 @@ func testConvolution[T Float](t *testing.T, set Set, l layer, variant int) {
 	}
 }
 
-// TestAdjoint checks <conv x, y> = <x, adjoint y> for every geometry, over
-// all sources. Both sides are sums of the same products in float64, so they
-// differ by rounding alone: n·ε of their magnitude.
+// TestAdjoint checks <conv x, y> = <x, adjoint y> for every geometry, over all
+// sources. Both sides are sums of the same products in float64, so they differ only
+// by rounding: n·ε of their magnitude.
 func TestAdjoint(t *testing.T) {
 	for i, l := range layers() {
 		r := newRand(uint64(i))
@@ -144,9 +144,8 @@ func testDataGradient[T Float](t *testing.T, set Set, l layer, seed int) {
 	}
 }
 
-// TestWeightGrad compares with a plain loop: the gradient is bilinear in the
-// input and the output gradient, so the loop is exact where finite
-// differences would only be close.
+// TestWeightGrad compares with a plain loop: the gradient is bilinear in the input
+// and the output gradient, so the loop is exact, unlike finite differences.
 func TestWeightGrad(t *testing.T) {
 	eachSet(t, func(t *testing.T, set Set) {
 		for i, l := range layers() {
@@ -226,7 +225,7 @@ func TestWeightGradFiniteDifference(t *testing.T) {
 			w[k] = was - 0.5
 			d := up - loss()
 			w[k] = was
-			if math.Abs(d-dw[k]) > 1e-10 { // sums of some 10³ terms near 1
+			if math.Abs(d-dw[k]) > 1e-10 { // sums of about 10³ terms near 1
 				t.Errorf("%v: weight %d: gradient %v, finite difference %v", l, k, dw[k], d)
 			}
 		}

@@ -6,10 +6,10 @@ import (
 	"testing"
 )
 
-// FuzzKernels compares the forward pass, the data gradient and the weight
-// gradient of a convolution of any shape with plain loops, for the kernel set
-// of this machine, and Winograd's algorithm whether it pays or not; in bfloat16
-// with its reference.
+// FuzzKernels compares the forward pass, the data gradient and the weight gradient of
+// a convolution of any shape with plain loops, for the kernel set of this machine. It
+// also checks Winograd's algorithm, whether or not it pays, and bfloat16 against its
+// reference.
 func FuzzKernels(f *testing.F) {
 	f.Add(uint8(0), uint8(1), uint8(5), uint8(13), uint8(12), uint8(3), uint8(0), uint64(1))
 	f.Add(uint8(1), uint8(2), uint8(1), uint8(1), uint8(16), uint8(40), uint8(8), uint64(2))
@@ -40,10 +40,9 @@ func FuzzKernels(f *testing.F) {
 	})
 }
 
-// FuzzRows compares the kernels that pass over rows of pixels, of each set, with
-// the reference: norm, ReLU, pooling, sums, bilinear sampling and their
-// gradients. Among the values are zeros of both signs, denormal numbers and,
-// where asked for, NaN.
+// FuzzRows compares the row kernels of each set with the reference: normalisation,
+// ReLU, pooling, sums, bilinear sampling and their gradients. The values include
+// zeros of both signs, denormal numbers and, if requested, NaN.
 func FuzzRows(f *testing.F) {
 	f.Add(uint8(1), false, uint64(1))
 	f.Add(uint8(16), true, uint64(2))

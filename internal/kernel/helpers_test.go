@@ -28,16 +28,16 @@ func randSlice[T Float](r *rand.Rand, n int) []T {
 	return s
 }
 
-// canary surrounds guarded activations; no kernel may read it into a result
-// or overwrite it.
+// canary surrounds guarded activations. No kernel may use it in a result or overwrite
+// it.
 const (
 	canary     = 12345
 	canaryLen  = 64
 	canaryText = "guard value overwritten"
 )
 
-// guarded is an activation between guard values. shift moves it off the
-// 64-byte boundary.
+// guarded returns an activation between guard values. shift moves it off the 64-byte
+// boundary.
 type guarded[T Float] struct {
 	Act[T]
 	all   []T
@@ -95,10 +95,10 @@ func epsilon[T Float]() float64 {
 	return 0x1p-53
 }
 
-// value is a result of a plain loop with the sum of the magnitudes of its
-// terms. A sum of n terms, taken in any order with or without FMA, is off by
-// at most about n·ε·magnitude (Higham 2002, Accuracy and Stability, §3.1);
-// that bound is the tolerance of every comparison.
+// value is the result of a plain loop, with the sum of the magnitudes of its terms. A
+// sum of n terms, taken in any order with or without FMA, is off by at most about
+// n·ε·magnitude (Higham 2002, Accuracy and Stability, §3.1); that bound is the
+// tolerance of every comparison.
 type value struct {
 	v, mag float64
 	n      int
@@ -217,7 +217,7 @@ func (l layer) each(f func(o, k, i int)) {
 	}
 }
 
-// layers is the matrix of shapes of the convolution tests.
+// layers returns the matrix of shapes for the convolution tests.
 func layers() []layer {
 	var list []layer
 	for _, g := range []Geometry{Conv3x3, Conv1x1, Up2x2, Down2x2} {
@@ -242,7 +242,7 @@ func layers() []layer {
 		}
 	}
 	return append(list,
-		// More input blocks than one pass takes.
+		// More input blocks than fit in one pass.
 		layer{Conv3x3, 1, 2, 3, 9, []int{72}}, layer{Conv1x1, 1, 2, 3, 9, []int{264}},
 		layer{Up2x2, 1, 2, 3, 9, []int{264}}, layer{Down2x2, 1, 2, 4, 9, []int{72}},
 		// Several bands of rows, and several parts of a weight gradient.

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestMaxPool compares with a plain loop, on values with many ties and with
-// NaN in every position of a window.
+// TestMaxPool compares with a plain loop, on values with many ties and with NaN in
+// every position of a window.
 func TestMaxPool(t *testing.T) {
 	eachShape(t, func(t *testing.T, p *Pool, small Shape) {
 		s := small

@@ -145,7 +145,7 @@ func reduceRows(p *Pool, sum, sum2 []float64, s Shape, h int, row func(s, s2 *[L
 	checkLen("sum", len(sum), planes*Lanes)
 	checkLen("second sum", len(sum2), planes*Lanes)
 	parts := max(1, s.H*s.W/taskPixels)
-	group := max(1, taskPixels/(s.H*s.W)) // planes of a task, where they are small
+	group := max(1, taskPixels/(s.H*s.W)) // planes per task, if they are small
 	n := planes * parts
 	buf := scratch(n * 2 * Lanes)
 	defer scratchPool.Put(buf)

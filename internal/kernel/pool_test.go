@@ -44,27 +44,28 @@ func TestPoolConcurrentAndNested(t *testing.T) {
 	}
 }
 
-// A computation has the pool to share until there is one for each thread.
+// A computation may use the whole pool until there is one computation for each
+// thread.
 func TestPoolShare(t *testing.T) {
 	p := NewPool(2, Set{})
 	defer p.Close()
 	p.Enter()
 	if p.Share() != p {
-		t.Error("one computation does not have the pool of 2 threads")
+		t.Error("a single computation does not get the pool of 2 threads")
 	}
 	p.Enter()
 	if p.Share().Threads() != 1 {
-		t.Error("the second of two computations on 2 threads has more than its own")
+		t.Error("the second of two computations on 2 threads gets more than its own thread")
 	}
 	p.Leave()
 	if p.Share() != p {
-		t.Error("one computation is left and does not have the pool")
+		t.Error("the remaining computation does not get the pool")
 	}
 	var none *Pool
 	none.Enter()
 	none.Leave()
 	if none.Share() != nil {
-		t.Error("no pool, and one to share")
+		t.Error("the nil pool has a pool to share")
 	}
 }
 
@@ -91,7 +92,7 @@ func TestPoolPanic(t *testing.T) {
 			t.Errorf("%d of 20 tasks ran", ran.Load())
 		}
 	}
-	var ok atomic.Int32 // the pool is as good as before
+	var ok atomic.Int32 // the pool still works
 	p.Run(10, func(int) { ok.Add(1) })
 	if ok.Load() != 10 {
 		t.Errorf("%d of 10 tasks ran after a panic", ok.Load())
@@ -115,7 +116,7 @@ func TestPoolClose(t *testing.T) {
 			t.Errorf("%d of 5 tasks ran on a closed pool", n.Load())
 		}
 	}
-	for range 100 { // other tests' goroutines may still be on their way out
+	for range 100 { // other tests' goroutines may still be exiting
 		if runtime.NumGoroutine() <= before {
 			break
 		}

@@ -90,7 +90,7 @@ type candidate struct {
 	fault func() error
 }
 
-// machineSets are the sets of this machine, fastest first.
+// machineSets lists the sets of this machine, fastest first.
 var machineSets = sync.OnceValue(func() []candidate { return candidates(sets()) })
 
 func candidates(list []*ops[float32]) []candidate {

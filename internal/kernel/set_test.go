@@ -9,8 +9,7 @@ import (
 	"testing"
 )
 
-// TestSelfCheckPasses: every set of this machine computes what the reference
-// does.
+// TestSelfCheckPasses: every set of this machine gives the results of the reference.
 func TestSelfCheckPasses(t *testing.T) {
 	for _, o := range sets() {
 		if err := o.check(); err != nil {
@@ -19,8 +18,8 @@ func TestSelfCheckPasses(t *testing.T) {
 	}
 }
 
-// TestSelfCheckRefuses breaks each kernel of a set in turn, which must then be
-// skipped for the next, with a line in the log.
+// TestSelfCheckRefuses breaks each kernel of a set in turn. The set must then be
+// skipped in favour of the next, with a line in the log.
 func TestSelfCheckRefuses(t *testing.T) {
 	broken := map[string]func(o *ops[float32]){
 		"conv, one pixel": func(o *ops[float32]) {
@@ -84,8 +83,8 @@ func TestSelfCheckRefuses(t *testing.T) {
 	}
 }
 
-// TestSelfCheckRefusesWinograd breaks each product kernel of each set that has
-// them: it leaves a tile out.
+// TestSelfCheckRefusesWinograd breaks each product kernel of each set that has them
+// by leaving out a tile.
 func TestSelfCheckRefusesWinograd(t *testing.T) {
 	for _, o := range sets() {
 		for _, k := range []*winogradOps[float32]{o.winograd, o.bf16} {
@@ -112,8 +111,8 @@ func TestSelfCheckRefusesWinograd(t *testing.T) {
 	}
 }
 
-// TestSelfCheckRefusesBFloat16 breaks the transforms of each set: they leave out
-// the rounding or a plane.
+// TestSelfCheckRefusesBFloat16 breaks the transforms of each set by leaving out the
+// rounding or a plane.
 func TestSelfCheckRefusesBFloat16(t *testing.T) {
 	for _, o := range sets()[:len(sets())-1] {
 		for name, change := range map[string]func(k *winogradOps[float32]){
@@ -153,7 +152,7 @@ func TestSelfCheckRefusesBFloat16(t *testing.T) {
 	}
 }
 
-// like is a copy of k, without its scratch memory.
+// like returns a copy of k without its scratch memory.
 func (k *winogradOps[T]) like() *winogradOps[T] {
 	return &winogradOps[T]{
 		name: k.name, lanes: k.lanes, number: k.number, filter: k.filter, halfFilter: k.halfFilter,
@@ -181,8 +180,8 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-// TestSetsSideBySide: pools of several sets run at once, each with its own
-// kernels, and a pool whose threads are taken keeps its set.
+// TestSetsSideBySide: pools with different sets run concurrently, each with its own
+// kernels, and a pool whose threads are busy keeps its set.
 func TestSetsSideBySide(t *testing.T) {
 	l := layer{Conv3x3, 1, 24, 24, 16, []int{16}}
 	f := NewFilter[float32](l.g, l.out, l.sources...)
@@ -205,12 +204,12 @@ func TestSetsSideBySide(t *testing.T) {
 				p.Enter()
 				alone := run(p.Share())
 				if n := p.Share().Threads(); n != 1 {
-					t.Errorf("set %s: two computations on two threads have %d each", o.name, n)
+					t.Errorf("set %s: two computations on two threads have %d threads each", o.name, n)
 				}
 				p.Leave()
 				p.Leave()
 				if !slices.Equal(shared, want) || !slices.Equal(alone, want) {
-					t.Errorf("set %s: other bits than by itself", o.name)
+					t.Errorf("set %s: another result than when run alone", o.name)
 				}
 			}
 		})

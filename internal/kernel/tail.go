@@ -1,11 +1,11 @@
 package kernel
 
-// Tail is what a convolution does with its output while it is in the cache, in
-// this order. The zero Tail does nothing.
+// Tail describes what a convolution does, in this order, with its output while it is
+// in the cache. The zero Tail does nothing.
 type Tail[T Float] struct {
 	Add  Act[T] // of the output's shape, added to it; the zero Act: nothing
 	ReLU bool   // max(0, ·); NaN stays NaN
-	Pool Act[T] // takes what MaxPool2x2 makes of the output; the zero Act: nothing
+	Pool Act[T] // receives the MaxPool2x2 of the output; the zero Act: nothing
 }
 
 // RunTail is Run with a tail, whose activations must not overlap the output.
@@ -21,8 +21,8 @@ func (f *Filter[T]) RunTail(p *Pool, out Act[T], in []Act[T], bias []T, tail Tai
 	f.run(opsOf[T](p), p, out, in, bias, tail)
 }
 
-// finish does what the inner loop leaves of the tail, for rows [y, y+h) and
-// pixels [x, x+w) of output block b of image n. For pooling, all four are even.
+// finish applies the part of the tail that the inner loop does not, to rows [y, y+h)
+// and pixels [x, x+w) of output block b of image n. For pooling, all four are even.
 func (r *convRun[T]) finish(n, b, y, x, h, w int) {
 	t := &r.tail
 	nb := n*r.out.Blocks() + b

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// tailLayers are layers whose outputs have even sides.
+// tailLayers lists layers whose outputs have even sides.
 func tailLayers() []layer {
 	return []layer{
 		{Conv3x3, 1, 2, 2, 8, []int{1}}, {Conv3x3, 2, 10, 14, 24, []int{16, 3}},
@@ -51,7 +51,7 @@ func testTail[T Float](t *testing.T, set Set, l layer, a algorithm, relu bool) {
 	add.verify(t)
 }
 
-// TestTail: a tail makes the bits of its parts one after the other.
+// TestTail: a tail is bit-identical to its parts in sequence.
 func TestTail(t *testing.T) {
 	eachSet(t, func(t *testing.T, set Set) {
 		for i, l := range tailLayers() {
@@ -90,7 +90,7 @@ func TestTailRefuses(t *testing.T) {
 	}
 }
 
-// TestRunPlain: it is Run and Unpack.
+// TestRunPlain: RunPlain equals Run followed by Unpack.
 func TestRunPlain(t *testing.T) {
 	eachSet(t, func(t *testing.T, set Set) {
 		for _, l := range []layer{

@@ -65,22 +65,22 @@ func gradBlocks(channels []int, n int) (list []gradBlock) {
 type gradRun[T Float] struct {
 	k, step      int // the kernel has k×k taps
 	nv           int // blocks of v: 2 or 1
-	lanes        int // lanes of b that hold channels; the others may be left out
+	lanes        int // lanes of b that hold channels; the others may be skipped
 	dw           []T // [k][k][8][8·nv]
 	v, b         []T
 	vBlk, vRow   int
 	bRow         int
 	rows, pixels int
-	vNext, bNext int // from v and b to those of the call that may follow, for prefetching
+	vNext, bNext int // from v and b to those of a possible next call, for prefetching
 }
 
-// The split into parts. A segment is what one call of the inner loop sums:
-// few enough pixels that v and b stay in the L1 cache over the taps.
+// The split into parts. One call of the inner loop sums a segment: few enough pixels
+// that v and b stay in the L1 cache over the taps.
 const (
 	segmentPixels = 128
-	gradTasks     = 32      // as many tasks as this, if there are rows enough
+	gradTasks     = 32      // this many tasks, if there are enough rows
 	partPixels    = 4096    // a part's share of v and b should stay in the L2 cache
-	partialBytes  = 8 << 20 // but the partial sums of all parts, if float32, within this
+	partialBytes  = 8 << 20 // limit on the partial sums of all parts, in float32
 )
 
 // Run computes dw, in the order of Filter.Pack, from the inputs and the

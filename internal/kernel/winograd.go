@@ -4,12 +4,12 @@ package kernel
 // computes 4×4 pixels of a 3×3 convolution with 36 products for each pair of
 // an input and an output channel, where direct convolution takes 144.
 //
-// A block of tiles goes all the way in scratch memory that stays in the L2
-// cache: its input is transformed to V, a chunk of channels at a time; the
-// weights of the chunk are transformed to U; 36 matrix products, one for each
-// element or plane of the tiles, add up M = V·U; M is transformed to the
-// output. The filter keeps its weights as they are: transforming them for
-// each block costs less than reading four times as many from memory.
+// A block of tiles is processed completely in scratch memory that stays in the L2
+// cache. Its input is transformed to V, a chunk of channels at a time, and the
+// weights of the chunk to U. 36 matrix products, one for each element (plane) of the
+// tiles, accumulate M = V·U, which is transformed to the output. The filter keeps
+// untransformed weights: transforming them for each block costs less than reading
+// four times as many from memory.
 
 // winogradOps are the inner loops for one instruction set. A kernel set without
 // them uses direct convolution. The assembly documents each; strides are in
@@ -19,10 +19,10 @@ type winogradOps[T Float] struct {
 	lanes      int    // channels of a vector: one block or a pair of them
 	number     number // what V and U are made of
 	filter     func(u, w, tmp *T, wTap, wRow, uPlane, uRow, n int)
-	halfFilter func(u, w, tmp *T, wTap, wRow, uPlane, uRow, n int) // for 8 outputs, where lanes is 16
+	halfFilter func(u, w, tmp *T, wTap, wRow, uPlane, uRow, n int) // for 8 outputs, if lanes is 16
 	input      func(v, in, tmp *T, inBlk, inRow, vPlane, tiles int)
 	output     func(out, m, bias, tmp *T, outBlk, outRow, mPlane, tiles, relu int)
-	product    [][]winogradProduct[T] // by vectors of outputs and by tiles less one
+	product    [][]winogradProduct[T] // by vectors of outputs and by tiles minus one
 	scratch    scratchList[T]
 }
 
@@ -39,7 +39,7 @@ type number uint8
 const (
 	whole   number = iota // T
 	rounded               // T, which roundBF16 has rounded to bfloat16
-	paired                // bfloat16, those of two input channels in the room of a T
+	paired                // bfloat16, with two input channels in the space of a T
 )
 
 // per returns the number of channels in the space of a T.
@@ -84,7 +84,7 @@ func oddLines(n int) int {
 	return ((n+line-1)/line | 1) * line
 }
 
-// Where the parts of the scratch memory begin: small ones, then V, U, M.
+// Offsets of the parts of the scratch memory: small ones, then V, U, M.
 func (r *winogradRun[T]) patchStart() int { return planes * r.lanes }
 func (r *winogradRun[T]) biasStart() int  { return r.patchStart() + planes*r.lanes }
 func (r *winogradRun[T]) vStart() int     { return r.biasStart() + 16 }
@@ -137,8 +137,8 @@ func (r *winogradRun[T]) tilesOf(block int) (t0, t1 int) {
 	return block * r.plan.tiles / r.plan.blocks, (block + 1) * r.plan.tiles / r.plan.blocks
 }
 
-// task computes a group of outputs of a block of tiles. sharedU and sharedV
-// belong to all tasks, if the plan has them.
+// task computes a group of outputs of a block of tiles. All tasks share sharedU and
+// sharedV, if the plan has them.
 func (r *winogradRun[T]) task(s, sharedU, sharedV []T, block, group int) {
 	p := &r.plan
 	k0, k1 := group*p.group, min(r.nout, (group+1)*p.group)
@@ -182,7 +182,7 @@ func (r *winogradRun[T]) vector(i int) (source, block, inFilter int) {
 	panic("kernel: no such vector")
 }
 
-// input transforms n input vectors from c on of tiles [t0, t1) to V,
+// input transforms n input vectors, starting at c, of tiles [t0, t1) to V,
 // [vector][plane][tile][lane].
 func (r *winogradRun[T]) input(v, s []T, t0, t1, c, n int) {
 	for t := t0; t < t1; {
@@ -230,9 +230,9 @@ func (r *winogradRun[T]) patch(dst, in []T, inBlk, inRow, y, x int) {
 	}
 }
 
-// filters transforms the weights of n input vectors from c on for nv output
-// vectors from k on to U, [plane][input vector][input lane][nv][output lane], or,
-// paired, [plane][input vector][input lane/2][nv][output lane][input lane%2].
+// filters transforms the weights of n input vectors, starting at c, for nv output
+// vectors, starting at k, to U, [plane][input vector][input lane][nv][output lane],
+// or, paired, [plane][input vector][input lane/2][nv][output lane][input lane%2].
 func (r *winogradRun[T]) filters(u, s []T, c, n, k, nv int) {
 	lanes := r.lanes
 	row := nv * lanes
@@ -284,7 +284,7 @@ func (r *winogradRun[T]) products(m, v, u []T, n, nv, tiles int, add bool) {
 	}
 }
 
-// output transforms M of nv output vectors from k on to pixels.
+// output transforms M of nv output vectors, starting at k, to pixels.
 func (r *winogradRun[T]) output(s, m []T, t0, t1, k, nv int) {
 	out, relu := r.out, 0
 	if r.relu() {

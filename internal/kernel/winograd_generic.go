@@ -2,8 +2,8 @@ package kernel
 
 import "unsafe"
 
-// winogradGeneric is the reference of Winograd's algorithm in bfloat16, on
-// vectors of a block. In T alone direct convolution is the reference.
+// winogradGeneric is the reference of Winograd's algorithm in bfloat16, on vectors of
+// a block. For plain T, direct convolution is the reference.
 func winogradGeneric[T Float]() *winogradOps[T] {
 	return &winogradOps[T]{
 		name:    "generic",
@@ -24,13 +24,13 @@ const (
 	squareB        = pointB * pointB
 )
 
-// vectorAt returns the vector that is that many bytes behind p, counted in
-// elements of 4 bytes. Elements of another size are placed accordingly.
+// vectorAt returns the vector at the given offset from p, in bytes, as if elements
+// had 4 bytes. Elements of another size are placed accordingly.
 func vectorAt[T Float](p *T, bytes int) *[Lanes]T {
 	return (*[Lanes]T)(unsafe.Add(unsafe.Pointer(p), bytes/4*int(unsafe.Sizeof(*p))))
 }
 
-// vectorBytes is the size of a vector, as strides count it.
+// vectorBytes is the size of a vector as counted by strides.
 const vectorBytes = Lanes * 4
 
 // winogradFilterGeneric does what winogradFilterAVX2 does.

@@ -1,7 +1,6 @@
 package kernel
 
-// Whether Winograd's algorithm is taken for a convolution, and into which tasks it is
-// then split.
+// The choice of Winograd's algorithm for a convolution, and its split into tasks.
 
 // winograd returns the Run by Winograd's algorithm, and false if direct
 // convolution should be used. The choice depends on shapes, the kernel set and
@@ -26,8 +25,8 @@ func (r *convRun[T]) winograd() (w winogradRun[T], pays bool) {
 	return w, r.pays(w.winogradSize)
 }
 
-// pairedTiles are the most tiles that a product of AVX512-BF16 takes with 1 to
-// 4 output vectors. Every machine plans bfloat16 with these numbers.
+// pairedTiles holds the maximum number of tiles of an AVX512-BF16 product with 1 to 4
+// output vectors. Every machine plans bfloat16 with these numbers.
 var pairedTiles = []int{1: 14, 2: 14, 3: 9, 4: 6}
 
 // pays compares the cycles on one core with those of direct convolution, as
@@ -41,10 +40,10 @@ func (r *convRun[T]) pays(s winogradSize) bool {
 		}
 		channels += c
 	}
-	// A product is half a cycle for a vector of outputs, or for two in bfloat16.
-	// One channel, or few in most of a vector, are not worth the transforms; nor
-	// are maps of a few pixels, where most of a tile does not exist and the
-	// transform of the weights serves few tiles.
+	// A product takes half a cycle for one vector of outputs, or for two in bfloat16.
+	// A single channel, or few channels in a mostly empty vector, are not worth the
+	// transforms. Nor are maps of a few pixels, where most of a tile lies outside the
+	// image and the transform of the weights serves few tiles.
 	const product, input, output, filter = 0.5, 200, 130, 130
 	pairs := float64(s.nin * s.nout)
 	directly := product * 9 * float64(r.out.N*r.out.H*r.out.W*channels*s.nout)
@@ -63,7 +62,7 @@ type winogradSize struct {
 	blocks int // of 8 channels in a vector
 	per    int // input channels of an element of V and U
 	th, tw int // tiles down and across
-	nin    int // vectors of inputs, in which a source begins a new one
+	nin    int // vectors of inputs; each source starts a new one
 	nout   int // and of outputs
 	panel  int // output vectors of a product
 	plan   winogradPlan
@@ -96,15 +95,16 @@ func (r *convRun[T]) winogradSize(lanes int, of number, tiles []int) winogradSiz
 
 func (s *winogradSize) vectors(c int) int { return (blocks(c) + s.blocks - 1) / s.blocks }
 
-// Sizes that steer the split: they set the speed and not the result, since each
-// output is summed in the same order whatever they are. Channels and tiles are
-// such that V, U and M of a task fit a L2 cache of 1 MiB, or nearly: measured
-// on Ice Lake, blocks of 64 tiles are worth a part of M in the L3 cache.
+// Sizes that control the split. They affect only the speed, not the result, because
+// the order of each output's sum does not depend on them. Channels and tiles are
+// chosen so that V, U and M of a task fit, or nearly fit, into an L2 cache of 1 MiB.
+// Measurements on Ice Lake show that blocks of 64 tiles pay even if part of M is in
+// the L3 cache.
 const (
 	chunkChannels  = 64  // of V and U
 	groupChannels  = 256 // of M
-	sharedTiles    = 28  // of a block, where U is made once for all
-	blockTiles     = 70  // of a block, where U is made for each
+	sharedTiles    = 28  // of a block, if U is made once for all
+	blockTiles     = 70  // of a block, if U is made for each
 	fewBlocks      = 4   // with fewer, tasks are split by outputs too
 	fewBlocksTasks = 8   // into about as many tasks
 )

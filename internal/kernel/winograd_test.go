@@ -6,12 +6,12 @@ import (
 	"testing"
 )
 
-// eachWinograd runs a test with Winograd's kernels for every instruction set
-// that this machine has.
+// eachWinograd runs a test with Winograd's kernels for every instruction set of this
+// machine.
 func eachWinograd(t *testing.T, f func(t *testing.T, set Set)) {
 	sets := winogradSets()
 	if len(sets) == 0 {
-		t.Skip("this kernel set has direct convolution only")
+		t.Skip("this kernel set has only direct convolution")
 	}
 	for _, w := range sets {
 		s := *fastest()
@@ -20,8 +20,8 @@ func eachWinograd(t *testing.T, f func(t *testing.T, set Set)) {
 	}
 }
 
-// winogradLayers are layers with tiles that end beyond the image, one and
-// several blocks of tiles, chunks of channels and groups of outputs.
+// winogradLayers lists layers with tiles that extend beyond the image, and with one
+// or several blocks of tiles, chunks of channels and groups of outputs.
 func winogradLayers() []layer {
 	list := []layer{
 		{Conv3x3, 1, 16, 16, 24, []int{136}}, {Conv3x3, 1, 9, 7, 264, []int{72}},
@@ -36,9 +36,9 @@ func winogradLayers() []layer {
 	return list
 }
 
-// deviation computes a layer by Winograd's algorithm on 1, 2 and 3 threads and
-// returns the largest difference from a sum in float64, in units of the
-// layer's σ before bias and ReLU.
+// deviation computes a layer with Winograd's algorithm on 1, 2 and 3 threads and
+// returns the largest difference from a sum in float64, in units of the layer's σ
+// before bias and ReLU.
 func deviation(t *testing.T, set Set, l layer, variant int, bf16 bool) float64 {
 	t.Helper()
 	r := newRand(uint64(variant))
@@ -92,8 +92,7 @@ func deviation(t *testing.T, set Set, l layer, variant int, bf16 bool) float64 {
 	return worst / math.Sqrt(sigma/float64(len(want)))
 }
 
-// TestWinogradSameBits: every instruction set takes the same sums in the same
-// order.
+// TestWinogradSameBits: every instruction set adds the same terms in the same order.
 func TestWinogradSameBits(t *testing.T) {
 	var first []float32
 	eachWinograd(t, func(t *testing.T, set Set) {
@@ -111,7 +110,7 @@ func TestWinogradSameBits(t *testing.T) {
 	})
 }
 
-// relativeError is what a layer may be off by, in units of its σ.
+// relativeError is the largest error of a layer, in units of its σ.
 const relativeError = 1e-4
 
 func TestWinograd(t *testing.T) {
@@ -128,8 +127,8 @@ func TestWinograd(t *testing.T) {
 	})
 }
 
-// TestWinogradDataGradient compares the adjoint of each source with the direct
-// one, which is compared with a plain loop elsewhere.
+// TestWinogradDataGradient compares the adjoint of each source with direct
+// convolution, which another test compares with a plain loop.
 func TestWinogradDataGradient(t *testing.T) {
 	l := layer{Conv3x3, 2, 13, 18, 40, []int{24, 16}}
 	eachWinograd(t, func(t *testing.T, set Set) {
@@ -158,7 +157,7 @@ func TestWinogradDataGradient(t *testing.T) {
 	})
 }
 
-// TestWinogradManyChannels is the error where sums are longest.
+// TestWinogradManyChannels measures the error of the longest sums.
 func TestWinogradManyChannels(t *testing.T) {
 	eachWinograd(t, func(t *testing.T, set Set) {
 		for _, c := range []int{64, 256, 1024} {
@@ -172,9 +171,8 @@ func TestWinogradManyChannels(t *testing.T) {
 	})
 }
 
-// TestWinogradNotFinite: where the reference is NaN or infinite, so is
-// Winograd's result, and beyond the tiles that see the bad pixel both are the
-// same as without it.
+// TestWinogradNotFinite: wherever the reference is NaN or infinite, so is Winograd's
+// result. Outside the tiles that see the bad pixel, both are unaffected.
 func TestWinogradNotFinite(t *testing.T) {
 	eachWinograd(t, func(t *testing.T, set Set) { testNotFinite(t, set, false) })
 }
@@ -212,8 +210,8 @@ func testNotFinite(t *testing.T, set Set, bf16 bool) {
 	}
 }
 
-// TestWinogradDenormal: numbers below the normal range are as exact as the
-// range allows, 2⁻¹⁴⁹ for each of some hundred roundings.
+// TestWinogradDenormal: numbers below the normal range are as exact as the range
+// allows, 2⁻¹⁴⁹ for each of about a hundred roundings.
 func TestWinogradDenormal(t *testing.T) {
 	l := layer{Conv3x3, 1, 13, 13, 16, []int{16}}
 	eachWinograd(t, func(t *testing.T, set Set) {
@@ -238,7 +236,7 @@ func TestWinogradDenormal(t *testing.T) {
 	})
 }
 
-// TestWinogradConcurrent: Runs of one filter do not meet in scratch memory.
+// TestWinogradConcurrent: concurrent Runs of one filter do not share scratch memory.
 func TestWinogradConcurrent(t *testing.T) {
 	l := layer{Conv3x3, 1, 40, 44, 96, []int{80}}
 	eachWinograd(t, func(t *testing.T, set Set) {
@@ -265,8 +263,8 @@ func TestWinogradConcurrent(t *testing.T) {
 	})
 }
 
-// TestWinogradAllocates: a Run leaves little garbage, whatever its scratch
-// memory: the descriptions of the run and of its tasks.
+// TestWinogradAllocates: a Run leaves little garbage, whatever its scratch memory:
+// only the descriptions of the run and of its tasks.
 func TestWinogradAllocates(t *testing.T) {
 	eachWinograd(t, func(t *testing.T, set Set) { testAllocates(t, set, false) })
 }
@@ -279,7 +277,7 @@ func testAllocates(t *testing.T, set Set, bf16 bool) {
 	pool := inCaller(set)
 	n := testing.AllocsPerRun(20, func() { f.Run(pool, out, in, bias, true) })
 	if n > 8 {
-		t.Errorf("%v allocations a Run", n)
+		t.Errorf("%v allocations per Run", n)
 	}
 }
 
@@ -313,6 +311,6 @@ func TestAlgorithm(t *testing.T) {
 	f.SetExact()
 	r := convRun[float32]{f: f, ops: fastest(), out: Act[float32]{Shape: Shape{1, 32, 256, 256}}}
 	if _, pays := r.winograd(); pays {
-		t.Error("an exact filter takes Winograd's algorithm")
+		t.Error("an exact filter uses Winograd's algorithm")
 	}
 }

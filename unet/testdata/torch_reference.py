@@ -1,11 +1,11 @@
 #!/usr/bin/python3
-"""Reference numbers for the network of package unet, by PyTorch in float64.
+"""Reference numbers for the networks of package unet, from PyTorch in float64.
 
     python3 torch_reference.py > torch_reference.json
 
-Made with PyTorch 1.13.1. Weights, images and labels come from a generator of a
-few lines that golden_test.go repeats, so only results are stored. The module
-below is also the meaning of the names in a weights file.
+Made with PyTorch 1.13.1. Weights, images and labels come from a short
+generator that golden_test.go reproduces, so only results are stored. The module
+below also defines the names in a weights file.
 """
 import json
 import math
@@ -19,12 +19,12 @@ import torch.nn.functional as F
 CLASSES, WIDTH, DEPTH, GROUPS = 2, 8, 2, 4
 BATCH, SIZE, STEPS, LR = 2, 16, 10, 1e-3
 IGNORED, SMOOTH = 255, 1.0
-EVERY = 7  # of the logits that are stored
+EVERY = 7  # every seventh logit is stored
 
-# What is tested, by name; the fields are those of unet.Config.
-# Residual blocks get three channels: of a single one, batch normalisation
-# takes out the weight of the first projection, whose gradient is then nothing
-# but rounding, which Adam makes as large as any other.
+# The tested networks, by name. The fields are those of unet.Config.
+# Residual blocks get three channels: with a single one, batch normalisation
+# cancels the weight of the first projection. Its gradient is then pure rounding
+# error, which Adam makes as large as any other.
 DEFAULTS = {"in_channels": 1, "max_width": 0, "norm": "batch", "block": "plain", "convs": 2, "growth": 0, "skip": "concat", "attention": False, "up": "transposed"}
 VARIANTS = {
     "none": {"norm": "none"},

@@ -1,7 +1,8 @@
-"""Runs weights of segd in PyTorch: python3 load_torch.py JOBS.json, a list of
-{"model", "network", "input", "shape", "output"}, model being a safetensors file
-and network the key of model.json. Tensors are raw float32. The file is read as
-github.com/huggingface/safetensors describes it, so that PyTorch is all it takes.
+"""Runs segd's weights in PyTorch: python3 load_torch.py JOBS.json, a list of
+{"model", "network", "input", "shape", "output"}. model is a safetensors file and
+network is the key of model.json. Tensors are raw float32. The script parses the
+file itself, as described in github.com/huggingface/safetensors, so it needs only
+PyTorch.
 """
 import json
 import os

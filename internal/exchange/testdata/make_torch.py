@@ -1,10 +1,10 @@
-"""Makes what PyTorch writes of U-Nets: python3 make_torch.py FOLDER [all].
+"""Exports U-Nets from PyTorch: python3 make_torch.py FOLDER [all].
 
-Writes state dicts (NAME.pt), ONNX files (NAME.onnx), for each an image
-(NAME.in) and PyTorch's logits (NAME.out) as raw float32, and cases.json with
-their shapes. Of segd's variants, each is exported in one of two ways in turn, with
-all in both. Names and layout of the modules are those of the repositories
-that statedict.go knows; weights are random.
+Writes state dicts (NAME.pt), ONNX files (NAME.onnx), an image (NAME.in) and
+PyTorch's logits (NAME.out) for each as raw float32, and cases.json with their
+shapes. segd's variants are exported alternately in one of two ways; with all, each
+is exported in both. Names and layout of the modules are those of the repositories
+that statedict.go knows. Weights are random.
 """
 import json
 import os

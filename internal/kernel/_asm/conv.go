@@ -44,9 +44,9 @@ func convolutions() {
 	}
 }
 
-// convolution generates a kernel that computes tiles of px neighbouring
-// pixels of nv output blocks, from all input blocks of the run; of these it
-// reads the first ics lanes.
+// convolution generates a kernel that computes tiles of px neighbouring pixels of nv
+// output blocks, from all input blocks of the run. It reads the first ics lanes of
+// the inputs.
 func convolution(g geometry, nv, px, ics int) {
 	name := fmt.Sprintf("%sB%dP%d", g.name, nv, px)
 	TEXT(name, NOSPLIT, "func(out, in, w, bias *float32, blocks, inBlk, inRow, outBlk, tiles, relu int)")

@@ -15,12 +15,12 @@ const wide = 2 * pixel
 // convolutions512 generates the kernels of a pair of output blocks, whose 16
 // sums of a pixel are one register.
 //
-// A broadcast of an input from memory takes as long as two products, on Ice
-// Lake as a VM sees it, embedded in the product or not: each must serve
-// several. In a 3×3 convolution it serves the three taps of a row, in a
-// transposed one all four; in the other geometries there is nothing to share,
-// and the kernels of AVX2 are as fast. 3×3 rows are cut into nearly equal
-// tiles, which takes a kernel for each size.
+// On Ice Lake, measured in a VM, a broadcast of an input from memory takes as long as
+// two products, whether or not it is embedded in the product. Each broadcast must
+// therefore serve several products. In a 3×3 convolution it serves the three taps of
+// a row, and in a transposed one all four. The other geometries have nothing to
+// share, and the AVX2 kernels are as fast. 3×3 rows are cut into nearly equal tiles,
+// which needs a kernel for each size.
 func convolutions512() {
 	for px := 1; px <= 24; px++ {
 		convolution512{geometry{"conv3x3", 3, 3, 1, 1}, px, lanes}.generate()
@@ -33,10 +33,10 @@ func convolutions512() {
 	}
 }
 
-// convolution512 is a kernel that computes tiles of px neighbouring pixels of
-// two output blocks, from the first ics lanes of all input blocks. The
-// transposed convolution counts its four taps as one row: from one input they
-// go to two outputs in each of two rows, and their weights are wTap apart.
+// convolution512 is a kernel that computes tiles of px neighbouring pixels of two
+// output blocks, from the first ics lanes of all input blocks. The transposed
+// convolution treats its four taps as one row: each input contributes to two outputs
+// in each of two rows, and the weights of the taps are wTap apart.
 type convolution512 struct {
 	geometry
 	px, ics int
@@ -44,9 +44,9 @@ type convolution512 struct {
 
 func (g convolution512) up() bool { return g.outStep == 2 }
 
-// registers makes the sum of each output pixel. Few pixels have one for each
-// tap of a row: a product can follow another into the same sum only after 4
-// cycles, in which 8 others could start.
+// registers allocates the sums of each output pixel. If there are few pixels, each
+// has one sum per tap of a row: a product can follow another into the same sum only
+// after 4 cycles, in which 8 others could start.
 func (g convolution512) registers() (sums [][]reg.VecVirtual, parts int) {
 	parts = 1
 	if g.px <= 8 && !g.up() {

@@ -6,11 +6,11 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// The loops over the n > 0 pixels of a row, a vector of 8 lanes each. Beyond
-// the L1 cache memory bounds them, so only the reductions are unrolled: four
-// pixels a turn hide the latency of additions.
+// Loops over the n > 0 pixels of a row, a vector of 8 lanes each. Beyond the L1 cache
+// they are limited by memory, so only the reductions are unrolled: four pixels per
+// iteration hide the latency of additions.
 
-// VCMPPS predicates: quiet, and what they give when a value is NaN.
+// VCMPPS predicates: all quiet, with their result if a value is NaN.
 const (
 	unordered   = 0x03 // UNORD_Q, true
 	notLessThan = 0x15 // NLT_UQ, true
@@ -37,7 +37,7 @@ func suffix(relu bool) string {
 	return ""
 }
 
-// row is a kernel under construction: offset counts the bytes done of end.
+// row is a kernel under construction. offset counts the bytes processed, up to end.
 type row struct{ offset, end reg.GPVirtual }
 
 // begin starts a kernel whose last argument is the number of pixels n.
@@ -61,7 +61,7 @@ func (r row) each(body func()) {
 	JLT(LabelRef("pixel"))
 }
 
-// each4 runs body(0…3) for four pixels a turn and body(0) for the rest.
+// each4 runs body(0…3) for four pixels per iteration and body(0) for the rest.
 func (r row) each4(body func(i int)) {
 	four := GP64()
 	MOVQ(r.end, four)
@@ -89,12 +89,12 @@ func ptr(name string) reg.Register { return Load(Param(name), GP64()) }
 // lanesArg loads the vector that a pointer argument points to.
 func lanesArg(name string) reg.VecVirtual { return load(Mem{Base: ptr(name)}) }
 
-// at is pixel i after the current one.
+// at returns the address of pixel i after the current one.
 func (r row) at(base reg.Register, i int) Mem {
 	return Mem{Base: base, Index: r.offset, Scale: 1, Disp: i * pixel}
 }
 
-// at2 is pixel i of the two that stand over the current one.
+// at2 returns the address of pixel i of the two above the current one.
 func (r row) at2(base reg.Register, i int) Mem {
 	return Mem{Base: base, Index: r.offset, Scale: 2, Disp: i * pixel}
 }
@@ -123,10 +123,10 @@ func end() {
 	RET()
 }
 
-// affine is a scale and a shift by lane, and zero.
+// affine holds a scale and a shift per lane, and zero.
 type affine struct{ scale, shift, null reg.VecVirtual }
 
-// affineArgs loads the arguments scale and shift where relu is set.
+// affineArgs loads the arguments scale and shift if relu is set.
 func affineArgs(relu bool) (a affine) {
 	if relu {
 		a = affine{lanesArg("scale"), lanesArg("shift"), zero()}
@@ -134,7 +134,7 @@ func affineArgs(relu bool) (a affine) {
 	return a
 }
 
-// masked loads dy, with relu zero where scale*x+shift is not positive.
+// masked loads dy. With relu, it is zero where scale*x+shift is not positive.
 func (r row) masked(dy reg.Register, x reg.VecVirtual, a affine, i int, relu bool) reg.VecVirtual {
 	if !relu {
 		return load(r.at(dy, i))
@@ -142,7 +142,7 @@ func (r row) masked(dy reg.Register, x reg.VecVirtual, a affine, i int, relu boo
 	d := YMM()
 	VMOVAPS(x, d)
 	VFMADD213PS(a.shift, a.scale, d)
-	// y > 0 is 0 < y: the first source is the last but one operand.
+	// y > 0 is 0 < y: the first source is the second-to-last operand.
 	VCMPPS(U8(greaterThan), a.null, d, d)
 	VANDPS(r.at(dy, i), d, d)
 	return d
@@ -274,7 +274,7 @@ func maxPoolGrad(add bool) {
 		adds = [2]reg.Register{ptr("add0"), ptr("add1")}
 	}
 	r.each(func() {
-		m, d := load(r.at(y, 0)), load(r.at(dy, 0)) // d: what is left to give
+		m, d := load(r.at(y, 0)), load(r.at(dy, 0)) // d: the part not yet assigned
 		for _, k := range []struct {
 			x, dx, add reg.Register
 			i          int

@@ -1,9 +1,9 @@
-// Command _asm generates the SIMD kernels of package kernel with avo, one set
-// a run:
+// Command _asm generates the SIMD kernels of package kernel with avo, one set per
+// run:
 //
 //	go generate segd/internal/kernel
 //
-// It is a module of its own so that avo is no dependency of the service.
+// It is a separate module so that the service does not depend on avo.
 package main
 
 import (
@@ -11,7 +11,7 @@ import (
 	"log"
 
 	. "github.com/mmcloughlin/avo/build"
-	_ "golang.org/x/tools/go/packages" // pins the version avo must be built with
+	_ "golang.org/x/tools/go/packages" // pins a version that avo needs
 )
 
 func main() {

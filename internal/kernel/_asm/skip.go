@@ -6,7 +6,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// skips generates the row loops of what joins and resizes activations.
+// skips generates the row loops that add and resize activations.
 func skips() {
 	for _, relu := range []bool{false, true} {
 		add(relu)
@@ -33,8 +33,7 @@ func add(relu bool) {
 // quarters holds the two weights of a bilinear row.
 type quarters struct{ near, far reg.VecVirtual }
 
-// newQuarters loads them; avo wants the constants of each kernel to have names
-// of their own.
+// newQuarters loads them. avo requires unique names for the constants of each kernel.
 func newQuarters(kernel string) quarters {
 	q := quarters{YMM(), YMM()}
 	VBROADCASTSS(ConstData(kernel+"Near", F32(0.75)), q.near)

@@ -9,11 +9,11 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// weightGrads generates the inner loop of the weight gradient for each
-// geometry and one or two blocks of v. A pass over the pixels keeps as many
-// sums as registers allow, numbers of b times blocks of v; the passes of a
-// row of taps are either a loop over groups of lanes, so that lanes without
-// channels can be left out, or a list.
+// weightGrads generates the inner loop of the weight gradient for each geometry and
+// one or two blocks of v. A pass over the pixels keeps as many sums as registers
+// allow: numbers of b times blocks of v. The passes of a row of taps are either a
+// loop over groups of lanes, so that lanes without channels can be skipped, or a
+// list.
 func weightGrads() {
 	lanesOf := func(k, n int) (pass []int) { // n lanes of each of k pixels
 		for kx := range k {
@@ -41,8 +41,8 @@ func weightGrads() {
 type gradient struct {
 	name        string
 	k, step, nv int
-	group       int     // lanes of a turn of the loop over groups; 0: the passes cover all lanes
-	passes      [][]int // numbers of b from the first tap and lane on: kx*8+lane
+	group       int     // lanes per iteration of the loop over groups; 0: the passes cover all lanes
+	passes      [][]int // numbers of b, counted from the first tap and lane: kx*8+lane
 }
 
 const gradSignature = "func(dw, v, b *float32, vBlk, vSkip, bSkip, bRow, rows, pixels, groups, vNext, bNext int)"
@@ -64,8 +64,8 @@ func (g gradient) generate() {
 	dw, v, b := Load(Param("dw"), GP64()), Load(Param("v"), GP64()), Load(Param("b"), GP64())
 	vBlk, vNext, bNext := Load(Param("vBlk"), GP64()), Load(Param("vNext"), GP64()), Load(Param("bNext"), GP64())
 	groups, bl, dl := GP64(), GP64(), GP64()
-	// What the next call reads for the first time is both blocks of v and the
-	// new rows of b. Each turn, a loop over groups or a pass, fetches one.
+	// The next call reads both blocks of v and the new rows of b for the first time.
+	// Each iteration, over groups or passes, prefetches one of them.
 	turn := 0
 	next := func() func(vp, bp reg.Register) Mem {
 		turn++
@@ -151,7 +151,7 @@ func (g gradient) pass(label string, numbers []int, dw, v, b, vBlk reg.Register,
 	}
 }
 
-// blockOf is pixel i of block j.
+// blockOf returns the address of pixel i of block j.
 func blockOf(p, blk reg.Register, j, i int) Mem {
 	m := Mem{Base: p, Disp: i * pixel}
 	if j == 1 {
@@ -165,9 +165,9 @@ func addStore(r reg.VecVirtual, m Mem) {
 	VMOVUPS(r, m)
 }
 
-// weightGradGrey generates the 3×3 loop for one lane of b, the first layer of
-// a network for grey images. Three taps of two blocks are too few sums to
-// hide the latency of FMA, so two pixels are summed side by side.
+// weightGradGrey generates the 3×3 loop for one lane of b, the first layer of a
+// network for grey images. Three taps of two blocks give too few sums to hide the
+// latency of FMA, so two pixels are summed in parallel.
 func weightGradGrey() {
 	g := gradient{name: "grad3x3Grey", k: 3, step: 1, nv: 2}
 	TEXT(g.name, NOSPLIT, gradSignature)

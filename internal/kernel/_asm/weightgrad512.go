@@ -8,10 +8,10 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// weightGrads512 generates the inner loop of the weight gradient of a 3×3
-// convolution for a pair of blocks of v; for other geometries the kernels of
-// AVX2 are as fast, see convolutions512. All sums of a row of taps fit in registers, so that a pass
-// goes over the pixels once for each row; of one lane, all taps fit.
+// weightGrads512 generates the inner loop of the weight gradient of a 3×3 convolution
+// for a pair of blocks of v. For other geometries the AVX2 kernels are as fast, see
+// convolutions512. All sums of a row of taps fit in registers, so one pass over the
+// pixels handles a row. For a single lane, all taps fit.
 func weightGrads512() {
 	gradient512{"grad3x3Z8", 8, 1}.generate()
 	gradient512{"grad3x3Z4", 4, 1}.generate()
@@ -20,8 +20,8 @@ func weightGrads512() {
 
 const taps = 3 // in a row of taps, and rows of them
 
-// gradient512 is a kernel that computes the first n lanes of b, with some rows
-// of taps in a pass.
+// gradient512 is a kernel that computes the first n lanes of b, with some rows of
+// taps per pass.
 type gradient512 struct {
 	name    string
 	n, rows int
@@ -49,10 +49,10 @@ func (g gradient512) generate() {
 
 // pass sums over the pixels for some rows of taps.
 //
-// A number of b belongs to a tap of the present pixel and to others of those
-// before, so that one broadcast serves three products: v of three pixels is
-// kept. Before the first pixel it is zero, after the last there are steps of
-// b alone.
+// A number of b belongs to one tap of the current pixel and to other taps of the
+// previous pixels, so one broadcast serves three products and v of three pixels is
+// kept. Before the first pixel v is zero, and after the last there are steps with b
+// only.
 func (g gradient512) pass(dw, v, b reg.Register) {
 	rows, pixels, t := GP64(), GP64(), GP64()
 	vp, bp, vBlk := GP64(), []reg.GPVirtual{}, Load(Param("vBlk"), GP64())
@@ -71,8 +71,8 @@ func (g gradient512) pass(dw, v, b reg.Register) {
 	}
 	clear512 := func() reg.VecVirtual { z := ZMM(); VPXORD(z, z, z); return z }
 	each(func(at [3]int) { sums[at] = clear512() })
-	kept := []reg.VecVirtual{ZMM(), ZMM(), ZMM()} // v of this pixel and those before
-	// products adds those of the pixels from first back, and steps on.
+	kept := []reg.VecVirtual{ZMM(), ZMM(), ZMM()} // v of this pixel and the previous ones
+	// products adds the products of the pixels from first backwards, and advances.
 	products := func(first int) {
 		for ky, base := range bp {
 			for l := range g.n {

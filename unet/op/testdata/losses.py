@@ -2,8 +2,8 @@
 
     python3 losses.py > losses.json
 
-Made with PyTorch 1.13.1. The terms are written out from their papers and
-differentiated by autograd; cross-entropy with class weights is PyTorch's own.
+Made with PyTorch 1.13.1. The terms follow their papers and are differentiated
+by autograd. Cross-entropy with class weights is PyTorch's own.
 """
 import json
 import math

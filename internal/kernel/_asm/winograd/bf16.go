@@ -10,19 +10,19 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// The instructions of AVX512-BF16, which neither avo nor Go's assembler knows.
-// They go to the assembler as bytes, with what they are beside them; avo sees
-// them as it sees others, and allocates their registers.
+// The instructions of AVX512-BF16, which neither avo nor Go's assembler supports.
+// They are written as bytes, with the instruction as a comment. avo treats them like
+// any other instruction and allocates their registers.
 
-// Mandatory prefixes, as an EVEX prefix has them (Intel SDM, volume 2, 2.7).
+// Mandatory prefixes as encoded in an EVEX prefix (Intel SDM, volume 2, 2.7).
 const (
 	prefixF3 = 2
 	prefixF2 = 3
 )
 
-// encoded is an instruction of the map 0F38 on vectors of 512 bits, W0, without
-// mask. Its inputs are src2 and, if there are two, src1 of Intel's order; what it
-// adds to comes last. To avo it is the constant that it is printed as.
+// encoded is an instruction of the map 0F38 on vectors of 512 bits, W0, without mask.
+// Its inputs are src2 and, if there are two, src1 in Intel's order. The accumulator
+// comes last. avo handles it as the constant that prints it.
 type encoded struct {
 	Constant
 	name           string
@@ -73,14 +73,14 @@ func toBF16(x reg.VecVirtual) (half reg.VecVirtual) {
 	return half
 }
 
-// bothToBF16 rounds twice 16 numbers to a vector of bfloat16.
+// bothToBF16 rounds two vectors of 16 numbers to one vector of bfloat16.
 func bothToBF16(low, high reg.VecVirtual) (both reg.VecVirtual) {
 	both = ZMM()
 	encoded{name: "VCVTNE2PS2BF16", prefix: prefixF2, opcode: 0x72, inputs: 2}.emit(both, low, high)
 	return both
 }
 
-// interleave is the order of words that makes pairs of the halves of a vector.
+// interleave is the order of words that pairs the two halves of a vector.
 func interleave() reg.VecVirtual {
 	const name = "winogradInterleave"
 	m, ok := constants[name]

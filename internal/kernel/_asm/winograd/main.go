@@ -3,11 +3,11 @@
 //
 //	go generate segd/internal/kernel
 //
-// Notation, after Lavin and Gray 2015 (arXiv:1509.09308): from a tile d of 6×6
-// pixels and a kernel g of 3×3 weights, 4×4 pixels of output are
-// Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A. The sum over input channels goes inside the
-// brackets, which makes a matrix product of each of the 36 elements; all that
-// belongs to one element is called a plane here.
+// Notation, after Lavin and Gray 2015 (arXiv:1509.09308): from a tile d of 6×6 pixels
+// and a kernel g of 3×3 weights, 4×4 pixels of output are Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A.
+// The sum over input channels moves inside the brackets, so that each of the 36
+// elements becomes a matrix product. Everything that belongs to one element is called
+// a plane here.
 package main
 
 import (
@@ -25,21 +25,21 @@ const (
 	planes = 36 // elements of a tile
 )
 
-// isa is an instruction set, whose vectors hold lanes channels.
+// isa is an instruction set whose vectors hold lanes channels.
 type isa struct {
 	name  string
 	lanes int
 	vec   func() reg.VecVirtual
 	most  []int // tiles of a product, by the number of output vectors
-	pairs bool  // V and U are of bfloat16, two input channels in a lane
+	pairs bool  // V and U are bfloat16, with two input channels per lane
 }
 
 func main() {
 	set := flag.String("isa", "avx2", "avx2, avx512 or bf16")
 	flag.Parse()
-	// As many sums as registers allow: of 16, 12 besides two vectors of
-	// weights and a broadcast one, of 32, 28. A single vector of sums is
-	// bound by loads whatever their number.
+	// As many sums as registers allow: 12 of 16, in addition to two vectors of
+	// weights and a broadcast one, and 28 of 32. A single vector of sums is limited
+	// by loads, whatever the number of sums.
 	s := isa{"AVX2", 8, YMM, []int{1: 12, 2: 6}, false}
 	if *set != "avx2" {
 		s = isa{"AVX512", 16, ZMM, []int{1: 14, 2: 14, 3: 9, 4: 6}, false}
@@ -53,7 +53,7 @@ func main() {
 		s.filter("Half", s.lanes/2)
 	}
 	s.input()
-	if !s.pairs { // what adds up in float32 has the output of AVX-512
+	if !s.pairs { // sums in float32 use the output transform of AVX-512
 		s.output()
 	}
 	for nv := 1; nv < len(s.most); nv++ {
@@ -66,7 +66,8 @@ func main() {
 
 func (s isa) bytes() int { return 4 * s.lanes }
 
-// inputBytes are those of a vector of V, and outputs of U for an input channel.
+// inputBytes is the size of a vector of V, and of the outputs in U for one input
+// channel.
 func (s isa) inputBytes() int {
 	if s.pairs {
 		return 2 * s.lanes
@@ -74,19 +75,19 @@ func (s isa) inputBytes() int {
 	return s.bytes()
 }
 
-// wide says that a vector takes a pair of blocks.
+// wide reports whether a vector holds a pair of blocks.
 func (s isa) wide() bool { return s.lanes == 16 }
 
-// The points at which the polynomials are evaluated are 0, ±a, ±b and ∞. Of
-// those that were tried 3/4 and 3/2 leave the least error, a third of that of
-// the usual 1 and 2; their powers are exact in binary.
+// The points at which the polynomials are evaluated are 0, ±a, ±b and ∞. Among the
+// values tried, 3/4 and 3/2 have the smallest error, a third of that of the usual 1
+// and 2. Their powers are exact in binary.
 const (
 	a, b   = 0.75, 1.5
 	aa, bb = a * a, b * b
 )
 
-// constant is a number in all lanes: in a register, or in memory where
-// registers are few.
+// constant is a number in all lanes: in a register, or in memory if registers are
+// scarce.
 func (s isa) constant(v float64) Op {
 	f := float32(v)
 	name, n := fmt.Sprintf("winograd%s_%08x", s.name, math.Float32bits(f)), s.lanes
@@ -132,11 +133,11 @@ func (s isa) copy(r reg.VecVirtual) reg.VecVirtual {
 	return c
 }
 
-// six addresses six places that are step bytes apart.
+// six addresses six locations that are step bytes apart.
 type six struct{ base, third, step reg.Register }
 
-// sixFrom is six places from base on, which is kept and may be moved together
-// with third.
+// sixFrom returns six locations starting at base. base is kept, and may be moved
+// together with third.
 func sixFrom(base, step reg.Register) six {
 	p := six{base, GP64(), step}
 	p.rebase()
@@ -149,7 +150,7 @@ func (p six) rebase() {
 	ADDQ(p.base, p.third)
 }
 
-// next moves on by six places.
+// next advances by six locations.
 func (p six) next(step3 reg.Register) {
 	LEAQ(Mem{Base: p.third, Index: step3, Scale: 1}, p.base)
 	LEAQ(Mem{Base: p.base, Index: step3, Scale: 1}, p.third)
@@ -171,22 +172,21 @@ func (p six) at(i, disp int) Mem {
 	return m
 }
 
-// triple is 3·step.
+// triple returns 3·step.
 func triple(step reg.Register) reg.Register {
 	t := GP64()
 	LEAQ(Mem{Base: step, Index: step, Scale: 2}, t)
 	return t
 }
 
-// ahead is what follows the weights at m by two blocks of inputs, from where
-// they come by way of memory: the strides are not such that the processor would
-// foresee them.
+// ahead prefetches the weights that follow those at m by two blocks of inputs. They
+// come from memory, with strides that the processor would not predict.
 func ahead(m Mem) Mem {
 	m.Disp += 2 * 9 * 8 * 2 * pixel
 	return m
 }
 
-// param is an argument in memory.
+// param returns an argument in memory.
 func param(name string) Op {
 	p, err := Param(name).Resolve()
 	if err != nil {

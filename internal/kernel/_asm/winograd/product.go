@@ -8,7 +8,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// unroll is the number of input channels, or of pairs of them, of a turn of
+// unroll is the number of input channels, or of pairs of them, per iteration of
 // product's inner loop.
 const unroll = 4
 
@@ -98,8 +98,8 @@ func (s isa) product(nv, n int) {
 	RET()
 }
 
-// several adds the products of unroll channels for vectors of outputs that share
-// each broadcast.
+// several adds the products of unroll channels for several vectors of outputs, which
+// share each broadcast.
 func (s isa) several(acc [][]reg.VecVirtual, vc, up reg.Register) {
 	w := make([]reg.VecVirtual, len(acc[0]))
 	for j := range w {
@@ -119,10 +119,10 @@ func (s isa) several(acc [][]reg.VecVirtual, vc, up reg.Register) {
 	}
 }
 
-// single adds those for one vector of outputs of AVX-512. A broadcast of 512
-// bits from memory takes a cycle and would serve one product only, where two could
-// start; so the last two of four channels come by shuffles of one load, which
-// take the place of a product each: 3 cycles in place of 4.
+// single adds those for one vector of outputs of AVX-512. A broadcast of 512 bits
+// from memory takes a cycle and would serve only one product, although two could
+// start. The last two of four channels therefore come from shuffles of one load, each
+// of which takes the slot of a product: 3 cycles instead of 4.
 func (s isa) single(acc [][]reg.VecVirtual, vc, up reg.Register) {
 	var w [unroll]reg.VecVirtual
 	for c := range w {
@@ -147,7 +147,7 @@ func (s isa) single(acc [][]reg.VecVirtual, vc, up reg.Register) {
 	}
 }
 
-// addProduct adds w·x to sum: in each lane one product, or those of a pair.
+// addProduct adds w·x to sum: in each lane one product, or the two of a pair.
 func (s isa) addProduct(w, x, sum reg.VecVirtual) {
 	if s.pairs {
 		dotPairs(w, x, sum)

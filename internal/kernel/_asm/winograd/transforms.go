@@ -8,8 +8,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// filter generates U = G g Gᵀ for a vector of outputs, of which the weights
-// hold the first lanes.
+// filter generates U = G g Gᵀ for a vector of outputs. The weights hold its first
+// lanes.
 func (s isa) filter(kind string, lanes int) {
 	element, room := "u[p*uPlane+i*uRow+l]", 18*s.lanes
 	if s.pairs {
@@ -22,7 +22,7 @@ func (s isa) filter(kind string, lanes int) {
 		fmt.Sprintf("Strides are in bytes; tmp has room for %d numbers.", room))
 	u, w, tmp := arg("u"), arg("w"), arg("tmp")
 	wTap, wRow, uPlane, uRow, n := arg("wTap"), arg("wRow"), arg("uPlane"), arg("uRow"), arg("n")
-	// Rows 1 to 4 of G have the factors a and b that output leaves out.
+	// Rows 1 to 4 of G contain the factors a and b that output omits.
 	na, nb := a/(2*aa*(aa-bb)), b/(2*bb*(bb-aa))
 	k0 := s.constant(1 / (aa * bb))
 	ka := [3]Op{s.constant(na), s.constant(na * a), s.constant(na * aa)}
@@ -51,8 +51,8 @@ func (s isa) filter(kind string, lanes int) {
 	}
 	u3, w3 := triple(uPlane), triple(wTap)
 	wp, up := GP64(), six{GP64(), GP64(), uPlane}
-	// What the rows of the transform leave for its columns: in registers, where
-	// there are as many.
+	// Results of the row transform, for the column transform: in registers if there
+	// are enough.
 	var kept [6][3]reg.VecVirtual
 	place := func(i, kx int) Mem { return Mem{Base: tmp, Disp: (i*3 + kx) * s.bytes()} }
 	rows := func() {
@@ -127,8 +127,8 @@ func (s isa) filter(kind string, lanes int) {
 	RET()
 }
 
-// input generates V = Bᵀ d B. Neighbouring tiles share two columns of pixels,
-// whose vertical transform is kept.
+// input generates V = Bᵀ d B. Neighbouring tiles share two columns of pixels, whose
+// vertical transform is kept.
 func (s isa) input() {
 	blk := "inBlk is not used."
 	if s.wide() {
@@ -290,7 +290,7 @@ func (s isa) output() {
 			VADDPS(bias, r, r)
 			// The second source, here the sum, is what VMAXPS returns if one is NaN.
 			VMAXPS(r, floor, r)
-			if s.wide() { // first, so that with outBlk = 0 the lower half replaces it
+			if s.wide() { // first, so that the lower half replaces it if outBlk is 0
 				VEXTRACTF64X4(Imm(1), r, out[1].at(y, x*pixel))
 			}
 			VMOVUPS(r.AsY(), out[0].at(y, x*pixel))
