@@ -241,7 +241,7 @@ func (c *Catalogue) miss(m *Model, err error) {
 		return
 	}
 	c.missed[m.store] = err.Error()
-	c.options.log().Error("the current version of a model cannot be opened, another one goes on serving",
+	c.options.log().Error("the current version of a model cannot be opened; another one stays in service",
 		"model", m.Name, "serving", m.Version, "directory", m.store, "error", err.Error())
 }
 

@@ -106,7 +106,7 @@ func newPlan(o Options, f Fingerprint, training, validation []string) (Plan, err
 		scale := float64(p.Recipe.LongSide) / float64(max(height, width))
 		height, width = int(math.Round(float64(height)*scale)), int(math.Round(float64(width)*scale))
 		side = wholePatch
-		// Part of a large organ may be hidden, and so may all of a small one.
+		// A cover hides part of a large organ, but would hide a small one altogether.
 		p.Augment.Cover = 0.3
 	}
 	side = cmp.Or(o.Patch, side)

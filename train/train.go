@@ -193,7 +193,7 @@ type EventKind string
 const (
 	EventWarning    EventKind = "warning"    // Message says something about the data that the user should know
 	EventPlan       EventKind = "plan"       // the plan is complete: Message summarises it, Steps is final
-	EventStep       EventKind = "step"       // at most about two a second
+	EventStep       EventKind = "step"       // at most about two per second
 	EventValidation EventKind = "validation" // ValDice or ValMAE is new
 	EventDone       EventKind = "done"       // Message says how it ended
 )

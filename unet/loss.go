@@ -138,7 +138,7 @@ func (l Loss) terms() op.Terms {
 	return t
 }
 
-// String describes the loss for people.
+// String describes the loss in words.
 func (l Loss) String() string {
 	names := map[string]string{
 		LossCE: "cross-entropy", LossDice: "soft Dice", LossL1: "mean absolute error", LossL2: "mean squared error",

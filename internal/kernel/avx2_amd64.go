@@ -622,7 +622,7 @@ func addRowReLU(y *float32, a *float32, b *float32, n int)
 //	y[2*p][l] = 3/4 v[p][l] + 1/4 v[p-1][l]
 //	y[2*p+1][l] = 3/4 v[p][l] + 1/4 v[p+1][l]
 //
-// where v goes on beyond its ends.
+// where v is extended beyond its ends.
 //
 //go:noescape
 func bilinearRow(y *float32, near *float32, far *float32, n int)
@@ -632,7 +632,7 @@ func bilinearRow(y *float32, near *float32, far *float32, n int)
 //	v[q] = 3/4 (near0[q] + near1[q]) + 1/4 (far0[q] + far1[q])
 //	dx[p][l] = 3/4 (v[2*p][l] + v[2*p+1][l]) + 1/4 (v[2*p-1][l] + v[2*p+2][l])
 //
-// where v goes on beyond its ends.
+// where v is extended beyond its ends.
 //
 //go:noescape
 func bilinearGradRow(dx *float32, far0 *float32, near0 *float32, near1 *float32, far1 *float32, n int)

@@ -40,12 +40,12 @@ func TestPalettes(t *testing.T) {
 			return paletted(pix, class, color.Palette{color.Gray{Y: 0}, color.Gray{Y: 1}, color.Gray{Y: 2}})
 		}, ""},
 		"one colour for all": {func(pix []uint16) image.Image { return paletted(pix, class, color.Palette{opaqueBlack, azure, azure}) }, ""},
-		"swapped":            {func(pix []uint16) image.Image { return paletted(pix, class, color.Palette{opaqueBlack, green, red}) }, "the same colours in another order"},
-		"background moved":   {func(pix []uint16) image.Image { return paletted(pix, class, color.Palette{red, opaqueBlack, green}) }, "the same colours in another order"},
-		"another colour":     {func(pix []uint16) image.Image { return paletted(pix, class, color.Palette{opaqueBlack, red, azure}) }, "show other colours"},
+		"swapped":            {func(pix []uint16) image.Image { return paletted(pix, class, color.Palette{opaqueBlack, green, red}) }, "the same colours in a different order"},
+		"background moved":   {func(pix []uint16) image.Image { return paletted(pix, class, color.Palette{red, opaqueBlack, green}) }, "the same colours in a different order"},
+		"another colour":     {func(pix []uint16) image.Image { return paletted(pix, class, color.Palette{opaqueBlack, red, azure}) }, "show different colours"},
 		"a colour at another index": {func(pix []uint16) image.Image {
 			return paletted(pix, func(v uint16) uint8 { return 3 * min(1, uint8(v)) }, color.Palette{opaqueBlack, white, green, red})
-		}, "show other colours"},
+		}, "show different colours"},
 	} {
 		dir := drawn(t, pix, func(k int, pix []uint16) image.Image {
 			if k == 1 {

@@ -48,7 +48,7 @@ type Case struct {
 	stem       string           // of the image, or of the files of its channels, below folder
 	who        dicomio.Identity // of a DICOM image
 	files      *files           // open ones
-	ignore     uint8            // label value of pixels left open; 0: none
+	ignore     uint8            // label value of ignored pixels; 0: none
 	renumber   *classes.Table   // maps the label's classes to the numbers of other data
 	calibrated bool             // the data set declares values to be Hounsfield units
 
@@ -221,7 +221,7 @@ func folders(dir string) (place, error) {
 		var err error
 		if pair[0] == "imagesTr" {
 			if p.spec, err = readSpec(dir); err == nil && p.spec == nil {
-				err = fmt.Errorf("train: %w: no dataset.json beside imagesTr/ in %s", segd.ErrNotFound, dir)
+				err = fmt.Errorf("train: %w: no dataset.json next to imagesTr/ in %s", segd.ErrNotFound, dir)
 			}
 		}
 		return p, err

@@ -271,7 +271,7 @@ func TestPlacedSegmentation(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = d.Cases[0].ReadMask()
-		misplaced(t, "a volume beside", "8 mm away", err)
+		misplaced(t, "a volume next to it", "8 mm away", err)
 	}
 	// A segmentation of DICOM images that lie upside down or elsewhere.
 	dir := t.TempDir()

@@ -131,7 +131,7 @@ var blockKinds = []kind{
 }
 
 var skipKinds = []kind{
-	{string(unet.SkipConcat), "long skips: the decoder reads the encoder's channels beside its own", "Ronneberger et al. 2015"},
+	{string(unet.SkipConcat), "long skips: the decoder reads the encoder's channels next to its own", "Ronneberger et al. 2015"},
 	{string(unet.SkipAdd), "long skips: it reads their sum", "Chaurasia and Culurciello 2017"},
 	{string(unet.SkipNone), "no long skips: everything passes the bottleneck", "an encoder and a decoder"},
 	{string(unet.SkipNested), "long skips through blocks of their own (UNet++)", "Zhou et al. 2018"},

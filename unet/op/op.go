@@ -22,7 +22,7 @@
 // (fast) and float64 (for gradient tests).
 //
 // Source of the interface: gorgonia.org/gorgonia Op and SDOp; what the library
-// demands of an operation beyond the interface is said at each method.
+// requires of an operation beyond the interface is documented at each method.
 package op
 
 import (

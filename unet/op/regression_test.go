@@ -51,7 +51,7 @@ func TestRegressionLeavesOutUnknownTargets(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := loss.Value().Data().(float64); math.Abs(got-c.want) > 1e-12 || grad.Data().([]float64)[2] != 0 {
-			t.Errorf("%s: loss %g with gradient %v, want %g and none of the third", name, got, grad.Data(), c.want)
+			t.Errorf("%s: loss %g with gradient %v, want %g and 0 for the third", name, got, grad.Data(), c.want)
 		}
 		if err := vm.Close(); err != nil {
 			t.Fatal(err)

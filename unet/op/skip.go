@@ -81,7 +81,7 @@ func (s *Set[T]) Add(relu bool, x ...Act) (Act, error) {
 	return Act{Node: n, Shape: spec.X}, err
 }
 
-// describe formats a shape for people.
+// describe formats a shape for messages.
 func describe(s kernel.Shape) string {
 	return fmt.Sprintf("%d×%d channels of %d×%d pixels", s.N, s.C, s.H, s.W)
 }

@@ -53,7 +53,7 @@ func bilinear() {
 		"	v[p] = 3/4 near[p] + 1/4 far[p]",
 		"	y[2*p][l] = 3/4 v[p][l] + 1/4 v[p-1][l]",
 		"	y[2*p+1][l] = 3/4 v[p][l] + 1/4 v[p+1][l]",
-		"where v goes on beyond its ends.")
+		"where v is extended beyond its ends.")
 	y, nearRow, farRow := ptr("y"), ptr("near"), ptr("far")
 	q := newQuarters("bilinear")
 	at := func(i int) reg.VecVirtual { return q.blend(r.at(nearRow, i), load(r.at(farRow, i))) }
@@ -83,7 +83,7 @@ func bilinearGrad() {
 	r := begin("bilinearGradRow", "func(dx, far0, near0, near1, far1 *float32, n int)",
 		"	v[q] = 3/4 (near0[q] + near1[q]) + 1/4 (far0[q] + far1[q])",
 		"	dx[p][l] = 3/4 (v[2*p][l] + v[2*p+1][l]) + 1/4 (v[2*p-1][l] + v[2*p+2][l])",
-		"where v goes on beyond its ends.")
+		"where v is extended beyond its ends.")
 	dx, far0, near0, near1, far1 := ptr("dx"), ptr("far0"), ptr("near0"), ptr("near1"), ptr("far1")
 	q := newQuarters("bilinearGrad")
 	at := func(i int) reg.VecVirtual {
