@@ -59,8 +59,8 @@ func (d *Dataset) Agree(whose string, names []string) error {
 // Rename names and numbers the classes as in names. A class that the data sets know
 // by name gets the number that names gives it. If they know none of the names, the
 // names apply in order, with a warning. If they know only some, the error is
-// segd.ErrFormat. An empty list changes nothing, and placeholder names change only
-// what the classes are called.
+// segd.ErrFormat. An empty list changes nothing, nor do placeholder names if the data
+// sets name their classes.
 func (d *Dataset) Rename(names []string) error {
 	want := classes.List{Whose: "the list given", Names: names}
 	switch {
