@@ -85,7 +85,9 @@ func (u *upload) source() *engine.Source {
 		return s
 	}
 	if len(u.channels) < 2 {
-		return &engine.Source{Files: []engine.File{engine.Bytes("file", u.bytes)}, Notes: u.notes}
+		f := engine.Bytes("file", u.bytes)
+		f.Beside = u.beside()
+		return &engine.Source{Files: []engine.File{f}, Notes: u.notes}
 	}
 	s := &engine.Source{}
 	for k, b := range u.channels {

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"strings"
 
 	"segd"
 	"segd/dicomio"
 	"segd/internal/archive"
+	"segd/internal/beside"
 	"segd/internal/scanio"
 )
 
@@ -27,16 +29,24 @@ type pile struct {
 	file   *temporary // nil: all is in buf
 	n      int64
 	ends   []int64 // of the files
-	sent   []int   // their numbers, with those that were skipped
+	kept   []kept  // the files
 	unmap  func() error
-	parts  int // of the form
+	parts  int // of the form, with those that were skipped and the one before the pile
 	skip   left
 }
 
-// addPart adds a file that comes as a part of a form, unless it is no image.
-func (p *pile) addPart(r io.Reader) error {
-	p.parts++
-	if p.parts == maxSlices { // with the one before the pile
+// kept is a file of a pile.
+type kept struct {
+	number int    // as it was sent, from 1
+	name   string // as the client calls it; a path in an archive
+	spare  bool   // it is no image, but may have the values of a volume
+	b      []byte
+}
+
+// addPart adds a file that comes as a part of a form, unless it is no image and has no
+// name, by which it could be found as the values of one.
+func (p *pile) addPart(r io.Reader, name string) error {
+	if p.parts++; p.parts > maxSlices {
 		return fmt.Errorf("handlers: %w: more than %d files in a form", segd.ErrTooLarge, maxSlices)
 	}
 	head := make([]byte, sniffed)
@@ -45,15 +55,16 @@ func (p *pile) addPart(r io.Reader) error {
 	case err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
 		return readError(err)
 	case n == 0:
-		return fmt.Errorf("handlers: %w: file %d of the form is empty", segd.ErrFormat, p.parts+1)
+		return fmt.Errorf("handlers: %w: file %d of the form is empty", segd.ErrFormat, p.parts)
 	case archive.Is(head):
 		return fmt.Errorf("handlers: %w: an archive beside another file: send one archive, or files", segd.ErrUnsupported)
 	}
-	if p.skip.passes(head) {
+	k := kept{number: p.parts, name: name, spare: name != "" && scanio.KindOf(head) == scanio.Unknown}
+	if !k.spare && p.skip.passes(head) {
 		_, err := io.Copy(io.Discard, r)
 		return err
 	}
-	p.sent = append(p.sent, p.parts+1)
+	p.kept = append(p.kept, k)
 	return p.add(io.MultiReader(bytes.NewReader(head), r))
 }
 
@@ -84,7 +95,7 @@ func (p *pile) add(r io.Reader) error {
 }
 
 // files are all that were added, until Close.
-func (p *pile) files() ([][]byte, error) {
+func (p *pile) files() ([]kept, error) {
 	all := p.buf.Bytes()
 	if p.file != nil {
 		var err error
@@ -92,12 +103,11 @@ func (p *pile) files() ([][]byte, error) {
 			return nil, internalError{fmt.Errorf("handlers: upload from disk: %w", err)}
 		}
 	}
-	var list [][]byte
 	at := int64(0)
-	for _, end := range p.ends {
-		list, at = append(list, all[at:end:end]), end
+	for i, end := range p.ends {
+		p.kept[i].b, at = all[at:end:end], end
 	}
-	return list, nil
+	return p.kept, nil
 }
 
 // Close lets go of the files. p may be nil.
@@ -112,8 +122,8 @@ func (p *pile) Close() error {
 	return f.Close()
 }
 
-// addSlices makes the files of a form behind the first one slices, with it. p may be
-// nil: there are none.
+// addSlices makes the files of a form behind the first one slices, with it, or the values
+// of it. p may be nil: there are none.
 func (u *upload) addSlices(p *pile) error {
 	if p == nil {
 		return nil
@@ -125,33 +135,67 @@ func (u *upload) addSlices(p *pile) error {
 	if err != nil {
 		return err
 	}
-	if !p.skip.passes(u.bytes[:min(len(u.bytes), sniffed)]) {
-		list, p.sent = append([][]byte{u.bytes}, list...), append([]int{1}, p.sent...)
+	if len(u.bytes) > 0 && !p.skip.passes(u.bytes[:min(len(u.bytes), sniffed)]) {
+		list = append([]kept{{number: 1, name: u.name, b: u.bytes}}, list...)
 	}
 	return u.keep(list, p, p.Close)
 }
 
-// keep makes list the files of u, and closes what they lie in with it.
-func (u *upload) keep(list [][]byte, p *pile, closeFiles func() error) error {
-	skip := &p.skip
-	if len(list) == 0 {
-		return fmt.Errorf("handlers: %w: no image among the files (%s): want %s", segd.ErrUnsupported, skip, scanio.Readable())
+// keep makes list the files of u, and closes what they lie in with it. Files that are the
+// values of others are no images of their own.
+func (u *upload) keep(list []kept, p *pile, closeFiles func() error) error {
+	values := map[string]bool{}
+	for _, k := range list {
+		if k.spare {
+			continue
+		}
+		for _, name := range scanio.Parts(path.Base(k.name), k.b) {
+			values[path.Join(path.Dir(k.name), name)] = true
+		}
+	}
+	var images []kept
+	for _, k := range list {
+		switch {
+		case values[path.Clean(k.name)]:
+		case k.spare:
+			p.skip.others++
+		default:
+			images = append(images, k)
+		}
+	}
+	if len(images) == 0 {
+		return fmt.Errorf("handlers: %w: no image among the files (%s): want %s", segd.ErrUnsupported, &p.skip, scanio.Readable())
 	}
 	before := u.close
-	u.bytes, u.close = list[0], func() error {
+	u.bytes, u.name, u.close = images[0].b, images[0].name, func() error {
 		err := closeFiles()
 		if before != nil {
 			err = errors.Join(err, before())
 		}
 		return err
 	}
-	if text := skip.String(); text != "" {
+	u.others = list
+	if text := p.skip.String(); text != "" {
 		u.notes = append(u.notes, "left out: "+text)
 	}
-	if len(list) > 1 {
-		u.slices, u.numbers = list, p.sent
+	if len(images) > 1 {
+		for _, k := range images {
+			u.slices, u.numbers = append(u.slices, k.b), append(u.numbers, k.number)
+		}
 	}
 	return nil
+}
+
+// beside are the files that came with the one of u, in the same folder of an archive.
+func (u *upload) beside() beside.Files {
+	return beside.Files{Name: path.Base(u.name), Open: func(name string) ([]byte, error) {
+		for _, k := range u.others {
+			if path.Clean(k.name) == path.Join(path.Dir(u.name), name) {
+				return k.b, nil
+			}
+		}
+		return nil, fmt.Errorf("%w: the header has its values in another file, which did not come with it: send that as one more part named file, with its file name", segd.ErrUnprocessable)
+	}}
 }
 
 // unpack makes the files of an archive those of the upload. Their bytes lie on the disk
@@ -176,8 +220,10 @@ func (s *Server) unpack(u *upload) (_ *upload, err error) {
 	}()
 	var images []archive.Member
 	total := int64(0)
+	values := archive.Values(packed, members, scanio.Parts)
 	for i, m := range members {
 		head, err := m.Head(packed, sniffed)
+		k := kept{number: i + 1, name: m.Name, spare: values[m.Name] && scanio.KindOf(head) == scanio.Unknown}
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("file %d of the archive: %w", i+1, err)
@@ -186,13 +232,13 @@ func (s *Server) unpack(u *upload) (_ *upload, err error) {
 			continue
 		case archive.Is(head):
 			return nil, fmt.Errorf("handlers: %w: an archive inside the archive: unpack it first", segd.ErrUnsupported)
-		case p.skip.passes(head):
+		case !k.spare && p.skip.passes(head):
 			continue
 		}
 		if total += m.Size; total > maxUnpacked || len(images) == maxSlices {
 			return nil, fmt.Errorf("handlers: %w: an archive of more than %d images, or of more than %d bytes", segd.ErrTooLarge, maxSlices, maxUnpacked)
 		}
-		images, p.sent = append(images, m), append(p.sent, i+1)
+		images, p.kept = append(images, m), append(p.kept, k)
 	}
 	if total > s.memory.spool.size {
 		return nil, fmt.Errorf("handlers: %w: an archive of %s, the server has %s for files", segd.ErrTooLarge, inMiB(total), inMiB(s.memory.spool.size))
@@ -207,7 +253,7 @@ func (s *Server) unpack(u *upload) (_ *upload, err error) {
 		err := p.add(r)
 		_ = r.Close() // never fails
 		if err != nil {
-			return nil, fmt.Errorf("file %d of the archive: %w", p.sent[i], err)
+			return nil, fmt.Errorf("file %d of the archive: %w", p.kept[i].number, err)
 		}
 	}
 	list, err := p.files()
@@ -226,7 +272,7 @@ type left struct {
 // passes counts a file that begins with head and is no image.
 func (l *left) passes(head []byte) bool {
 	kind := scanio.KindOf(head)
-	switch what := dicomio.NotImage(head); {
+	switch what := dicomio.NotImage(scanio.Head(head)); {
 	case kind == scanio.DICOMDIR:
 		l.directories++
 	case !kind.IsScan():

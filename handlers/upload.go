@@ -31,6 +31,8 @@ const (
 // disk where it is large, and are gone after Close.
 type upload struct {
 	bytes    []byte
+	name     string     // of the file, as the client calls it
+	others   []kept     // files that came with it
 	channels [][]byte   // of an image that came as several files, the first among them
 	slices   [][]byte   // of a series that came as several files or an archive, the first among them
 	numbers  []int      // of slices, as they were sent, from 1
@@ -40,7 +42,7 @@ type upload struct {
 }
 
 func (u *upload) Close() error {
-	u.bytes, u.channels, u.slices = nil, nil, nil
+	u.bytes, u.channels, u.slices, u.others = nil, nil, nil, nil
 	if u.close == nil {
 		return nil
 	}
@@ -53,10 +55,13 @@ func (u *upload) Close() error {
 // the slices of a series. The caller closes it.
 func (s *Server) readUpload(r *http.Request) (*upload, error) {
 	u, err := s.readBody(r)
-	if err != nil || !archive.Is(u.bytes) {
+	if err == nil && archive.Is(u.bytes) {
+		u, err = s.unpack(u)
+	}
+	if err != nil {
 		return u, err
 	}
-	return s.unpack(u)
+	return s.inflate(u)
 }
 
 // readBody is readUpload with archives as they are.
@@ -124,6 +129,9 @@ func (s *Server) readForm(form *multipart.Reader, between *formReader) (u *uploa
 		switch {
 		case ended && u == nil && len(channels) > 0:
 			return joinUploads(channels, options)
+		case ended && u == nil && more != nil:
+			u = &upload{options: options}
+			return u, u.addSlices(more)
 		case ended && u == nil:
 			return nil, fmt.Errorf("handlers: %w: the form has no part named file, nor any named %s and so on", segd.ErrFormat, channelName(0))
 		case ended:
@@ -141,19 +149,22 @@ func (s *Server) readForm(form *multipart.Reader, between *formReader) (u *uploa
 			return u, fmt.Errorf("handlers: %w: a form of more than %d parts", segd.ErrTooLarge, maxFields)
 		}
 		switch name := part.FormName(); {
-		case name == "file" && len(channels) > 0, isChannel(name) && u != nil:
+		case name == "file" && len(channels) > 0, isChannel(name) && (u != nil || more != nil):
 			return u, fmt.Errorf("handlers: %w: both a part named file and channels, %s and so on, in a form: want one or the other", segd.ErrFormat, channelName(0))
 		case isChannel(name):
 			between.file = true
 			if channels, err = s.readChannel(channels, name, part); err != nil {
 				return u, err
 			}
-		case name == "file" && u != nil:
+		case name == "file" && (u != nil || more != nil || scanio.NamedValues(part.FileName())):
 			between.file = true
-			if more == nil {
-				more = &pile{server: s, room: inMemory - len(u.bytes)}
+			switch {
+			case more == nil && u == nil: // the values before their header
+				more = &pile{server: s, room: inMemory}
+			case more == nil:
+				more = &pile{server: s, room: inMemory - len(u.bytes), parts: 1}
 			}
-			if err = more.addPart(part); err != nil {
+			if err = more.addPart(part, part.FileName()); err != nil {
 				return u, err
 			}
 		case name == "file":
@@ -161,6 +172,7 @@ func (s *Server) readForm(form *multipart.Reader, between *formReader) (u *uploa
 			if u, err = s.spool(part); err != nil {
 				return u, err
 			}
+			u.name = part.FileName()
 		case part.FileName() != "":
 			return u, fmt.Errorf("handlers: %w: the form has a file in the field %.40q: name the field file, or %s and so on for the channels of an image", segd.ErrFormat, name, channelName(0))
 		default:

@@ -37,8 +37,9 @@ type segmentSettings struct {
 const segmentLong = "Segment files and folders of DICOM, NIfTI, NRRD, MetaImage, MGH, PNG, JPEG, TIFF,\n" +
 	"JPEG 2000, BMP, GIF, WebP and PNM. Folders are read recursively; the files in a zip\n" +
 	"archive that is named are read like those of a folder.\n\n" +
-	"The format is detected from the content, not the name. Files that are not images\n" +
-	"are skipped and counted.\n\n" +
+	"The format is detected from the content, not the name, in gzip too. Files that are\n" +
+	"not images are skipped and counted. Headers of volumes (.mhd, .nhdr, .hdr) find\n" +
+	"their values in the files beside them.\n\n" +
 	"The outputs of FOLDER/NAME.dcm are OUT/KIND/FOLDER/NAME.png; the frames of a\n" +
 	"multi-frame file are NAME_0001 and so on. Two inputs with the same name keep\n" +
 	"their extensions: a.png.png, a.dcm.png. OUT/segd.csv holds the measurements of\n" +

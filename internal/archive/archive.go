@@ -60,6 +60,36 @@ func (m Member) Hidden() bool {
 	return false
 }
 
+// maxHeader bounds what is read of a member that may be the header of others.
+const maxHeader = 1 << 20
+
+// Values returns the names of the members that have the values of volumes whose headers
+// are members too. parts returns the names of such files beside a file of a name, of
+// which it is given the beginning.
+func Values(r io.ReaderAt, members []Member, parts func(name string, b []byte) []string) map[string]bool {
+	values := map[string]bool{}
+	for _, m := range members {
+		if m.Hidden() {
+			continue
+		}
+		const sniffed = 4 << 10
+		head, err := m.Head(r, sniffed)
+		if err != nil {
+			continue // reading it says why
+		}
+		list := parts(path.Base(m.Name), head)
+		if list != nil && m.Size > sniffed { // it may name more
+			if head, err = m.Head(r, maxHeader); err == nil {
+				list = parts(path.Base(m.Name), head)
+			}
+		}
+		for _, name := range list {
+			values[path.Join(path.Dir(m.Name), name)] = true
+		}
+	}
+	return values
+}
+
 // Open lists the files in the zip file of size bytes, in its order; folders are left
 // out. r is not kept.
 //

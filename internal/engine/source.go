@@ -5,6 +5,7 @@ import (
 
 	"segd"
 	"segd/dicomio"
+	"segd/internal/beside"
 	"segd/internal/scanio"
 )
 
@@ -32,6 +33,8 @@ type File struct {
 	Name string // in errors, where there are several
 	Read func() ([]byte, error)
 	Kind scanio.Kind // where it is known
+	// Beside are the other files of its folder: a header may have its values in them.
+	Beside beside.Files
 	// Number is that of a slice among the files that were sent, from 1; 0: nobody asks.
 	Number int
 	// Of a channel of an image: its number, and where it lies.
@@ -70,7 +73,7 @@ func (s *Source) of(k int, err error) error {
 // scan reads what the files hold: one scan, or its channels.
 func (s *Source) scan(files [][]byte) (*segd.Scan, error) {
 	if len(files) == 1 {
-		return scanio.Read(files[0])
+		return scanio.ReadWith(files[0], scanio.Options{Beside: s.Files[0].Beside})
 	}
 	if s.Slices {
 		return s.join(files)
@@ -78,7 +81,7 @@ func (s *Source) scan(files [][]byte) (*segd.Scan, error) {
 	list := make([]*scanio.Channel, len(files))
 	for k, b := range files {
 		var err error
-		if list[k], err = scanio.ReadChannel(s.Files[k].Name, b); err != nil {
+		if list[k], err = scanio.ReadChannel(s.Files[k].Name, b, scanio.Options{Beside: s.Files[k].Beside}); err != nil {
 			return nil, s.of(k, err)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 
 	"segd"
 	"segd/dicomio"
+	"segd/internal/beside"
 	"segd/internal/scanio"
 	"segd/internal/segment"
 	"segd/models"
@@ -22,8 +23,9 @@ import (
 // Options say what is asked for. The zero value asks for the file alone.
 type Options struct {
 	Models  *models.Catalogue
-	Model   string // whose steps are wanted: a name or directory; "auto": by the scan; "": of none
-	Patient bool   // tell what the file says of patient and study
+	Model   string       // whose steps are wanted: a name or directory; "auto": by the scan; "": of none
+	Patient bool         // tell what the file says of patient and study
+	Beside  beside.Files // the other files of its folder
 }
 
 // Inspection is what is known of a file. Steps are those of the first frame.
@@ -45,7 +47,11 @@ type Inspection struct {
 // File inspects the file b, which is not kept. Errors are those of scanio, of
 // the choice of a model, and of its preparation of the first frame.
 func File(b []byte, o Options) (*Inspection, error) {
-	scan, err := scanio.Read(b)
+	b, err := scanio.Inflate(b)
+	if err != nil {
+		return nil, err
+	}
+	scan, err := scanio.ReadWith(b, scanio.Options{Beside: o.Beside})
 	if err != nil {
 		return nil, err
 	}

@@ -1,11 +1,12 @@
 // Package metaimage reads MetaImage files, which ITK and its programs write: .mha, a
-// header in text and the values behind it.
+// header in text and the values behind it, and .mhd, a header whose values are in other
+// files.
 //
 //	v, err := metaimage.Read(b)
 //
 // Volumes of two to four axes are read: columns, rows, planes and times. Limits are
 // those of package nifti, whose Volume is the result. Not read, with
-// segd.ErrUnsupported: values in another file (.mhd), text, several components other
+// segd.ErrUnsupported: values in another folder, text, several components other
 // than colours of 8 bits.
 //
 // Source: itk.org/Wiki/ITK/MetaIO/Documentation.
@@ -13,21 +14,19 @@ package metaimage
 
 import (
 	"bytes"
-	"compress/zlib"
 	"fmt"
-	"io"
 	"math"
 	"strconv"
 	"strings"
 
 	"segd"
+	"segd/internal/beside"
 	"segd/internal/nifti"
 )
 
 const (
-	maxHeader    = 1 << 20
-	maxData      = 1 << 30
-	deflateRatio = 1032 // what a byte of deflate can stand for
+	maxHeader = 1 << 20
+	maxData   = 1 << 30
 )
 
 // Is reports whether b begins as a MetaImage header does: with a field of its own.
@@ -49,16 +48,20 @@ func Is(b []byte) bool {
 	return false
 }
 
-// Read reads the MetaImage file b, which is not kept.
+// Read is ReadBeside of a file that has its values in itself.
+func Read(b []byte) (*nifti.Volume, error) { return ReadBeside(b, beside.Files{}) }
+
+// ReadBeside reads the MetaImage file b, which is not kept, and where its values are in
+// other files, those that lie beside it.
 //
-// The errors are segd.ErrFormat (malformed or truncated), segd.ErrTooLarge and
-// segd.ErrUnsupported.
-func Read(b []byte) (*nifti.Volume, error) {
+// The errors are segd.ErrFormat (malformed or truncated), segd.ErrTooLarge,
+// segd.ErrUnsupported and those of files.
+func ReadBeside(b []byte, files beside.Files) (*nifti.Volume, error) {
 	h, err := open(b)
 	if err != nil {
 		return nil, err
 	}
-	data, err := h.decode()
+	data, err := h.decode(files)
 	if err != nil {
 		return nil, err
 	}
@@ -72,6 +75,16 @@ func ReadHeader(b []byte) (*nifti.Header, error) {
 		return nil, err
 	}
 	return h.layout.Header()
+}
+
+// Files returns the names of the files that have the values of the header b, as it has
+// them; nil: they lie behind it. The errors are those of Read.
+func Files(b []byte) ([]string, error) {
+	h, err := open(b)
+	if err != nil || h.local() {
+		return nil, err
+	}
+	return h.files()
 }
 
 // header is what the fields say.
@@ -162,8 +175,6 @@ func (h *header) settle() error {
 	switch {
 	case !ok:
 		return unsupported("values of type %.40q", h.get("ElementType"))
-	case !strings.EqualFold(h.get("ElementDataFile"), "LOCAL"):
-		return unsupported("values in another file (ElementDataFile): save it as one .mha file")
 	case h.get("BinaryData") != "" && !h.yes("BinaryData"):
 		return unsupported("values in text")
 	}
@@ -251,39 +262,4 @@ func (h *header) place() error {
 	}
 	h.layout.Affine = a
 	return nil
-}
-
-// decode returns the values.
-func (h *header) decode() ([]byte, error) {
-	if _, err := h.layout.Header(); err != nil { // sizes, before memory is taken
-		return nil, err
-	}
-	if h.size > maxData {
-		return nil, fmt.Errorf("metaimage: %w: %d bytes of values, limit %d", segd.ErrTooLarge, h.size, maxData)
-	}
-	rest := h.rest
-	if text := h.get("HeaderSize"); text != "" && text != "0" {
-		if text != "-1" {
-			return nil, unsupported("a HeaderSize of %.20q with values in the same file", text)
-		}
-		rest = rest[max(0, int64(len(rest))-h.size):] // the values are the last bytes
-	}
-	if !h.yes("CompressedData") {
-		if int64(len(rest)) < h.size {
-			return nil, malformed("truncated: %d bytes of values, want %d", len(rest), h.size)
-		}
-		return bytes.Clone(rest[:h.size]), nil
-	}
-	if h.size/deflateRatio > int64(len(rest)) {
-		return nil, malformed("truncated: %d bytes of values in a compressed file of %d", h.size, len(rest))
-	}
-	z, err := zlib.NewReader(bytes.NewReader(rest))
-	if err != nil {
-		return nil, malformed("damaged compression")
-	}
-	data := make([]byte, h.size)
-	if _, err := io.ReadFull(z, data); err != nil {
-		return nil, malformed("truncated or damaged: fewer than %d bytes of values", h.size)
-	}
-	return data, nil
 }

@@ -10,13 +10,14 @@ package mgh
 
 import (
 	"bytes"
-	"compress/gzip"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math"
 
 	"segd"
+	"segd/internal/gunzip"
 	"segd/internal/nifti"
 )
 
@@ -32,9 +33,11 @@ const (
 )
 
 const (
-	maxSize      = 20_000 // along an axis, as package nifti has it
-	maxData      = 1 << 30
-	deflateRatio = 1032 // what a byte of deflate can stand for
+	maxSize = 20_000 // along an axis, as package nifti has it
+	maxData = 1 << 30
+
+	// maxTrailing is what is read behind the values to find a damaged end.
+	maxTrailing = 1 << 20
 )
 
 // types are the types of values, their size, and what package nifti calls them.
@@ -76,8 +79,8 @@ func Read(b []byte) (*nifti.Volume, error) {
 		return nil, err
 	}
 	ratio := int64(1)
-	if zipped(b) {
-		ratio = deflateRatio
+	if gunzip.Is(b) {
+		ratio = gunzip.Ratio
 	}
 	switch {
 	case size > maxData:
@@ -88,6 +91,10 @@ func Read(b []byte) (*nifti.Volume, error) {
 	data := make([]byte, size)
 	if _, err := io.ReadFull(rest, data); err != nil {
 		return nil, malformed("truncated or damaged: fewer than %d bytes of values", size)
+	}
+	// Only at its end does a compressed file show whether it is whole.
+	if _, err := io.CopyN(io.Discard, rest, maxTrailing); err != nil && !errors.Is(err, io.EOF) {
+		return nil, malformed("the compressed file is damaged")
 	}
 	return nifti.Make(l, data)
 }
@@ -109,13 +116,11 @@ func malformed(format string, args ...any) error {
 	return fmt.Errorf("mgh: %w: %s", segd.ErrFormat, fmt.Sprintf(format, args...))
 }
 
-func zipped(b []byte) bool { return bytes.HasPrefix(b, []byte{0x1f, 0x8b}) }
-
 // open returns the header, or what there is of it, and a reader of what follows.
 func open(b []byte) ([]byte, io.Reader, error) {
 	var r io.Reader = bytes.NewReader(b)
-	if zipped(b) {
-		z, err := gzip.NewReader(r)
+	if gunzip.Is(b) {
+		z, err := gunzip.NewReader(b)
 		if err != nil {
 			return nil, nil, malformed("damaged compression")
 		}

@@ -18,7 +18,10 @@ const (
 
 // Header says what a NIfTI file holds and where it lies.
 type Header struct {
-	Version       int // 1 or 2
+	Version int // 1 or 2
+	// Pair says that the values lie in another file than the header, which is an .hdr
+	// file. Analyze says that the header is of ANALYZE 7.5, whose files are pairs too.
+	Pair, Analyze bool
 	Width, Height int // voxels along the first and the second axis
 	Depth, Times  int // along the third and the fourth, at least 1
 	Channels      int // 1, or 3 (RGB)
@@ -34,13 +37,16 @@ type Header struct {
 	// Disagree is how far the sform and the qform of the file place its corners
 	// apart, in mm; 0 where it has one of them.
 	Disagree float64
+	// PixdimMM are the distances that pixdim gives beside an sform that has others, by
+	// more than a twentieth; zeros: they agree, or one says nothing.
+	PixdimMM [3]float64
 	// Low and High are the display window, equal where there is none.
 	Low, High float64
 
 	kind   kind
 	order  binary.ByteOrder
-	offset int64  // of the values in the file
-	raw    []byte // the header, unchanged
+	offset int64  // of the values in their file
+	raw    []byte // the header, as it would be in one file with the values
 }
 
 // Planes is the number of planes: Depth of each time.
@@ -48,6 +54,14 @@ func (h *Header) Planes() int { return h.Depth * h.Times }
 
 // Placed reports whether it is known where in the patient the volume lies.
 func (h *Header) Placed() bool { return h.From == "sform" || h.From == "qform" }
+
+// Form names the format of the file: NIfTI-1, NIfTI-2 or ANALYZE 7.5.
+func (h *Header) Form() string {
+	if h.Analyze {
+		return "ANALYZE 7.5"
+	}
+	return fmt.Sprintf("NIfTI-%d", h.Version)
+}
 
 // Type names the type of the values, such as int16.
 func (h *Header) Type() string { return h.kind.name }
@@ -68,19 +82,6 @@ func (h *Header) Grid() (g segd.Grid, ok bool) {
 	g = segd.Grid{Size: [3]int{h.Width, h.Height, h.Depth}, Affine: h.Affine.RAS()}
 	_, ok = h.Affine.Inverse()
 	return g, ok && h.Placed()
-}
-
-// Warnings says what a user should know about where h lies.
-func (h *Header) Warnings() []string {
-	// Half a millimetre, or half a pixel, is more than rounding makes of one place.
-	limit := 0.5
-	if p := h.Spacing(); p.Known() {
-		limit *= min(1, p.RowMM, p.ColMM)
-	}
-	if h.Disagree <= limit {
-		return nil
-	}
-	return []string{fmt.Sprintf("the sform and the qform of the file place it up to %.3g mm apart: the sform is used, programs that take the qform put it elsewhere", h.Disagree)}
 }
 
 // distance is how far neighbouring voxels along an axis lie apart, in mm; 0
@@ -115,12 +116,12 @@ func orderOf(b []byte) binary.ByteOrder {
 }
 
 // isHeader reports whether b begins as a header of either version does, the
-// magic included.
+// magic included, or as one of ANALYZE 7.5.
 func isHeader(b []byte) bool {
 	if o := orderOf(b); o == nil {
 		return false
 	}
-	return len(b) >= size1 && (magic(b) == "n+1" || magic(b) == "ni1") || len(b) >= 8 && (magic2(b) == "n+2" || magic2(b) == "ni2")
+	return len(b) >= size1 && (magic(b) == "n+1" || magic(b) == "ni1") || len(b) >= 8 && (magic2(b) == "n+2" || magic2(b) == "ni2") || isAnalyze(b)
 }
 
 func magic(b []byte) string  { return strings.TrimRight(string(b[344:348]), "\x00") }
@@ -174,15 +175,20 @@ func parse(b []byte) (*Header, error) {
 	if need := int(order.Uint32(b)); len(b) < need {
 		return nil, malformed("truncated: %d bytes of a header of %d", len(b), need)
 	}
-	h.raw = b
 	switch {
 	case f.wide && magic2(b) == "ni2", !f.wide && magic(b) == "ni1":
-		return nil, fmt.Errorf("nifti: %w: a header whose values are in an .img file: make one .nii file of both", segd.ErrUnsupported)
+		h.Pair = true
 	case f.wide && magic2(b) != "n+2":
 		return nil, malformed("no magic of version 2")
 	case !f.wide && magic(b) != "n+1":
-		return nil, fmt.Errorf("nifti: %w: no magic: an ANALYZE 7.5 header, or none at all", segd.ErrUnsupported)
+		if !isAnalyze(b) {
+			return nil, fmt.Errorf("nifti: %w: no magic, and no header of ANALYZE 7.5", segd.ErrUnsupported)
+		}
+		h.Pair, h.Analyze = true, true
+		b = fromAnalyze(b, order)
+		f.b = b
 	}
+	h.raw = b
 	if err := h.readDim(f); err != nil {
 		return nil, err
 	}
@@ -248,7 +254,11 @@ func (h *Header) readOffset(f fields) error {
 		offset = float64(int64(f.order.Uint64(f.b[168:])))
 	}
 	least := int64(len(h.raw))
+	if h.Pair {
+		least = 0
+	}
 	switch {
+	case offset == 0 && h.Pair:
 	case offset == 0: // some writers leave it out
 		h.offset = least + 4
 	case !(offset >= float64(least)) || offset != math.Trunc(offset):
@@ -257,6 +267,9 @@ func (h *Header) readOffset(f fields) error {
 		return fmt.Errorf("nifti: %w: values from byte %g on, limit %d", segd.ErrTooLarge, offset, maxOffset)
 	default:
 		h.offset = int64(offset)
+	}
+	if h.Pair {
+		h.raw = oneFile(h.raw, h.order)
 	}
 	return nil
 }
@@ -286,6 +299,7 @@ func (h *Header) readAffine(f fields) {
 	switch {
 	case sform:
 		h.From, h.Affine = "sform", byForm
+		h.comparePixdim(f, scale)
 		if qform && usable(byForm) && usable(byQuaternion) {
 			h.Disagree = orient.Apart([3]int{h.Width, h.Height, h.Depth}, byForm, byQuaternion)
 		}

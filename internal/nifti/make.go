@@ -75,6 +75,7 @@ func Make(l Layout, data []byte) (*Volume, error) {
 			slices.Reverse(v.data[i : i+n])
 		}
 	}
+	v.count()
 	return v, nil
 }
 

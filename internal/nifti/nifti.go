@@ -1,6 +1,7 @@
 // Package nifti reads and writes NIfTI files, which neuroimaging and most
 // public data sets of volumes are made: .nii and .nii.gz, versions 1 and 2, in
-// either byte order.
+// either byte order. It reads pairs of .hdr and .img files as well, and those of
+// ANALYZE 7.5, whose orientation nobody knows.
 //
 //	v, err := nifti.Read(b)
 //	plane := make([]float32, v.Width*v.Height*v.Channels)
@@ -13,15 +14,13 @@
 //
 // Limits, checked on the header before memory is taken: 1 to 16384 rows and
 // columns, 64 Mpixel a plane, 20,000 planes, 1 GiB of values. Not read, with
-// segd.ErrUnsupported: pairs of .hdr and .img, ANALYZE 7.5, complex, binary and
-// 128-bit values, more than four axes.
+// segd.ErrUnsupported: complex, binary and 128-bit values, more than four axes.
 //
 // Source: nifti1.h (Cox et al. 2004) and nifti2.h (2011), nifti.nimh.nih.gov.
 package nifti
 
 import (
 	"bytes"
-	"compress/gzip"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -29,6 +28,7 @@ import (
 	"math"
 
 	"segd"
+	"segd/internal/gunzip"
 )
 
 // Limits besides those of the root package, which are checked before memory is taken.
@@ -39,14 +39,15 @@ const (
 
 	// maxTrailing is what is read behind the values to find a damaged end.
 	maxTrailing = 1 << 20
-	// deflateRatio is how far deflate expands at the very most.
-	deflateRatio = 1032
 )
 
 // Volume is a NIfTI file with its values. It does not change, and may be used
 // from several goroutines.
 type Volume struct {
 	Header
+	// NoNumbers is how many values are NaN or infinite.
+	NoNumbers int
+
 	data []byte // values, as they are stored
 }
 
@@ -57,7 +58,8 @@ func Is(b []byte) bool {
 	return err == nil && isHeader(head)
 }
 
-// Read reads the NIfTI file b, which is not kept.
+// Read reads the NIfTI file b, which is not kept. It is not for the header of a pair,
+// which is segd.ErrUnsupported: see ReadPair.
 //
 // The errors are segd.ErrFormat (malformed or truncated), segd.ErrTooLarge and
 // segd.ErrUnsupported.
@@ -70,9 +72,17 @@ func Read(b []byte) (*Volume, error) {
 	if err != nil {
 		return nil, err
 	}
+	if h.Pair {
+		return nil, fmt.Errorf("nifti: %w: a header whose values are in another file", segd.ErrUnsupported)
+	}
+	return h.read(b, head, rest)
+}
+
+// read reads the values out of the file b, which begins with head and goes on with rest.
+func (h *Header) read(b, head []byte, rest io.Reader) (*Volume, error) {
 	size := h.size()
-	if zipped(b) {
-		if (h.offset+size)/deflateRatio > int64(len(b)) {
+	if gunzip.Is(b) {
+		if (h.offset+size)/gunzip.Ratio > int64(len(b)) {
 			return nil, malformed("truncated: %d bytes of values in a compressed file of %d", size, len(b))
 		}
 	} else if h.offset+size > int64(len(b)) {
@@ -89,6 +99,7 @@ func Read(b []byte) (*Volume, error) {
 	if _, err := io.CopyN(io.Discard, rest, maxTrailing); err != nil && !errors.Is(err, io.EOF) {
 		return nil, malformed("the compressed file is damaged")
 	}
+	v.count()
 	return v, nil
 }
 
@@ -106,23 +117,29 @@ func malformed(format string, args ...any) error {
 	return fmt.Errorf("nifti: %w: %s", segd.ErrFormat, fmt.Sprintf(format, args...))
 }
 
-func zipped(b []byte) bool { return bytes.HasPrefix(b, []byte{0x1f, 0x8b}) }
+// startOf returns a reader of the values file b; nothing of it is read yet.
+func startOf(b []byte) (head []byte, rest io.Reader, err error) {
+	if !gunzip.Is(b) {
+		return nil, bytes.NewReader(b), nil
+	}
+	rest, err = gunzip.NewReader(b)
+	if err != nil {
+		err = malformed("damaged compression")
+	}
+	return nil, rest, err
+}
 
 // headOf returns the first bytes of b, as many as a header has or fewer, and
 // a reader of what follows them.
 func headOf(b []byte) ([]byte, io.Reader, error) {
-	var r io.Reader = bytes.NewReader(b)
-	if zipped(b) {
-		z, err := gzip.NewReader(r)
-		if err != nil {
-			return nil, nil, malformed("damaged compression")
-		}
-		r = z
+	_, r, err := startOf(b)
+	if err != nil {
+		return nil, nil, err
 	}
 	head := make([]byte, size1)
 	n, err := io.ReadFull(r, head)
 	if err != nil {
-		if zipped(b) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+		if !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
 			return nil, nil, malformed("damaged compression")
 		}
 		return head[:n], r, nil

@@ -1,12 +1,13 @@
-// Package nrrd reads NRRD files, which 3D Slicer and many tools of research write: a
-// header in text and the values behind it.
+// Package nrrd reads NRRD files, which 3D Slicer and many tools of research write: .nrrd,
+// a header in text and the values behind it, and .nhdr, a header whose values are in
+// other files.
 //
 //	v, err := nrrd.Read(b)
 //
 // Volumes of two to four axes are read: columns, rows, planes, and times or the three
 // components of a colour. Values are raw, gzip, bzip2, text or hexadecimal digits.
 // Limits are those of package nifti, whose Volume is the result. Not read, with
-// segd.ErrUnsupported: values in another file, other spaces than those of a patient,
+// segd.ErrUnsupported: values in another folder, other spaces than those of a patient,
 // vectors other than colours of 8 bits.
 //
 // Source: teem.sourceforge.net/nrrd/format.html, version 5.
@@ -22,6 +23,7 @@ import (
 	"unicode"
 
 	"segd"
+	"segd/internal/beside"
 	"segd/internal/nifti"
 )
 
@@ -33,16 +35,20 @@ func Is(b []byte) bool {
 	return len(b) >= 8 && bytes.HasPrefix(b, []byte("NRRD000")) && b[7] >= '1' && b[7] <= '9'
 }
 
-// Read reads the NRRD file b, which is not kept.
+// Read is ReadBeside of a file that has its values in itself.
+func Read(b []byte) (*nifti.Volume, error) { return ReadBeside(b, beside.Files{}) }
+
+// ReadBeside reads the NRRD file b, which is not kept, and where its values are in other
+// files, those that lie beside it.
 //
-// The errors are segd.ErrFormat (malformed or truncated), segd.ErrTooLarge and
-// segd.ErrUnsupported.
-func Read(b []byte) (*nifti.Volume, error) {
+// The errors are segd.ErrFormat (malformed or truncated), segd.ErrTooLarge,
+// segd.ErrUnsupported and those of files.
+func ReadBeside(b []byte, files beside.Files) (*nifti.Volume, error) {
 	h, err := open(b)
 	if err != nil {
 		return nil, err
 	}
-	data, err := h.decode()
+	data, err := h.decode(files)
 	if err != nil {
 		return nil, err
 	}
@@ -58,9 +64,20 @@ func ReadHeader(b []byte) (*nifti.Header, error) {
 	return h.layout.Header()
 }
 
+// Files returns the names of the files that have the values of the header b, as it has
+// them; nil: they lie behind it. The errors are those of Read.
+func Files(b []byte) ([]string, error) {
+	h, err := open(b)
+	if err != nil || !h.detached() {
+		return nil, err
+	}
+	return h.files()
+}
+
 // header is what the fields say.
 type header struct {
 	fields   map[string]string
+	list     []string // names of files with values that the header has behind its fields
 	layout   nifti.Layout
 	encoding string
 	colour   bool
@@ -84,12 +101,17 @@ func open(b []byte) (*header, error) {
 	text := b[:min(len(b), maxHeader)]
 	for first := true; ; first = false {
 		line, rest, ok := bytes.Cut(text, []byte("\n"))
-		if !ok {
-			return nil, malformed("the header has no end within %d bytes", len(text))
+		// A header alone may end with its file, and so may its last line.
+		if !ok && (len(b) > maxHeader || len(line) == 0 && !h.detached()) {
+			return nil, malformed("the header has no end within %d bytes", min(len(b), maxHeader))
 		}
 		text, line = rest, bytes.TrimSuffix(line, []byte("\r"))
 		if len(line) == 0 {
 			break
+		}
+		if h.list != nil { // it goes to the end
+			h.list = append(h.list, strings.TrimSpace(string(line)))
+			continue
 		}
 		if first || line[0] == '#' || bytes.Contains(line, []byte(":=")) {
 			continue // the magic, a comment, and what users add
@@ -98,7 +120,10 @@ func open(b []byte) (*header, error) {
 		if !ok {
 			return nil, malformed("a line of the header is not a field")
 		}
-		h.fields[strings.ToLower(strings.TrimSpace(key))] = strings.TrimSpace(value)
+		key, value = strings.ToLower(strings.TrimSpace(key)), strings.TrimSpace(value)
+		if h.fields[key] = value; isDataFile(key) && isList(value) {
+			h.list = []string{}
+		}
 	}
 	h.rest = b[min(len(b), maxHeader)-len(text):]
 	return h, h.settle()
@@ -129,9 +154,6 @@ var types = map[string]string{
 
 // settle makes the layout of the fields.
 func (h *header) settle() error {
-	if h.get("data file", "datafile") != "" {
-		return unsupported("values in another file (data file): save it as one .nrrd file")
-	}
 	kind, ok := types[strings.ToLower(h.get("type"))]
 	if !ok {
 		return unsupported("values of type %.40q", h.get("type"))

@@ -23,10 +23,14 @@ type Channel struct {
 	patient string        // PatientID (0010,0020); never told
 }
 
-// ReadChannel is Read of a file that is one channel of an image. Errors are those
+// ReadChannel is ReadWith of a file that is one channel of an image. Errors are those
 // of Read and do not repeat the name.
-func ReadChannel(name string, b []byte) (*Channel, error) {
-	scan, err := Read(b)
+func ReadChannel(name string, b []byte, o Options) (*Channel, error) {
+	b, err := Inflate(b)
+	if err != nil {
+		return nil, err
+	}
+	scan, err := ReadWith(b, o)
 	if err != nil {
 		return nil, err
 	}

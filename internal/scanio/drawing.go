@@ -38,7 +38,7 @@ const MaxShades = 65535
 // those of ReadLabels, and segd.ErrUnprocessable for one of more than MaxShades
 // shades, which is no label.
 func ReadDrawing(b []byte, i int) (*Drawing, error) {
-	f, err := known(b)
+	f, b, err := known(b)
 	switch {
 	case err != nil:
 		return nil, err

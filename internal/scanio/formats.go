@@ -7,6 +7,8 @@ import (
 
 	"segd"
 	"segd/dicomio"
+	"segd/internal/beside"
+	"segd/internal/gunzip"
 	"segd/internal/metaimage"
 	"segd/internal/mgh"
 	"segd/internal/nifti"
@@ -42,9 +44,17 @@ type format struct {
 	kind       Kind
 	name       string // in messages
 	extensions []string
-	volume     bool                   // its files are volumes: scans have the Source of package nifti
+	shared     []string               // extensions that other files have too
 	is         func(head []byte) bool // no more than HeadBytes are needed
+	packed     bool                   // gzip files of it are read as they are; of others what they hold
 
+	// Of volumes, whose scans have the Source of package nifti: how files are read, their
+	// headers, and the names of other files with the values, nil where there are none.
+	open   func(b []byte, files beside.Files) (*nifti.Volume, error)
+	header func(b []byte) (*nifti.Header, error)
+	parts  func(name string, b []byte) ([]string, error)
+
+	// Of others.
 	read    func(b []byte) (*segd.Scan, error)
 	measure func(b []byte) (Size, error) // see Measure
 	frames  func(b []byte) (int, error)  // see Frames; nil: one
@@ -70,19 +80,25 @@ var formats = []*format{
 		read: readJPEG, measure: measureJPEG},
 	{kind: PNG, name: "PNG", extensions: []string{".png"}, is: starts(pngHeader), working: 4,
 		read: readPNG, measure: measurePNG, labels: readPNGLabels, values: readPNGValues, drawing: readPNGDrawing},
-	{kind: MGH, name: "MGH", extensions: []string{".mgh", ".mgz"}, volume: true, is: mgh.Is, working: 4,
-		read: readMGH, measure: measureMGH, labels: readMGHLabels, values: readMGHValues},
-	{kind: MetaImage, name: "MetaImage", extensions: []string{".mha"}, volume: true, is: metaimage.Is, working: 4,
-		read: readMetaImage, measure: measureMetaImage, labels: readMetaImageLabels, values: readMetaImageValues},
-	{kind: NRRD, name: "NRRD", extensions: []string{".nrrd"}, volume: true, is: nrrd.Is, working: 4,
-		read: readNRRD, measure: measureNRRD, labels: readNRRDLabels, values: readNRRDValues},
-	{kind: NIfTI, name: "NIfTI", extensions: []string{".nii.gz", ".nii"}, volume: true, is: nifti.Is, working: 4,
-		read: readNIfTI, measure: measureNIfTI, labels: readNIfTILabels, values: readNIfTIValues},
+	{kind: MGH, name: "MGH", extensions: []string{".mgh", ".mgz"}, is: mgh.Is, packed: true, working: 4,
+		open: alone(mgh.Read), header: mgh.ReadHeader},
+	{kind: MetaImage, name: "MetaImage", extensions: []string{".mha", ".mhd"}, is: metaimage.Is, working: 4,
+		open: metaimage.ReadBeside, header: metaimage.ReadHeader, parts: nameless(metaimage.Files)},
+	{kind: NRRD, name: "NRRD", extensions: []string{".nrrd", ".nhdr"}, is: nrrd.Is, working: 4,
+		open: nrrd.ReadBeside, header: nrrd.ReadHeader, parts: nameless(nrrd.Files)},
+	{kind: NIfTI, name: "NIfTI", extensions: []string{".nii"}, shared: []string{".hdr"}, is: nifti.Is, packed: true, working: 4,
+		open: openNIfTI, header: nifti.ReadHeader, parts: niftiParts},
 	{kind: DICOMDIR, name: "DICOMDIR", is: isDICOMDIR},
 	// The working memory is that of the stored values and of a codec, for three channels.
 	{kind: DICOM, name: "DICOM", extensions: []string{".dcm", ".dicom", ".dic", ".dc3", ".ima"}, is: dicomio.Is, working: 3 * (4 + 4),
 		read: dicomio.Read, measure: measureDICOM, labels: readDICOMLabels},
 }
+
+// isScan reports whether Read takes files of the format.
+func (f *format) isScan() bool { return f.read != nil || f.open != nil }
+
+// isLabel reports whether ReadLabels takes them.
+func (f *format) isLabel() bool { return f.labels != nil || f.open != nil }
 
 func starts(with string) func([]byte) bool {
 	return func(head []byte) bool { return bytes.HasPrefix(head, []byte(with)) }
@@ -101,9 +117,10 @@ var dicomdir = []byte("\x02\x00\x02\x00UI\x14\x001.2.840.10008.1.3.10")
 
 func isDICOMDIR(head []byte) bool { return dicomio.Is(head) && bytes.Contains(head, dicomdir) }
 
-// formatOf returns the format of the file that begins with b, nil where there is none.
+// formatOf returns the format of the file that begins with b, nil where there is none. Of
+// a gzip file it is that of what it holds.
 func formatOf(b []byte) *format {
-	head := b[:min(len(b), HeadBytes)]
+	head := gunzip.Head(b[:min(len(b), HeadBytes)], HeadBytes)
 	for _, f := range formats {
 		if f.is(head) {
 			return f
@@ -112,8 +129,17 @@ func formatOf(b []byte) *format {
 	return nil
 }
 
-// known returns the format of a file that can be read, within the limit of its size.
-func known(b []byte) (*format, error) {
+// known returns the format of a file that can be read, within the limit of its size, and
+// the file as its reader takes it: out of gzip, except where that reads it.
+func known(b []byte) (*format, []byte, error) {
+	f, err := knownPacked(b)
+	if err == nil && gunzip.Is(b) && !f.packed {
+		b, err = gunzip.All(b, segd.MaxFile)
+	}
+	return f, b, err
+}
+
+func knownPacked(b []byte) (*format, error) {
 	switch {
 	case len(b) == 0:
 		return nil, fmt.Errorf("scanio: %w: empty file", segd.ErrFormat)
@@ -121,6 +147,8 @@ func known(b []byte) (*format, error) {
 		return nil, fmt.Errorf("scanio: %w: %d bytes, limit %d", segd.ErrTooLarge, len(b), segd.MaxFile)
 	}
 	switch f := formatOf(b); {
+	case f == nil && gunzip.Is(b):
+		return nil, fmt.Errorf("scanio: %w: a gzip file whose content is not %s", segd.ErrUnsupported, Readable())
 	case f == nil:
 		return nil, fmt.Errorf("scanio: %w: content is not %s", segd.ErrUnsupported, Readable())
 	case f.kind == DICOMDIR:
@@ -131,10 +159,10 @@ func known(b []byte) (*format, error) {
 }
 
 // Readable names the formats that Read takes, for messages: DICOM, NIfTI … or PNM.
-func Readable() string { return names(func(f *format) bool { return f.read != nil }) }
+func Readable() string { return names((*format).isScan) }
 
 // ReadableLabels names the formats that ReadLabels takes.
-func ReadableLabels() string { return names(func(f *format) bool { return f.labels != nil }) }
+func ReadableLabels() string { return names((*format).isLabel) }
 
 // Name is what messages call the format of a kind.
 func Name(k Kind) string {

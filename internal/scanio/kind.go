@@ -10,13 +10,13 @@ import (
 )
 
 // IsScan reports whether Read takes files of the kind.
-func (k Kind) IsScan() bool { return k.has(func(f *format) bool { return f.read != nil }) }
+func (k Kind) IsScan() bool { return k.has((*format).isScan) }
 
 // IsLabel reports whether ReadLabels takes files of the kind.
-func (k Kind) IsLabel() bool { return k.has(func(f *format) bool { return f.labels != nil }) }
+func (k Kind) IsLabel() bool { return k.has((*format).isLabel) }
 
 // IsVolume reports whether files of the kind are volumes, as NIfTI's are.
-func (k Kind) IsVolume() bool { return k.has(func(f *format) bool { return f.volume }) }
+func (k Kind) IsVolume() bool { return k.has(func(f *format) bool { return f.open != nil }) }
 
 // has reports whether there is a format of the kind that have is true of.
 func (k Kind) has(have func(*format) bool) bool {
@@ -55,17 +55,55 @@ func KindOfFile(path string) (kind Kind, empty bool, err error) {
 // Stem cuts the extension of a format, such as .png or .nii.gz in any case, off the
 // name of a scan or a label image. Other endings (1.2.840.10008) belong to the name.
 func Stem(name string) string {
-	lower := strings.ToLower(name)
-	for _, f := range formats {
-		for _, ext := range f.extensions {
-			if strings.HasSuffix(lower, ext) && filepath.Base(lower) != ext {
-				return name[:len(name)-len(ext)]
-			}
-		}
-	}
-	return name
+	stem, _ := cut(name)
+	return stem
 }
 
 // Named reports whether a file has the name of a scan: one with an extension
-// that Stem cuts off.
-func Named(name string) bool { return Stem(name) != name }
+// that Stem cuts off, and that is no other program's too.
+func Named(name string) bool {
+	_, named := cut(name)
+	return named
+}
+
+// cut cuts the extension of a format off, and that of gzip. named says that files of
+// that name are of a format of ours.
+func cut(name string) (stem string, named bool) {
+	if bare, ok := cutSuffix(name, ".gz"); ok && strings.LastIndexByte(filepath.Base(bare), '.') != 0 {
+		return cut(bare)
+	}
+	for _, f := range formats {
+		for _, ext := range f.extensions {
+			if stem, ok := cutSuffix(name, ext); ok {
+				return stem, true
+			}
+		}
+		for _, ext := range f.shared {
+			if stem, ok := cutSuffix(name, ext); ok {
+				return stem, false
+			}
+		}
+	}
+	return name, false
+}
+
+// cutSuffix cuts ext off a name, in any case, unless that is all of it.
+func cutSuffix(name, ext string) (string, bool) {
+	lower := strings.ToLower(name)
+	if !strings.HasSuffix(lower, ext) || filepath.Base(lower) == ext {
+		return name, false
+	}
+	return name[:len(name)-len(ext)], true
+}
+
+// NamedValues reports whether a file has a name that those have that hold the values of a
+// volume alone, such as .raw: its header is another file.
+func NamedValues(name string) bool {
+	name, _ = cutSuffix(name, ".gz")
+	for _, ext := range []string{".raw", ".zraw", ".img", ".bin", ".dat"} {
+		if _, ok := cutSuffix(name, ext); ok {
+			return true
+		}
+	}
+	return false
+}

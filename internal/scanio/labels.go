@@ -9,10 +9,7 @@ import (
 
 	"segd"
 	"segd/dicomio"
-	"segd/internal/metaimage"
-	"segd/internal/mgh"
 	"segd/internal/nifti"
-	"segd/internal/nrrd"
 )
 
 // Labels is a file of class indices: a mask, or one for each frame of an image.
@@ -34,16 +31,25 @@ type Labels struct {
 	Palette []color.NRGBA
 }
 
-// ReadLabels reads a label image (PNG or TIFF, see ReadMask; a mask for each page of the
-// latter), a NIfTI volume of
+// ReadLabels is ReadLabelsWith of a file alone.
+func ReadLabels(b []byte) (*Labels, error) { return ReadLabelsWith(b, Options{}) }
+
+// ReadLabelsWith reads a label image (PNG or TIFF, see ReadMask; a mask for each page of the
+// latter), a volume of
 // whole numbers, or a DICOM Segmentation. b must not change while the result is
 // in use. The errors are those of ReadMask and of the formats' readers; a mask
 // whose values are no class indices is segd.ErrUnprocessable.
-func ReadLabels(b []byte) (*Labels, error) {
-	f, err := known(b)
+func ReadLabelsWith(b []byte, o Options) (*Labels, error) {
+	f, b, err := known(b)
 	switch {
 	case err != nil:
 		return nil, err
+	case f.open != nil:
+		v, err := f.open(b, o.Beside)
+		if err != nil {
+			return nil, err
+		}
+		return volumeLabels(f.kind, v), nil
 	case f.kind == JPEG:
 		return nil, fmt.Errorf("scanio: %w: a label image must be a PNG: JPEG changes the values of a mask", segd.ErrUnsupported)
 	case f.labels == nil:
@@ -66,26 +72,14 @@ func ReadMask(b []byte) (*segd.Mask, error) {
 	return l.Mask(0)
 }
 
-func readNIfTILabels(b []byte) (*Labels, error) { return volumeLabels(NIfTI, nifti.Read, b) }
-func readNRRDLabels(b []byte) (*Labels, error)  { return volumeLabels(NRRD, nrrd.Read, b) }
-func readMetaImageLabels(b []byte) (*Labels, error) {
-	return volumeLabels(MetaImage, metaimage.Read, b)
-}
-
-func readMGHLabels(b []byte) (*Labels, error) { return volumeLabels(MGH, mgh.Read, b) }
-
 // volumeLabels are the planes of a volume of whole numbers.
-func volumeLabels(kind Kind, read func([]byte) (*nifti.Volume, error), b []byte) (*Labels, error) {
-	v, err := read(b)
-	if err != nil {
-		return nil, err
-	}
+func volumeLabels(kind Kind, v *nifti.Volume) *Labels {
 	return &Labels{Format: string(kind), Width: v.Width, Height: v.Height, Frames: v.Planes(), Volume: v, Mask: func(i int) (*segd.Mask, error) {
 		if i < 0 || i >= v.Planes() {
 			return nil, fmt.Errorf("scanio: %w: plane %d of %d", segd.ErrNotFound, i+1, v.Planes())
 		}
 		return v.Labels(i)
-	}}, nil
+	}}
 }
 
 func readDICOMLabels(b []byte) (*Labels, error) {

@@ -73,7 +73,7 @@ func TestReadNIfTIPlace(t *testing.T) {
 
 func TestStem(t *testing.T) {
 	for name, want := range map[string]string{
-		"a.png": "a", "a.b.NII.GZ": "a.b", "d/a.nii": "d/a", ".nii.gz": ".nii.gz", "d/.png": "d/.png", "1.2.840.10008": "1.2.840.10008", "IM1": "IM1", "a.gz": "a.gz",
+		"a.png": "a", "a.b.NII.GZ": "a.b", "d/a.nii": "d/a", ".nii.gz": ".nii.gz", "d/.png": "d/.png", "1.2.840.10008": "1.2.840.10008", "IM1": "IM1", "a.gz": "a", "a.dcm.gz": "a", "a.hdr": "a", "a.HDR.gz": "a", "a.img": "a.img", "b/a.nhdr": "b/a",
 	} {
 		if got := Stem(name); got != want {
 			t.Errorf("%s: got %s, want %s", name, got, want)

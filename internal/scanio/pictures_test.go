@@ -58,7 +58,7 @@ func TestPictures(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			wantPixels(t, b, want.Shape, raw, want.Within)
+			wantPixels(t, b, Options{}, want.Shape, raw, want.Within)
 		})
 	}
 	t.Logf("%d files", len(files))
@@ -66,9 +66,9 @@ func TestPictures(t *testing.T) {
 
 // wantPixels reads all frames of b and compares them with raw, of that shape: frames,
 // height, width and channels. Grey may stand for three equal channels.
-func wantPixels(t *testing.T, b []byte, shape [4]int, raw []byte, within float64) {
+func wantPixels(t *testing.T, b []byte, o Options, shape [4]int, raw []byte, within float64) {
 	t.Helper()
-	s, err := Read(b)
+	s, err := ReadWith(b, o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 // Package scanio reads any file that segd takes, told apart by content and
-// not by name: DICOM (package dicomio), NIfTI (internal/nifti), PNG of 8 and 16
-// bits, JPEG, TIFF, JPEG 2000, BMP, GIF, WebP and Netpbm's formats.
+// not by name: DICOM (package dicomio), NIfTI (internal/nifti), NRRD, MetaImage, MGH, PNG
+// of 8 and 16 bits, JPEG, TIFF, JPEG 2000, BMP, GIF, WebP and Netpbm's formats, and gzip
+// files of any of them.
 //
 //	scan, err := scanio.Read(b)
 //	img, err := scan.Frame(0)
@@ -23,22 +24,65 @@ import (
 	"fmt"
 
 	"segd"
+	"segd/internal/beside"
+	"segd/internal/gunzip"
 )
 
-// Read returns what b holds. b must not change while the Scan is in use.
+// Options are what a file needs besides its bytes to be read. The zero value is nothing.
+type Options struct {
+	// Beside are the files of its folder: a volume may have its header and its values in
+	// files of their own (.mhd, .nhdr, .hdr).
+	Beside beside.Files
+}
+
+// Read is ReadWith of a file alone.
+func Read(b []byte) (*segd.Scan, error) { return ReadWith(b, Options{}) }
+
+// ReadWith returns what b holds. b must not change while the Scan is in use.
 //
 // Frame of the result is safe for concurrent use. Values are 0..255 or
 // 0..65535 for PNG, JPEG and TIFF; colour whose red, green and blue are equal
 // everywhere is one grey channel; alpha is ignored, with a warning where it is
 // not opaque, and premultiplied colours are divided by it. The errors are segd.ErrFormat (malformed, truncated, empty),
-// segd.ErrTooLarge, segd.ErrUnsupported and, for DICOM, segd.ErrUnprocessable.
-func Read(b []byte) (*segd.Scan, error) {
-	f, err := known(b)
+// segd.ErrTooLarge, segd.ErrUnsupported and segd.ErrUnprocessable, for DICOM and for
+// values that are not beside their header.
+func ReadWith(b []byte, o Options) (*segd.Scan, error) {
+	f, b, err := known(b)
 	if err != nil {
 		return nil, err
 	}
-	return f.read(b)
+	if f.open == nil {
+		return f.read(b)
+	}
+	v, err := f.open(b, o.Beside)
+	if err != nil {
+		return nil, err
+	}
+	return volumeScan(f, v), nil
 }
+
+// Packed reports whether b is a gzip file that Read takes what it reads out of. The
+// formats that are read as they are, such as .nii.gz, are not among them.
+func Packed(b []byte) bool {
+	if !gunzip.Is(b) {
+		return false
+	}
+	f := formatOf(b)
+	return f != nil && !f.packed
+}
+
+// Inflate returns what a gzip file holds that Packed is true of; any other file is b
+// itself. Who looks into files before Read does needs it. The errors are segd.ErrFormat,
+// and segd.ErrTooLarge beyond segd.MaxFile.
+func Inflate(b []byte) ([]byte, error) {
+	if !Packed(b) {
+		return b, nil
+	}
+	return gunzip.All(b, segd.MaxFile)
+}
+
+// Head returns the first bytes of what a file holds that begins with b, out of gzip.
+func Head(b []byte) []byte { return gunzip.Head(b[:min(len(b), HeadBytes)], HeadBytes) }
 
 // checkSize checks the size that a header promises: against the limits, and
 // against the size of the file, which cannot hold more than perByte pixels

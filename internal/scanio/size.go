@@ -6,10 +6,7 @@ import (
 	"image/jpeg"
 
 	"segd/dicomio"
-	"segd/internal/metaimage"
-	"segd/internal/mgh"
-	"segd/internal/nifti"
-	"segd/internal/nrrd"
+	"segd/internal/gunzip"
 )
 
 // Size is what the header of a file says about the memory that the file takes, in
@@ -36,34 +33,54 @@ func FrameBytes(name string) int64 {
 }
 
 // Measure reads the header of a file. It takes no memory to speak of, whatever the
-// header promises. The errors are those of Read, as far as the header has them.
+// header promises, except for a gzip file that Inflate unpacks: what that holds, which is
+// part of the size. The errors are those of Read, as far as the header has them.
 func Measure(b []byte) (Size, error) {
-	f, err := known(b)
+	f, plain, err := known(b)
 	if err != nil {
 		return Size{}, err
 	}
-	return f.measure(b)
+	var s Size
+	if f.open != nil {
+		s, err = f.measureVolume(plain)
+	} else {
+		s, err = f.measure(plain)
+	}
+	if gunzip.Is(b) && !f.packed {
+		s.Read += int64(len(plain))
+		s.Kept += int64(len(plain))
+	}
+	return s, err
 }
 
 // Frames returns how many frames a file has that says so before any is decoded, such
 // as a TIFF by its directories, and 1 for any other. The errors are those of Read.
 func Frames(b []byte) (int, error) {
-	if f := formatOf(b); f != nil && f.frames != nil {
-		return f.frames(b)
+	f := formatOf(b)
+	if f == nil || f.frames == nil {
+		return 1, nil
 	}
-	return 1, nil
+	b, err := Inflate(b)
+	if err != nil {
+		return 0, err
+	}
+	return f.frames(b)
 }
 
-func measureNIfTI(b []byte) (Size, error)     { return measureVolume(nifti.ReadHeader(b)) }
-func measureNRRD(b []byte) (Size, error)      { return measureVolume(nrrd.ReadHeader(b)) }
-func measureMetaImage(b []byte) (Size, error) { return measureVolume(metaimage.ReadHeader(b)) }
-func measureMGH(b []byte) (Size, error)       { return measureVolume(mgh.ReadHeader(b)) }
-
-func measureVolume(h *nifti.Header, err error) (Size, error) {
+// measureVolume is Measure of a volume. Values in another file are there twice while they
+// are read.
+func (f *format) measureVolume(b []byte) (Size, error) {
+	h, err := f.header(b)
 	if err != nil {
 		return Size{}, err
 	}
-	return Size{Read: h.Bytes(), Kept: h.Bytes(), Width: h.Width, Height: h.Height, Frames: h.Planes(), Channels: h.Channels}, nil
+	s := Size{Read: h.Bytes(), Kept: h.Bytes(), Width: h.Width, Height: h.Height, Frames: h.Planes(), Channels: h.Channels}
+	if f.parts != nil {
+		if names, err := f.parts("", b); err == nil && names != nil {
+			s.Read *= 2
+		}
+	}
+	return s, nil
 }
 
 func measureDICOM(b []byte) (Size, error) {

@@ -4,21 +4,32 @@ import (
 	"fmt"
 
 	"segd"
-	"segd/internal/nifti"
 )
 
-// ReadValues reads a label whose samples are values, not classes: a grey PNG or
+// ReadValues is ReadValuesWith of a file alone.
+func ReadValues(b []byte) (*segd.Scan, error) { return ReadValuesWith(b, Options{}) }
+
+// ReadValuesWith reads a label whose samples are values, not classes: a grey PNG or
 // TIFF of 8 or 16 bits or a grey TIFF of floating point, whose samples are taken
-// as they are, page by page, or a NIfTI volume, scaled by its header. NaN are values that are
+// as they are, page by page, or a volume, scaled by its header. NaN are values that are
 // not known. b must not change while the result is in use.
 //
 // The errors are those of Read; anything else, a palette, colour and alpha
 // among it, is segd.ErrUnsupported.
-func ReadValues(b []byte) (*segd.Scan, error) {
-	f, err := known(b)
+func ReadValuesWith(b []byte, o Options) (*segd.Scan, error) {
+	f, b, err := known(b)
 	switch {
 	case err != nil:
 		return nil, err
+	case f.open != nil:
+		v, err := f.open(b, o.Beside)
+		if err != nil {
+			return nil, err
+		}
+		if v.Channels != 1 {
+			return nil, badValues("%s of %d channels", f.name, v.Channels)
+		}
+		return volumeScan(f, v), nil
 	case f.values == nil:
 		return nil, badValues("another format")
 	}
@@ -26,7 +37,7 @@ func ReadValues(b []byte) (*segd.Scan, error) {
 }
 
 func badValues(format string, a ...any) error {
-	return fmt.Errorf("scanio: %w: label of values: %s, want grey PNG of 8 or 16 bits, grey TIFF of those or of floating point, or NIfTI", segd.ErrUnsupported, fmt.Sprintf(format, a...))
+	return fmt.Errorf("scanio: %w: label of values: %s, want grey PNG of 8 or 16 bits, grey TIFF of those or of floating point, or a volume", segd.ErrUnsupported, fmt.Sprintf(format, a...))
 }
 
 func readTIFFValues(b []byte) (*segd.Scan, error) {
@@ -48,22 +59,6 @@ func readTIFFValues(b []byte) (*segd.Scan, error) {
 		}
 		return newScan("tiff", m, "tiff"), nil
 	})
-}
-
-func readNIfTIValues(b []byte) (*segd.Scan, error)     { return volumeValues(readNIfTI(b)) }
-func readNRRDValues(b []byte) (*segd.Scan, error)      { return volumeValues(readNRRD(b)) }
-func readMetaImageValues(b []byte) (*segd.Scan, error) { return volumeValues(readMetaImage(b)) }
-func readMGHValues(b []byte) (*segd.Scan, error)       { return volumeValues(readMGH(b)) }
-
-// volumeValues refuses a volume of colours.
-func volumeValues(s *segd.Scan, err error) (*segd.Scan, error) {
-	if err != nil {
-		return nil, err
-	}
-	if h := nifti.HeaderOf(s); h.Channels != 1 {
-		return nil, badValues("%s of %d channels", s.Format, h.Channels)
-	}
-	return s, nil
 }
 
 func readPNGValues(b []byte) (*segd.Scan, error) {

@@ -1,52 +1,73 @@
 package scanio
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 
 	"segd"
-	"segd/internal/metaimage"
-	"segd/internal/mgh"
+	"segd/internal/beside"
 	"segd/internal/nifti"
-	"segd/internal/nrrd"
 )
 
-// readNIfTI reads a volume, whose planes across the third axis are the frames.
-func readNIfTI(b []byte) (*segd.Scan, error) {
-	v, err := nifti.Read(b)
+// alone is the reader of volumes that have their values in themselves.
+func alone(read func([]byte) (*nifti.Volume, error)) func([]byte, beside.Files) (*nifti.Volume, error) {
+	return func(b []byte, _ beside.Files) (*nifti.Volume, error) { return read(b) }
+}
+
+// nameless names the files with the values of a header that says what they are called.
+func nameless(files func([]byte) ([]string, error)) func(string, []byte) ([]string, error) {
+	return func(_ string, b []byte) ([]string, error) { return files(b) }
+}
+
+// openNIfTI reads a NIfTI file, or a pair whose header is b. Where both an .img and an
+// .img.gz are there, the one that is packed as the header is read.
+func openNIfTI(b []byte, files beside.Files) (*nifti.Volume, error) {
+	names, err := niftiParts(files.Name, b)
 	if err != nil {
 		return nil, err
 	}
-	return volumeScan(NIfTI, v, fmt.Sprintf("NIfTI-%d", v.Version)), nil
+	if names == nil {
+		return nifti.Read(b)
+	}
+	var first error
+	for _, name := range names {
+		values, err := files.Read(name)
+		if err == nil {
+			return nifti.ReadPair(b, values)
+		}
+		first = cmp.Or(first, err)
+	}
+	return nil, first
 }
 
-func readNRRD(b []byte) (*segd.Scan, error) {
-	v, err := nrrd.Read(b)
-	if err != nil {
+// niftiParts are the names that the values of a pair may have, by that of its header, the
+// likeliest first; nil of a file that has its values in itself.
+func niftiParts(name string, b []byte) ([]string, error) {
+	h, err := nifti.ReadHeader(b)
+	if err != nil || !h.Pair {
 		return nil, err
 	}
-	return volumeScan(NRRD, v, "NRRD"), nil
-}
-
-func readMetaImage(b []byte) (*segd.Scan, error) {
-	v, err := metaimage.Read(b)
-	if err != nil {
-		return nil, err
+	stem, packed := cutSuffix(name, ".gz")
+	stem, _ = cutSuffix(stem, ".hdr")
+	plain, zipped := ".img", ".img.gz"
+	if rest := name[len(stem):]; rest != "" && rest == strings.ToUpper(rest) {
+		plain, zipped = ".IMG", ".IMG.GZ"
 	}
-	return volumeScan(MetaImage, v, "MetaImage"), nil
-}
-
-func readMGH(b []byte) (*segd.Scan, error) {
-	v, err := mgh.Read(b)
-	if err != nil {
-		return nil, err
+	if packed {
+		return []string{stem + zipped, stem + plain}, nil
 	}
-	return volumeScan(MGH, v, "MGH"), nil
+	return []string{stem + plain, stem + zipped}, nil
 }
 
-// volumeScan is the scan of a volume, which a file of a kind held.
-func volumeScan(kind Kind, v *nifti.Volume, name string) *segd.Scan {
+// volumeScan is the scan of a volume, whose planes across the third axis are the frames.
+func volumeScan(f *format, v *nifti.Volume) *segd.Scan {
+	name := f.name
+	if f.kind == NIfTI {
+		name = v.Form()
+	}
 	s := &segd.Scan{
-		Format: string(kind), Width: v.Width, Height: v.Height, Frames: v.Planes(),
+		Format: string(f.kind), Width: v.Width, Height: v.Height, Frames: v.Planes(),
 		Steps: []string{fmt.Sprintf("%s, %s, planes across the third axis as they are stored", name, v.Type())},
 	}
 	if g, ok := v.Grid(); ok {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"os/exec"
@@ -13,6 +14,7 @@ import (
 	"testing"
 
 	"segd"
+	"segd/internal/beside"
 	"segd/internal/nifti"
 	"segd/internal/pythontest"
 )
@@ -55,8 +57,9 @@ func TestVolumes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			wantPixels(t, b, want.Shape, raw, 0)
-			s, err := Read(b)
+			o := Options{Beside: inFolder(path)}
+			wantPixels(t, b, o, want.Shape, raw, 0)
+			s, err := ReadWith(b, o)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -77,6 +80,17 @@ func TestVolumes(t *testing.T) {
 		})
 	}
 	t.Logf("%d files", len(files))
+}
+
+// inFolder are the files beside the one at path.
+func inFolder(path string) beside.Files {
+	return beside.Files{Name: filepath.Base(path), Open: func(name string) ([]byte, error) {
+		b, err := os.ReadFile(filepath.Join(filepath.Dir(path), name))
+		if err != nil {
+			err = fmt.Errorf("%w: not there", segd.ErrUnprocessable)
+		}
+		return b, err
+	}}
 }
 
 const (

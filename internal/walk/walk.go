@@ -9,7 +9,8 @@
 // a failure and not a gap. Hidden files, DICOMDIR, empty files without such a
 // name, and what is not a regular file are skipped and counted; so are the
 // outputs of earlier runs (package output). What systems leave in folders (Thumbs.db,
-// desktop.ini, @eaDir) counts as hidden.
+// desktop.ini, @eaDir, __MACOSX) counts as hidden. Files with the values of a volume whose
+// header is a file of its own (.mhd, .nhdr, .hdr) belong to the header and are not listed.
 //
 // Links to files and to folders are followed; a folder is read once, and a link
 // to a folder above is skipped.
@@ -102,18 +103,49 @@ func (w *walker) folder(path, name, place string) {
 		w.fail(path, name, err, true)
 	}
 	known := outputs{record, record.Folders()}
+	var regular []File
 	for _, e := range entries { // those that were read, where not all were
 		if base := e.Name(); base == output.RecordName || base == output.LockName {
 			continue
 		}
-		w.entry(filepath.Join(path, e.Name()), join(name, e.Name()), place, e, known)
+		if f, ok := w.entry(filepath.Join(path, e.Name()), join(name, e.Name()), place, e, known); ok {
+			regular = append(regular, f)
+		}
+	}
+	w.files(regular)
+}
+
+// files lists the regular files of a folder that are or should be images. Those that have
+// the values of a volume, whose header is another one, belong to that.
+func (w *walker) files(list []File) {
+	empty := map[string]bool{}
+	values := map[string]bool{}
+	for i := range list {
+		f := &list[i]
+		f.Kind, empty[f.Path], f.Err = scanio.KindOfFile(f.Path)
+		if f.Kind.IsVolume() {
+			for _, name := range scanio.PartsOfFile(f.Path) {
+				values[filepath.Join(filepath.Dir(f.Path), name)] = true
+			}
+		}
+	}
+	for _, f := range list {
+		if !values[f.Path] {
+			w.file(f, empty[f.Path])
+		}
 	}
 }
 
-// hidden reports names that are not meant to be seen: those that begin with a dot,
-// the files that Windows hides in folders, and Synology's folder of thumbnails.
+// hidden reports names that are not meant to be seen: those that begin with a dot
+// (.DS_Store, .ipynb_checkpoints), the files that Windows hides in folders, Synology's
+// folders of thumbnails and of what was deleted, and macOS's in archives.
 func hidden(name string) bool {
-	return strings.HasPrefix(name, ".") || strings.EqualFold(name, "Thumbs.db") || strings.EqualFold(name, "desktop.ini") || name == "@eaDir"
+	for _, n := range []string{"Thumbs.db", "ehthumbs.db", "desktop.ini", "$RECYCLE.BIN", "System Volume Information", "@eaDir", "#recycle", "__MACOSX"} {
+		if strings.EqualFold(name, n) {
+			return true
+		}
+	}
+	return strings.HasPrefix(name, ".")
 }
 
 // outputs are what segd wrote into a folder.
@@ -122,18 +154,18 @@ type outputs struct {
 	folders map[string]bool
 }
 
-// entry lists one entry of a folder.
-func (w *walker) entry(path, name, place string, e fs.DirEntry, known outputs) {
+// entry lists one entry of a folder, and what lies in it. A regular file is returned.
+func (w *walker) entry(path, name, place string, e fs.DirEntry, known outputs) (f File, regular bool) {
 	if hidden(e.Name()) {
 		w.passed.Hidden++
-		return
+		return f, false
 	}
 	mode, link := e.Type(), false
 	if link = mode&fs.ModeSymlink != 0; link {
 		info, err := os.Stat(path)
 		if err != nil {
 			w.fail(path, name, err, false)
-			return
+			return f, false
 		}
 		mode = info.Mode()
 	}
@@ -150,17 +182,17 @@ func (w *walker) entry(path, name, place string, e fs.DirEntry, known outputs) {
 	case ours:
 		w.passed.Outputs++
 	default:
-		w.file(path, name)
+		return File{Path: path, Name: name}, true
 	}
+	return f, false
 }
 
 // file lists a regular file, if it is or should be an image.
-func (w *walker) file(path, name string) {
-	kind, empty, err := scanio.KindOfFile(path)
-	base := filepath.Base(path)
+func (w *walker) file(f File, empty bool) {
+	name, kind, base := f.Name, f.Kind, filepath.Base(f.Path)
 	switch {
-	case err != nil:
-		w.fail(path, name, err, false)
+	case f.Err != nil:
+		w.fail(f.Path, name, f.Err, false)
 	case kind == scanio.DICOMDIR || strings.EqualFold(base, "DICOMDIR"):
 		w.passed.DICOMDIR++
 	case !kind.IsScan() && !scanio.Named(base):
@@ -172,7 +204,7 @@ func (w *walker) file(path, name string) {
 	case w.Want != nil && !w.Want(kind):
 		w.passed.unfit(kind, name)
 	default:
-		w.list = append(w.list, File{Path: path, Name: name, Kind: kind})
+		w.list = append(w.list, f)
 	}
 }
 

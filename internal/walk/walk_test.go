@@ -101,6 +101,30 @@ func TestWalk(t *testing.T) {
 	}
 }
 
+// Files with the values of a volume belong to its header, whatever they are called and
+// whatever they begin with, and are neither listed nor counted.
+func TestWalkValues(t *testing.T) {
+	t.Parallel()
+	meta := "ObjectType = Image\nNDims = 3\nDimSize = 3 2 2\nElementType = MET_UCHAR\nElementDataFile = "
+	head := make([]byte, 348)
+	head[0], head[1], head[40], head[42], head[44], head[46], head[70], head[72] = 0x5c, 1, 3, 3, 2, 2, 2, 8
+	img, dir := picture(t), t.TempDir()
+	put(t, dir, map[string][]byte{
+		"a/v.mhd": []byte(meta + "v.raw\n"), "a/v.raw": []byte("twelve bytes"), "a/other.raw": []byte("twelve bytes"),
+		"b/v.mhd": []byte(meta + "LIST\n1\n2.png\n"), "b/1": []byte("a half"), "b/2.png": img,
+		"c/v.nhdr": []byte("NRRD0005\ntype: uchar\ndimension: 3\nsizes: 3 2 2\nencoding: raw\ndata file: %d.png 1 2 1\n"), "c/1.png": img, "c/2.png": img, "c/3.png": img,
+		"d/v.hdr": head, "d/v.img": make([]byte, 12), "d/w.img": make([]byte, 12), "d/radiance.hdr": []byte("#?RADIANCE\n"),
+		"e/v.mhd": []byte(meta + "../a/other.raw\n"), "e/v.mha.GZ": []byte("text"), "#recycle/a.png": img, "e/__MACOSX/b.png": img, "e/.ipynb_checkpoints/c.png": img, ".DS_Store": img,
+	})
+	got, passed := found(t, dir, Options{})
+	if diff := cmp.Diff([]string{"a/v.mhd", "b/v.mhd", "c/3.png", "c/v.nhdr", "d/v.hdr", "e/v.mha.GZ", "e/v.mhd"}, got); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(map[string][]string{".raw": {"a/other.raw"}, ".img": {"d/w.img"}, ".hdr": {"d/radiance.hdr"}}, passed.Other); diff != "" || passed.Hidden != 4 {
+		t.Errorf("%s, %s", passed, diff)
+	}
+}
+
 // Links are followed, each folder is read once, and none above.
 func TestWalkLinks(t *testing.T) {
 	img, top := picture(t), t.TempDir()

@@ -8,6 +8,7 @@ import (
 
 	"segd"
 	"segd/dicomio"
+	"segd/internal/beside"
 	"segd/internal/nifti"
 	"segd/internal/orient"
 	"segd/internal/scanio"
@@ -123,9 +124,10 @@ func (o *opened) read() error {
 	if err != nil {
 		return err
 	}
+	with := scanio.Options{Beside: folderOf(o.path)}
 	switch o.role {
 	case asMask:
-		if o.labels, err = scanio.ReadLabels(b); err != nil {
+		if o.labels, err = scanio.ReadLabelsWith(b, with); err != nil {
 			return fmt.Errorf("train: mask %s: %w", o.path, err)
 		}
 		if o.labels.Volume != nil {
@@ -133,12 +135,12 @@ func (o *opened) read() error {
 		}
 		return nil
 	case asValues:
-		if o.scan, err = scanio.ReadValues(b); err != nil {
+		if o.scan, err = scanio.ReadValuesWith(b, with); err != nil {
 			return fmt.Errorf("train: label %s: %w", o.path, err)
 		}
 		return nil
 	}
-	if o.channel, err = scanio.ReadChannel(o.path, b); err != nil {
+	if o.channel, err = scanio.ReadChannel(o.path, b, with); err != nil {
 		return fmt.Errorf("train: image %s: %w", o.path, err)
 	}
 	o.scan, o.source = o.channel.Scan, o.channel.Source
@@ -146,6 +148,17 @@ func (o *opened) read() error {
 		o.warnings = o.scan.Warnings
 	}
 	return nil
+}
+
+// folderOf returns the files beside the one at path.
+func folderOf(path string) beside.Files {
+	return beside.Files{Name: filepath.Base(path), Open: func(name string) ([]byte, error) {
+		other := filepath.Join(filepath.Dir(path), name)
+		if _, err := os.Stat(other); err != nil {
+			return nil, fmt.Errorf("%w: its values are in %s, which does not lie beside it", segd.ErrUnprocessable, name)
+		}
+		return readFile(other)
+	}}
 }
 
 // readFile reads a file if scanio would accept its size.

@@ -7,6 +7,7 @@ import (
 
 	"segd/dicomio"
 	"segd/internal/archive"
+	"segd/internal/beside"
 	"segd/internal/engine"
 	"segd/internal/scanio"
 	"segd/internal/walk"
@@ -41,12 +42,17 @@ func unpack(file string, passed *walk.Passed) ([]*engine.Source, error) {
 		return nil, err
 	}
 	var list []*engine.Source
+	values := archive.Values(f, members, scanio.Parts)
 	for _, m := range members {
 		if m.Hidden() {
 			passed.Hidden++
 			continue
 		}
+		if values[m.Name] {
+			continue
+		}
 		head, err := m.Head(f, scanio.HeadBytes)
+		head = scanio.Head(head)
 		kind := scanio.KindOf(head)
 		switch what := dicomio.NotImage(head); {
 		case err != nil: // it fails in its turn
@@ -62,7 +68,7 @@ func unpack(file string, passed *walk.Passed) ([]*engine.Source, error) {
 		}
 		list = append(list, &engine.Source{
 			Origin: file + "/" + m.Name, Name: m.Name, Folder: absolute(file) + "/" + path.Dir(m.Name), Err: err,
-			Files: []engine.File{{Name: path.Base(m.Name), Kind: kind, Read: func() ([]byte, error) { return readMember(file, m) }}},
+			Files: []engine.File{{Name: path.Base(m.Name), Kind: kind, Read: func() ([]byte, error) { return readImage(file, m) }, Beside: besideMember(file, members, m)}},
 		})
 	}
 	return list, nil
@@ -76,4 +82,25 @@ func readMember(path string, m archive.Member) ([]byte, error) {
 	}
 	defer func() { _ = f.Close() }() // read only
 	return m.Read(f)
+}
+
+// readImage is readMember of an image, out of gzip.
+func readImage(path string, m archive.Member) ([]byte, error) {
+	b, err := readMember(path, m)
+	if err != nil {
+		return nil, err
+	}
+	return scanio.Inflate(b)
+}
+
+// besideMember are the members of the archive at file in the folder of m.
+func besideMember(file string, members []archive.Member, m archive.Member) beside.Files {
+	return beside.Files{Name: path.Base(m.Name), Open: func(name string) ([]byte, error) {
+		for _, other := range members {
+			if other.Name == path.Join(path.Dir(m.Name), name) {
+				return readMember(file, other)
+			}
+		}
+		return nil, noValues(name)
+	}}
 }

@@ -27,15 +27,16 @@ import (
 // Collect lists what paths hold, in the order of paths and, within a folder, of
 // names, and counts what it skipped. Folders are walked to the bottom (package
 // walk) without the folder out, outputs of earlier runs, and DICOM objects that are
-// no images, as they lie beside them on a CD. A file that is named is
-// always taken. What is named twice is done once. Errors are segd.ErrNotFound for a
-// path that is not there, and where there is no image at all. The files in a zip archive
-// that is named are sources like those of a folder; the errors of package archive are
-// those of the archive as a whole.
+// no images, as they lie beside them on a CD. A file that is named is always taken, unless
+// it has the values of a volume whose header is named as well. What is named twice is done
+// once. Errors are segd.ErrNotFound for a path that is not there, and where there is no
+// image at all. The files in a zip archive that is named are sources like those of a
+// folder; the errors of package archive are those of the archive as a whole.
 func Collect(paths []string, out string) ([]*engine.Source, walk.Passed, error) {
 	var list []*engine.Source
 	var passed walk.Passed
 	seen := map[string]bool{}
+	values := valuesOf(paths)
 	add := func(path, name string, kind scanio.Kind, err error, dir bool) {
 		abs := absolute(path)
 		if seen[abs] {
@@ -45,7 +46,7 @@ func Collect(paths []string, out string) ([]*engine.Source, walk.Passed, error) 
 		seen[abs] = true
 		list = append(list, &engine.Source{
 			Origin: path, Name: name, Folder: absolute(filepath.Dir(path)), Err: err, NoOutputs: dir,
-			Files: []engine.File{{Name: filepath.Base(path), Kind: kind, Read: func() ([]byte, error) { return Read(path) }}},
+			Files: []engine.File{{Name: filepath.Base(path), Kind: kind, Read: func() ([]byte, error) { return Read(path) }, Beside: Beside(path)}},
 		})
 	}
 	for _, root := range paths {
@@ -68,6 +69,12 @@ func Collect(paths []string, out string) ([]*engine.Source, walk.Passed, error) 
 				seen[absolute(root)] = true
 				list = append(list, members...)
 				continue
+			}
+			if values[absolute(root)] {
+				continue // it belongs to a header that is named too
+			}
+			if err == nil {
+				err = needsHeader(root)
 			}
 			add(root, filepath.Base(root), scanio.Unknown, err, false)
 			continue
@@ -107,13 +114,22 @@ func object(f walk.File) string {
 	defer func() { _ = file.Close() }() // read only
 	head := make([]byte, scanio.HeadBytes)
 	n, _ := io.ReadFull(file, head) // a short one ends early
-	return dicomio.NotImage(head[:n])
+	return dicomio.NotImage(scanio.Head(head[:n]))
 }
 
 // Read reads the bytes of the file at path, and no more of them than show that it is
-// too large. Its errors do not repeat the path, which whoever reports them puts
+// too large. A gzip file of an image is unpacked. Its errors do not repeat the path, which whoever reports them puts
 // before.
 func Read(path string) ([]byte, error) {
+	b, err := readStored(path)
+	if err != nil {
+		return nil, err
+	}
+	return scanio.Inflate(b)
+}
+
+// readStored is Read of a file as it is.
+func readStored(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, withoutPath(err)

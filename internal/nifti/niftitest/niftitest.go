@@ -16,7 +16,7 @@ type Volume struct {
 	// Qform adds one without a turn: axes along right, anterior and superior, and
 	// voxel (0, 0, 0) at the origin.
 	Qform bool
-	// Distance between voxels in mm along each axis; 1 where it is 0.
+	// Distance between voxels in mm along each axis; where it is 0 that of Affine, or 1.
 	Distance [3]float64
 	Values   []int16
 }
@@ -34,6 +34,9 @@ func Write(v Volume) []byte {
 	le.PutUint16(b[72:], 16)
 	float(76, 1)
 	for i, d := range v.Distance {
+		if a := v.Affine; d == 0 {
+			d = math.Hypot(math.Hypot(a[0][i], a[1][i]), a[2][i])
+		}
 		if d == 0 {
 			d = 1
 		}

@@ -1,7 +1,7 @@
 """Writes pictures of many formats into a folder, and what Pillow and imagecodecs read
 of each: NAME.json has the shape (frames, height, width, channels), NAME.raw the values as
 float32, little endian."""
-import io, json, pathlib, sys
+import gzip, io, json, pathlib, sys
 
 import imagecodecs
 import numpy as np
@@ -95,3 +95,9 @@ for disposal in (0, 1, 2, 3):
         m.seek(i)
         states.append(np.asarray(m.convert("RGB")))
     keep(f"animated-{disposal}.gif", d, np.stack(states))
+
+for name in ("rgb-53x37.bmp", "lossless-53x37.webp", "wide-53x37.jp2", "animated-1.gif", "grey-53x37.pnm"):
+    path = out / (name + ".gz")
+    path.write_bytes(gzip.compress((out / name).read_bytes()))
+    for ext in (".raw", ".json"):
+        (out / (name + ".gz" + ext)).write_bytes((out / (name + ext)).read_bytes())

@@ -1,5 +1,5 @@
-"""Writes NRRD, MetaImage and MGH volumes with SimpleITK, pynrrd and nibabel into a folder, and what
-SimpleITK and nibabel read of each: NAME.json has the shape (planes, rows, columns, channels) and the
+"""Writes NRRD, MetaImage, MGH, NIfTI and ANALYZE volumes, in one file and in several, with SimpleITK,
+pynrrd and nibabel into a folder, and what SimpleITK and nibabel read of each: NAME.json has the shape (planes, rows, columns, channels) and the
 affine in DICOM's axes, NAME.raw the values as float32, little endian."""
 import json, math, pathlib, sys
 
@@ -105,3 +105,110 @@ for name, d in ways.items():
             path.with_name(path.name + ".raw").write_bytes(pixels.astype("<f4").tobytes())
             lps = (np.diag([-1.0, -1, 1, 1]) @ m.affine)[:3].tolist()
             path.with_name(path.name + ".json").write_text(json.dumps({"shape": pixels.shape, "affine": lps}))
+
+
+def write(path, pixels, affine=None):
+    path.with_name(path.name + ".raw").write_bytes(pixels.astype("<f4").tobytes())
+    path.with_name(path.name + ".json").write_text(json.dumps({"shape": pixels.shape, "affine": affine}))
+
+
+# Volumes whose header is a file of its own.
+for name, d in ways.items():
+    m = sitk.GetImageFromArray(volume("i2"))
+    m.SetDirection(d.ravel().tolist())
+    m.SetSpacing((0.7, 1.25, 3.5))
+    m.SetOrigin((-101.5, 33.25, 7))
+    for packed in (False, True):
+        path = out / f"apart-{name}-{packed}.mhd"
+        sitk.WriteImage(m, str(path), packed)
+        expect(path)
+        path = out / f"apart-{name}-{packed}.nhdr"
+        sitk.WriteImage(m, str(path), packed)
+        expect(path)
+for dtype in ("u1", "u2", "i4", "f4", "f8"):
+    m = sitk.GetImageFromArray(volume(dtype))
+    for ext in ("mhd", "nhdr"):
+        path = out / f"apart-{dtype}.{ext}"
+        sitk.WriteImage(m, str(path), False)
+        expect(path)
+planes = volume("i2")
+for i, p in enumerate(planes):
+    (out / f"plane{i + 1:03d}.dat").write_bytes(b"head" + p.tobytes())
+    (out / f"half{i + 1}.dat").write_bytes(p.tobytes())
+names = "\n".join(f"plane{i + 1:03d}.dat" for i in range(len(planes)))
+head = "ObjectType = Image\nNDims = 3\nBinaryData = True\nBinaryDataByteOrderMSB = False\nHeaderSize = 4\nTransformMatrix = 1 0 0 0 1 0 0 0 1\nOffset = 1 2 3\nElementSpacing = 2 3 4\nDimSize = 7 5 4\nElementType = MET_SHORT\nElementDataFile = "
+whole = sitk.GetImageFromArray(planes)
+whole.SetSpacing((2, 3, 4))
+whole.SetOrigin((1, 2, 3))
+like = out / "like.mha"
+sitk.WriteImage(whole, str(like))
+for name, files in [("list", "LIST\n" + names + "\n"), ("pattern", "plane%03d.dat 1 4 1\n")]:
+    path = out / f"{name}.mhd"
+    path.write_text(head + files)
+    assert (sitk.GetArrayFromImage(sitk.ReadImage(str(path))) == planes).all(), name
+    expect(path, like)
+path = out / "last.mhd"
+(out / "last.dat").write_bytes(b"x" * 11 + planes.tobytes())
+path.write_text(head.replace("HeaderSize = 4", "HeaderSize = -1") + "last.dat\n")
+expect(path)
+head = "NRRD0005\ntype: short\ndimension: 3\nsizes: 7 5 4\nencoding: raw\nendian: little\nspace: LPS\nspace directions: (2,0,0) (0,3,0) (0,0,4)\nspace origin: (1,2,3)\n"
+path = out / "pattern.nhdr"
+path.write_text(head + "byte skip: 4\ndata file: plane%03d.dat 1 4 1 2\n\n")
+expect(path, like)
+path = out / "list.nhdr"
+path.write_text(head + "data file: LIST\n" + "\n".join(f"half{i + 1}.dat" for i in range(4)) + "\n")
+assert (sitk.GetArrayFromImage(sitk.ReadImage(str(path))) == planes).all()
+expect(path, like)
+for encoding in ("raw", "gzip", "bzip2", "ascii"):
+    a = volume("i2", (7, 5, 4))
+    path = out / f"apart-{encoding}.nhdr"
+    nrrd.write(str(path), a, {**space, "encoding": encoding, "endian": "little"}, detached_header=True, index_order="F")
+    like = out / "like2.nrrd"
+    nrrd.write(str(like), a, {**space, "encoding": "raw", "endian": "little"}, index_order="F")
+    expect(path, like)
+for name, d in ways.items():
+    affine = np.eye(4)
+    affine[:3, :3] = d @ np.diag([0.7, 1.25, 3.5])
+    affine[:3, 3] = -101.5, 33.25, 7
+    for dtype in ("u1", "i2", "f4"):
+        for kind in (nibabel.Nifti1Pair, nibabel.Nifti2Pair):
+            for ext in ("hdr", "hdr.gz"):
+                path = out / f"{name}-{dtype}-{kind.__name__}.{ext}"
+                m = kind(volume(dtype, (7, 5, 4)), affine)
+                m.to_filename(str(path))
+                m = nibabel.load(path)
+                write(path, np.asarray(m.dataobj).transpose(2, 1, 0)[..., None], (np.diag([-1.0, -1, 1, 1]) @ m.affine)[:3].tolist())
+path = out / "mixed.hdr"  # a plain header, packed values
+nibabel.Nifti1Pair(volume("i2", (7, 5, 4)), np.eye(4)).to_filename(str(path))
+import gzip
+
+m = nibabel.load(path)
+write(path, np.asarray(m.dataobj).transpose(2, 1, 0)[..., None])
+(out / "mixed.img.gz").write_bytes(gzip.compress((out / "mixed.img").read_bytes()) + bytes(700))
+(out / "mixed.img").unlink()
+for kind in (nibabel.AnalyzeImage, nibabel.Spm99AnalyzeImage, nibabel.Spm2AnalyzeImage):
+    for dtype in ("u1", "i2", "f4"):
+        for endian in "<>":
+            path = out / f"{kind.__name__}-{dtype}-{'be' if endian == '>' else 'le'}.hdr"
+            a = volume(dtype, (7, 5, 4))
+            header = kind.header_class(endianness=endian)
+            header.set_data_dtype(np.dtype(dtype).newbyteorder(endian))
+            m = kind(a, None, header)
+            m.header.set_zooms((0.7, 1.25, 3.5))
+            m.to_filename(str(path))
+            # Read as what it was written: of plain ANALYZE nibabel takes the values, SPM scales them.
+            write(path, np.asarray(kind.from_filename(str(path)).dataobj).transpose(2, 1, 0)[..., None])
+
+# Files that end in zeros, and files in gzip.
+affine = np.diag([-2.0, 2, 3, 1])
+path = out / "padded.nii.gz"
+m = nibabel.Nifti1Image(volume("i2", (7, 5, 4)), affine)
+nibabel.save(m, path)
+path.write_bytes(path.read_bytes() + bytes(1000))
+m = nibabel.load(path)
+write(path, np.asarray(m.dataobj).transpose(2, 1, 0)[..., None], (np.diag([-1.0, -1, 1, 1]) @ m.affine)[:3].tolist())
+for name in ("straight-False.mha", "straight-False.nrrd", "big.nrrd"):
+    path = out / (name + ".gz")
+    path.write_bytes(gzip.compress((out / name).read_bytes()))
+    for ext in (".raw", ".json"):
+        (out / (name + ".gz" + ext)).write_bytes((out / (name + ext)).read_bytes())
