@@ -76,6 +76,15 @@ type Shape struct {
 // file does not say.
 type Plane struct{ Slice, C, Z, T int }
 
+// Outline returns the shape inside closed outlines, by the even-odd rule. With centres,
+// all points are centres of pixels, and pixels on the outlines are in.
+func Outline(class string, outlines [][]Point, centres bool) Shape {
+	if centres {
+		return Shape{Class: class, area: traced(outlines)}
+	}
+	return Shape{Class: class, area: rings(outlines)}
+}
+
 // area is a set of pixels.
 type area interface{ draw(c *canvas) error }
 
