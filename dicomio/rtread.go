@@ -11,7 +11,6 @@ import (
 	"segd"
 	"segd/dicomio/tag"
 	"segd/internal/orient"
-	"segd/internal/outline"
 )
 
 // StructureSet is an RT Structure Set (PS3.3 A.19) that was read: regions of interest,
@@ -48,8 +47,8 @@ type Section struct{ Origin, Right, Down [3]float64 }
 // its first pixel. They are filled by the even-odd rule, so that a contour inside
 // another one is a hole.
 type RegionOutline struct {
-	Region int // index in Regions
-	Rings  [][]outline.Point
+	Region int            // index in Regions
+	Rings  [][][2]float64 // x and y of each point
 	// Centres says that all points are centres of pixels, as where a program traced
 	// the outermost pixels: these belong to the region.
 	Centres bool
@@ -217,7 +216,7 @@ func (s *StructureSet) Outlines(at Section, image *Source, frame int) ([]RegionO
 				continue
 			}
 			// The same contour twice would cancel itself.
-			if !slices.ContainsFunc(o.Rings, func(r []outline.Point) bool { return slices.Equal(r, ring) }) {
+			if !slices.ContainsFunc(o.Rings, func(r [][2]float64) bool { return slices.Equal(r, ring) }) {
 				o.Rings, o.Centres = append(o.Rings, ring), o.Centres && centred(ring)
 			}
 		}
@@ -262,11 +261,11 @@ func newRuler(at Section) (*ruler, bool) {
 
 // place returns points as pixels from the corner of the first one; nil if one of them
 // lies off the plane. mm is how far off they lie.
-func (r *ruler) place(points [][3]float64) (ring []outline.Point, mm float64) {
+func (r *ruler) place(points [][3]float64) (ring [][2]float64, mm float64) {
 	for _, p := range points {
 		d := [3]float64{p[0] - r.origin[0], p[1] - r.origin[1], p[2] - r.origin[2]}
 		mm = max(mm, math.Abs(dot(r.normal, d)))
-		ring = append(ring, outline.Point{X: dot(r.right, d) + 0.5, Y: dot(r.down, d) + 0.5})
+		ring = append(ring, [2]float64{dot(r.right, d) + 0.5, dot(r.down, d) + 0.5})
 	}
 	if mm > r.slack {
 		return nil, mm
@@ -275,15 +274,15 @@ func (r *ruler) place(points [][3]float64) (ring []outline.Point, mm float64) {
 }
 
 // centred reports whether all points are centres of pixels, and rounds them to these.
-func centred(ring []outline.Point) bool {
+func centred(ring [][2]float64) bool {
 	const near = 0.01
 	for _, p := range ring {
-		if math.Abs(p.X-math.Floor(p.X)-0.5) > near || math.Abs(p.Y-math.Floor(p.Y)-0.5) > near {
+		if math.Abs(p[0]-math.Floor(p[0])-0.5) > near || math.Abs(p[1]-math.Floor(p[1])-0.5) > near {
 			return false
 		}
 	}
 	for i, p := range ring {
-		ring[i] = outline.Point{X: math.Floor(p.X) + 0.5, Y: math.Floor(p.Y) + 0.5}
+		ring[i] = [2]float64{math.Floor(p[0]) + 0.5, math.Floor(p[1]) + 0.5}
 	}
 	return true
 }

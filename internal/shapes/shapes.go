@@ -76,13 +76,20 @@ type Shape struct {
 // file does not say.
 type Plane struct{ Slice, C, Z, T int }
 
-// Outline returns the shape inside closed outlines, by the even-odd rule. With centres,
+// Outline returns the shape inside closed outlines, x and y of each point, by the
+// even-odd rule. With centres,
 // all points are centres of pixels, and pixels on the outlines are in.
-func Outline(class string, outlines [][]Point, centres bool) Shape {
-	if centres {
-		return Shape{Class: class, area: traced(outlines)}
+func Outline(class string, outlines [][][2]float64, centres bool) Shape {
+	all := make(rings, len(outlines))
+	for i, ring := range outlines {
+		for _, p := range ring {
+			all[i] = append(all[i], Point{X: p[0], Y: p[1]})
+		}
 	}
-	return Shape{Class: class, area: rings(outlines)}
+	if centres {
+		return Shape{Class: class, area: traced(all)}
+	}
+	return Shape{Class: class, area: all}
 }
 
 // area is a set of pixels.

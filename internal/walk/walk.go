@@ -34,6 +34,7 @@ type Options struct {
 	Want    func(scanio.Kind) bool // of the files that hold or name an image; nil: all
 	Skip    string                 // folder that is not entered, where it is not the root; "": none
 	Outputs bool                   // take outputs of earlier runs too
+	Also    func(path string) bool // takes files that are no images too; nil: none
 }
 
 // File is a file that was found.
@@ -43,6 +44,7 @@ type File struct {
 	Kind scanio.Kind // scanio.Unknown where only the name is that of an image
 	Err  error       // why it, or the folder that it is, could not be read
 	Dir  bool        // it is a folder, which could not be read
+	Also bool        // Options.Also took it
 }
 
 // Walk lists the images below root, in the order of their names, and counts what
@@ -195,6 +197,8 @@ func (w *walker) file(f File, empty bool) {
 		w.fail(f.Path, name, f.Err, false)
 	case kind == scanio.DICOMDIR || strings.EqualFold(base, "DICOMDIR"):
 		w.passed.DICOMDIR++
+	case kind == scanio.Unknown && !scanio.Named(base) && !empty && w.Also != nil && w.Also(f.Path):
+		w.list = append(w.list, File{Path: f.Path, Name: name, Also: true})
 	case !kind.IsScan() && !scanio.Named(base):
 		if empty {
 			w.passed.Empty++

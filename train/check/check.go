@@ -45,6 +45,7 @@ const (
 	KindNoLabel     = "no-label"     // an image without a label
 	KindNoImage     = "no-image"     // a label without an image
 	KindPassed      = "passed-over"  // files that are not read
+	KindOutlines    = "outlines"     // labels that are drawn from outlines
 	KindSize        = "size"         // image and label differ in size
 	KindPlace       = "place"        // image and label have different positions, or one of them gives two
 	KindColourMask  = "colour-mask"  // a label in colour

@@ -31,6 +31,12 @@ func (c *checker) list(ctx context.Context, set int, dir string) error {
 		c.fault(KindFolder, found.Labels.Path, "provide one segmentation for each image, with the same segments in all of them", "%s", cause(found.Unpaired))
 		return nil
 	}
+	if found.NamesErr != nil {
+		c.fault(KindClassNames, found.Labels.Path, "give every shape a class, and list the classes in classes.txt in "+dir+", a name in each line", "%s", cause(found.NamesErr))
+	}
+	if found.Outlines != "" {
+		c.warn(KindOutlines, found.Labels.Path, 0, "check the classes; classes.txt in "+dir+", a name in each line, chooses and numbers them", "%s", found.Outlines)
+	}
 	c.entries(found.Entries)
 	if found.GroupsErr != nil {
 		c.fault(KindFolder, filepath.Join(dir, "ids.csv"), "start with the header id,group and write a line for each image", "%s", cause(found.GroupsErr))

@@ -82,10 +82,12 @@ func (c *checker) sizes() {
 			if k.Frame == 0 { // the file's other frames have the same fault
 				c.fault(KindSize, k.Label, "write a mask for each frame of its image", "%s", cause(k.labelErr))
 			}
+		case isA[*dataset.SizeError](k.labelErr):
+			c.fault(KindSize, k.Where(k.Label), "draw outlines on the image as it is stored", "%s", cause(k.labelErr))
 		case errors.Is(k.labelErr, segd.ErrUnprocessable):
 			c.fault(KindScaledMask, k.Where(k.Label), "a mask holds class indices 0, 1, 2 …: export it again without scaling or interpolation", "%s", cause(k.labelErr))
 		case k.labelErr != nil:
-			c.fault(KindUnreadable, k.Where(k.Label), "labels are PNG, TIFF or NIfTI files of class indices, or DICOM Segmentations: export it again", "%s", cause(k.labelErr))
+			c.fault(KindUnreadable, k.Where(k.Label), "labels are masks of class indices ("+scanio.ReadableLabels()+"), or outlines of COCO, LabelMe, QuPath, ImageJ or an RT Structure Set: export it again", "%s", cause(k.labelErr))
 		}
 	}
 }

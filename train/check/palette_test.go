@@ -147,7 +147,8 @@ func TestCheckPassedOver(t *testing.T) {
 		{Kind: KindPassed, File: "images", Cause: "c/d.tga is skipped: a format that is not read", Fix: "save them as PNG or TIFF", Count: 1},
 		{Kind: KindPassed, File: "labels", Cause: "2 files (jpeg) are skipped, e_mask.jpg first: JPEG changes the values of a mask",
 			Fix: "export the masks as PNG from the program that drew them", Count: 2},
-		{Kind: KindPassed, File: "labels", Cause: "a.json is skipped: text or outlines, not masks", Fix: "if they hold the labels, convert them to PNG masks", Count: 1},
+		{Kind: KindPassed, File: "labels", Cause: "a.json is skipped: neither masks nor outlines of COCO, LabelMe, QuPath or ImageJ",
+			Fix: "if they hold the labels, export them from the program that drew them in one of these formats, or as PNG masks", Count: 1},
 		{Kind: KindPassed, File: "labels", Cause: "2 files (.tga) are skipped, b.tga first: a format that is not read",
 			Fix: "save them as PNG, which keeps every value", Count: 2},
 	}

@@ -44,9 +44,14 @@ func why(ext string, labels bool) (cause, fix string) {
 			return "a format that is not read", "save them as PNG, which keeps every value"
 		}
 		return "a format that is not read", "save them as PNG or TIFF"
-	case ".json", ".xml", ".txt", ".csv", ".geojson", ".roi", ".md":
+	case ".json", ".geojson", ".roi", ".zip":
 		if labels {
-			return "text or outlines, not masks", "if they hold the labels, convert them to PNG masks"
+			return "neither masks nor outlines of COCO, LabelMe, QuPath or ImageJ", "if they hold the labels, export them from the program that drew them in one of these formats, or as PNG masks"
+		}
+		return "no images", "no action needed if they are notes; put outlines into the folder of labels"
+	case ".xml", ".txt", ".csv", ".md", ".npy":
+		if labels {
+			return "text or data of a program, not masks", "if they hold the labels, export them as PNG masks, or as outlines of COCO, LabelMe, QuPath or ImageJ"
 		}
 		return "no images", "no action needed if they are notes"
 	}

@@ -53,6 +53,8 @@ type Case struct {
 	calibrated bool             // the data set declares values to be Hounsfield units
 
 	channelNames []string // the channels of the data set, as it names them
+	picture      int      // in a label of outlines
+	outlines     *naming  // the classes of outlines; nil: the data set has none
 }
 
 // Dataset lists labelled images. It holds none of their content.
@@ -71,7 +73,8 @@ type Dataset struct {
 // layout: dataset.json, imagesTr/ and labelsTr/. An image may have any format that
 // segd reads, and each frame of a file is a case. A label is a PNG or TIFF of class
 // indices, a DICOM Segmentation or a NIfTI volume with the same stem (or stem_mask),
-// or a segmentation that refers to the image. If the folder has an ids.csv (header
+// a segmentation or RT Structure Set that refers to the image, or a file of outlines
+// (package shapes) with the stem or, of COCO, one that lists the image. If the folder has an ids.csv (header
 // id,group), it names the group of each image: a subject, a slide or anything else
 // that must not be split. Without it, the frames of a volume, the DICOM files of a
 // patient and the files of a BIDS subject form a group (see groups). The error is
@@ -145,14 +148,14 @@ func openOne(dir string) (list []Case, names, warnings []string, err error) {
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	stems, images, passed, err := stemsOf(where.images, imageFiles())
+	images, err := allFiles(where.images, imageFiles())
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	if len(stems) == 0 {
-		return nil, nil, nil, fmt.Errorf("train: %w: no image in %s%s", segd.ErrNotFound, where.images, inBrackets(passed))
+	if len(images.stems) == 0 {
+		return nil, nil, nil, fmt.Errorf("train: %w: no image in %s%s", segd.ErrNotFound, where.images, inBrackets(images.passed))
 	}
-	_, masks, passedLabels, err := stemsOf(where.labels, labelFiles())
+	labels, err := allFiles(where.labels, labelFiles())
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -160,9 +163,15 @@ func openOne(dir string) (list []Case, names, warnings []string, err error) {
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	p, err := pair(context.Background(), where, stems, images, masks, &files{})
+	p, err := pair(context.Background(), where, images, labels, &files{})
 	if err != nil {
 		return nil, nil, nil, err
+	}
+	if p.namesErr != nil {
+		return nil, nil, nil, p.namesErr
+	}
+	if _, failed := p.outlines.spare(); len(failed) > 0 {
+		return nil, nil, nil, failed[0].Err
 	}
 	missing, first := 0, ""
 	for _, e := range p.entries {
@@ -177,12 +186,15 @@ func openOne(dir string) (list []Case, names, warnings []string, err error) {
 	}
 	if missing > 0 {
 		return nil, nil, nil, fmt.Errorf("train: %w: no label in %s for %s (%d of %d images lack one)%s",
-			segd.ErrNotFound, where.labels, first, missing, len(p.entries), inBrackets(passedLabels))
+			segd.ErrNotFound, where.labels, first, missing, len(p.entries), inBrackets(labels.passed))
 	}
-	for i, passed := range []walk.Passed{passed, passedLabels} {
+	for i, passed := range []walk.Passed{images.passed, labels.passed} {
 		if passed.Visible() > 0 {
 			warnings = append(warnings, []string{where.images, where.labels}[i]+": "+passed.String())
 		}
+	}
+	if text := p.outlines.String(); text != "" {
+		warnings = append(warnings, where.labels+": "+text)
 	}
 	warning, err := p.nameGroups(ids)
 	if err != nil {
@@ -213,8 +225,8 @@ func folders(dir string) (place, error) {
 	if !isDir(dir) {
 		return place{}, fmt.Errorf("train: %w: data set %s is not a folder", segd.ErrNotFound, dir)
 	}
-	for _, pair := range [][2]string{{"images", "labels"}, {"imgs", "masks"}, {"images", "masks"}, {"imagesTr", "labelsTr"}} {
-		p := place{images: filepath.Join(dir, pair[0]), labels: filepath.Join(dir, pair[1])}
+	for _, pair := range [][2]string{{"images", "labels"}, {"imgs", "masks"}, {"images", "masks"}, {"images", "annotations"}, {"imagesTr", "labelsTr"}} {
+		p := place{dir: dir, images: filepath.Join(dir, pair[0]), labels: filepath.Join(dir, pair[1])}
 		if !isDir(p.images) || !isDir(p.labels) {
 			continue
 		}

@@ -1,9 +1,12 @@
 package dataset
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 
 	"segd"
@@ -12,6 +15,7 @@ import (
 	"segd/internal/nifti"
 	"segd/internal/orient"
 	"segd/internal/scanio"
+	"segd/internal/shapes"
 	"segd/train/metric"
 )
 
@@ -42,16 +46,20 @@ const (
 
 // opened is a file in one of its roles.
 type opened struct {
-	path  string
-	role  role
-	once  sync.Once
-	err   error
-	bytes int64 // approximate memory, set once the file is read
+	path   string
+	role   role
+	once   sync.Once
+	err    error
+	bytes  int64 // approximate memory, set once the file is read
+	stored int64 // bytes of the file
 
 	scan    *segd.Scan      // for images and values
 	channel *scanio.Channel // for images: joins it with the files of other channels
 	source  *dicomio.Source // of a DICOM image that objects can refer to; else nil
 	labels  *scanio.Labels
+
+	shapes     *shapes.File          // of a label of outlines
+	structures *dicomio.StructureSet // of a label that is an RT Structure Set
 
 	warnings []string // for volumes: about their position
 
@@ -113,6 +121,8 @@ func (o *opened) size() int64 {
 	switch {
 	case o.scan != nil:
 		return 2 * int64(o.scan.Width) * int64(o.scan.Height) * int64(o.scan.Frames)
+	case o.shapes != nil, o.structures != nil:
+		return 4 * o.stored // points take about as much as their text
 	case o.labels != nil:
 		return 2 * int64(o.labels.Width) * int64(o.labels.Height) * int64(o.labels.Frames)
 	}
@@ -125,15 +135,10 @@ func (o *opened) read() error {
 		return err
 	}
 	with := scanio.Options{Beside: folderOf(o.path)}
+	o.stored = int64(len(b))
 	switch o.role {
 	case asMask:
-		if o.labels, err = scanio.ReadLabelsWith(b, with); err != nil {
-			return fmt.Errorf("train: mask %s: %w", o.path, err)
-		}
-		if o.labels.Volume != nil {
-			o.warnings = o.labels.Volume.Warnings()
-		}
-		return nil
+		return o.readMask(b, with)
 	case asValues:
 		if o.scan, err = scanio.ReadValuesWith(b, with); err != nil {
 			return fmt.Errorf("train: label %s: %w", o.path, err)
@@ -159,6 +164,31 @@ func folderOf(path string) beside.Files {
 		}
 		return readFile(other)
 	}}
+}
+
+// readMask reads a label: a mask, outlines or an RT Structure Set.
+func (o *opened) readMask(b []byte, with scanio.Options) (err error) {
+	switch kind := scanio.KindOf(b); {
+	case kind == scanio.Unknown && shapes.Is(b):
+		if o.shapes, err = shapes.Read(b); err != nil {
+			return fmt.Errorf("train: label %s: %w", o.path, err)
+		}
+		return nil
+	case kind == scanio.DICOM:
+		if o.structures, err = dicomio.ReadRTStruct(b); !errors.Is(err, segd.ErrUnsupported) {
+			if err != nil {
+				return fmt.Errorf("train: label %s: %w", o.path, err)
+			}
+			return nil
+		}
+	}
+	if o.labels, err = scanio.ReadLabelsWith(b, with); err != nil {
+		return fmt.Errorf("train: mask %s: %w", o.path, err)
+	}
+	if o.labels.Volume != nil {
+		o.warnings = o.labels.Volume.Warnings()
+	}
+	return nil
 }
 
 // readFile reads a file if scanio would accept its size.
@@ -245,6 +275,14 @@ func (c *Case) maskOf(path string) (*segd.Mask, error) {
 // frame belongs to that frame alone; other pictures have a page for each frame.
 func (c *Case) pick(o *opened) (*segd.Mask, error) {
 	l := o.labels
+	switch {
+	case l == nil && c.outlines == nil:
+		return nil, fmt.Errorf("%w: outlines as a prediction, want masks", segd.ErrUnsupported)
+	case o.shapes != nil:
+		return c.drawn(o)
+	case o.structures != nil:
+		return c.outlined(o)
+	}
 	if l.SEG == nil && l.Volume == nil {
 		if c.Frames > 1 {
 			if image, err := c.opener().open(c.Image, asImage); err == nil && image.scan.Affine != nil {
@@ -281,17 +319,27 @@ func (c *Case) pick(o *opened) (*segd.Mask, error) {
 
 // page returns the page of a label picture that belongs to the case's frame.
 func (c *Case) page(path string, pages int) (int, error) {
-	base := func(path string) string { return filepath.Base(scanio.Stem(path)) }
-	own := c.Frames > 1 && (base(path) == filepath.Base(c.ID) || base(path) == frameID(base(c.Image), c.Frame, c.Frames))
+	own := c.Frames > 1 && (stemOf(path) == filepath.Base(c.ID) || stemOf(path) == frameID(stemOf(c.Image), c.Frame, c.Frames))
 	switch want := max(1, c.Frames); {
 	case own && pages == 1:
 		return 0, nil
 	case own:
 		return 0, &CountError{fmt.Errorf("%w: %d masks for one frame", segd.ErrFormat, pages)}
 	case pages != want:
-		return 0, &CountError{fmt.Errorf("%w: %d masks for an image of %d frames, want one for each: a page each, or files named %s and so on", segd.ErrFormat, pages, want, frameID(base(c.Image), 0, 2))}
+		return 0, &CountError{fmt.Errorf("%w: %d masks for an image of %d frames, want one for each: a page each, or files named %s and so on", segd.ErrFormat, pages, want, frameID(stemOf(c.Image), 0, 2))}
 	}
 	return c.Frame, nil
+}
+
+// stemOf returns the name of a file without folder and extension.
+func stemOf(path string) string {
+	if stem := scanio.Stem(path); stem != path {
+		return filepath.Base(stem)
+	}
+	if slices.Contains(shapes.Extensions, strings.ToLower(filepath.Ext(path))) {
+		return filepath.Base(outlineStem(path))
+	}
+	return filepath.Base(path)
 }
 
 // CountError reports that an image and its labels differ in the number of frames.

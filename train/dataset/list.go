@@ -13,10 +13,15 @@ import (
 
 // imageFiles and labelFiles say which files a walk accepts in the folders of a data
 // set. Images exclude outputs of segd that lie among them. Labels include those
-// outputs, but not JPEG, which changes values.
+// outputs, and files of outlines.
 func imageFiles() walk.Options { return walk.Options{} }
 
-func labelFiles() walk.Options { return walk.Options{Want: isLabel, Outputs: true} }
+func labelFiles() walk.Options {
+	return walk.Options{Want: isLabel, Outputs: true, Also: isOutlines}
+}
+
+// maskFiles is like labelFiles for predictions, which are masks.
+func maskFiles() walk.Options { return walk.Options{Want: isLabel, Outputs: true} }
 
 // isLabel reports whether a file of this kind may be a label. A file that only has
 // the right name fails when it is read.
@@ -26,6 +31,7 @@ func isLabel(k scanio.Kind) bool { return k == scanio.Unknown || k.IsLabel() }
 type listing struct {
 	stems  []string          // sorted
 	files  map[string]string // paths by stem
+	drawn  []string          // paths of files of outlines, sorted
 	failed []walk.File       // files that could not be read
 	passed walk.Passed
 }
@@ -47,6 +53,10 @@ func listFiles(dir string, o walk.Options) (*listing, error) {
 			l.failed = append(l.failed, f)
 			continue
 		}
+		if f.Also {
+			l.drawn = append(l.drawn, f.Path)
+			continue
+		}
 		stem := scanio.Stem(f.Name)
 		if other, twice := l.files[stem]; twice {
 			return nil, fmt.Errorf("train: reading %s: %w: %s and %s share the stem %s", dir, segd.ErrFormat, other, f.Path, stem)
@@ -58,16 +68,16 @@ func listFiles(dir string, o walk.Options) (*listing, error) {
 	return l, nil
 }
 
-// stemsOf is like listFiles, but fails if anything cannot be read.
-func stemsOf(dir string, o walk.Options) ([]string, map[string]string, walk.Passed, error) {
+// allFiles is like listFiles, but fails if anything cannot be read.
+func allFiles(dir string, o walk.Options) (*listing, error) {
 	l, err := listFiles(dir, o)
 	if err != nil {
-		return nil, nil, walk.Passed{}, err
+		return nil, err
 	}
 	for _, f := range l.failed {
-		return nil, nil, walk.Passed{}, fmt.Errorf("train: reading %s: %w", f.Path, f.Err)
+		return nil, fmt.Errorf("train: reading %s: %w", f.Path, f.Err)
 	}
-	return l.stems, l.files, l.passed, nil
+	return l, nil
 }
 
 // inBrackets describes the skipped files, for appending to an error.

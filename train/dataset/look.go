@@ -20,6 +20,8 @@ type Inventory struct {
 	Cases          []Case   // cases of the images that have a label and no fault
 	Classes        []string // names of the foreground classes, if the data set has them
 	Spare          []string // label files without an image
+	NamesErr       error    // why the classes of outlines have no numbers; there are then no cases
+	Outlines       string   // how many labels are outlines, and what they mean; empty: none
 	Unpaired       error    // why no labels can be found for the images; nothing below the folders is then known
 
 	Grouped   bool   // there is an ids.csv
@@ -67,17 +69,22 @@ func Look(ctx context.Context, dir string) (*Inventory, error) {
 		return nil, err
 	}
 	i := &Inventory{}
-	images, masks := i.Images.list(where.images, imageFiles()), i.Labels.list(where.labels, labelFiles())
-	if images == nil || masks == nil {
+	images, labels := i.Images.list(where.images, imageFiles()), i.Labels.list(where.labels, labelFiles())
+	if images == nil || labels == nil {
 		return i, nil
 	}
 	ids, idsErr := readIDs(filepath.Join(dir, "ids.csv"))
-	p, err := pair(ctx, where, images.stems, images.files, masks.files, &files{})
+	p, err := pair(ctx, where, images, labels, &files{})
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
 	if i.Unpaired = err; err != nil {
 		return i, nil
+	}
+	spare, failed := p.outlines.spare()
+	i.Labels.Failed = append(i.Labels.Failed, failed...)
+	if i.NamesErr = p.namesErr; i.NamesErr == nil {
+		i.Outlines = p.outlines.String()
 	}
 	if i.GroupsErr = idsErr; idsErr == nil {
 		i.Ungrouped, i.GroupsErr = p.nameGroups(ids)
@@ -91,15 +98,18 @@ func Look(ctx context.Context, dir string) (*Inventory, error) {
 		k := Case{stem: e.stem, who: e.who, Frames: e.frames}
 		i.Entries = append(i.Entries, Entry{Image: e.image, Grouped: k.Grouped(), Label: e.labels != nil, Passed: passed[e.stem], Err: e.err})
 	}
-	i.Cases, i.Classes = p.cases(), p.classes
+	if i.NamesErr == nil {
+		i.Cases, i.Classes = p.cases(), p.classes
+	}
 	for k := range i.Cases {
 		i.Cases[k].Instances = instancesOf(dir, i.Cases[k].ID)
 	}
-	for _, stem := range masks.stems {
+	for _, stem := range labels.stems {
 		if !p.used[stem] {
-			i.Spare = append(i.Spare, masks.files[stem])
+			i.Spare = append(i.Spare, labels.files[stem])
 		}
 	}
+	i.Spare = append(i.Spare, spare...)
 	return i, nil
 }
 
@@ -114,7 +124,7 @@ func (f *Folder) list(dir string, o walk.Options) *listing {
 		f.Failed = append(f.Failed, Unreadable{file.Path, file.Err})
 	}
 	p := l.passed
-	f.Files, f.Passed.Other = len(l.stems), p.Other
+	f.Files, f.Passed.Other = len(l.stems)+len(l.drawn), p.Other
 	for kind, names := range p.Unfit {
 		if f.Passed.Unfit == nil {
 			f.Passed.Unfit = map[string][]string{}
@@ -154,15 +164,15 @@ func Peek(ctx context.Context, dir string) []Case {
 	if err != nil {
 		return nil
 	}
-	stems, images, _, err := stemsOf(where.images, imageFiles())
+	images, err := allFiles(where.images, imageFiles())
 	if err != nil {
 		return nil
 	}
-	_, masks, _, err := stemsOf(where.labels, labelFiles())
+	labels, err := allFiles(where.labels, labelFiles())
 	if err != nil {
 		return nil
 	}
-	p, err := pair(ctx, where, stems, images, masks, &files{})
+	p, err := pair(ctx, where, images, labels, &files{})
 	if err != nil {
 		return nil
 	}

@@ -17,6 +17,7 @@ import (
 
 // place locates the files of a data set.
 type place struct {
+	dir            string // of the data set
 	images, labels string // folders
 	spec           *nnunet
 }
@@ -30,6 +31,8 @@ type entry struct {
 	frames int
 	labels []string // one file, or one per frame; nil: none
 	err    error    // why the image cannot be used
+
+	picture int // in a label of outlines
 
 	who    dicomio.Identity // of a DICOM image
 	groups []string         // from ids.csv, by frame; nil: there is none
@@ -45,27 +48,36 @@ type pairing struct {
 	used     map[string]bool     // their stems
 	classes  []string            // names of the foreground classes, if the data set has them
 
-	segmentations *segmentations // those among the labels; nil: no image is DICOM
+	segmentations *segmentations // those among the labels
+	outlines      *outlineFiles  // among the labels
+	namesErr      error          // why the classes of outlines have no numbers
+	bases         map[string]int // images by the last part of their stems
 }
 
 // pair lists the images of stems and finds the labels of each. A fault of one image
 // is stored in the err of its entry. The returned error concerns the data set as a
 // whole, or is that of ctx.
-func pair(ctx context.Context, where place, stems []string, images, masks map[string]string, opener *files) (*pairing, error) {
-	p := &pairing{place: where, files: opener, masks: masks, suffixed: bySuffix(masks, images), used: map[string]bool{}}
+func pair(ctx context.Context, where place, images, labels *listing, opener *files) (*pairing, error) {
+	p := &pairing{place: where, files: opener, masks: labels.files, suffixed: bySuffix(labels.files, images.files), used: map[string]bool{}, bases: map[string]int{}}
 	if where.spec != nil {
 		p.classes = where.spec.classes
 	}
-	p.list(stems, images)
+	p.list(images.stems, images.files)
+	for _, e := range p.entries {
+		p.bases[path.Base(e.stem)]++
+	}
 	if err := parallel.Do(ctx, len(p.entries), func(i int) error { p.probe(&p.entries[i]); return nil }); err != nil {
 		return nil, err
 	}
 	if err := p.readSegmentations(); err != nil {
 		return nil, err
 	}
+	p.outlines = p.indexOutlines(labels.drawn)
 	for i := range p.entries {
 		p.match(&p.entries[i])
+		p.matchOutlines(&p.entries[i])
 	}
+	p.namesErr = p.nameClasses()
 	return p, nil
 }
 
@@ -115,10 +127,8 @@ func identityOf(o *opened) dicomio.Identity {
 // and how they name their segments. A number with two names would mix two things in
 // one class, so it is segd.ErrFormat.
 func (p *pairing) readSegmentations() (err error) {
-	if !slices.ContainsFunc(p.entries, func(e entry) bool { return e.who.Instance != "" }) {
-		return nil
-	}
-	if p.segmentations, err = indexSegmentations(p.files, p.masks); err != nil {
+	refer := slices.ContainsFunc(p.entries, func(e entry) bool { return e.who.Instance != "" })
+	if p.segmentations, err = indexSegmentations(p.files, p.masks, refer); err != nil || !refer {
 		return err
 	}
 	names := map[int]string{}
@@ -220,6 +230,7 @@ func (p *pairing) cases() []Case {
 			c := Case{
 				ID: frameID(e.stem, k, e.frames), Image: e.image, More: e.more, Frame: k, Frames: e.frames,
 				Label: e.labels[min(k, len(e.labels)-1)], stem: e.stem, folder: p.images, who: e.who, files: p.files, calibrated: p.spec.calibrated(),
+				picture: e.picture, outlines: p.outlines.naming,
 			}
 			if p.spec != nil {
 				c.ignore, c.channelNames = p.spec.ignore, p.spec.channels

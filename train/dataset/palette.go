@@ -14,6 +14,8 @@ func (c *Case) Palette() []color.NRGBA {
 	switch {
 	case err != nil:
 		return nil
+	case o.labels == nil:
+		return nil
 	case o.labels.Palette == nil, c.ignore == 0 && c.renumber == nil:
 		return o.labels.Palette
 	}

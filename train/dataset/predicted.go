@@ -31,6 +31,9 @@ func (p prediction) checkFrames(c *Case) error {
 	if err != nil {
 		return err
 	}
+	if o.labels == nil {
+		return nil // pick decides
+	}
 	n := o.labels.Frames
 	switch {
 	case p.frames == 1 || o.labels.SEG != nil:

@@ -56,16 +56,17 @@ type Predictions struct {
 // the case of the same path below the images; see offsets for the other paths that
 // are tried.
 func FindPredictions(dir string, cases []Case) (*Predictions, error) {
-	_, paths, _, err := stemsOf(dir, labelFiles())
+	list, err := allFiles(dir, maskFiles())
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("train: %w: predictions: no folder %s", segd.ErrNotFound, dir)
 	case err != nil:
 		return nil, fmt.Errorf("predictions: %w", err)
 	}
+	paths := list.files
 	f := &Predictions{dir: dir, cases: cases, files: paths, found: make([]prediction, len(cases)), segmentations: &segmentations{}}
 	if slices.ContainsFunc(cases, func(c Case) bool { return c.who.Instance != "" }) {
-		if f.segmentations, err = indexSegmentations(cases[0].opener(), paths); err != nil {
+		if f.segmentations, err = indexSegmentations(cases[0].opener(), paths, true); err != nil {
 			return nil, err
 		}
 	}

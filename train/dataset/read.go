@@ -101,7 +101,7 @@ func (c *Case) Close() { c.opener().close() }
 // LabelPicture returns the file of the case's label and the case's page in it if the
 // label is a picture. It returns nil for a volume or a segmentation.
 func (c *Case) LabelPicture() (file []byte, page int, err error) {
-	if o, err := c.opener().open(c.Label, asMask); err == nil && o.labels.Format != "png" && o.labels.Format != "tiff" {
+	if o, err := c.opener().open(c.Label, asMask); err == nil && (o.labels == nil || o.labels.Format != "png" && o.labels.Format != "tiff") {
 		return nil, 0, nil
 	}
 	b, err := readFile(c.Label)

@@ -10,42 +10,57 @@ import (
 	"segd/internal/scanio"
 )
 
-// segmentations says which images the DICOM Segmentations among some files refer to.
-// Files are named by their stems.
+// segmentations says which images the DICOM Segmentations and RT Structure Sets among
+// some files refer to. Files are named by their stems.
 type segmentations struct {
 	instances map[string]string            // segmentation of an image, by the image's UID
 	series    map[string][]string          // segmentations of a series, by its UID
-	segments  map[string][]dicomio.Segment // of each file
+	segments  map[string][]dicomio.Segment // of each Segmentation
+	regions   map[string][]dicomio.Region  // of each RT Structure Set
 	listed    map[string]int               // how many images a file refers to
 	refers    map[string]bool              // whether a file refers to any image or series
 }
 
 // indexSegmentations indexes those files of paths, by stem, that may be DICOM
-// Segmentations. It skips files that cannot be read; whoever needs one reports it.
-// Two segmentations of one image are segd.ErrFormat.
-func indexSegmentations(opener *files, paths map[string]string) (*segmentations, error) {
-	s := &segmentations{instances: map[string]string{}, series: map[string][]string{}, segments: map[string][]dicomio.Segment{}, listed: map[string]int{}, refers: map[string]bool{}}
+// Segmentations or RT Structure Sets. It skips files that cannot be read; whoever needs
+// one reports it. Two files about one image are segd.ErrFormat. Where nothing can refer
+// to the images, refer is false, and only the regions of structure sets are kept.
+func indexSegmentations(opener *files, paths map[string]string, refer bool) (*segmentations, error) {
+	s := &segmentations{instances: map[string]string{}, series: map[string][]string{}, segments: map[string][]dicomio.Segment{}, regions: map[string][]dicomio.Region{}, listed: map[string]int{}, refers: map[string]bool{}}
 	for _, stem := range slices.Sorted(maps.Keys(paths)) {
 		file := paths[stem]
 		if kindOf(file) != scanio.DICOM {
 			continue
 		}
 		o, err := opener.open(file, asMask)
-		if err != nil || o.labels.SEG == nil {
+		var about interface {
+			Instances() []string
+			Series() []string
+		}
+		switch {
+		case err != nil:
+			continue
+		case o.structures != nil:
+			s.regions[stem], about = o.structures.Regions, o.structures
+		case o.labels.SEG != nil:
+			about = o.labels.SEG
+		}
+		if about == nil || !refer {
 			continue
 		}
-		seg := o.labels.SEG
-		for _, uid := range seg.Instances() {
+		for _, uid := range about.Instances() {
 			if other := s.instances[uid]; other != "" {
 				return nil, fmt.Errorf("train: %w: segmentations %s and %s refer to the same image", segd.ErrFormat, paths[other], file)
 			}
 			s.instances[uid], s.refers[stem] = stem, true
 			s.listed[stem]++
 		}
-		for _, uid := range seg.Series() {
+		for _, uid := range about.Series() {
 			s.series[uid], s.refers[stem] = append(s.series[uid], stem), true
 		}
-		s.segments[stem] = seg.Segments
+		if o.labels != nil {
+			s.segments[stem] = o.labels.SEG.Segments
+		}
 	}
 	return s, nil
 }
