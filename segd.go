@@ -77,6 +77,14 @@ type Scan struct {
 	// (DICOM BurnedInAnnotation NO). Other files declare nothing.
 	Clean bool
 
+	// Orientation says how the stored pixels of a picture are turned to be upright: 1 to 8,
+	// as Exif and TIFF number it (Exif 2.32, 4.6.4; TIFF 6.0, page 36). 0 is not stated,
+	// and 1 is upright as stored.
+	Orientation int
+	// Aspect is the height of a pixel over its width, where a picture states that its
+	// pixels are not square without saying how large they are. 0 otherwise.
+	Aspect float64
+
 	// Affine maps pixel (column, row, plane) to the patient if the frames are the
 	// planes of a volume, Depth planes at each of Times. The planes of one time
 	// are consecutive. Affine is nil if the frames are no volume or the scan does

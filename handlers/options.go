@@ -22,7 +22,7 @@ const autoModel = "auto"
 // outputs are the kinds of output that are offered.
 var outputs = export.Kinds(export.HTTP)
 
-var optionNames = []string{"alpha", "deidentify", "frame", "min_size", "model", "output", "threshold", "tta"}
+var optionNames = []string{"alpha", "deidentify", "frame", "min_size", "model", "orient", "output", "threshold", "tta"}
 
 // parseOptions reads a request out of the query, without its model, which is named.
 // An option that is not known is refused: one that is silently left out gives a wrong
@@ -31,7 +31,7 @@ func parseOptions(query url.Values, accept []string) (r engine.Request, model st
 	if err := checkOptions(query); err != nil {
 		return r, "", err
 	}
-	r = engine.Request{Alpha: overlay.DefaultAlpha, OneFile: true, Times: true}
+	r = engine.Request{Alpha: overlay.DefaultAlpha, OneFile: true, Times: true, Orient: query.Get("orient")}
 	if model = query.Get("model"); model == "" {
 		model = autoModel
 	}

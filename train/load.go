@@ -33,13 +33,22 @@ type example struct {
 	record *record
 }
 
+// readUpright reads a case as the network sees it in service: upright.
+func readUpright(t target, c *dataset.Case) (dataset.Sample, error) {
+	s, err := t.read(c)
+	if err != nil {
+		return s, err
+	}
+	return c.Upright(s)
+}
+
 // load reads all cases, and keeps the pixels of as many as fit into limit bytes.
 // normalise reads the others again.
 func load(ctx context.Context, cases []dataset.Case, t target, limit int64) ([]dataset.Sample, []facts, error) {
 	raws, list := make([]dataset.Sample, len(cases)), make([]facts, len(cases))
 	var used atomic.Int64
 	err := parallel.Do(ctx, len(cases), func(i int) error {
-		r, err := t.read(&cases[i])
+		r, err := readUpright(t, &cases[i])
 		if err != nil {
 			return err
 		}
@@ -94,7 +103,7 @@ func (n *normaliser) run(ctx context.Context, cases []dataset.Case, raws []datas
 		raws[i] = dataset.Sample{}
 		if r.Image == nil {
 			var err error
-			if r, err = n.target.read(&cases[i]); err != nil {
+			if r, err = readUpright(n.target, &cases[i]); err != nil {
 				return err
 			}
 		}

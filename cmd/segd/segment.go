@@ -31,6 +31,7 @@ type segmentSettings struct {
 	deidentify, tta             bool
 	alpha, threshold            float64
 	minSize                     int
+	orient                      string
 }
 
 // segmentLong is the help of segd segment.
@@ -90,6 +91,7 @@ func newSegment(a *app) *cobra.Command {
 	f.IntVar(&s.minSize, "min-size", 0, "remove connected components of fewer pixels")
 	f.BoolVar(&s.tta, "tta", false, "average over the image and its mirror images: four times the work, slightly better")
 	f.Float64Var(&s.alpha, "alpha", overlay.DefaultAlpha, "opacity of the overlay, 0 to 1")
+	f.StringVar(&s.orient, "orient", engine.Stored, "stored: masks have the pixels as a picture stores them; upright: as its orientation (Exif, TIFF) shows it, like overlays")
 	a.addThreads(cmd)
 	a.addRounding(cmd)
 	a.addProgress(cmd)
@@ -110,7 +112,7 @@ func (a *app) request(e *engine.Engine, s segmentSettings) (*engine.Job, error) 
 	if s.out == "" {
 		return nil, optionError("--out is empty")
 	}
-	r := engine.Request{Outputs: s.kinds, Default: !s.kindsGiven, Alpha: s.alpha, Deidentify: s.deidentify,
+	r := engine.Request{Outputs: s.kinds, Default: !s.kindsGiven, Alpha: s.alpha, Deidentify: s.deidentify, Orient: s.orient,
 		Options: segment.Options{Threshold: s.threshold, MinSize: s.minSize, TTA: s.tta}}
 	if err := r.Validate(e.Offers); err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 
 	"segd"
 	"segd/internal/export"
+	"segd/internal/orient"
 	"segd/internal/scanio"
 	"segd/internal/segment"
 	"segd/internal/turns"
@@ -84,6 +85,9 @@ func (e *Engine) read(ctx context.Context, s *Source, expected func(scanio.Size)
 func (t *task) read(ctx context.Context) error {
 	expected := func(size scanio.Size) int64 { return t.collected(t.Model, size.Width, size.Height, size.Frames) }
 	held, size, err := t.Engine.read(ctx, t.source, expected, func(scan *segd.Scan, _ []byte) (int64, func() error) {
+		if t.turned = t.Orient == Upright && orient.IsTurned(scan.Orientation); t.turned {
+			scan = orient.UprightScan(scan)
+		}
 		n := t.collected(t.Model, scan.Width, scan.Height, scan.Frames)
 		if m, _, err := Choose(t.Models, t.Model, scan); err == nil {
 			n += segment.Turned(m, scan)
@@ -146,9 +150,16 @@ func (t *task) frameBytes(channels int, spacing segd.Spacing) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	n = max(n, imageBytes(t.scan, channels))
+	image := imageBytes(t.scan, channels)
+	if t.turned { // a copy is made
+		image += int64(t.scan.Width) * int64(t.scan.Height) * imagePixel
+	}
+	n = max(n, image)
 	if t.some(func(k export.Kind) bool { return k.Scope == export.Frame }) {
 		n += 16 * int64(t.scan.Width) * int64(t.scan.Height) // two pictures of RGBA, and two files of them at their worst
+		if orient.IsTurned(t.scan.Orientation) {
+			n += 4 * int64(t.scan.Width) * int64(t.scan.Height) // the overlay upright
+		}
 	}
 	return n, nil
 }

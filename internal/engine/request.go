@@ -25,6 +25,9 @@ type Request struct {
 	Alpha      float64 // opacity of overlays, 0 to 1
 	Frame      int     // the only one that is wanted, from 1; 0: all
 	Deidentify bool    // DICOM objects
+	// Orient is Stored, or Upright: all outputs of a picture that is stored turned are
+	// upright, not only its overlay. "": Stored.
+	Orient string
 
 	// OneFile says that the edge can take one file of a kind of an input only.
 	OneFile bool
@@ -32,6 +35,12 @@ type Request struct {
 	// JSON of two runs is the same.
 	Times bool
 }
+
+// Values of Request.Orient.
+const (
+	Stored  = "stored"
+	Upright = "upright"
+)
 
 // OptionError is a segd.ErrOption of a request.
 type OptionError struct {
@@ -66,6 +75,8 @@ func (r *Request) Validate(offered []export.Kind) error {
 		return badOption("alpha", "%v, want 0 to 1", r.Alpha)
 	case !(r.Threshold >= 0 && r.Threshold <= 1):
 		return badOption("threshold", "%v, want 0 to 1", r.Threshold)
+	case r.Orient != "" && r.Orient != Stored && r.Orient != Upright:
+		return badOption("orient", "%.40s, want %s or %s", r.Orient, Stored, Upright)
 	case r.MinSize < 0:
 		return badOption("min_size", "%d, want 0 or more", r.MinSize)
 	}

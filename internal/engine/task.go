@@ -25,6 +25,7 @@ type task struct {
 	place  int     // there
 
 	scan    *segd.Scan
+	turned  bool // scan is upright, though its file is not
 	model   *models.Model
 	result  *Result
 	pass    *segment.Scan   // how the frames are segmented
@@ -242,7 +243,7 @@ func (t *task) segment(ctx context.Context, i int, img *segd.Image) error {
 	if t.Times {
 		f.NetworkMS = milliseconds(r.Network)
 	}
-	files := &export.FrameFiles{Result: r, Index: i, Classes: t.model.Classes, Alpha: t.Alpha, DICOM: t.objects}
+	files := &export.FrameFiles{Result: r, Index: i, Classes: t.model.Classes, Alpha: t.Alpha, Orientation: t.scan.Orientation, DICOM: t.objects}
 	for _, kind := range t.kinds {
 		if kind.Scope != export.Frame || kind.DICOM && !t.objects.Makes(kind.Name) {
 			continue

@@ -6,6 +6,7 @@ import (
 
 	"segd"
 	"segd/dicomio"
+	"segd/internal/orient"
 	"segd/internal/overlay"
 	"segd/internal/segment"
 )
@@ -17,7 +18,9 @@ type FrameFiles struct {
 	Index   int // of the frame, from 0
 	Classes []segd.Class
 	Alpha   float64 // opacity of the classes in overlays
-	DICOM   *DICOM  // of the scan, for kinds of DICOM object
+	// Orientation is that of the scan: overlays show it upright.
+	Orientation int
+	DICOM       *DICOM // of the scan, for kinds of DICOM object
 	// Warnings are about the files that were written.
 	Warnings []string
 
@@ -30,7 +33,13 @@ var makers = map[string]func(f *FrameFiles, w io.Writer) error{
 	Mask: func(f *FrameFiles, w io.Writer) error {
 		return overlay.EncodePNG(w, overlay.MaskImage(f.Result.Mask, f.Classes))
 	},
-	Overlay: func(f *FrameFiles, w io.Writer) error { return overlay.EncodePNG(w, f.overlay()) },
+	Overlay: func(f *FrameFiles, w io.Writer) error {
+		m, err := orient.UprightPicture(f.Orientation, f.overlay())
+		if err != nil {
+			return err
+		}
+		return overlay.EncodePNG(w, m)
+	},
 	SC: func(f *FrameFiles, w io.Writer) error {
 		origin := f.DICOM.origin
 		source, frame := f.DICOM.frame(f.Index)

@@ -127,6 +127,8 @@ func (c *Channel) fits(first *Channel) (warning string, err error) {
 		return "", c.bad("has %d×%d pixels, %s has %d×%d", a.Width, a.Height, first.Name, b.Width, b.Height)
 	case a.Frames != b.Frames:
 		return "", c.bad("has %d frames, %s has %d", a.Frames, first.Name, b.Frames)
+	case max(1, a.Orientation) != max(1, b.Orientation):
+		return "", c.bad("is to be shown with orientation %d, %s with %d: store both upright", max(1, a.Orientation), first.Name, max(1, b.Orientation))
 	case c.patient != "" && first.patient != "" && c.patient != first.patient:
 		return "", c.bad("is of another patient (0010,0020) than %s", first.Name)
 	}

@@ -61,7 +61,9 @@ type format struct {
 	labels  func(b []byte) (*Labels, error)
 	values  func(b []byte) (*segd.Scan, error)      // see ReadValues
 	drawing func(b []byte, i int) (*Drawing, error) // see ReadDrawing
-	working int64                                   // see FrameBytes
+	// shown is how the file says that its pixels are to be shown; see segd.Scan.
+	shown   func(b []byte) (orientation int, aspect float64)
+	working int64 // see FrameBytes
 }
 
 // formats is the table of formats. The first that recognises a file reads it. Messages
@@ -69,7 +71,7 @@ type format struct {
 var formats = []*format{
 	{kind: PNM, name: "PNM", extensions: []string{".pbm", ".pgm", ".ppm", ".pnm", ".pfm"}, is: isPNM, working: 4,
 		read: readPNM, measure: measurePNM, labels: readPNMLabels},
-	{kind: WebP, name: "WebP", extensions: []string{".webp"}, is: isWebP, working: 4, read: readWebP, measure: measureWebP},
+	{kind: WebP, name: "WebP", extensions: []string{".webp"}, is: isWebP, working: 4, read: readWebP, measure: measureWebP, shown: shownWebP},
 	{kind: GIF, name: "GIF", extensions: []string{".gif"}, is: isGIF, working: 4,
 		read: readGIF, measure: measureGIF, frames: gifFrames, labels: readGIFLabels},
 	{kind: BMP, name: "BMP", extensions: []string{".bmp"}, is: isBMP, working: 4, read: readBMP, measure: measureBMP, labels: readBMPLabels},
@@ -77,9 +79,9 @@ var formats = []*format{
 	{kind: TIFF, name: "TIFF", extensions: []string{".tif", ".tiff"}, is: isTIFF, working: 4,
 		read: readTIFF, measure: measureTIFF, frames: tiffFrames, labels: readTIFFLabels, values: readTIFFValues, drawing: readTIFFDrawing},
 	{kind: JPEG, name: "JPEG", extensions: []string{".jpg", ".jpeg"}, is: starts("\xff\xd8\xff"), working: 4,
-		read: readJPEG, measure: measureJPEG},
+		read: readJPEG, measure: measureJPEG, shown: shownJPEG},
 	{kind: PNG, name: "PNG", extensions: []string{".png"}, is: starts(pngHeader), working: 4,
-		read: readPNG, measure: measurePNG, labels: readPNGLabels, values: readPNGValues, drawing: readPNGDrawing},
+		read: readPNG, measure: measurePNG, labels: readPNGLabels, values: readPNGValues, drawing: readPNGDrawing, shown: shownPNG},
 	{kind: MGH, name: "MGH", extensions: []string{".mgh", ".mgz"}, is: mgh.Is, packed: true, working: 4,
 		open: alone(mgh.Read), header: mgh.ReadHeader},
 	{kind: MetaImage, name: "MetaImage", extensions: []string{".mha", ".mhd"}, is: metaimage.Is, working: 4,

@@ -52,7 +52,11 @@ func ReadWith(b []byte, o Options) (*segd.Scan, error) {
 		return nil, err
 	}
 	if f.open == nil {
-		return f.read(b)
+		s, err := f.read(b)
+		if err == nil {
+			describe(s, f, b)
+		}
+		return s, err
 	}
 	v, err := f.open(b, o.Beside)
 	if err != nil {

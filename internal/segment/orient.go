@@ -25,6 +25,7 @@ type orientation struct {
 	block    int // frames
 	turned   bool
 	spacing  segd.Spacing // of the turned planes, without a source
+	upright  bool         // frames of a picture are turned upright, and their spacing with them
 	steps    []string
 	warnings []string
 }
@@ -34,11 +35,21 @@ var placed = []string{"dicom", "nifti", "nrrd", "metaimage", "mgh"}
 
 // settle says how the frames of scan are turned for m.
 func settle(m *models.Model, scan *segd.Scan) (o orientation) {
+	warn := func(format string, a ...any) { o.warnings = append(o.warnings, fmt.Sprintf(format, a...)) }
+	if scan.Aspect != 0 && m.Recipe.SpacingMM > 0 {
+		warn("the file states pixels that are %.4g times as high as wide, but not their size in mm: they are taken as square and not resampled, though the model is trained on square pixels of %g mm; resample the image, or give it a pixel spacing", scan.Aspect, m.Recipe.SpacingMM)
+	}
+	if orient.IsTurned(scan.Orientation) {
+		words := orient.Words(scan.Orientation)
+		o.turn, o.block, o.turned, o.upright = orient.Upright(scan.Orientation, scan.Width, scan.Height), 1, true, true
+		o.steps = append(o.steps, words+" for the model, as the file is to be shown")
+		warn("the file is to be shown %s (orientation %d): the model and the overlay get it so, and masks keep the pixels as they are stored; --orient upright, over HTTP orient=upright, gives masks as it is shown", words, scan.Orientation)
+		return o
+	}
 	if m.Planes == nil || m.Planes.Wants == nil {
 		return o
 	}
 	want := *m.Planes.Wants
-	warn := func(format string, a ...any) { o.warnings = append(o.warnings, fmt.Sprintf(format, a...)) }
 	if scan.Affine == nil {
 		if slices.Contains(placed, scan.Format) {
 			warn("the file does not say that its frames are the planes of one volume, and how they lie in the patient, so they are taken as they are stored; the model was trained on %s planes", want)
@@ -74,4 +85,14 @@ func settle(m *models.Model, scan *segd.Scan) (o orientation) {
 		warn("the turned planes have pixels of %.3g×%.3g mm, and the model does not resample: its mask may be poor", s.ColMM, s.RowMM)
 	}
 	return o
+}
+
+// of returns the spacing of a turned plane, where a frame has that of frame.
+func (o *orientation) of(frame segd.Spacing) segd.Spacing {
+	if o.upright {
+		return o.turn.Spacing(frame)
+	}
+	spacing := o.spacing
+	spacing.Source = frame.Source
+	return spacing
 }

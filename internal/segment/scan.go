@@ -50,7 +50,7 @@ func NewScan(m *models.Model, pool *unet.Pool, scan *segd.Scan, o Options) (*Sca
 		return nil, err
 	}
 	s := &Scan{orientation: settle(m, scan), model: m, pool: pool, scan: scan, o: o, at: -1}
-	if n := s.results(m, scan); n > maxTurned {
+	if n := s.results(m, scan); n > maxTurned && s.block > 1 {
 		return nil, fmt.Errorf("segment: %w: a volume of %d×%d×%d voxels takes %d MiB to turn to %s planes, limit %d: cut it, or store it in those planes",
 			segd.ErrTooLarge, scan.Width, scan.Height, scan.Depth, n>>20, m.Planes.Wants.Name, maxTurned>>20)
 	}
@@ -86,7 +86,7 @@ func (s *Scan) Memory(channels int, spacing segd.Spacing) (int64, error) {
 		return n, err
 	}
 	size := s.turn.Size()
-	turned, err := Memory(s.model, s.pool, size[0], size[1], channels, s.spacing, s.o)
+	turned, err := Memory(s.model, s.pool, size[0], size[1], channels, s.of(spacing), s.o)
 	return max(n, turned+int64(s.scan.Width)*int64(s.scan.Height)*int64(4*channels+1)), err
 }
 
@@ -194,8 +194,8 @@ func (s *Scan) cut(ctx context.Context) error {
 			return err
 		}
 	}
-	spacing := s.spacing
-	if spacing.Source = like.Spacing.Source; spacing.Source == "" {
+	spacing := s.of(like.Spacing)
+	if spacing.Source == "" && !s.upright {
 		spacing.Source = "the planes' positions"
 	}
 	for k, pix := range values {
@@ -261,9 +261,7 @@ func Explain(m *models.Model, scan *segd.Scan, img *segd.Image, o Options) (step
 	}
 	if s.turned {
 		size := s.turn.Size()
-		spacing := s.spacing
-		spacing.Source = img.Spacing.Source
-		img = &segd.Image{Width: size[0], Height: size[1], Channels: img.Channels, Separate: img.Separate, Pix: make([]float32, size[0]*size[1]*img.Channels), Spacing: spacing}
+		img = &segd.Image{Width: size[0], Height: size[1], Channels: img.Channels, Separate: img.Separate, Pix: make([]float32, size[0]*size[1]*img.Channels), Spacing: s.of(img.Spacing)}
 	}
 	if err := checkChannels(m, img); err != nil {
 		return nil, nil, err

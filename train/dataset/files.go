@@ -293,7 +293,11 @@ func (c *Case) pick(o *opened) (*segd.Mask, error) {
 		if err != nil {
 			return nil, err
 		}
-		return l.Mask(frame)
+		m, err := l.Mask(frame)
+		if err != nil {
+			return nil, err
+		}
+		return c.stored(m)
 	}
 	image, err := c.opener().open(c.Image, asImage)
 	if err != nil {
@@ -315,6 +319,21 @@ func (c *Case) pick(o *opened) (*segd.Mask, error) {
 		return nil, &orient.MatchError{MM: mm, Cause: fmt.Sprintf("the image reaches up to %.3g mm beyond the volume of labels", mm)}
 	}
 	return l.Volume.LabelsAt(image.scan.Width, image.scan.Height, origin, right, down)
+}
+
+// stored returns the mask of a picture as the picture is stored. A mask of the size of
+// the upright picture alone was drawn on that.
+func (c *Case) stored(m *segd.Mask) (*segd.Mask, error) {
+	image, err := c.opener().open(c.Image, asImage)
+	if err != nil {
+		return m, nil // reading the image says why
+	}
+	scan := image.scan
+	size := orient.Upright(scan.Orientation, scan.Width, scan.Height).Size()
+	if m.Width == scan.Width && m.Height == scan.Height || m.Width != size[0] || m.Height != size[1] {
+		return m, nil
+	}
+	return orient.StoredMask(scan.Orientation, m)
 }
 
 // page returns the page of a label picture that belongs to the case's frame.

@@ -7,6 +7,7 @@ import (
 
 	"segd"
 	"segd/internal/nifti"
+	"segd/internal/orient"
 	"segd/internal/scanio"
 )
 
@@ -48,6 +49,29 @@ func (c *Case) ReadValues() (Sample, error) {
 	}
 	values, err := c.ReadLabelValues(img.Width, img.Height)
 	return Sample{Image: img, Values: values}, err
+}
+
+// Upright turns a sample of the case as its image is to be shown, which is how a network
+// sees it (segd.Scan.Orientation); s itself where it is stored so.
+func (c *Case) Upright(s Sample) (Sample, error) {
+	scan, err := c.Scan()
+	if err != nil || !orient.IsTurned(scan.Orientation) {
+		return s, err
+	}
+	if s.Values != nil {
+		values := &segd.Image{Width: s.Image.Width, Height: s.Image.Height, Channels: 1, Pix: s.Values}
+		if values, err = orient.UprightImage(scan.Orientation, values); err != nil {
+			return s, err
+		}
+		s.Values = values.Pix
+	}
+	if s.Mask != nil {
+		if s.Mask, err = orient.UprightMask(scan.Orientation, s.Mask); err != nil {
+			return s, err
+		}
+	}
+	s.Image, err = orient.UprightImage(scan.Orientation, s.Image)
+	return s, err
 }
 
 // The range of air in Hounsfield units, and of the padding that scanners write
