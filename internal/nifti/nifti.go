@@ -178,8 +178,9 @@ func (v *Volume) Plane(k int, dst []float32) {
 	}
 }
 
-// Labels returns the class indices of plane k. A value that is not a whole
-// number from 0 to 255, and colour, is segd.ErrUnprocessable.
+// Labels returns the class indices of plane k. Values within a thousandth of a whole
+// number are that number, as where programs computed with them. Others, numbers that are
+// not from 0 to 255, and colour are segd.ErrUnprocessable.
 func (v *Volume) Labels(k int) (*segd.Mask, error) {
 	if v.kind.channels > 1 {
 		return nil, fmt.Errorf("nifti: %w: labels in colour, want class indices", segd.ErrUnprocessable)
@@ -188,13 +189,17 @@ func (v *Volume) Labels(k int) (*segd.Mask, error) {
 	m := segd.NewMask(v.Width, v.Height)
 	for i := range m.Pix {
 		x := v.kind.value(v.order, src[i*v.kind.bytes:])*v.Slope + v.Intercept
-		if !(x >= 0 && x <= 255) || x != math.Trunc(x) {
+		whole := math.Round(x)
+		if !(whole >= 0 && whole <= 255) || math.Abs(x-whole) > labelSlack {
 			return nil, fmt.Errorf("nifti: %w: label value %g, want class indices 0 to 255", segd.ErrUnprocessable, x)
 		}
-		m.Pix[i] = uint8(x)
+		m.Pix[i] = uint8(whole)
 	}
 	return m, nil
 }
+
+// labelSlack is how far a label may lie from a whole number.
+const labelSlack = 1e-3
 
 func (v *Volume) plane(k int) []byte {
 	n := v.Width * v.Height * v.kind.bytes

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -240,7 +241,11 @@ func TestLabels(t *testing.T) {
 	if diff := cmp.Diff(&segd.Mask{Width: 3, Height: 1, Pix: []uint8{0, 2, 255}}, m); err != nil || diff != "" {
 		t.Errorf("%v %s", err, diff)
 	}
-	for _, bad := range []float32{0.5, -1, 256, float32(math.NaN()), float32(math.Inf(1))} {
+	m, err = read(t, put(0.9999, 2.0005, -0.0005)).Labels(0)
+	if err != nil || !slices.Equal(m.Pix, []uint8{1, 2, 0}) {
+		t.Errorf("nearly whole numbers: %v, %v", m, err)
+	}
+	for _, bad := range []float32{0.5, 0.99, -1, 256, float32(math.NaN()), float32(math.Inf(1))} {
 		if _, err := read(t, put(0, bad, 1)).Labels(0); !errors.Is(err, segd.ErrUnprocessable) {
 			t.Errorf("label %g: got %v", bad, err)
 		}

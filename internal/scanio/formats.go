@@ -79,7 +79,7 @@ var formats = []*format{
 	{kind: TIFF, name: "TIFF", extensions: []string{".tif", ".tiff"}, is: isTIFF, working: 4,
 		read: readTIFF, measure: measureTIFF, frames: tiffFrames, labels: readTIFFLabels, values: readTIFFValues, drawing: readTIFFDrawing},
 	{kind: JPEG, name: "JPEG", extensions: []string{".jpg", ".jpeg"}, is: starts("\xff\xd8\xff"), working: 4,
-		read: readJPEG, measure: measureJPEG, shown: shownJPEG},
+		read: readJPEG, measure: measureJPEG, labels: readJPEGLabels, shown: shownJPEG},
 	{kind: PNG, name: "PNG", extensions: []string{".png"}, is: starts(pngHeader), working: 4,
 		read: readPNG, measure: measurePNG, labels: readPNGLabels, values: readPNGValues, drawing: readPNGDrawing, shown: shownPNG},
 	{kind: MGH, name: "MGH", extensions: []string{".mgh", ".mgz"}, is: mgh.Is, packed: true, working: 4,

@@ -29,6 +29,8 @@ type Labels struct {
 	// Palette is that of a picture, of its first page, whose indices the classes
 	// are; nil where there is none.
 	Palette []color.NRGBA
+	// Warnings are what a user should know about how the values were read.
+	Warnings []string
 }
 
 // ReadLabels is ReadLabelsWith of a file alone.
@@ -50,8 +52,6 @@ func ReadLabelsWith(b []byte, o Options) (*Labels, error) {
 			return nil, err
 		}
 		return volumeLabels(f.kind, v), nil
-	case f.kind == JPEG:
-		return nil, fmt.Errorf("scanio: %w: a label image must be a PNG: JPEG changes the values of a mask", segd.ErrUnsupported)
 	case f.labels == nil:
 		return nil, fmt.Errorf("scanio: %w: %s as a label, want %s", segd.ErrUnsupported, f.name, ReadableLabels())
 	}

@@ -235,7 +235,6 @@ func TestReadMask(t *testing.T) {
 	}{
 		{"nothing", nil, segd.ErrFormat},
 		{"text", []byte("0 1 1 0"), segd.ErrUnsupported},
-		{"jpeg", encodeJPEG(t, grey), segd.ErrUnsupported},
 		{"colour", encodePNG(t, image.NewRGBA(r)), segd.ErrUnprocessable},
 		{"above 255", encodePNG(t, wider), segd.ErrUnprocessable},
 		{"cut short", encodePNG(t, grey)[:50], segd.ErrFormat},

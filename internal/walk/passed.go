@@ -28,8 +28,8 @@ type Passed struct {
 // NoImage notes a file that is no image.
 func (p *Passed) NoImage(name string) { note(&p.Other, strings.ToLower(path.Ext(name)), name) }
 
-// unfit notes an image that was not wanted.
-func (p *Passed) unfit(kind scanio.Kind, name string) { note(&p.Unfit, kind, name) }
+// Unwanted notes an image that is not used.
+func (p *Passed) Unwanted(kind scanio.Kind, name string) { note(&p.Unfit, kind, name) }
 
 // Object notes a DICOM object that is no image: what it is, and its name.
 func (p *Passed) Object(what, name string) { note(&p.Objects, what, name) }

@@ -206,7 +206,7 @@ func (w *walker) file(f File, empty bool) {
 			w.passed.NoImage(name)
 		}
 	case w.Want != nil && !w.Want(kind):
-		w.passed.unfit(kind, name)
+		w.passed.Unwanted(kind, name)
 	default:
 		w.list = append(w.list, f)
 	}

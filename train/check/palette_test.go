@@ -137,15 +137,16 @@ func TestCheckFullMasks(t *testing.T) {
 
 // Skipped files of other formats are named, whatever their names.
 func TestCheckPassedOver(t *testing.T) {
-	const jpeg = "\xff\xd8\xff\xe0"
+	const webp, jpeg = "RIFF\x00\x00\x00\x00WEBPVP8L", "\xff\xd8\xff\xe0"
 	dir := datasettest.Tree(t, t.TempDir(), map[string]any{
 		"images/a.png": datasettest.Pixels, "images/b.png": []uint8{1, 2, 3, 4}, "images/c/d.tga": "BM", "images/Thumbs.db": "x", "images/e.png": []uint8{4, 3, 2, 1}, "images/f.png": datasettest.Pixels,
-		"labels/a.png": datasettest.Pixels, "labels/a.json": "{}", "labels/b.tga": "BM", "labels/c.tga": "BM", "labels/e_mask.jpg": jpeg, "labels/f.png": jpeg,
+		"labels/a.png": datasettest.Pixels, "labels/a.json": "{}", "labels/b.tga": "BM", "labels/c.tga": "BM", "labels/e_mask.webp": webp, "labels/f.png": webp, "labels/a.jpg": jpeg,
 		"labels/desktop.ini": "x", "labels/.hidden": "x",
 	})
 	want := []Finding{
 		{Kind: KindPassed, File: "images", Cause: "c/d.tga is skipped: a format that is not read", Fix: "save them as PNG or TIFF", Count: 1},
-		{Kind: KindPassed, File: "labels", Cause: "2 files (jpeg) are skipped, e_mask.jpg first: JPEG changes the values of a mask",
+		{Kind: KindPassed, File: "labels", Cause: "a.jpg is skipped: a mask of another format has the same name", Fix: "remove them if they are only pictures of the masks", Count: 1},
+		{Kind: KindPassed, File: "labels", Cause: "2 files (webp) are skipped, e_mask.webp first: WebP changes the values of a mask",
 			Fix: "export the masks as PNG from the program that drew them", Count: 2},
 		{Kind: KindPassed, File: "labels", Cause: "a.json is skipped: neither masks nor outlines of COCO, LabelMe, QuPath or ImageJ",
 			Fix: "if they hold the labels, export them from the program that drew them in one of these formats, or as PNG masks", Count: 1},
@@ -167,7 +168,7 @@ func TestCheckPassedOver(t *testing.T) {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff(map[string]string{
-		"b.png": "no readable label: b.tga is skipped", "e.png": "no readable label: e_mask.jpg is skipped", "f.png": "no readable label: f.png is skipped",
+		"b.png": "no readable label: b.tga is skipped", "e.png": "no readable label: e_mask.webp is skipped", "f.png": "no readable label: f.png is skipped",
 	}, unlabelled); diff != "" {
 		t.Error(diff)
 	}

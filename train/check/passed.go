@@ -24,6 +24,10 @@ func (c *checker) passedOver(f *dataset.Folder, labels bool) {
 		c.warn(KindPassed, dir, len(names), fix, "%d files (%s) are skipped, %s first: %s", len(names), of, first, cause)
 	}
 	for _, kind := range slices.Sorted(maps.Keys(p.Unfit)) {
+		if scanio.Kind(kind) == scanio.JPEG {
+			report(kind, p.Unfit[kind], "a mask of another format has the same name", "remove them if they are only pictures of the masks")
+			continue
+		}
 		report(kind, p.Unfit[kind], scanio.Name(scanio.Kind(kind))+" changes the values of a mask", "export the masks as PNG from the program that drew them")
 	}
 	for _, ext := range slices.Sorted(maps.Keys(p.Other)) {

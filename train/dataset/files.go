@@ -61,7 +61,7 @@ type opened struct {
 	shapes     *shapes.File          // of a label of outlines
 	structures *dicomio.StructureSet // of a label that is an RT Structure Set
 
-	warnings []string // for volumes: about their position
+	warnings []string // about how a label was read, and the position of a volume
 
 	masks    turned[uint8]   // for labels stored in another orientation than their image
 	pixels   turned[float32] // of an image or of values
@@ -185,8 +185,9 @@ func (o *opened) readMask(b []byte, with scanio.Options) (err error) {
 	if o.labels, err = scanio.ReadLabelsWith(b, with); err != nil {
 		return fmt.Errorf("train: mask %s: %w", o.path, err)
 	}
+	o.warnings = o.labels.Warnings
 	if o.labels.Volume != nil {
-		o.warnings = o.labels.Volume.Warnings()
+		o.warnings = append(o.warnings, o.labels.Volume.Warnings()...)
 	}
 	return nil
 }

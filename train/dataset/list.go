@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"slices"
 
 	"segd"
@@ -59,6 +60,10 @@ func listFiles(dir string, o walk.Options) (*listing, error) {
 		}
 		stem := scanio.Stem(f.Name)
 		if other, twice := l.files[stem]; twice {
+			if o.Also != nil && (f.Kind == scanio.JPEG) != (kindOf(other) == scanio.JPEG) {
+				l.preferMask(dir, f, stem)
+				continue
+			}
 			return nil, fmt.Errorf("train: reading %s: %w: %s and %s share the stem %s", dir, segd.ErrFormat, other, f.Path, stem)
 		}
 		l.files[stem] = f.Path
@@ -66,6 +71,19 @@ func listFiles(dir string, o walk.Options) (*listing, error) {
 	}
 	slices.Sort(l.stems)
 	return l, nil
+}
+
+// preferMask keeps the file of another format where a JPEG, which may be a picture of
+// the mask, has the same stem.
+func (l *listing) preferMask(dir string, f walk.File, stem string) {
+	jpeg := f.Path
+	if f.Kind != scanio.JPEG {
+		jpeg, l.files[stem] = l.files[stem], f.Path
+	}
+	if name, err := filepath.Rel(dir, jpeg); err == nil {
+		jpeg = filepath.ToSlash(name)
+	}
+	l.passed.Unwanted(scanio.JPEG, jpeg)
 }
 
 // allFiles is like listFiles, but fails if anything cannot be read.
