@@ -45,7 +45,7 @@ var planted = []attribute{
 }
 
 // secret finds any planted value: text, numbers of a date, a UID.
-var secret = regexp.MustCompile(`(?i)QZ\d{3}K|19470817|3680043\.777`)
+var secret = regexp.MustCompile(`(?i)QZ_\d{3}K|19470817|3680043\.777`)
 
 // patientFile is a scan with every attribute planted; proper gives those that
 // are dates and numbers a value that is one.
@@ -59,7 +59,7 @@ func patientFile(proper bool, more ...dicomtest.Element) dicomtest.File {
 // plant puts a value into each of attributes.
 func plant(f dicomtest.File, attributes []attribute, proper bool) dicomtest.File {
 	for i, p := range attributes {
-		mark := fmt.Sprintf("QZ%03dK", i)
+		mark := fmt.Sprintf("QZ_%03dK", i)
 		e := dicomtest.Element{Tag: p.tag, VR: p.vr, Value: mark}
 		switch {
 		case p.vr == "SQ":
@@ -100,11 +100,11 @@ func profiled(t *testing.T, vr string) []attribute {
 // of the structure, of the attributes, of the pixels, of the objects.
 func patientFiles(t *testing.T) map[string][]byte {
 	t.Helper()
-	const mark = "QZ999K"
+	const mark = "QZ_999K"
 	whole := dicomtest.Write(patientFile(true))
 	all := map[string][]byte{
 		"whole": whole, "text": dicomtest.Write(patientFile(false)),
-		"cut in the patient": whole[:bytes.Index(whole, []byte("QZ001K"))+3],
+		"cut in the patient": whole[:bytes.Index(whole, []byte("QZ_001K"))+3],
 		"cut in the pixels":  whole[:len(whole)-100],
 		"no preamble":        whole[128+4:],
 	}
@@ -189,7 +189,7 @@ func privateServe(t *testing.T, files map[string][]byte) {
 			"v1/segment?model=bright&output=json", "v1/segment?model=auto&output=overlay", "v1/segment?model=bright&output=seg&deidentify=1",
 			"v1/segment?model=bright&output=sr&deidentify=1", "v1/segment?model=bright&output=gsps&deidentify=1", "v1/inspect?model=bright",
 		} {
-			status, head, body := postNamed(t, url+route, "QZ998K.dcm", b)
+			status, head, body := postNamed(t, url+route, "QZ_998K.dcm", b)
 			answers[status]++
 			wantNoSecret(t, name+": "+route, head+"\n"+body)
 			if status >= 500 {
@@ -199,7 +199,7 @@ func privateServe(t *testing.T, files map[string][]byte) {
 		// An object that is not de-identified holds the patient, and nothing about
 		// it does.
 		for _, kind := range []string{"seg", "segprob", "sc", "sr", "gsps", "rtstruct"} {
-			status, head, body := postNamed(t, url+"v1/segment?model=bright&output="+kind, "QZ998K.dcm", b)
+			status, head, body := postNamed(t, url+"v1/segment?model=bright&output="+kind, "QZ_998K.dcm", b)
 			answers[status]++
 			wantNoSecret(t, name+": head of "+kind, head)
 			if status != http.StatusOK {

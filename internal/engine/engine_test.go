@@ -166,6 +166,10 @@ func TestRun(t *testing.T) {
 	if n := sink.done["a"].Frames[0].Classes[0].Pixels; n != 128 {
 		t.Errorf("%d pixels, want the right half, 128", n)
 	}
+	// In JSON, no warnings are an empty list and not null.
+	if w := sink.done["a"].Warnings; w == nil || len(w) > 0 {
+		t.Errorf("warnings %#v, want an empty list", w)
+	}
 }
 
 // TestJob refuses what the model cannot make, and outputs that do not exist with

@@ -3,7 +3,9 @@ package engine
 import (
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -73,11 +75,21 @@ func (ms Milliseconds) String() string { return strconv.FormatFloat(float64(ms),
 // InNetwork is the time in the network so far.
 func (r *Result) InNetwork() Milliseconds { return *milliseconds(r.Network) }
 
-// warnings are those of the source and of its frames.
+// warnings are those of the source and of its frames. A warning of some frames only says
+// of how many: an empty plane at the edge of a volume is not an empty volume.
 func (r *Result) warnings() []string {
 	all := append([]string{}, r.Warnings...)
+	frames := map[string]int{}
 	for _, f := range r.Frames {
-		all = append(all, f.Warnings...)
+		for _, text := range distinct(slices.Clone(f.Warnings)) {
+			frames[text]++
+		}
+	}
+	for text, n := range frames {
+		if n < len(r.Frames) {
+			text = fmt.Sprintf("%d of %d frames: %s", n, len(r.Frames), text)
+		}
+		all = append(all, text)
 	}
 	return all
 }

@@ -106,7 +106,9 @@ func (t *task) prepare(ctx context.Context) error {
 		File: validText(t.source.Name), Model: m.Name, Version: m.Version,
 		Format: t.scan.Format, TransferSyntax: t.scan.TransferSyntax, Modality: t.scan.Modality,
 		Width: t.scan.Width, Height: t.scan.Height, FrameCount: t.scan.Frames, Asked: last - first + 1,
-		Steps: append([]string{}, t.scan.Steps...), Warnings: slices.Concat([]string{}, t.source.Notes, t.scan.Warnings, warnings, t.in.warnings),
+		// Neither is nil: in JSON they are lists, of nothing too.
+		Steps:    append([]string{}, t.scan.Steps...),
+		Warnings: append([]string{}, slices.Concat(t.source.Notes, t.scan.Warnings, warnings, t.in.warnings)...),
 	}
 	if t.Deidentify && t.scan.Format == "dicom" && !t.scan.Clean && t.some(func(k export.Kind) bool { return k.Pixels }) {
 		t.result.Warnings = append(t.result.Warnings, export.BurnedInWarning)
