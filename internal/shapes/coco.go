@@ -82,8 +82,11 @@ func (c *cursor) flat() (cocoPolygon, error) {
 // readCOCO sorts annotations by image. Crowds are drawn like other annotations: their
 // pixels have the class.
 func (d *document) readCOCO() (*File, error) {
-	f := &File{Format: COCO, Categories: map[int]string{}}
+	f := &File{Format: COCO}
 	for _, c := range d.Categories {
+		if f.Categories == nil {
+			f.Categories = map[int]string{}
+		}
 		if _, twice := f.Categories[c.ID]; twice {
 			return nil, malformed("two categories with the id %d", c.ID)
 		}

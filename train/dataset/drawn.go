@@ -8,6 +8,7 @@ import (
 
 	"segd"
 	"segd/dicomio"
+	"segd/internal/orient"
 	"segd/internal/shapes"
 )
 
@@ -20,7 +21,9 @@ const (
 	noteOpen    = "contours that enclose no area, such as points and open lines, are not drawn"
 )
 
-// drawn draws the outlines of the case's frame.
+// drawn draws the outlines of the case's frame. If they were drawn on the upright
+// image, as LabelMe does and as the size in a file may show, the mask is turned to the
+// pixels as they are stored.
 func (c *Case) drawn(o *opened) (*segd.Mask, error) {
 	scan, err := c.opener().join(c.Image, c.More)
 	if err != nil {
@@ -34,7 +37,16 @@ func (c *Case) drawn(o *opened) (*segd.Mask, error) {
 	for _, text := range picture.Notes {
 		c.opener().note(text, o.path)
 	}
-	m, err := c.paint(o, &picture, scan.Width, scan.Height, take)
+	upright := orient.Upright(scan.Orientation, scan.Width, scan.Height).Size()
+	width, height, turned := scan.Width, scan.Height, orient.IsTurned(scan.Orientation)
+	fits := func(w, h int) bool { return picture.Width == w && picture.Height == h }
+	if turned = turned && (picture.Upright || !fits(width, height) && fits(upright[0], upright[1])); turned {
+		width, height = upright[0], upright[1]
+	}
+	m, err := c.paint(o, &picture, width, height, take)
+	if err == nil && turned {
+		return orient.StoredMask(scan.Orientation, m)
+	}
 	if size, ok := errors.AsType[*shapes.SizeError](err); ok {
 		fix := "draw them again, or correct the size in the file"
 		if size.Turned() {

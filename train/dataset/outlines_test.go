@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"slices"
@@ -258,6 +259,38 @@ func TestStructureSets(t *testing.T) {
 	datasettest.Put(t, other, "labels/a.dcm", b.Bytes())
 	if _, err := dataset.Open(other); !errors.Is(err, segd.ErrFormat) || !strings.Contains(err.Error(), "other images") {
 		t.Errorf("another series: %v", err)
+	}
+}
+
+// TestOutlinesUpright turns outlines that were drawn on a photograph as its orientation
+// tag shows it.
+func TestOutlinesUpright(t *testing.T) {
+	t.Parallel()
+	// Exif data is a TIFF: one entry, orientation 6, turned by 90° clockwise.
+	exif := []byte("eXIfMM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00")
+	photo := datasettest.Encode(t, datasettest.Grey(4, 3, 9))
+	const head = 33 // signature and IHDR
+	chunk := binary.BigEndian.AppendUint32(nil, uint32(len(exif)-4))
+	chunk = binary.BigEndian.AppendUint32(append(chunk, exif...), crc32.ChecksumIEEE(exif))
+	photo = slices.Concat(photo[:head], chunk, photo[head:])
+	const shape = `"shape_type": "rectangle", "points": [[0, 0], [1, 0]]`
+	for name, file := range map[string]string{
+		"labelme": `{"shapes": [{"label": "", ` + shape + `}], "imageWidth": 3, "imageHeight": 4}`,
+		"coco":    `{"images": [{"id": 1, "file_name": "a.png", "width": 3, "height": 4}], "annotations": [{"image_id": 1, "segmentation": [[0, 0, 2, 1]]}]}`,
+	} {
+		dir := t.TempDir()
+		datasettest.Put(t, dir, "images/a.png", photo)
+		datasettest.Put(t, dir, "labels/a.json", []byte(file))
+		d, err := dataset.Open(dir)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		s, err := d.Cases[0].ReadClasses()
+		// The upper left corner of the upright picture is the lower left one as stored.
+		if want := []uint8{0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0}; err != nil || !slices.Equal(s.Mask.Pix, want) {
+			t.Errorf("%s: %v, %v", name, s.Mask, err)
+		}
 	}
 }
 
