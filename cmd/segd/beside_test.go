@@ -104,6 +104,9 @@ func TestSegmentFilesApart(t *testing.T) {
 	if code == 0 || !strings.Contains(stderr, "its header is v.hdr: give that") {
 		t.Errorf("values alone: exit %d: %s", code, stderr)
 	}
+	if code, text, _ := command(t, "inspect", filepath.Join(in, "meta", "values.raw")); code != exitPartial || !strings.Contains(text, "its header is v.mhd: give that") {
+		t.Errorf("values inspected: exit %d: %s", code, text)
+	}
 	text = done(t, "inspect", filepath.Join(in, "analyze", "v.hdr"), filepath.Join(in, "nrrd", "v.nhdr"), filepath.Join(in, "series", "2.dcm.gz"))
 	for _, want := range []string{"ANALYZE 7.5, uint8", "which side of the planes", "the frames are a volume of 3 planes, 3 mm apart", "dicom CT"} {
 		if !strings.Contains(text, want) {

@@ -92,6 +92,9 @@ func (a *app) inspect(paths []string, s inspectSettings) error {
 		i := inspection{File: path}
 		b, err := folder.Read(path)
 		if err == nil {
+			err = folder.NeedsHeader(path)
+		}
+		if err == nil {
 			o.Beside = folder.Beside(path)
 			i.Inspection, err = inspect.File(b, o)
 		}

@@ -10,6 +10,7 @@ package gunzip
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -91,32 +92,59 @@ func (r *reader) next() error {
 }
 
 // All returns what the gzip file b holds. More than limit bytes are segd.ErrTooLarge,
-// and a file that is damaged or truncated is segd.ErrFormat.
+// and a file that is damaged or truncated is segd.ErrFormat. Memory is taken for what
+// there is and no more.
 func All(b []byte, limit int64) ([]byte, error) {
-	z, err := NewReader(b)
+	if n := claimed(b); n <= min(limit, int64(len(b))*Ratio) {
+		if out, ended, err := exactly(b, n); ended || err != nil {
+			return out, err
+		}
+	}
+	n, err := Size(b, limit) // of several members, of one that is cut, or that lies
 	if err != nil {
 		return nil, err
 	}
-	var out bytes.Buffer
-	// The last bytes say how many there are (RFC 1952, 2.3.1). A file of several members,
-	// or one that lies, needs more room or less.
-	if n := claimed(b); n <= min(limit, int64(len(b))*Ratio) {
-		out.Grow(int(n) + bytes.MinRead)
-	}
-	if _, err := copied(&out, z, limit); err != nil {
-		return nil, err
-	}
-	return out.Bytes(), nil
+	out, _, err := exactly(b, n)
+	return out, err
 }
 
-// claimed is the size that the end of b gives, of its last member.
+// exactly returns n bytes of what b holds. ended says that there are no more.
+func exactly(b []byte, n int64) (out []byte, ended bool, err error) {
+	z, err := NewReader(b)
+	if err != nil {
+		return nil, false, err
+	}
+	out = make([]byte, n)
+	got, err := io.ReadFull(z, out)
+	switch {
+	case err == nil:
+		_, err = io.ReadFull(z, make([]byte, 1))
+		if ended = errors.Is(err, io.EOF); ended || err == nil {
+			return out, ended, nil
+		}
+	case errors.Is(err, io.EOF) && got == 0: // nothing in it
+		return out[:0], true, nil
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = truncated()
+	}
+	return nil, false, err
+}
+
+func tooLarge(limit int64) error {
+	return fmt.Errorf("gunzip: %w: the compressed file holds more than %d bytes", segd.ErrTooLarge, limit)
+}
+
+func truncated() error {
+	return fmt.Errorf("gunzip: %w: the compressed file is truncated", segd.ErrFormat)
+}
+
+// claimed is the size that the end of b gives, of its last member (RFC 1952, 2.3.1).
 func claimed(b []byte) int64 {
-	end := bytes.TrimRight(b, "\x00")
-	if end = b[:min(len(b), max(len(end), 4))]; len(end) < 4 {
+	if len(b) < 4 {
 		return 0
 	}
-	end = end[len(end)-4:]
-	return int64(end[0]) | int64(end[1])<<8 | int64(end[2])<<16 | int64(end[3])<<24
+	return int64(binary.LittleEndian.Uint32(b[len(b)-4:]))
 }
 
 // Size returns how many bytes the gzip file b holds, which it reads for that. The errors are
@@ -126,17 +154,12 @@ func Size(b []byte, limit int64) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return copied(io.Discard, z, limit)
-}
-
-// copied copies what a gzip file holds.
-func copied(to io.Writer, z io.Reader, limit int64) (int64, error) {
-	n, err := io.Copy(to, io.LimitReader(z, limit+1))
+	n, err := io.Copy(io.Discard, io.LimitReader(z, limit+1))
 	switch {
 	case n > limit:
-		return n, fmt.Errorf("gunzip: %w: the compressed file holds more than %d bytes", segd.ErrTooLarge, limit)
+		return 0, tooLarge(limit)
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return n, fmt.Errorf("gunzip: %w: the compressed file is truncated", segd.ErrFormat)
+		return 0, truncated()
 	}
 	return n, err
 }

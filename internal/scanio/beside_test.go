@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"segd"
 	"segd/dicomio/dicomtest"
@@ -262,6 +263,35 @@ func TestInGzip(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// A small gzip file that holds more than a file may is refused within a second, and one
+// that holds much of nothing as well.
+func TestGzipBombs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("unpacks 256 MiB")
+	}
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	_, _ = z.Write(encodePNG(t, image.NewGray(image.Rect(0, 0, 3, 2)))[:40]) // a buffer takes all
+	zeros := make([]byte, 1<<20)
+	for range segd.MaxFile/len(zeros) + 1 {
+		_, _ = z.Write(zeros)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	if _, err := Read(packed.Bytes()); !errors.Is(err, segd.ErrTooLarge) {
+		t.Errorf("read: %v", err)
+	}
+	if _, err := Measure(packed.Bytes()); !errors.Is(err, segd.ErrTooLarge) {
+		t.Errorf("measured: %v", err)
+	}
+	if took := time.Since(start); took > 20*time.Second {
+		t.Errorf("took %v", took)
+	}
+	t.Logf("%d bytes, %v for both", packed.Len(), time.Since(start))
 }
 
 // FuzzApart reads any header beside any file.

@@ -8,7 +8,7 @@ import { ask, whole } from "./server.js";
 // stem is a name without the extension of an image format. Other endings
 // (1.2.840.10008) are part of the name.
 export function stem(name) {
-  return name.replace(/(?<=.)\.(png|jpe?g|tiff?|dcm|dicom|nii|nii\.gz)$/i, "");
+  return name.replace(/(?<=.)\.(png|jpe?g|tiff?|dcm|dicom|nii|nii\.gz|nrrd|nhdr|mha|mhd|hdr|mgh|mgz)$/i, "");
 }
 
 // channelOf splits CASE_0001.png into CASE and 0001, as the server does.
@@ -18,10 +18,16 @@ function channelOf(file) {
 }
 
 // local is the source for one or more local files. The channels of one image are
-// sent together if the model takes several; otherwise only the first file is sent.
+// sent together if the model takes several, and so are the header of a volume and the
+// files of its values; otherwise only the first file is sent.
 export function local(files) {
   return {
     take(channels) {
+      const header = files.find((f) => /\.(mhd|nhdr|hdr)(\.gz)?$/i.test(f.name));
+      if (header && files.length > 1) {
+        const parts = [header, ...files.filter((f) => f !== header)].map((f) => ["file", f]);
+        return { name: header.name, notice: "", parts: async () => parts };
+      }
       const first = channels && channelOf(files[0]);
       const group = first ? files.map(channelOf).filter((c) => c?.name === first.name) : [];
       const joined = group.length > 1;

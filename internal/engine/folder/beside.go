@@ -44,9 +44,9 @@ func valuesOf(paths []string) map[string]bool {
 	return values
 }
 
-// needsHeader is the error of a file that has the values of a volume alone, and whose
+// NeedsHeader is the error of a file that has the values of a volume alone, and whose
 // header lies beside it; nil of any other.
-func needsHeader(path string) error {
+func NeedsHeader(path string) error {
 	kind, _, err := scanio.KindOfFile(path)
 	if err != nil || kind != scanio.Unknown {
 		return nil // reading it says what is wrong

@@ -74,7 +74,7 @@ func Collect(paths []string, out string) ([]*engine.Source, walk.Passed, error) 
 				continue // it belongs to a header that is named too
 			}
 			if err == nil {
-				err = needsHeader(root)
+				err = NeedsHeader(root)
 			}
 			add(root, filepath.Base(root), scanio.Unknown, err, false)
 			continue
