@@ -33,7 +33,7 @@ func TestStudySkips(t *testing.T) {
 		"landscape of 4 points":     {"--landscape", "4"},
 		"depthN":                    {"--variants", "plain-depth"},
 		"needs --sweep":             {"--sweep-patch", "16"},
-		"not in ascending order":               {"--sweep", "--sweep-depths", "3,2"},
+		"not in ascending order":    {"--sweep", "--sweep-depths", "3,2"},
 		"residual-none-depth2":      {"--sweep", "--sweep-convs", "3"},
 	} {
 		code, _, stderr := command(t, append([]string{"study", "skips", "-d", discSet(t, 0, 2), "-o", filepath.Join(t.TempDir(), "o")}, bad...)...)
