@@ -11,7 +11,7 @@ import (
 func eachWinograd(t *testing.T, f func(t *testing.T, set Set)) {
 	sets := winogradSets()
 	if len(sets) == 0 {
-		t.Skip("this kernel set has only direct convolution")
+		t.Skip("this kernel set has direct convolution only")
 	}
 	for _, w := range sets {
 		s := *fastest()

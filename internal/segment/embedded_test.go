@@ -130,7 +130,7 @@ func testImages(t *testing.T, m *models.Model) (list []*segd.Image) {
 			t.Fatal(err)
 		}
 		if len(files) == 0 {
-			t.Logf("%s is not next to the project: phantoms only", data.Name)
+			t.Logf("%s is not beside the project: phantoms only", data.Name)
 		}
 		for _, path := range files[:min(12, len(files))] {
 			b, err := os.ReadFile(path)

@@ -53,7 +53,7 @@ func TestCardsAreTrue(t *testing.T) {
 		for i, name := range sets {
 			sets[i] = filepath.Join("..", "..", "..", "shared", "data", name, "test")
 			if _, err := os.Stat(sets[i]); errors.Is(err, fs.ErrNotExist) {
-				t.Skipf("%s is not next to the project", name)
+				t.Skipf("%s is not beside the project", name)
 			}
 		}
 		report, err := evaluate.Run(t.Context(), evaluate.Options{Datasets: sets, Model: m, Pool: pool}, nil)
