@@ -18,6 +18,11 @@ type Identity struct {
 	Study, Series, Instance string // UIDs
 }
 
+// SamePatient reports whether two objects name the same patient, or both name none.
+func (id Identity) SamePatient(other Identity) bool {
+	return id.Patient == other.Patient && id.Issuer == other.Issuer
+}
+
 var identityTags = []uint32{tag.PatientID, tag.IssuerOfPatientID, tag.StudyInstanceUID, tag.SeriesInstanceUID, tag.SOPInstanceUID}
 
 // ReadIdentity reads the identity of the DICOM file b, even if no object could

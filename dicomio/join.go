@@ -71,7 +71,7 @@ func JoinSlices(list []*segd.Scan, numbers []int) (scan *segd.Scan, order []int,
 	return j.scan(list, order), order, nil
 }
 
-// joins returns an error unless s is of the series of the first of others.
+// joins returns an error if s belongs to another series than the first of others.
 func (s *Source) joins(others []*Source) error {
 	if s.SeriesKey() == "" {
 		return unprocessable("an image that names no study, series or frame of reference stands alone: send it by itself")
@@ -84,6 +84,8 @@ func (s *Source) joins(others []*Source) error {
 		return unprocessable("it belongs to another study (0020,000D) than the first one: send the slices of one series")
 	case s.series != first.series:
 		return unprocessable("it belongs to another series (0020,000E) than the first one: send the slices of one series")
+	case !s.Identity().SamePatient(first.Identity()):
+		return unprocessable("it has another PatientID (0010,0020) than the first one, in the same series: send the slices of one patient")
 	case s.rows != first.rows || s.cols != first.cols:
 		return unprocessable("it has %d×%d pixels, and the first one %d×%d: send slices of one size", s.cols, s.rows, first.cols, first.rows)
 	case s.SeriesKey() != first.SeriesKey():
@@ -92,7 +94,7 @@ func (s *Source) joins(others []*Source) error {
 	return nil
 }
 
-// scan joins the scans in list, in an order, each of which gives one frame.
+// scan joins the scans in list, which have one frame each, in the given order.
 func (j *joined) scan(list []*segd.Scan, order []int) *segd.Scan {
 	scan := *list[order[0]]
 	scan.Frames, scan.Affine, scan.Depth, scan.Times = len(list), nil, 0, 0

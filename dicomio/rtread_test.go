@@ -133,8 +133,8 @@ func structures(kind string, refers string, contours ...string) []byte {
 	}})
 }
 
-// TestStructureRules draws contours that other programs write on 7×7 pixels of 2 mm,
-// the first of which has its centre at 0, 0.
+// TestStructureRules draws contours that other programs write on 7×7 pixels of 2 mm.
+// The centre of the first pixel lies at 0, 0.
 func TestStructureRules(t *testing.T) {
 	t.Parallel()
 	image, err := dicomio.OpenSource(rtSlice(1, 7, 7, `0\0\5`, `1\0\0\0\1\0`, `2\2`))

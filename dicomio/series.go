@@ -11,14 +11,16 @@ import (
 )
 
 // SeriesKey is equal for images whose results belong in one object: Placed
-// images of one study, series, frame of reference and size. It is empty for an
-// image that stands alone, such as an X-ray, whose position relative to others
-// is unknown. It holds UIDs: do not show it.
+// images of one patient, study, series, frame of reference and size. Files of
+// several patients may have the UIDs of one series, such as copies of a phantom or of
+// a template. It is empty for an image that stands alone, such as an X-ray, whose
+// position relative to others is unknown. It holds UIDs: do not show it.
 func (s *Source) SeriesKey() string {
 	if !s.Placed() || s.orphan || s.series == "" {
 		return ""
 	}
-	return strings.Join([]string{s.study.text(tag.StudyInstanceUID), s.series, s.image.text(tag.FrameOfReferenceUID), fmt.Sprint(s.rows, s.cols)}, "\x00")
+	id := s.Identity()
+	return strings.Join([]string{id.Patient, id.Issuer, id.Study, s.series, s.image.text(tag.FrameOfReferenceUID), fmt.Sprint(s.rows, s.cols)}, "\x00")
 }
 
 // Merge adds the sources and frames of other, which must have the same kind,

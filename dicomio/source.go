@@ -206,6 +206,8 @@ func checkSources(sources []*Source) error {
 		switch {
 		case a.study.text(tag.StudyInstanceUID) != b.study.text(tag.StudyInstanceUID) || a.orphan:
 			return unprocessable("the source images belong to different studies (0020,000D)")
+		case !a.Identity().SamePatient(b.Identity()):
+			return unprocessable("the source images have different PatientIDs (0010,0020)")
 		case a.rows != b.rows || a.cols != b.cols:
 			return unprocessable("the source images differ in size: %d×%d and %d×%d pixels", a.rows, a.cols, b.rows, b.cols)
 		case a.image.text(tag.FrameOfReferenceUID) != b.image.text(tag.FrameOfReferenceUID):

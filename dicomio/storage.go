@@ -48,10 +48,10 @@ var notImages = []struct{ uid, name string }{
 	{"1.2.840.10008.5.1.4.45.1", "implant"},
 }
 
-// NotImage says what the DICOM file that begins with head is, if it is of a class that
-// has no image, such as a report or a presentation state; else it is empty. It goes by
-// MediaStorageSOPClassUID (0002,0002) and so by the first few hundred bytes. A file
-// without a preamble is not told.
+// NotImage names the kind of a DICOM object without an image, such as a report or a
+// presentation state, and returns "" for anything else. It looks only at
+// MediaStorageSOPClassUID (0002,0002) in head, the first few hundred bytes of the file,
+// and returns "" for a file without a preamble.
 func NotImage(head []byte) string {
 	uid := mediaClass(head)
 	for _, n := range notImages {

@@ -200,12 +200,18 @@ func TestSegmentSlicesRefused(t *testing.T) {
 		g.Elements = f.Elements
 		*f = g
 	}
+	patient := func(id string) func(*dicomtest.File) {
+		return func(f *dicomtest.File) {
+			f.Elements = append(f.Elements, dicomtest.Element{Tag: tag.PatientID, VR: "LO", Value: id})
+		}
+	}
 	for name, tt := range map[string]struct {
 		output string
 		files  [][]byte
 		status int
 		want   string
 	}{
+		"two patients":    {"seg", [][]byte{sliceOf(1, 1, 0, patient("A1")), sliceOf(1, 2, 3, patient("B2"))}, 422, "file 2: dicomio: cannot be processed: it has another PatientID (0010,0020)"},
 		"a gap":           {"nifti", [][]byte{one, two, three, sliceOf(1, 4, 12)}, 422, "1 slice is missing along the normal: between 2 and 3, at 6 mm"},
 		"two series":      {"seg", [][]byte{one, sliceOf(2, 1, 3)}, 422, "file 2: dicomio: cannot be processed: it belongs to another series (0020,000E)"},
 		"two sizes":       {"seg", [][]byte{one, sliceOf(1, 2, 3, larger)}, 422, "slices of one size"},

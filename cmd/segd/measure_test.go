@@ -81,7 +81,7 @@ func TestSegmentSeriesForms(t *testing.T) {
 		"uneven":        {row(1, 0, 3, 7, 12, 15), nil, "01 5", []string{"unevenly spaced: 3 to 5 mm apart"}},
 		"rounded":       {row(1, 0, 0.6, 1.3, 1.9, 2.5), []string{"01 5×1"}, "01 5", []string{"off even steps of 0.625 mm: they count as even"}},
 		"a copy":        {append(row(1, 0, 3, 6), oneSlice{name: "copy.dcm", number: 2, z: 3}), []string{"01 3×1"}, "01 3", []string{"copy.dcm: not segmented: it is a copy of ", "each image counts once", "3 of 3 images"}},
-		"a stolen UID":  {append(row(1, 0, 3, 6), oneSlice{name: "other.dcm", number: 2, z: 3, repeated: true}), nil, "01 4", []string{"1 file of the series carry the SOP Instance UID (0008,0018) of another, but have other pixels"}},
+		"a stolen UID":  {append(row(1, 0, 3, 6), oneSlice{name: "other.dcm", number: 2, z: 3, repeated: true}), nil, "01 4", []string{"1 file of the series: the SOP Instance UID (0008,0018) is that of another file with other pixels"}},
 		"phases":        {append(row(1, 0, 3, 6), row(4, 0, 3, 6)...), []string{"01 3×2"}, "01 6", nil},
 		"acquisitions":  {append(each(row(1, 0, 3, 6), taken(1)), each(row(4, 0, 3, 6, 9), taken(2))...), []string{"01 3×1", "04 4×1"}, "01 7", []string{"they are 2 stacks, with 3, 4 slices"}},
 		"a localizer":   {append(each(row(1, 0), coronal), row(2, 0, 3, 6)...), []string{"01 1×1", "02 3×1"}, "01 4", []string{"they are 2 stacks, with 1, 3 slices"}},

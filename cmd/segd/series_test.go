@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"image"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -114,5 +115,38 @@ func TestSegmentDeidentify(t *testing.T) {
 		if name == "json/000001.json" && !strings.Contains(content, "(0028,0301)") {
 			t.Errorf("no warning of what the capture's pixels may show: %s", content)
 		}
+	}
+}
+
+// TestSegmentSeriesOfTwoPatients keeps patients apart, also where their files have the
+// UIDs of one series, and warns of it.
+func TestSegmentSeriesOfTwoPatients(t *testing.T) {
+	t.Parallel()
+	in, out := t.TempDir(), t.TempDir()
+	for i, one := range []struct {
+		patient string
+		z       float64
+	}{{"A1", 0}, {"A1", 3}, {"A1", 6}, {"B2", 9}, {"B2", 12}, {"A1 ", 9}} {
+		f := with(slice(1, i+1, one.z), "LO", map[uint32]string{0x00100020: one.patient})
+		write(t, filepath.Join(in, fmt.Sprintf("%d.dcm", i+1)), dicomtest.Write(f))
+	}
+	code, _, stderr := command(t, "segment", "-i", in, "-o", out, "-m", brightModel(t), "--output", "seg")
+	if want := "different PatientIDs (0010,0020)"; code != exitDone || !strings.Contains(stderr, want) || strings.Contains(stderr, "A1") {
+		t.Errorf("exit %d, want a warning of %s and no ID: %s", code, want, stderr)
+	}
+	patients := map[string]int{}
+	for _, name := range []string{"1.dcm", "4.dcm"} {
+		b, err := os.ReadFile(filepath.Join(out, "seg", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		seg, err := dicomio.ReadSEG(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		patients[name] = len(seg.Frames)
+	}
+	if patients["1.dcm"] != 4 || patients["4.dcm"] != 2 {
+		t.Errorf("planes by object: %v, want 4 and 2", patients)
 	}
 }

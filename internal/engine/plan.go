@@ -47,7 +47,7 @@ type spot struct {
 type member struct {
 	*Source
 	key      string // of the series; empty: it stands alone
-	instance string
+	identity dicomio.Identity
 	slice    dicomio.Slice
 	isSlice  bool
 	scan     *segd.Scan // where it is read already
@@ -55,10 +55,10 @@ type member struct {
 }
 
 // Plan makes inputs of sources, in the order of the first source of each. The files of
-// a DICOM series are one input. For that every file that may be DICOM is read once
-// more than it is read by Run; of each is kept which series it is of and where it
-// lies. What cannot be read is an input of its own, which fails in its turn. The error
-// is ctx's.
+// a DICOM series are one input, and those of different patients never are. Plan reads
+// every file that may be DICOM, which Run reads again; it keeps only the series and the
+// position. A file that cannot be read is an input of its own, which fails in its turn.
+// The error is ctx's.
 func (j *Job) Plan(ctx context.Context, sources []*Source) ([]*Input, error) {
 	var inputs []*Input
 	known := map[string]*Input{}
@@ -81,7 +81,24 @@ func (j *Job) Plan(ctx context.Context, sources []*Source) ([]*Input, error) {
 		}
 		members[in] = append(members[in], m)
 	}
+	first := map[string]dicomio.Identity{} // of each series
+	mixed := map[string]bool{}             // series with files of several patients
 	for _, in := range inputs {
+		m := members[in][0]
+		if m.key == "" {
+			continue
+		}
+		series := m.identity.Series
+		if of, ok := first[series]; !ok {
+			first[series] = m.identity
+		} else if !of.SamePatient(m.identity) {
+			mixed[series] = true
+		}
+	}
+	for _, in := range inputs {
+		if m := members[in][0]; m.key != "" && mixed[m.identity.Series] {
+			in.warnings = append(in.warnings, "files with the UID of one series (0020,000E) have different PatientIDs (0010,0020): the files of each patient are a series of their own")
+		}
 		in.settle(in.distinct(members[in]))
 	}
 	return inputs, nil
@@ -101,7 +118,7 @@ func memberOf(s *Source) member {
 	if err != nil {
 		return m
 	}
-	m.key, m.instance = source.SeriesKey(), source.Instance()
+	m.key, m.identity = source.SeriesKey(), source.Identity()
 	m.slice, m.isSlice = source.Slice()
 	return m
 }
@@ -115,9 +132,10 @@ func (in *Input) distinct(list []member) []member {
 	first := map[string]*Source{}
 	clash := 0
 	list = slices.DeleteFunc(list, func(m member) bool {
-		of := first[m.instance]
-		if of == nil || m.instance == "" {
-			first[m.instance] = m.Source
+		instance := m.identity.Instance
+		of := first[instance]
+		if of == nil || instance == "" {
+			first[instance] = m.Source
 			return false
 		}
 		if !samePixels(of, m.Source) {
@@ -131,7 +149,7 @@ func (in *Input) distinct(list []member) []member {
 		in.warnings = append(in.warnings, fmt.Sprintf("the series has %s of images that it also has under another name, with the same SOP Instance UID (0008,0018): each image counts once", files(n)))
 	}
 	if clash > 0 {
-		in.warnings = append(in.warnings, fmt.Sprintf("%s of the series carry the SOP Instance UID (0008,0018) of another, but have other pixels: objects that refer to it are ambiguous; whoever made the files must give each image a UID of its own", files(clash)))
+		in.warnings = append(in.warnings, fmt.Sprintf("%s of the series: the SOP Instance UID (0008,0018) is that of another file with other pixels: objects that refer to it are ambiguous; whoever made the files must give each image a UID of its own", files(clash)))
 	}
 	return list
 }

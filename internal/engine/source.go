@@ -129,7 +129,7 @@ func (s *Source) join(files [][]byte) (*segd.Scan, error) {
 		}
 		m := member{Source: &Source{Files: []File{Bytes("", b)}}, scan: scan, number: n}
 		if source, err := dicomio.SourceOf(scan); err == nil {
-			m.instance = source.Instance()
+			m.identity = source.Identity()
 		}
 		members = append(members, m)
 	}

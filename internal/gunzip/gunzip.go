@@ -175,6 +175,6 @@ func Head(b []byte, n int) []byte {
 		return b
 	}
 	head := make([]byte, n)
-	got, _ := io.ReadFull(z, head) // what there is of a file that ends early
+	got, _ := io.ReadFull(z, head) // a file that ends early gives less
 	return head[:got]
 }

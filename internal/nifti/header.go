@@ -19,8 +19,8 @@ const (
 // Header says what a NIfTI file holds and where it lies.
 type Header struct {
 	Version int // 1 or 2
-	// Pair says that the values lie in another file than the header, which is an .hdr
-	// file. Analyze says that the header is of ANALYZE 7.5, whose files are pairs too.
+	// Pair reports that the values lie in another file than the header, an .hdr file.
+	// Analyze reports an ANALYZE 7.5 header. Its files are always pairs.
 	Pair, Analyze bool
 	Width, Height int // voxels along the first and the second axis
 	Depth, Times  int // along the third and the fourth, at least 1

@@ -106,8 +106,8 @@ func (h *header) raw(rest []byte, size int64) ([]byte, error) {
 	return bytes.Clone(rest[n : n+size]), nil
 }
 
-// inflate reads size bytes of values from a file of n bytes, each of which may stand for
-// ratio.
+// inflate reads size bytes of values from r. Their compressed file has n bytes, and a
+// byte of it expands to at most ratio bytes.
 func (h *header) inflate(r io.Reader, n, ratio int, size int64) ([]byte, error) {
 	skip, err := h.skip("byte skip", "byteskip")
 	switch {

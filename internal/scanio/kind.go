@@ -66,8 +66,8 @@ func Named(name string) bool {
 	return named
 }
 
-// cut cuts the extension of a format off, and that of gzip. named says that files of
-// that name are of a format of ours.
+// cut cuts the extension of a format off, and that of gzip. named reports whether
+// the extension is that of a format in the table.
 func cut(name string) (stem string, named bool) {
 	if bare, ok := cutSuffix(name, ".gz"); ok && strings.LastIndexByte(filepath.Base(bare), '.') != 0 {
 		return cut(bare)

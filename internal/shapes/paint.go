@@ -9,7 +9,7 @@ import (
 // Report says what Paint met.
 type Report struct {
 	Overlap int // pixels that a later shape took from another class
-	Outside int // shapes of which no pixel lies in the image
+	Outside int // shapes that cover no pixel of the image
 	Drawn   int // shapes
 }
 

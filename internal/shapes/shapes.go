@@ -109,8 +109,8 @@ const (
 // Extensions are the endings of the names of files with shapes.
 var Extensions = []string{".geojson", ".json", ".roi", ".zip"}
 
-// Is reports whether the file that begins with head, of which no more than HeadBytes
-// are needed, holds shapes as far as its beginning shows.
+// Is reports whether a file that begins with head seems to hold shapes. It uses at most
+// HeadBytes of head.
 func Is(head []byte) bool {
 	head = head[:min(len(head), HeadBytes)]
 	switch {

@@ -121,8 +121,8 @@ func (s isa) several(acc [][]reg.VecVirtual, vc, up reg.Register) {
 
 // single adds those for one vector of outputs of AVX-512. A broadcast of 512 bits
 // from memory takes a cycle and would serve only one product, although two could
-// start. The last two of four channels therefore come from shuffles of one load, each
-// of which takes the slot of a product: 3 cycles instead of 4.
+// start. The last two of four channels therefore come from shuffles of one load. A
+// shuffle takes the slot of a product, so this takes 3 cycles instead of 4.
 func (s isa) single(acc [][]reg.VecVirtual, vc, up reg.Register) {
 	var w [unroll]reg.VecVirtual
 	for c := range w {
