@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"errors"
-	"fmt"
 
 	"segd"
 	"segd/internal/gunzip"
@@ -21,15 +20,9 @@ func (s *Server) inflate(u *upload) (_ *upload, err error) {
 		}
 	}
 	p := &pile{server: s, room: inMemory}
-	taken := int64(0)
-	release := func() error {
-		s.memory.spool.give(taken)
-		taken = 0
-		return p.Close()
-	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, release(), u.Close())
+			err = errors.Join(err, p.Close(), u.Close())
 		}
 	}()
 	var packed []*[]byte
@@ -41,13 +34,9 @@ func (s *Server) inflate(u *upload) (_ *upload, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if taken+n > s.memory.spool.size {
-			return nil, fmt.Errorf("handlers: %w: files of %s unpacked, the server has %s for files", segd.ErrTooLarge, inMiB(taken+n), inMiB(s.memory.spool.size))
+		if err := p.reserve(n); err != nil {
+			return nil, err
 		}
-		if !s.memory.spool.try(n) {
-			return nil, fmt.Errorf("handlers: %w: the server holds as many bytes of requests as it may (%s on disk)", segd.ErrBusy, inMiB(s.memory.spool.size))
-		}
-		taken += n
 		z, err := gunzip.NewReader(*f)
 		if err != nil {
 			return nil, err
@@ -73,13 +62,6 @@ func (s *Server) inflate(u *upload) (_ *upload, err error) {
 			same[0] = u.bytes
 		}
 	}
-	before := u.close
-	u.close = func() error {
-		err := release()
-		if before != nil {
-			err = errors.Join(err, before())
-		}
-		return err
-	}
+	u.closeToo(p)
 	return u, nil
 }

@@ -30,6 +30,7 @@ type pile struct {
 	n      int64
 	ends   []int64 // of the files
 	kept   []kept  // the files
+	booked int64   // bytes of the disk that reserve took
 	unmap  func() error
 	parts  int // of the form, with those that were skipped and the one before the pile
 	skip   left
@@ -110,9 +111,27 @@ func (p *pile) files() ([]kept, error) {
 	return p.kept, nil
 }
 
-// Close lets go of the files. p may be nil.
+// reserve books n bytes of the disk for files that are unpacked, until Close. They count
+// as those of requests.
+func (p *pile) reserve(n int64) error {
+	spool := p.server.memory.spool
+	if p.booked+n > spool.size {
+		return fmt.Errorf("handlers: %w: %s when unpacked, the server has %s for files", segd.ErrTooLarge, inMiB(p.booked+n), inMiB(spool.size))
+	}
+	if !spool.try(n) {
+		return fmt.Errorf("handlers: %w: the server holds as many bytes of requests as it may (%s on disk)", segd.ErrBusy, inMiB(spool.size))
+	}
+	p.booked += n
+	return nil
+}
+
+// Close releases the files, and what reserve booked. p may be nil.
 func (p *pile) Close() error {
-	if p == nil || p.file == nil {
+	if p == nil {
+		return nil
+	}
+	p.server.memory.spool.give(p.booked)
+	if p.booked = 0; p.file == nil {
 		return nil
 	}
 	f, unmap := p.file, p.unmap
@@ -138,12 +157,12 @@ func (u *upload) addSlices(p *pile) error {
 	if len(u.bytes) > 0 && !p.skip.passes(u.bytes[:min(len(u.bytes), sniffed)]) {
 		list = append([]kept{{number: 1, name: u.name, b: u.bytes}}, list...)
 	}
-	return u.keep(list, p, p.Close)
+	return u.keep(list, p)
 }
 
-// keep makes list the files of u, and closes what they lie in with it. Files that are the
-// values of others are no images of their own.
-func (u *upload) keep(list []kept, p *pile, closeFiles func() error) error {
+// keep makes list, which lies in p, the files of u, and closes p with it. Files that are
+// the values of others are no images of their own.
+func (u *upload) keep(list []kept, p *pile) error {
 	values := map[string]bool{}
 	for _, k := range list {
 		if k.spare {
@@ -166,14 +185,8 @@ func (u *upload) keep(list []kept, p *pile, closeFiles func() error) error {
 	if len(images) == 0 {
 		return fmt.Errorf("handlers: %w: no image among the files (%s): want %s", segd.ErrUnsupported, &p.skip, scanio.Readable())
 	}
-	before := u.close
-	u.bytes, u.name, u.close = images[0].b, images[0].name, func() error {
-		err := closeFiles()
-		if before != nil {
-			err = errors.Join(err, before())
-		}
-		return err
-	}
+	u.bytes, u.name = images[0].b, images[0].name
+	u.closeToo(p)
 	u.others = list
 	if text := p.skip.String(); text != "" {
 		u.notes = append(u.notes, "left out: "+text)
@@ -207,15 +220,9 @@ func (s *Server) unpack(u *upload) (_ *upload, err error) {
 		return nil, errors.Join(err, u.Close())
 	}
 	p := &pile{server: s, room: inMemory}
-	taken := int64(0)
-	release := func() error {
-		s.memory.spool.give(taken)
-		taken = 0
-		return p.Close()
-	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, release(), u.Close())
+			err = errors.Join(err, p.Close(), u.Close())
 		}
 	}()
 	var images []archive.Member
@@ -240,13 +247,9 @@ func (s *Server) unpack(u *upload) (_ *upload, err error) {
 		}
 		images, p.kept = append(images, m), append(p.kept, k)
 	}
-	if total > s.memory.spool.size {
-		return nil, fmt.Errorf("handlers: %w: an archive of %s, the server has %s for files", segd.ErrTooLarge, inMiB(total), inMiB(s.memory.spool.size))
+	if err := p.reserve(total); err != nil {
+		return nil, err
 	}
-	if !s.memory.spool.try(total) {
-		return nil, fmt.Errorf("handlers: %w: the server holds as many bytes of requests as it may (%s on disk)", segd.ErrBusy, inMiB(s.memory.spool.size))
-	}
-	taken = total
 	for i, m := range images {
 		r, w := io.Pipe()
 		go func() { w.CloseWithError(m.Copy(w, packed)) }()
@@ -260,7 +263,7 @@ func (s *Server) unpack(u *upload) (_ *upload, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return u, u.keep(list, p, release)
+	return u, u.keep(list, p)
 }
 
 // left counts the files that are no images.

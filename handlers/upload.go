@@ -49,6 +49,18 @@ func (u *upload) Close() error {
 	return u.close()
 }
 
+// closeToo makes Close close p as well.
+func (u *upload) closeToo(p *pile) {
+	before := u.close
+	u.close = func() error {
+		err := p.Close()
+		if before != nil {
+			err = errors.Join(err, before())
+		}
+		return err
+	}
+}
+
 // readUpload takes the file out of a request: the part "file" of a multipart
 // form, or file_0000 and so on for its channels, or the body itself, whatever
 // Content-Type it has. Several parts named file, and the files in a zip archive, are
