@@ -66,14 +66,14 @@ func Pattern(pattern string, first, last, step int) ([]string, error) {
 			return nil, malformed("%.40q is no pattern of one number, such as slice%%03d.raw", pattern)
 		}
 	}
-	if step == 0 || (last-first)/step < 0 || first < 0 || last < 0 {
+	if step == 0 || first < 0 || last < 0 || last != first && (last > first) != (step > 0) {
 		return nil, malformed("files numbered from %d to %d by %d", first, last, step)
 	}
-	n := (last-first)/step + 1
-	if n > MaxFiles {
-		return nil, fmt.Errorf("beside: %w: %d files of one volume, limit %d", segd.ErrTooLarge, n, MaxFiles)
+	further := (last - first) / step // one more could overflow
+	if further >= MaxFiles {
+		return nil, fmt.Errorf("beside: %w: one volume in more than %d files", segd.ErrTooLarge, MaxFiles)
 	}
-	names := make([]string, n)
+	names := make([]string, further+1)
 	for i := range names {
 		number := strconv.Itoa(first + i*step)
 		fill := " "

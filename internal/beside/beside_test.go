@@ -3,6 +3,7 @@ package beside
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 
@@ -45,6 +46,9 @@ func TestPattern(t *testing.T) {
 		{"s%d.raw", 2, 1, 1, nil, segd.ErrFormat},
 		{"s%d.raw", -2, 1, 1, nil, segd.ErrFormat},
 		{"s%d.raw", 1, 1 << 40, 1, nil, segd.ErrTooLarge},
+		{"s%d.raw", 0, math.MaxInt, 1, nil, segd.ErrTooLarge},
+		{"s%d.raw", math.MaxInt, 0, -1, nil, segd.ErrTooLarge},
+		{"s%d.raw", 0, 1, math.MinInt, nil, segd.ErrFormat},
 	} {
 		got, err := Pattern(tt.pattern, tt.first, tt.last, tt.step)
 		if !slices.Equal(got, tt.want) || !errors.Is(err, tt.err) || tt.err == nil && err != nil {

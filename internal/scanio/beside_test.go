@@ -296,7 +296,7 @@ func TestGzipBombs(t *testing.T) {
 
 // FuzzApart reads any header beside any file.
 func FuzzApart(f *testing.F) {
-	for _, header := range []string{metaApart + "a.raw\n", metaApart + "LIST\na\nb\n", metaApart + "a%03d 1 2 1\n", nrrdApart + "a.raw\n\n", nrrdApart + "LIST\na\nb", nrrdApart + "a%d 1 2 1\n", pairHead("ni1"), pairHead("")} {
+	for _, header := range []string{metaApart + "a.raw\n", metaApart + "LIST\na\nb\n", metaApart + "a%03d 1 2 1\n", metaApart + "a%d 0 9223372036854775807 1\n", nrrdApart + "a.raw\n\n", nrrdApart + "LIST\na\nb", nrrdApart + "a%d 1 2 1\n", pairHead("ni1"), pairHead("")} {
 		f.Add([]byte(header), []byte(voxels))
 	}
 	f.Fuzz(func(t *testing.T, header, values []byte) {
